@@ -1,0 +1,49 @@
+"""The contract of a meter: an instrument around a window of work."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from paredown.core.reading import Missing, Reading
+from paredown.core.runtime import Host
+from paredown.core.technique import snake
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """What happened between a meter's start and stop.
+
+    Args:
+        wall_s: Wall time in seconds.
+        items: Inferences answered; readings are per item.
+        laps_s: Wall time of each call in seconds, in order.
+    """
+
+    wall_s: float
+    items: int
+    laps_s: Sequence[float] = ()
+
+
+class Meter(ABC):
+    """An instrument. A unit's name is its class name in snake case. Counters are read at the edges of a window, never in between."""
+
+    quantities: Sequence[str]
+
+    @classmethod
+    def name(cls) -> str:
+        """The name shown in reports."""
+        return snake(cls.__name__)
+
+    @abstractmethod
+    def ready(self, host: Host) -> str | None:
+        """None when the instrument works here, else the reason and the way out."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin a window."""
+
+    @abstractmethod
+    def stop(self, window: Window) -> tuple[Reading | Missing, ...]:
+        """End the window; one Reading or Missing for each of `quantities`."""

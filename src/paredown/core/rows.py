@@ -1,0 +1,57 @@
+"""Raw inputs with their labels: what a dataset gives and a task takes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Rows of raw data, before any encoding.
+
+    Args:
+        inputs: An array (N, ...), one item per row, for images and feature vectors; or a mapping column -> array (N,) for tables.
+        labels: Array (N,) of class indices into `names`, int64; None for unlabeled rows.
+        names: The class names in index order.
+        groups: Column -> array (N,) of strings; never given to a model.
+        high: The largest raw value an image can take (16 for the digits, 255 for 8-bit images); None where it means nothing.
+    """
+
+    inputs: Any
+    labels: Any
+    names: tuple[str, ...] = ()
+    groups: Mapping[str, Any] = field(default_factory=dict)
+    high: float | None = None
+
+    def __len__(self) -> int:
+        columns = self.inputs
+        return len(next(iter(columns.values()))) if isinstance(columns, Mapping) else len(columns)
+
+    def take(self, which: Any) -> Rows:
+        """The rows at these positions (an index array or a slice), in that order."""
+        inputs = {key: column[which] for key, column in self.inputs.items()} if isinstance(self.inputs, Mapping) else self.inputs[which]
+        labels = None if self.labels is None else self.labels[which]
+        groups = {key: column[which] for key, column in self.groups.items()}
+        return Rows(inputs=inputs, labels=labels, names=self.names, groups=groups, high=self.high)
+
+    def row_digests(self) -> list[str]:
+        """One digest per row over its raw input alone; equal inputs have equal digests."""
+        if isinstance(self.inputs, Mapping):
+            keys = sorted(self.inputs)
+            lines = zip(*(self.inputs[key].tolist() for key in keys))
+            return [hashlib.sha256(repr(line).encode()).hexdigest() for line in lines]
+        if self.inputs.dtype.kind in "OU":
+            return [hashlib.sha256(repr(item).encode()).hexdigest() for item in self.inputs.tolist()]
+        return [hashlib.sha256(item.tobytes()).hexdigest() for item in self.inputs]
+
+    def digest(self) -> str:
+        """Over inputs, labels and class names of all rows, in order."""
+        whole = hashlib.sha256()
+        for line in self.row_digests():
+            whole.update(line.encode())
+        whole.update(b"" if self.labels is None else self.labels.astype("<i8").tobytes())
+        whole.update(repr(self.names).encode())
+        return whole.hexdigest()

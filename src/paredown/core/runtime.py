@@ -1,0 +1,88 @@
+"""The contract of a runtime: an engine that opens a folder and answers feeds."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from paredown.core.candidate import Candidate
+from paredown.core.technique import Store, snake
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """The machine as far as units need to know it.
+
+    Args:
+        cores: CPUs this process may use.
+        isa: Instruction-set class of the CPU, as "avx512_vnni"; int8 results differ between classes.
+        cpu: Vendor, family, model and brand as the kernel says them.
+        memory_b: Physical memory in bytes.
+        system: "linux", "darwin" or "windows".
+        virtual: True on a virtual machine, None when unknown.
+    """
+
+    cores: int
+    isa: str
+    cpu: Mapping[str, Any]
+    memory_b: int
+    system: str
+    virtual: bool | None = None
+
+
+class Session(ABC):
+    """A loaded graph in an engine."""
+
+    @abstractmethod
+    def run(self, feed: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer one batch: input name -> array in, output name -> array out."""
+
+    def close(self) -> None:
+        """Free what the engine holds; later calls to `run` are undefined."""
+
+
+class Runtime(ABC):
+    """An engine. A unit's name is its class name in snake case."""
+
+    form: ClassVar[str]
+    package: ClassVar[str]
+    precisions: ClassVar[tuple[str, ...]] = ("fp32",)
+    use_when: ClassVar[str] = ""
+
+    @classmethod
+    def name(cls) -> str:
+        """The name used in recipes."""
+        return snake(cls.__name__)
+
+    @abstractmethod
+    def ready(self, host: Host) -> str | None:
+        """None when the engine can run here, else the reason and the way out."""
+
+    def fits(self, candidate: Candidate) -> str | None:
+        """None when the engine can run this candidate, else the reason why not."""
+        return None if candidate.form == self.form else f"{self.name()} runs {self.form} graphs; this one is in {candidate.form} form."
+
+    @abstractmethod
+    def export(self, candidate: Candidate, store: Store, folder: Path) -> dict[str, Any]:
+        """Write the engine's files into `folder`; the only method that may need heavy packages.
+
+        Returns:
+            {"file": name of the main file, "inputs": [...], "outputs": [...], "multiply_adds": int or None, "parameters": int or None}.
+        """
+
+    @abstractmethod
+    def open(self, folder: Path, file: str, placement: Mapping[str, Any]) -> Session:
+        """Load an exported graph.
+
+        Args:
+            folder: As given to `export`.
+            file: Name of the main file.
+            placement: {"threads": int, "device": "cpu", ...}.
+        """
+
+    @abstractmethod
+    def version(self) -> str:
+        """The engine's version."""

@@ -1,0 +1,80 @@
+"""The contracts of a task and a metric, both free of any training framework."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from paredown.core.rows import Rows
+from paredown.core.technique import snake
+
+
+class Task(ABC):
+    """What goes in and what comes out. A unit's name is its class name in kebab case.
+
+    `encoder` and `decoder` return plain data that is packed into the artifact; `tasks.feed` turns them into functions.
+    """
+
+    unit: ClassVar[str] = "inference"
+    loss: ClassVar[str] = "cross_entropy"
+    raw: ClassVar[str]
+
+    @classmethod
+    def name(cls) -> str:
+        """The name used in job files."""
+        return snake(cls.__name__).replace("_", "-")
+
+    @abstractmethod
+    def check(self, rows: Rows) -> None:
+        """Refuse rows that this task cannot take.
+
+        Raises:
+            BadData: Says which rows, what was found and what is allowed.
+        """
+
+    @abstractmethod
+    def encoder(self, train: Rows, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The declaration of raw input -> feed, fitted on the training rows where it has statistics.
+
+        Args:
+            train: Rows of train, or of calibration when the job has no train.
+            options: The job's `preprocess` entries.
+        """
+
+    @abstractmethod
+    def decoder(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """The declaration of outputs -> answer."""
+
+    @abstractmethod
+    def probe(self, encoder: Mapping[str, Any], seed: int) -> Any:
+        """A few synthetic raw inputs of the right shape, for checking an artifact; holds no user data."""
+
+
+class Metric(ABC):
+    """How good the answers are.
+
+    Args of both methods: `labels` class indices (N,), `probabilities` (N, classes).
+    """
+
+    better: ClassVar[str] = "higher"
+    unit: ClassVar[str] = ""
+    pairs: ClassVar[str] = "row"
+    per_item_scores: ClassVar[bool] = True
+
+    @classmethod
+    def name(cls) -> str:
+        """The name used in job files."""
+        return snake(cls.__name__)
+
+    @abstractmethod
+    def over_set(self, labels: Any, probabilities: Any) -> float:
+        """The metric over all rows."""
+
+    def per_item(self, labels: Any, probabilities: Any) -> Any:
+        """One score per row (N,) whose mean is the metric; None when the metric is not a mean over rows."""
+        return None
+
+    @abstractmethod
+    def chance(self, labels: Any, classes: int) -> float:
+        """What always answering the most frequent class would get."""

@@ -1,0 +1,198 @@
+"""The contract of a technique: one way to make a model cheaper."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from paredown.core.candidate import Candidate
+from paredown.core.errors import BadKnob, Unfit
+from paredown.core.knob import check_knobs, knobs
+from paredown.core.rows import Rows
+
+
+class Stage(IntEnum):
+    """Where a technique may stand in a recipe; a later stage never comes before an earlier one, but see `repeats`."""
+
+    TRANSFER = 1
+    ARCHITECTURE = 2
+    DEPTH = 3
+    WIDTH = 4
+    RANK = 5
+    RECOVER = 6
+    QUANTIZE = 7
+    COMPOSE = 8
+
+    @property
+    def repeats(self) -> bool:
+        """True for the stages that may come again after RECOVER."""
+        return self in (Stage.DEPTH, Stage.WIDTH, Stage.RANK, Stage.RECOVER)
+
+    @property
+    def on_graph(self) -> bool:
+        """True for the stages that work on a lowered graph, not on tensors."""
+        return self >= Stage.QUANTIZE
+
+
+class DataNeed(StrEnum):
+    """What data a technique needs, least first."""
+
+    NONE = "none"
+    CALIBRATION = "calibration"
+    TRAINING = "training"
+
+
+class Store(Protocol):
+    """Folders by digest; see `ground.store`."""
+
+    def put(self, folder: Path) -> str:
+        """Move a finished folder in; returns the digest over its files' names and contents."""
+
+    def folder(self, digest: str) -> Path:
+        """The stored folder; its files must not be changed."""
+
+    def has(self, digest: str) -> bool:
+        """True when that digest is stored whole."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a technique gets besides the candidate.
+
+    Args:
+        data: Split name -> rows ("train", "calibration", "unlabeled"), each loaded on first call; a split that the job lacks is absent.
+        encode: Raw inputs -> feed (input name -> float32 array), as packed into the artifact.
+        loss: Name of the task's loss ("cross_entropy").
+        teacher: The baseline model.
+        store: Where candidates live.
+        seed: Root of all random streams; the same seed and knobs give the same digest.
+        threads: CPU threads the work may use.
+        work: An empty folder for scratch files, removed afterwards.
+        progress: Called with (done, total) while working; keep the calls below ten a second.
+    """
+
+    data: Mapping[str, Callable[[], Rows]]
+    encode: Callable[[Any], dict[str, Any]]
+    loss: str
+    teacher: Candidate
+    store: Store
+    seed: int
+    threads: int
+    work: Path
+    progress: Callable[[int, int], None] = lambda done, total: None
+
+    def rows(self, split: str) -> Rows:
+        """The rows of one split.
+
+        Raises:
+            Unfit: The job has no such split.
+        """
+        if split not in self.data:
+            raise Unfit(f"the job has no {split} data.")
+        return self.data[split]()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """One option for one unit of the model, with its predicted cost in loss; the search makes plans of these."""
+
+    unit: str
+    choice: str
+    loss: float
+
+
+def snake(name: str) -> str:
+    """`PruneChannels` -> `prune_channels`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Technique(ABC):
+    """One way to make a model cheaper: a frozen dataclass whose fields are its knobs.
+
+    A unit's name is its class name in snake case. `ladder` lists the settings that the cheap-first search tries, mildest first; an empty
+    mapping means the defaults.
+    """
+
+    stage: ClassVar[Stage]
+    data: ClassVar[DataNeed]
+    source: ClassVar[str]
+    departs: ClassVar[str] = ""
+    use_when: ClassVar[str]
+    avoid_when: ClassVar[str]
+    ladder: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
+
+    def __post_init__(self) -> None:
+        check_knobs(self, type(self).name())
+
+    @classmethod
+    def name(cls) -> str:
+        """The name used in recipes."""
+        return snake(cls.__name__)
+
+    def text(self) -> str:
+        """The step as written in a recipe; knobs at their defaults are left out."""
+        return step_text(self.name(), {key: getattr(self, key) for key, knob in knobs(self).items() if getattr(self, key) != knob.default})
+
+    def fits(self, candidate: Candidate) -> str | None:
+        """None when the technique can be applied to this candidate, else the reason why not."""
+        form = "onnx" if self.stage.on_graph else "torch"
+        return None if candidate.form == form else f"{self.name()} works on a model in {form} form; this one is in {candidate.form} form."
+
+    @abstractmethod
+    def apply(self, candidate: Candidate, context: Context) -> Candidate:
+        """The cheaper model; the one given is never changed.
+
+        Raises:
+            Unfit: It turned out not to apply; says why.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composition(Technique):
+    """A technique that joins finished recipes into one program; stage COMPOSE."""
+
+    stage: ClassVar[Stage] = Stage.COMPOSE
+    data: ClassVar[DataNeed] = DataNeed.NONE
+
+    def apply(self, candidate: Candidate, context: Context) -> Candidate:
+        """Never: a composition has more than one input."""
+        raise Unfit(f"{self.name()} joins recipes; write {self.name()}(A @ ..., B @ ..., ...).")
+
+    @abstractmethod
+    def program(self) -> dict[str, Any]:
+        """The program's declaration for artifact.json: {"kind": ..., knobs}."""
+
+    @abstractmethod
+    def settings(self, first: Any, second: Any, labels: Any) -> list[dict[str, Any]]:
+        """Knob settings worth trying, from stored outputs on the validation split.
+
+        Args:
+            first: Probabilities (N, classes) of the cheaper model.
+            second: Probabilities (N, classes) of the dearer model.
+            labels: Class indices (N,).
+
+        Returns:
+            Knob mappings, best first; empty when the composition does not pay.
+        """
+
+
+def step_text(name: str, values: Mapping[str, Any]) -> str:
+    """`name(key=value, ...)` with values as in YAML: true, false, numbers, quoted words."""
+    return f"{name}({', '.join(f'{key}={value_text(value)}' for key, value in values.items())})"
+
+
+def value_text(value: Any) -> str:
+    """A knob's value as written in a recipe."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        if '"' in value or "\n" in value or "\\" in value:
+            raise BadKnob(f"{value!r} holds a quote, a backslash or a line break; a recipe cannot write that.")
+        return f'"{value}"'
+    return repr(value)
