@@ -1,22 +1,22 @@
 """The one error tree.
 
-    ParedownError                     exit code 6: a run-time failure
-    ├── UsageError                    exit code 2: wrong usage or file
-    │   ├── BadDocument               a YAML file has problems; all of them at once, each with file:line
-    │   ├── BadKnob                   a knob's value is outside what it declares
-    │   ├── BadRecipe                 a recipe's text or order makes no sense
-    │   ├── BadData                   the data cannot be used as they are
-    │   ├── BadModel                  the model cannot be used as it is
-    │   ├── UnknownName               no unit, quantity or group of that name; the nearest is suggested
-    │   ├── MissingExtra              an optional package is not installed; says the install line
-    │   ├── OtherJob                  the study folder holds another job
-    │   └── StudyBusy                 another run holds the study
-    ├── Unfit                         a technique or runtime does not apply; fails one trial
-    ├── LimitExceeded                 a trial ran over its time or memory; fails one trial
-    ├── WorkerDied                    a worker process ended without an answer; fails one trial
-    ├── MissingValue                  arithmetic with a Missing
-    ├── CoverageMismatch              readings that cover different hardware were added
-    └── Damaged                       exit code 5: an artifact, a ledger or evidence is not what was written
+ParedownError                     exit code 6: a run-time failure
+├── UsageError                    exit code 2: wrong usage or file
+│   ├── BadDocument               a YAML file has problems; all of them at once, each with file:line
+│   ├── BadKnob                   a knob's value is outside what it declares
+│   ├── BadRecipe                 a recipe's text or order makes no sense
+│   ├── BadData                   the data cannot be used as they are
+│   ├── BadModel                  the model cannot be used as it is
+│   ├── UnknownName               no unit, quantity or group of that name; the nearest is suggested
+│   ├── MissingExtra              an optional package is not installed; says the install line
+│   ├── OtherJob                  the study folder holds another job
+│   └── StudyBusy                 another run holds the study
+├── Unfit                         a technique or runtime does not apply; fails one trial
+├── LimitExceeded                 a trial ran over its time or memory; fails one trial
+├── WorkerDied                    a worker process ended without an answer; fails one trial
+├── MissingValue                  arithmetic with a Missing
+├── CoverageMismatch              readings that cover different hardware were added
+└── Damaged                       exit code 5: an artifact, a ledger or evidence is not what was written
 """
 
 from __future__ import annotations

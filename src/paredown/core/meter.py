@@ -1,10 +1,11 @@
-"""The contract of a meter: an instrument around a window of work."""
+"""The contracts of `meters`: an instrument around a window of work, and a fact about an artifact."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from paredown.core.reading import Missing, Reading
 from paredown.core.runtime import Host
@@ -47,3 +48,18 @@ class Meter(ABC):
     @abstractmethod
     def stop(self, window: Window) -> tuple[Reading | Missing, ...]:
         """End the window; one Reading or Missing for each of `quantities`."""
+
+
+class Fact(ABC):
+    """What an artifact's files say without running it. A unit's name is its class name in snake case."""
+
+    quantities: Sequence[str]
+
+    @classmethod
+    def name(cls) -> str:
+        """The name shown in reports."""
+        return snake(cls.__name__)
+
+    @abstractmethod
+    def facts(self, artifact: Path) -> tuple[Reading | Missing, ...]:
+        """One Reading or Missing for each of `quantities`, from a packed artifact's folder."""

@@ -107,5 +107,9 @@ class Policy:
     @property
     def drop(self) -> Rule | None:
         """The must-rule on the quality of all rows together, or None."""
-        found = [rule for rule in self.rules if rule.quantity == "quality" and rule.kind == Kind.DROP and not rule.by and rule.level == Level.MUST]
+        found = [
+            rule
+            for rule in self.rules
+            if rule.quantity == "quality" and rule.kind == Kind.DROP and not rule.by and rule.level == Level.MUST
+        ]
         return min(found, key=lambda rule: rule.limit.value if rule.limit else 0.0) if found else None

@@ -1,9 +1,9 @@
 """Recipes: a chain of steps at a runtime, or a composition of recipes, with one text form.
 
-    recipe   = chain "@" engine | name "(" recipe ("," recipe)+ ("," key "=" value)* ")"
-    chain    = "as_given" | step (">" step)*
-    step     = name "(" [arguments] ")" | name          engine = name [ "(" [arguments] ")" ]
-    argument = key "=" value                            value  = number | true | false | "text" | plan digest in hex
+recipe   = chain "@" engine | name "(" recipe ("," recipe)+ ("," key "=" value)* ")"
+chain    = "as_given" | step (">" step)*
+step     = name "(" [arguments] ")" | name          engine = name [ "(" [arguments] ")" ]
+argument = key "=" value                            value  = number | true | false | "text" | plan digest in hex
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class _Reader:
             match = _TOKEN.match(self.text, place)
             if not match:
                 start = place + len(self.text[place:]) - len(self.text[place:].lstrip())
-                raise BadRecipe(f"recipe, column {start + 1}: {self.text[start:start + 12]!r} is not part of a recipe.\n  {self.text}")
+                raise BadRecipe(f"recipe, column {start + 1}: {self.text[start : start + 12]!r} is not part of a recipe.\n  {self.text}")
             kind = match.lastgroup or ""
             self.tokens.append((kind, match[kind], match.start(kind)))
             place = match.end()
@@ -178,7 +178,9 @@ class _Reader:
     def plan(self) -> Plan:
         kind, text, column = self.peek()
         if kind not in ("hex", "number") or not re.fullmatch(r"[0-9a-f]{8,64}", text):
-            raise BadRecipe(f"recipe, column {column + 1}: found {text!r}, expected the digest of a plan: 8 to 64 hex digits.\n  {self.text}")
+            raise BadRecipe(
+                f"recipe, column {column + 1}: found {text!r}, expected the digest of a plan: 8 to 64 hex digits.\n  {self.text}"
+            )
         self.at += 1
         return Plan(text)
 

@@ -19,8 +19,8 @@ class Host:
     Args:
         cores: CPUs this process may use.
         isa: Instruction-set class of the CPU, as "avx512_vnni"; int8 results differ between classes.
-        cpu: Vendor, family, model and brand as the kernel says them.
-        memory_b: Physical memory in bytes.
+        cpu: Vendor, family, model, stepping and brand as the kernel says them.
+        memory_b: Memory in bytes that this process may use: what is there, or a container's limit below it.
         system: "linux", "darwin" or "windows".
         virtual: True on a virtual machine, None when unknown.
     """

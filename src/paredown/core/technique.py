@@ -69,6 +69,7 @@ class Context:
         encode: Raw inputs -> feed (input name -> float32 array), as packed into the artifact.
         loss: Name of the task's loss ("cross_entropy").
         teacher: The baseline model.
+        ask: The baseline's logits (N, classes) for a feed, whatever form it has; a black box answers like any other.
         store: Where candidates live.
         seed: Root of all random streams; the same seed and knobs give the same digest.
         threads: CPU threads the work may use.
@@ -80,6 +81,7 @@ class Context:
     encode: Callable[[Any], dict[str, Any]]
     loss: str
     teacher: Candidate
+    ask: Callable[[Mapping[str, Any]], Any]
     store: Store
     seed: int
     threads: int

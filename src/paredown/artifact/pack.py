@@ -1,0 +1,167 @@
+"""From candidates to an artifact: the folder that is measured and shipped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+from paredown.artifact.load import MANIFEST, open_program, read_manifest
+from paredown.core.candidate import Candidate
+from paredown.core.technique import Store
+from paredown.ground import digests, registry
+
+FORMAT = 1
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """What an artifact says about itself.
+
+    Args:
+        name: The job's name.
+        task: The task's name.
+        recipe: Canonical text.
+        lineage: Digests of the baseline and of each step's result, in order.
+        encode, decode: The task's declarations.
+        labels: Class names in the model's order.
+        isa: Instruction-set class of the machine it is built and measured on.
+    """
+
+    name: str
+    task: str
+    recipe: str
+    lineage: Sequence[str]
+    encode: Mapping[str, Any]
+    decode: Mapping[str, Any]
+    labels: Sequence[str]
+    isa: str
+
+
+def pack(label: Label, candidate: Candidate, runtime: str, placement: Mapping[str, Any], probe: Any, store: Store, folder: Path) -> None:
+    """Write an artifact of one graph into an empty folder.
+
+    Args:
+        candidate: In the runtime's form.
+        runtime: Name of the engine.
+        placement: {"threads": int, ...}.
+        probe: A few synthetic raw inputs; stored with the answers that the packed graph gives.
+        store: Where the candidate lives.
+
+    Raises:
+        Unfit: The engine cannot run it well; see `Runtime.export`.
+    """
+    engine = registry.get("runtimes", runtime)()
+    exported = engine.export(candidate, store, folder)
+    graph = {"name": "model", "runtime": runtime, "runtime_version": engine.version(), "placement": dict(placement)} | exported
+    _finish(label, {"kind": "single"}, [graph], probe, folder)
+
+
+def join(label: Label, program: Mapping[str, Any], parts: Mapping[str, Path], probe: Any, folder: Path) -> None:
+    """Write an artifact that composes packed ones into an empty folder.
+
+    Args:
+        program: {"kind": "cascade", ...}.
+        parts: Name ("first", "second") -> folder of a packed artifact of one graph.
+    """
+    graphs = []
+    for name, part in parts.items():
+        (graph,) = read_manifest(part)["graphs"]
+        target = folder / name
+        target.mkdir()
+        for path in _engine_files(part, graph):
+            shutil.copyfile(path, target / path.name)
+        graphs.append(graph | {"name": name, "file": f"{name}/{graph['file']}"})
+    _finish(label, program, graphs, probe, folder)
+
+
+def place(folder: Path, threads: int, recipe: str) -> None:
+    """Write another thread count, and the recipe that says it, into a packed artifact."""
+    manifest = read_manifest(folder)
+    for graph in manifest["graphs"]:
+        graph["placement"]["threads"] = threads
+    manifest["recipe"] = recipe
+    (folder / "README.md").write_text(_readme(manifest), "utf-8")
+    manifest["files"]["README.md"] = digests.of_file(folder / "README.md")
+    _write(manifest, folder)
+
+
+def _engine_files(part: Path, graph: Mapping[str, Any]) -> list[Path]:
+    own = {"predict.py", "README.md", "labels.json", "preprocess.json", MANIFEST}
+    return [path for path in sorted(part.iterdir()) if path.is_file() and path.name not in own]
+
+
+def _finish(label: Label, program: Mapping[str, Any], graphs: list[dict[str, Any]], probe: Any, folder: Path) -> None:
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "name": label.name,
+        "paredown": metadata.version("paredown"),
+        "task": label.task,
+        "program": dict(program),
+        "graphs": graphs,
+        "encode": dict(label.encode),
+        "decode": dict(label.decode),
+        "labels": list(label.labels),
+        "recipe": label.recipe,
+        "lineage": list(label.lineage),
+        "measured_on": {"isa": label.isa},
+        "requires": _requires(graphs),
+        "probe": {},
+        "files": {},
+    }
+    (folder / "labels.json").write_text(json.dumps(manifest["labels"], ensure_ascii=False, indent=1), "utf-8")
+    (folder / "preprocess.json").write_text(
+        json.dumps({"encode": manifest["encode"], "decode": manifest["decode"]}, ensure_ascii=False, indent=1), "utf-8"
+    )
+    (folder / "predict.py").write_text(_script(), "utf-8")
+    (folder / "README.md").write_text(_readme(manifest), "utf-8")
+    with open_program(manifest, folder) as model:
+        answers = model.predict_proba(probe)
+    inputs = probe.tolist() if hasattr(probe, "tolist") else probe
+    manifest["probe"] = {"inputs": inputs, "outputs": answers.tolist(), "tolerance": _TOLERANCE}
+    manifest["files"] = {path: digest for path, digest in digests.of_files(folder).items() if path != MANIFEST}
+    _write(manifest, folder)
+
+
+def _write(manifest: Mapping[str, Any], folder: Path) -> None:
+    (folder / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1), "utf-8")
+
+
+def _requires(graphs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    engines = sorted({graph["runtime"] for graph in graphs})
+    light = engines == ["onnxruntime"]
+    packages = ["numpy"] + [
+        f"{graph['runtime']}>={graph['runtime_version'].partition('+')[0]}"
+        for graph in {graph["runtime"]: graph for graph in graphs}.values()
+    ]
+    return {"install": "paredown" if light else "paredown[compress]", "packages": packages}
+
+
+def _script() -> str:
+    """`predict.py`: the sources that answer here, one after the other, without imports from paredown."""
+    parts = [
+        resources.files("paredown.tasks").joinpath("feed.py").read_text("utf-8"),
+        resources.files("paredown.artifact").joinpath("programs.py").read_text("utf-8"),
+        resources.files("paredown.artifact").joinpath("predict_main.py").read_text("utf-8"),
+    ]
+    lines = [line for part in parts for line in part.splitlines() if not line.startswith("from paredown.")]
+    return "\n".join(["#!/usr/bin/env python3", *lines, ""])
+
+
+def _readme(manifest: Mapping[str, Any]) -> str:
+    packages = " ".join(f"'{package}'" for package in manifest["requires"]["packages"])
+    threads = manifest["graphs"][0]["placement"].get("threads", 1)
+    return (
+        f"# {manifest['name']}\n\n"
+        f"A model for {manifest['task']} with {len(manifest['labels'])} classes, made by paredown {manifest['paredown']}.\n\n"
+        f"    {manifest['recipe']}\n\n"
+        f"Answer rows from a file: `pip install {packages}`, then `python predict.py INPUT`.\n"
+        f"From Python: `paredown.load('this folder').predict(X)`. Check it: `paredown verify 'this folder'`.\n\n"
+        f"Measured with {threads} thread{'s' if threads != 1 else ''} on a CPU of class {manifest['measured_on']['isa']}; "
+        "8-bit results can differ on other classes.\n"
+    )

@@ -1,0 +1,78 @@
+"""The command-line end of an artifact's `predict.py`; `pack` puts the sources of `tasks.feed` and `programs` before it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paredown.artifact.programs import make_program
+
+USAGE = """usage: python predict.py INPUT [--proba]
+
+INPUT: .npy or .npz with an array (N, ...); .csv with a header; .png or .jpg (needs pillow); .json with a list of rows.
+Prints one answer per line; with --proba the probabilities of all classes.
+"""
+
+
+def open_graph(folder: Path, graph: dict) -> Any:
+    """Load one graph with its engine; returns a function feed -> outputs."""
+    if graph["runtime"] != "onnxruntime":
+        raise SystemExit(f"this script runs onnxruntime graphs; {graph['file']} needs {graph['runtime']}. Use `paredown predict`.")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = int(graph["placement"].get("threads", 1))
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(folder / graph["file"]), options, providers=["CPUExecutionProvider"])
+    names = [item.name for item in session.get_outputs()]
+    return lambda feed: dict(zip(names, session.run(None, feed)))
+
+
+def read_inputs(path: Path) -> Any:
+    """Raw inputs from a file."""
+    if path.suffix == ".npy":
+        return np.load(path, allow_pickle=False)
+    if path.suffix == ".npz":
+        arrays = np.load(path, allow_pickle=False)
+        return arrays[next((name for name in ("X", "x", "inputs", "images") if name in arrays), arrays.files[0])]
+    if path.suffix == ".csv":
+        import csv
+
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    if path.suffix == ".json":
+        return json.loads(path.read_text("utf-8"))
+    from PIL import Image
+
+    return np.asarray(Image.open(path))
+
+
+def main(arguments: list) -> int:
+    """Answer the rows of one file."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0 if arguments else 2
+    folder, path = Path(__file__).resolve().parent, Path(arguments[0])
+    manifest = json.loads((folder / "artifact.json").read_text("utf-8"))
+    if not path.is_file():
+        print(f"{path} does not exist.", file=sys.stderr)
+        return 2
+    program = make_program(manifest, {graph["name"]: open_graph(folder, graph) for graph in manifest["graphs"]})
+    try:
+        inputs = read_inputs(path)
+        if "--proba" in arguments[1:]:
+            for row in program.probabilities(inputs):
+                print(",".join(f"{value:.6f}" for value in row))
+        else:
+            print("\n".join(program.answers(inputs)))
+    except ValueError as error:
+        print(f"{path}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,87 @@
+"""How an artifact's graphs make one answer.
+
+This file stands alone but for `tasks.feed`, and is copied into an artifact's `predict.py` like it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from paredown.tasks.feed import answer, make_answerer, make_decoder, make_encoder
+
+Run = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Raw inputs to answers.
+
+    Args:
+        answers: Raw inputs -> labels, the way that is deployed and measured.
+        probabilities: Raw inputs -> (N, classes), float64.
+        asked: Graph name -> rows it has answered so far.
+    """
+
+    answers: Callable[[Any], list[str]]
+    probabilities: Callable[[Any], np.ndarray]
+    asked: dict[str, int]
+
+
+def make_program(manifest: Mapping[str, Any], runs: Mapping[str, Run]) -> Program:
+    """The program that `artifact.json` declares.
+
+    Args:
+        manifest: The content of artifact.json.
+        runs: Graph name -> function feed -> outputs.
+
+    Raises:
+        ValueError: No such kind of program.
+    """
+    program = manifest["program"]
+    if program["kind"] == "single":
+        return _single(manifest, runs)
+    if program["kind"] == "cascade":
+        return _cascade(manifest, runs, float(program["at"]))
+    raise ValueError(f"program kind {program['kind']!r} is not one of single, cascade.")
+
+
+def _single(manifest: Mapping[str, Any], runs: Mapping[str, Run]) -> Program:
+    ((name, run),) = runs.items()
+    encode, decode = make_encoder(manifest["encode"]), make_decoder(manifest["decode"])
+    answer_of = make_answerer(manifest["decode"], manifest["labels"])
+    asked = {name: 0}
+
+    def answers(inputs: Any) -> list[str]:
+        return answer_of(run(encode(inputs)))
+
+    def probabilities(inputs: Any) -> np.ndarray:
+        found = decode(run(encode(inputs)))
+        asked[name] += len(found)
+        return found
+
+    return Program(answers, probabilities, asked)
+
+
+def _cascade(manifest: Mapping[str, Any], runs: Mapping[str, Run], at: float) -> Program:
+    (first_name, first), (second_name, second) = runs.items()
+    encode, decode = make_encoder(manifest["encode"]), make_decoder(manifest["decode"])
+    labels = manifest["labels"]
+    asked = {first_name: 0, second_name: 0}
+
+    def probabilities(inputs: Any) -> np.ndarray:
+        feed = encode(inputs)
+        found = decode(first(feed))
+        asked[first_name] += len(found)
+        unsure = np.flatnonzero(found.max(axis=1) < at)
+        if len(unsure):
+            asked[second_name] += len(unsure)
+            rest = feed if len(unsure) == len(found) else {name: array[unsure] for name, array in feed.items()}
+            found[unsure] = decode(second(rest))
+        return found
+
+    def answers(inputs: Any) -> list[str]:
+        return answer(labels, probabilities(inputs))
+
+    return Program(answers, probabilities, asked)

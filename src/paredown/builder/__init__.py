@@ -1,0 +1,1 @@
+"""From a recipe to a packed artifact: order, shared prefixes, lowering, limits."""

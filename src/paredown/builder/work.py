@@ -1,0 +1,127 @@
+"""The builder's verbs, carried out in a worker; each takes plain data and gives plain data."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from paredown.artifact import pack as packing
+from paredown.builder.scene import Scene
+from paredown.core.candidate import Candidate
+from paredown.core.errors import Unfit
+from paredown.core.job import ModelSpec
+from paredown.core.knob import make
+from paredown.core.technique import Context
+from paredown.ground import registry
+from paredown.ground.rowfile import read_rows
+from paredown.ground.store import FolderStore
+
+
+@contextmanager
+def _context(state: Mapping[str, Any], scene: Mapping[str, Any]) -> Iterator[Context]:
+    root = Path(scene["store"])
+    root.mkdir(parents=True, exist_ok=True)
+    work = FolderStore(root).scratch()
+    try:
+        yield Scene(**scene).context(work, state.get("progress", lambda done, total: None))
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def baseline(
+    state: dict[str, Any],
+    *,
+    scene: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    folder: str,
+    inputs: Mapping[str, Sequence[int]],
+    classes: int,
+) -> dict[str, Any]:
+    """Prepare the model as given, trained where the job says so."""
+    source = registry.get("models", spec["kind"])()
+    with _context(state, scene) as context:
+        return asdict(source.prepare(ModelSpec(**spec), Path(folder), inputs, classes, context))
+
+
+def apply(
+    state: dict[str, Any], *, scene: Mapping[str, Any], name: str, values: Mapping[str, Any], candidate: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Apply one technique to one candidate."""
+    technique = make(registry.get("techniques", name), name, dict(values))
+    with _context(state, scene) as context:
+        return asdict(technique.apply(Candidate(**candidate), context))
+
+
+def lower(state: dict[str, Any], *, scene: Mapping[str, Any], form: str, candidate: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn a candidate into another form."""
+    from paredown.modelkit.lower import LOWERINGS
+
+    given = Candidate(**candidate)
+    if (given.form, form) not in LOWERINGS:
+        raise Unfit(f"a model in {given.form} form cannot be turned into {form} form.")
+    with _context(state, scene) as context:
+        return asdict(LOWERINGS[given.form, form](given, context.store, context.work))
+
+
+def pack(
+    state: dict[str, Any],
+    *,
+    scene: Mapping[str, Any],
+    recipe: str,
+    lineage: Sequence[str],
+    candidate: Mapping[str, Any],
+    runtime: str,
+    placement: Mapping[str, Any],
+) -> str:
+    """Pack one candidate for one engine; returns the artifact's digest."""
+    artifacts = FolderStore(Path(scene["artifacts"]))
+    folder = artifacts.scratch()
+    label, probe = _label(scene, recipe, lineage), read_rows(Path(scene["probe"])).inputs
+    packing.pack(label, Candidate(**candidate), runtime, placement, _rows(probe), FolderStore(Path(scene["store"])), folder)
+    return artifacts.put(folder)
+
+
+def join(
+    state: dict[str, Any],
+    *,
+    scene: Mapping[str, Any],
+    recipe: str,
+    lineage: Sequence[str],
+    program: Mapping[str, Any],
+    parts: Sequence[str],
+) -> str:
+    """Join packed artifacts into one program; returns the artifact's digest."""
+    artifacts = FolderStore(Path(scene["artifacts"]))
+    folder = artifacts.scratch()
+    names = ("first", "second", "third")[: len(parts)]
+    probe = read_rows(Path(scene["probe"])).inputs
+    packing.join(
+        _label(scene, recipe, lineage), program, {name: artifacts.folder(part) for name, part in zip(names, parts)}, _rows(probe), folder
+    )
+    return artifacts.put(folder)
+
+
+def place(state: dict[str, Any], *, artifacts: str, artifact: str, threads: int, recipe: str) -> str:
+    """Give a packed artifact another thread count; returns the new artifact's digest."""
+    store = FolderStore(Path(artifacts))
+    folder = store.scratch()
+    shutil.copytree(store.folder(artifact), folder, dirs_exist_ok=True)
+    packing.place(folder, threads, recipe)
+    return store.put(folder)
+
+
+def _label(scene: Mapping[str, Any], recipe: str, lineage: Sequence[str]) -> packing.Label:
+    same = {key: scene[key] for key in ("name", "task", "encode", "decode", "labels", "isa")}
+    return packing.Label(recipe=recipe, lineage=list(lineage), **same)
+
+
+def _rows(probe: Any) -> Any:
+    """Columns of a probe as a list of dict rows, which is what JSON can hold; arrays stay."""
+    if not isinstance(probe, Mapping):
+        return probe
+    names = list(probe)
+    return [dict(zip(names, values)) for values in zip(*(probe[name].tolist() for name in names))]

@@ -1,0 +1,15 @@
+"""The command line: one file per command, named here with its line of help, so that `paredown --help` imports none of them."""
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("paredown.cli.init:command", "Write a commented job.yaml to start from."),
+    "run": ("paredown.cli.run:command", "Search, measure, confirm on test and release what passes the policy."),
+    "measure": ("paredown.cli.measure:command", "Measure an artifact, alone or against another model, interleaved."),
+    "check": ("paredown.cli.check:command", "Hold an artifact against a policy."),
+    "verify": ("paredown.cli.verify:command", "Prove that an artifact and its evidence are what was written."),
+    "report": ("paredown.cli.report:command", "Write and show the report of a study again."),
+    "apply": ("paredown.cli.apply:command", "Build one recipe, without a search."),
+    "predict": ("paredown.cli.predict:command", "Answer rows of a file with an artifact."),
+    "list": ("paredown.cli.list:command", "List techniques, runtimes, meters, metrics, tasks, models, datasets and policies."),
+    "show": ("paredown.cli.show:command", "Show a unit with its knobs, a recipe as a tree, or a study with its trials."),
+    "doctor": ("paredown.cli.doctor:command", "Say what this machine can run and measure, and what is missing."),
+}

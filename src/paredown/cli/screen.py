@@ -1,0 +1,99 @@
+"""What all commands share: JSON on request, tables, messages, errors without a traceback."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from paredown.core.errors import BadDocument, ParedownError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def json_flag(function: F) -> F:
+    """Give a command `--json`; it arrives as `as_json: bool`. With it stdout holds one JSON document and nothing else."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")(function)
+
+
+def say(text: str = "") -> None:
+    """A line of the answer, to stdout."""
+    click.echo(text)
+
+
+def note(text: str) -> None:
+    """A line beside the answer (progress, advice), to stderr, so that stdout stays the answer."""
+    click.echo(text, err=True)
+
+
+def plain(value: Any) -> Any:
+    """Data that JSON can hold: `.json()` of our nouns, words of enums, paths as text; a number that is not finite becomes null."""
+    if hasattr(value, "json") and callable(value.json):
+        return plain(value.json())
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str | int | bool | None):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, Iterable):
+        return [plain(item) for item in value]
+    return str(value)
+
+
+def dump(value: Any) -> None:
+    """One JSON document to stdout."""
+    click.echo(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def table(rows: Iterable[Sequence[str]], heads: Sequence[str] = ()) -> None:
+    """Rows in aligned columns; the last column wraps on a terminal and is never cut in a pipe."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, show_header=bool(heads), pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    rows = [tuple(map(str, row)) for row in rows]
+    width = max([len(heads), *map(len, rows)], default=0)
+    for at in range(width):
+        last = at == width - 1
+        grid.add_column(heads[at] if heads else "", no_wrap=not last, overflow="fold")
+    for row in rows:
+        grid.add_row(*map(Text, row))
+    terminal = sys.stdout.isatty()
+    with Console(width=None if terminal else 10_000, highlight=False) as console, console.capture() as taken:
+        console.print(grid)
+    for line in taken.get().splitlines():
+        click.echo(line.rstrip() if not terminal else line)
+
+
+def show_error(error: ParedownError | click.ClickException, as_json: bool = False) -> int:
+    """Print an error without a traceback; returns the exit code.
+
+    With `as_json` stdout gets {"error": {"kind", "message", "exit_code"}}, and "problems" for a document with several.
+    """
+    usage = isinstance(error, click.ClickException)
+    code = error.exit_code
+    message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    if as_json:
+        found: dict[str, Any] = {"kind": "UsageError" if usage else type(error).__name__, "message": message, "exit_code": code}
+        if isinstance(error, BadDocument):
+            found["problems"] = [{"where": item.where, "found": item.found, "do": item.do} for item in error.problems]
+        dump({"error": found})
+        return code
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        message += f"\n  `{error.ctx.command_path} --help` shows what is allowed."
+    click.echo(message, err=True)
+    return code

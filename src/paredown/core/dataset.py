@@ -1,0 +1,43 @@
+"""The contract of a dataset reader: one source in, rows out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from paredown.core.rows import Rows
+from paredown.core.technique import snake
+
+
+class DatasetReader(ABC):
+    """Reads one kind of source. A unit's name is its class name in snake case.
+
+    `prefix` is what a source starts with ("builtin:"), `suffixes` are the endings of the files it reads (".csv"); one of the two finds it.
+    """
+
+    prefix: ClassVar[str] = ""
+    suffixes: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def name(cls) -> str:
+        """The name in lists."""
+        return snake(cls.__name__)
+
+    @abstractmethod
+    def read(self, source: str, folder: Path, columns: Mapping[str, Any], labels: Sequence[str]) -> Rows:
+        """Read all rows of one source.
+
+        Args:
+            source: As written in the job; shown in messages.
+            folder: Where relative paths and modules start.
+            columns: The job's entries that name columns, see `DataSpec.columns`; `label: None` reads no labels.
+            labels: Class names in the model's order; empty takes the names from the data.
+
+        Returns:
+            Rows in the order of the source.
+
+        Raises:
+            BadData: The source is missing, damaged or does not hold what `columns` asks for; with `file:line` where there is a line.
+        """

@@ -1,0 +1,47 @@
+"""The contract of a model source: where the model comes from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from paredown.core.candidate import Candidate
+from paredown.core.job import ModelSpec
+from paredown.core.technique import Context, snake
+
+
+class ModelSource(ABC):
+    """Opens one kind of `model:` entry. A unit's name is its class name in snake case."""
+
+    @classmethod
+    def name(cls) -> str:
+        """The key used in job files."""
+        return snake(cls.__name__)
+
+    @abstractmethod
+    def trains(self, spec: ModelSpec) -> bool:
+        """True when the job trains this model itself, so that calibration and validation must be cut from train first."""
+
+    @abstractmethod
+    def digest(self, spec: ModelSpec, folder: Path) -> str:
+        """Changes when the model changes: over names, arguments and weight files; opens no module.
+
+        Raises:
+            BadModel: A file it names is not there.
+        """
+
+    @abstractmethod
+    def prepare(self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int]], classes: int, context: Context) -> Candidate:
+        """The baseline candidate, trained if `trains` says so.
+
+        Args:
+            spec: The job's entry.
+            folder: Where relative paths start.
+            inputs: Feed name -> shape of one item.
+            classes: Number of classes.
+            context: Data, store, seed and limits.
+
+        Raises:
+            BadModel: It cannot be opened, or its output does not fit the labels.
+        """

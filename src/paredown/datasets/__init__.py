@@ -1,0 +1,3 @@
+"""Dataset readers, one kind of source per file."""
+
+NOT_UNITS = ("sources",)

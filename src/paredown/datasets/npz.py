@@ -1,0 +1,76 @@
+"""Arrays saved by numpy."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paredown.core.dataset import DatasetReader
+from paredown.core.errors import BadData
+from paredown.core.rows import Rows
+from paredown.datasets.sources import find, nearest, rows_from_arrays
+
+_INPUTS = ("X", "x", "inputs", "images")
+_LABELS = ("y", "labels", "targets")
+
+
+class Npz(DatasetReader):
+    """`.npz` files: inputs in X, x, inputs or images, labels in y, labels or targets, or as `inputs:` and `label:` say.
+
+    Group columns are arrays of their own. Pickled objects are never read.
+    """
+
+    suffixes = (".npz",)
+
+    def read(self, source: str, folder: Path, columns: Mapping[str, Any], labels: Sequence[str]) -> Rows:
+        """All rows; without an array of labels they are unlabeled.
+
+        Raises:
+            BadData: No npz file, damaged, no such array, or an array of objects.
+        """
+        path = find(source, folder)
+        try:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                inputs = _pick(file, source, "inputs", columns.get("inputs"), _INPUTS, required=True)
+                wanted = "label" not in columns or columns["label"] is not None
+                targets = _pick(file, source, "label", columns.get("label"), _LABELS, required=False) if wanted else None
+                groups = {name: _pick(file, source, "groups", name, (), required=True) for name in columns.get("groups") or ()}
+        except (OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+            raise BadData(
+                f"{source} is not a whole npz file ({type(error).__name__}).\n  Write it with numpy.savez(path, X=..., y=...)."
+            ) from None
+        except ValueError as error:
+            raise _unreadable(source, error) from None
+        return rows_from_arrays(inputs, targets, source=source, names=labels, groups=groups)
+
+
+def _unreadable(source: str, error: ValueError) -> BadData:
+    if "pickle" in str(error):
+        return BadData(
+            f"{source} holds pickled objects; reading them could run code.\n"
+            "  Save plain arrays: numbers for inputs, numbers or str for labels."
+        )
+    return BadData(f"{source} is damaged: {error}.\n  Write it with numpy.savez(path, X=..., y=...).")
+
+
+def _pick(file: Any, source: str, entry: str, name: str | None, usual: tuple[str, ...], *, required: bool) -> Any:
+    if name is not None:
+        if name not in file.files:
+            raise BadData(
+                f"{source} has no array {name!r}; it has {', '.join(file.files)}.{nearest(name, file.files)}\n"
+                f"  Set `{entry}:` to one of them."
+            )
+        return file[name]
+    found = [usual_name for usual_name in usual if usual_name in file.files]
+    if len(found) > 1:
+        raise BadData(f"{source} has the arrays {' and '.join(found)}.\n  Say which with `{entry}:`.")
+    if not found and required:
+        raise BadData(
+            f"{source} has none of the arrays {', '.join(usual)}; it has {', '.join(file.files) or 'none'}.\n  Name one with `{entry}:`."
+        )
+    return file[found[0]] if found else None

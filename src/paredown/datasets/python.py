@@ -1,0 +1,76 @@
+"""Data from a function that the user wrote."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from paredown.core.dataset import DatasetReader
+from paredown.core.errors import BadData, BadModel, ParedownError
+from paredown.core.rows import Rows
+from paredown.datasets.sources import nearest, rows_from_arrays
+from paredown.ground import lazy
+
+_ENTRIES = tuple(item.name for item in fields(Rows))
+
+
+class Python(DatasetReader):
+    """`pkg.mod:function`: called without arguments, gives (X, y), Rows, or a dict with inputs, labels, names, groups, high."""
+
+    prefix = "python:"
+
+    def read(self, source: str, folder: Path, columns: Mapping[str, Any], labels: Sequence[str]) -> Rows:
+        """What the function returns; its module is looked up beside the job file first.
+
+        Raises:
+            BadData: The module or function is not there, it raised, or it returned something else.
+        """
+        target = source.removeprefix(self.prefix)
+        path = str(folder.resolve())
+        sys.path.insert(0, path)
+        try:
+            made = lazy.resolve(target, "data")()
+        except BadModel as error:
+            raise BadData(str(error)) from error
+        except ParedownError:
+            raise
+        except Exception as error:
+            raise BadData(
+                f"{target} raised {type(error).__name__}: {error}.\n  It is called without arguments and returns (X, y)."
+            ) from error
+        finally:
+            if path in sys.path:
+                sys.path.remove(path)
+        if isinstance(made, Rows):
+            made = {name: getattr(made, name) for name in _ENTRIES}
+            if made["names"] and made["labels"] is not None:
+                made["labels"] = _named(made["labels"], made["names"], target)
+        elif isinstance(made, tuple) and len(made) == 2:
+            made = {"inputs": made[0], "labels": made[1]}
+        elif not isinstance(made, Mapping) or "inputs" not in made:
+            raise BadData(f"{target} returned a {type(made).__name__}.\n  Return (X, y), Rows, or a dict with inputs and labels.")
+        strange = next((str(name) for name in made if name not in _ENTRIES), None)
+        if strange is not None:
+            raise BadData(
+                f"{target} returned a dict with {strange!r}.{nearest(strange, _ENTRIES)}\n  Its entries are {', '.join(_ENTRIES)}."
+            )
+        wanted = "label" not in columns or columns["label"] is not None
+        return rows_from_arrays(
+            made["inputs"],
+            made.get("labels") if wanted else None,
+            source=target,
+            names=labels or made.get("names") or (),
+            groups=made.get("groups"),
+            high=made.get("high"),
+        )
+
+
+def _named(labels: Any, names: Sequence[str], target: str) -> list[str]:
+    """Class indices of Rows as names, so that one rule matches all labels."""
+    largest = max(map(int, labels), default=0)
+    if largest >= len(names):
+        raise BadData(f"{target} returned the class index {largest} with {len(names)} names.\n  Indices go from 0 to {len(names) - 1}.")
+    return [names[int(label)] for label in labels]

@@ -1,0 +1,1 @@
+"""The evidence folder and the checks on it: standard library only."""

@@ -1,0 +1,126 @@
+"""Is an artifact what was packed? Answered from its files alone, with the standard library only.
+
+It shows that the folder agrees with its own artifact.json. Whoever can write the one can write the other: to know that it is the artifact
+of a certain run, compare `Verification.digest` with the run's evidence.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from paredown.core.errors import Damaged
+from paredown.ground import digests
+
+FORMATS = (1,)
+"""Versions of artifact.json that this paredown reads."""
+
+CARD = "artifact.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What was checked and found whole.
+
+    Args:
+        artifact: The content of artifact.json.
+        files: Files whose digest was checked.
+        size_b: Their bytes.
+        digest: Over all names and contents of the folder; the same as `ground.digests.of_folder`.
+    """
+
+    artifact: Mapping[str, Any]
+    files: int
+    size_b: int
+    digest: str
+
+
+def verify(folder: Path) -> Verification:
+    """Check an artifact's files against its artifact.json.
+
+    Args:
+        folder: The artifact's folder.
+
+    Returns:
+        What was checked.
+
+    Raises:
+        Damaged: artifact.json is missing, unreadable or of an unknown format; a file is missing, changed, not listed, outside the folder or
+            a link. All problems are in the message.
+    """
+    card = folder / CARD
+    if card.is_symlink() or not card.is_file():
+        raise Damaged(f"{folder} has no {CARD}.\n  Give the folder that `paredown run` released, usually `artifact`.")
+    try:
+        artifact = json.loads(card.read_text("utf-8"))
+    except ValueError as error:
+        raise Damaged(f"{card} is not JSON: {error}.\n  {_RESTORE}") from None
+    listed = artifact.get("files") if isinstance(artifact, dict) else None
+    if not isinstance(listed, dict):
+        raise Damaged(f"{card} has no mapping `files`.\n  {_RESTORE}")
+    problems = []
+    if artifact.get("format") not in FORMATS:
+        known = ", ".join(map(str, FORMATS))
+        problems.append(f"{CARD}: format is {artifact.get('format')!r}; this paredown reads {known}. A newer paredown may read it.")
+    problems += compare(folder, listed, apart=CARD)
+    if problems:
+        raise Damaged(damage(folder, problems))
+    size_b = sum((folder / name).stat().st_size for name in listed)
+    return Verification(artifact=artifact, files=len(listed), size_b=size_b, digest=digests.of_folder(folder))
+
+
+def compare(folder: Path, listed: Mapping[str, Any], apart: str) -> list[str]:
+    """What differs between a folder and the digests it should have, one sentence each; nothing outside the folder is opened.
+
+    Args:
+        folder: The folder.
+        listed: Relative posix path -> sha256 in hex.
+        apart: The file that holds the list and cannot list itself.
+    """
+    problems = []
+    found = dict(_walk(folder))
+    for name, digest in listed.items():
+        if not _inside(name) or name == apart:
+            problems.append(f"{name!r} is listed; only paths inside the folder, other than {apart}, may be.")
+        elif name not in found:
+            problems.append(f"{name} is missing.")
+        elif not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+            problems.append(f"{name}: {digest!r} is no sha256 digest.")
+        elif found[name] and (actual := digests.of_file(folder / name)) != digest:
+            problems.append(f"{name} was changed: sha256 is {actual[:12]}..., {digest[:12]}... was written.")
+    for name, plain in found.items():
+        if not plain:
+            problems.append(f"{name} is a link or a special file; only plain files are allowed.")
+        elif name not in listed and name != apart:
+            problems.append(f"{name} is not listed.")
+    return problems
+
+
+def damage(folder: Path, problems: list[str]) -> str:
+    """One message for all problems of a folder."""
+    lines = "".join(f"\n  {problem}" for problem in problems)
+    return f"{folder} is not what was written:{lines}\n  {_RESTORE}"
+
+
+_RESTORE = "Take it again from where it was released; do not edit files inside."
+
+
+def _inside(name: str) -> bool:
+    """True for a relative posix path that stays below its folder, written in one way only."""
+    path = PurePosixPath(name)
+    plain = "\\" not in name and ":" not in name and "\0" not in name
+    return plain and not path.is_absolute() and ".." not in path.parts and str(path) == name and name != "."
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, bool]]:
+    """Relative path and "is a plain file" of all that is below a folder, in sorted order; links are not followed."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            for name, plain in _walk(path):
+                yield f"{path.name}/{name}", plain
+        else:
+            yield path.name, path.is_file() and not path.is_symlink()

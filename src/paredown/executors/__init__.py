@@ -1,0 +1,1 @@
+"""Carrying out work orders: JSON in, JSON out."""

@@ -1,0 +1,230 @@
+"""Work orders in processes of their own, with limits; a crash or out-of-memory costs the order, never the parent."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import paredown.core.errors as errors
+from paredown.core.errors import LimitExceeded, ParedownError, WorkerDied
+
+_TICK_S = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one order may take.
+
+    Args:
+        wall_s: Wall time in seconds; None is open.
+        memory_b: Resident memory of the worker in bytes; None is open.
+    """
+
+    wall_s: float | None = None
+    memory_b: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What an order gave.
+
+    Args:
+        value: The verb's result.
+        cpu_s, wall_s: Spent on it, in seconds.
+    """
+
+    value: Any
+    cpu_s: float
+    wall_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """Called while an order runs, from the parent's thread.
+
+    Args:
+        tick: Gets (wall_s, cpu_s) so far, about five times a second.
+        progress: Gets (done, total) as the verb says it.
+    """
+
+    tick: Callable[[float, float], None] = lambda wall_s, cpu_s: None
+    progress: Callable[[int, int], None] = lambda done, total: None
+
+
+def _status(pid: int) -> tuple[float, float]:
+    """CPU seconds and resident bytes of a process; zeros where the system does not say."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks = os.sysconf("SC_CLK_TCK")
+        return (int(fields[11]) + int(fields[12])) / ticks, int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0.0, 0.0
+
+
+class Worker:
+    """One resident worker process; started by the first order, restarted after it died.
+
+    Args:
+        path: Folders put before the worker's module search path (the job's folder, for `pkg.mod:function`).
+        log: File that takes what the work prints; None drops it.
+        environment: Variables set in the worker.
+    """
+
+    def __init__(self, path: tuple[Path, ...] = (), log: Path | None = None, environment: Mapping[str, str] | None = None) -> None:
+        self._path, self._log, self._environment = path, log, dict(environment or {})
+        self._process: subprocess.Popen[str] | None = None
+        self.started_wall_s = 0.0
+
+    @property
+    def pid(self) -> int:
+        """The running worker's process id; 0 when none runs."""
+        return self._process.pid if self._process and self._process.poll() is None else 0
+
+    def start(self) -> None:
+        """Start the process and wait until it takes orders; no effect while one runs.
+
+        Raises:
+            WorkerDied: It ended before it was ready; its last words are in the message.
+        """
+        if self.pid:
+            return
+        began = time.perf_counter()
+        folders = [str(folder) for folder in self._path] + ([os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else [])
+        environment = os.environ | self._environment | ({"PYTHONPATH": os.pathsep.join(folders)} if folders else {})
+        out: IO[bytes] | int = subprocess.DEVNULL
+        if self._log is not None:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            out = self._log.open("ab")
+        command = [sys.executable, "-m", "paredown.executors.worker", str(os.getpid())]
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=out, env=environment, text=True, encoding="utf-8", bufsize=1
+            )
+        finally:
+            if not isinstance(out, int):
+                out.close()
+        self._read(began, Limits(wall_s=120), Watch())
+        self.started_wall_s = time.perf_counter() - began
+
+    def order(self, verb: str, limits: Limits = Limits(), watch: Watch = Watch(), **arguments: Any) -> Answer:
+        """Carry out one order.
+
+        Args:
+            verb: `package.module:function`, called with the worker's state and `arguments`.
+            limits: Wall time and memory; over them the worker is killed.
+            watch: Told about time and progress meanwhile.
+            arguments: Plain data.
+
+        Raises:
+            LimitExceeded: Over a limit; says which and by how much.
+            WorkerDied: The process ended without an answer.
+            ParedownError: What the verb raised, as the same class of the error tree; another exception comes as WorkerDied with its trace.
+        """
+        self.start()
+        began = time.perf_counter()
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps({"verb": verb, "arguments": arguments}) + "\n")
+            self._process.stdin.flush()
+        message = self._read(began, limits, watch)
+        wall_s = time.perf_counter() - began
+        if "error" in message:
+            raise _revive(message["error"])
+        return Answer(value=message["ok"], cpu_s=message["cpu_s"], wall_s=wall_s)
+
+    def _read(self, began: float, limits: Limits, watch: Watch) -> dict[str, Any]:
+        process = self._process
+        assert process is not None
+        assert process.stdout is not None
+        cpu_before, _ = _status(process.pid)
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            while True:
+                if selector.select(_TICK_S):
+                    line = process.stdout.readline()
+                    if not line:
+                        raise self._died()
+                    message: dict[str, Any] = json.loads(line)
+                    if "progress" not in message:
+                        return message
+                    watch.progress(*message["progress"])
+                wall_s = time.perf_counter() - began
+                cpu_s, resident_b = _status(process.pid)
+                watch.tick(wall_s, max(0.0, cpu_s - cpu_before))
+                if limits.wall_s is not None and wall_s > limits.wall_s:
+                    self.kill()
+                    raise LimitExceeded(
+                        f"took more than the {limits.wall_s:g} s that one trial may take; raise `search: {{trial: {{time: ...}}}}`."
+                    )
+                if limits.memory_b is not None and resident_b > limits.memory_b:
+                    self.kill()
+                    raise LimitExceeded(
+                        f"took {resident_b / 1e9:.2f} GB of memory; one trial may take {limits.memory_b / 1e9:.2f} GB. "
+                        "Raise `search: {trial: {memory: ...}}`."
+                    )
+
+    def _died(self) -> WorkerDied:
+        process = self._process
+        assert process is not None
+        code = process.wait()
+        self._process = None
+        if code < 0:
+            name = signal.Signals(-code).name
+            hint = "; the machine ran out of memory, most likely" if name == "SIGKILL" else ""
+            return WorkerDied(f"the worker process was ended by {name}{hint}.")
+        last = self._log.read_text("utf-8", errors="replace").strip().splitlines()[-1:] if self._log and self._log.is_file() else []
+        return WorkerDied(f"the worker process ended with exit code {code}{': ' + last[0] if last else ''}.")
+
+    def pause(self) -> None:
+        """Stop the process where it stands; it takes no CPU time until `go()`."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGSTOP)
+
+    def go(self) -> None:
+        """Let a paused process run on."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        process = self._process
+        self._process = None
+        if process is None:
+            return
+        with suppress(ProcessLookupError):
+            process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError, OSError):
+                    pipe.close()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.kill()
+
+
+def _revive(error: Mapping[str, str]) -> ParedownError:
+    """The worker's error as the class of the tree that it was."""
+    kind = getattr(errors, error["type"], None)
+    if isinstance(kind, type) and issubclass(kind, ParedownError):
+        revived: ParedownError = kind.__new__(kind)
+        Exception.__init__(revived, error["message"])
+        return revived
+    if error["type"] == "MemoryError":
+        return LimitExceeded("the work ran out of memory.")
+    return WorkerDied(f"{error['type']}: {error['message']}\n{error['trace']}")

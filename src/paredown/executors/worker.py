@@ -1,0 +1,85 @@
+"""The process that carries out work orders: one JSON line in, progress lines and one answer line out.
+
+An order is {"verb": "package.module:function", "arguments": {...}}. The function gets `state`, a dict that lives as long as the worker, and
+the arguments; what it returns is the answer. Whatever it prints goes to the log, not into the protocol. The worker dies with its parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from typing import Any, TextIO
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent ends (Linux); elsewhere the closed pipe ends it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def carry_out(order: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
+    """Run one order; errors become an answer too.
+
+    Args:
+        order: {"verb", "arguments"}.
+        state: Kept from order to order; `state["progress"]` takes (done, total).
+
+    Returns:
+        {"ok": result, "cpu_s": seconds} or {"error": {"type", "message", "trace"}, "cpu_s": seconds}.
+    """
+    before = time.process_time()
+    try:
+        module, _, name = order["verb"].partition(":")
+        verb = getattr(importlib.import_module(module), name)
+        answer: dict[str, Any] = {"ok": verb(state, **order["arguments"])}
+    except Exception as error:
+        answer = {"error": {"type": type(error).__name__, "message": str(error), "trace": traceback.format_exc()}}
+    answer["cpu_s"] = time.process_time() - before
+    return answer
+
+
+def serve(orders: TextIO, answers: TextIO) -> None:
+    """Carry out orders until the pipe closes."""
+    last = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done == total or now - last > 0.2:
+            last = now
+            say({"progress": [done, total]})
+
+    def say(message: dict[str, Any]) -> None:
+        answers.write(json.dumps(message) + "\n")
+        answers.flush()
+
+    state: dict[str, Any] = {"progress": progress}
+    say({"ready": os.getpid()})
+    for line in orders:
+        say(carry_out(json.loads(line), state))
+
+
+def main() -> None:
+    """Keep the protocol's pipe apart from what libraries print."""
+    die_with_parent(int(sys.argv[1]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    try:
+        serve(sys.stdin, answers)
+    except BrokenPipeError:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What every layer stands on: units by name, documents, digests, the store, seeds."""

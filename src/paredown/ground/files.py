@@ -1,0 +1,120 @@
+"""Files and folders that are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from paredown.core.errors import UsageError
+
+PART = ".part"
+
+
+@contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Turn what the system says about a path (read-only, disk full, not a folder) into an error that names it.
+
+    Raises:
+        UsageError: Any OSError inside; says the path and the system's reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {path}: {error.strerror or error}.\n  Make it writable and free some space, or choose another folder."
+        ) from error
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that readers see the old content or the new, also after a power cut.
+
+    Args:
+        path: The file; its folder exists.
+        content: All of it.
+
+    Raises:
+        UsageError: The file cannot be written; the old one is unchanged.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
+    with writable(path):
+        try:
+            with part.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def replace(part: Path, target: Path) -> None:
+    """Rename a finished file into its place, for good: what stood there is replaced, also after a power cut.
+
+    Raises:
+        UsageError: `target` cannot be written.
+    """
+    with writable(target):
+        os.replace(part, target)
+        _sync(target.parent)
+
+
+def move_folder_into_place(temp: Path, target: Path) -> None:
+    """Put a finished folder where it belongs; readers never see a half-written one.
+
+    The old folder is set aside, the new one renamed into its place, the old one deleted. A crash between the two renames leaves no target
+    and the finished `temp`, so that the same call can be made again.
+
+    Args:
+        temp: The finished folder, on the same disk as `target`.
+        target: Where it goes; what stands there is replaced whole.
+
+    Raises:
+        UsageError: `target` cannot be written.
+    """
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}{PART}")
+    with writable(target):
+        for folder, _, names in os.walk(temp):
+            for name in names:
+                _sync(Path(folder, name))
+            _sync(Path(folder))
+        if target.exists():
+            os.replace(target, aside)
+        try:
+            replace(temp, target)
+        except BaseException:
+            if aside.exists() and not target.exists():
+                os.replace(aside, target)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a folder with all that is in it; a link is deleted, not what it points to; nothing there is fine.
+
+    Raises:
+        UsageError: It cannot be deleted.
+    """
+    with writable(path):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Delete what a killed `write_atomic` or `move_folder_into_place` left in a folder; only while nobody else writes there."""
+    for part in folder.glob(f".*{PART}"):
+        remove(part)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

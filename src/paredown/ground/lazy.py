@@ -1,0 +1,60 @@
+"""Imports that happen on use, with an error that says what to install."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import Any
+
+from paredown.core.errors import BadModel, MissingExtra
+
+# package -> (name on the index, extra)
+_EXTRAS = {
+    "torch": ("torch", "compress"),
+    "torch_pruning": ("torch-pruning", "compress"),
+    "onnx": ("onnx", "compress"),
+    "onnxscript": ("onnxscript", "compress"),
+    "safetensors": ("safetensors", "compress"),
+    "sklearn": ("scikit-learn", "compress"),
+    "psutil": ("psutil", "compress"),
+}
+
+
+def need(module: str, purpose: str) -> ModuleType:
+    """Import an optional package.
+
+    Args:
+        module: Dotted module name.
+        purpose: Who needs it, as the subject of the message: "quantize_static".
+
+    Raises:
+        MissingExtra: It is not installed; the message says the install line.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        top = module.partition(".")[0]
+        if error.name is None or error.name.partition(".")[0] != top:
+            raise
+        package, extra = _EXTRAS.get(top, (top, "all"))
+        raise MissingExtra(package, extra, purpose) from None
+
+
+def resolve(dotted: str, purpose: str) -> Any:
+    """The object that `pkg.mod:name` names.
+
+    Raises:
+        BadModel: The text has no colon, the module cannot be imported or has no such name.
+    """
+    module, colon, name = dotted.partition(":")
+    if not colon or not module or not name:
+        raise BadModel(f"{purpose}: {dotted!r} is not a dotted name.\n  Write `package.module:function`.")
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise BadModel(
+            f"{purpose}: no module {error.name!r} (for {dotted!r}).\n  It is looked up beside the job file and in the installed packages."
+        ) from error
+    if not hasattr(found, name):
+        raise BadModel(f"{purpose}: module {module!r} has no {name!r}.")
+    return getattr(found, name)

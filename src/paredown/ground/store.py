@@ -1,0 +1,66 @@
+"""Folders by digest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from paredown.core.errors import Damaged
+from paredown.ground import digests
+
+
+@dataclass(frozen=True)
+class FolderStore:
+    """A store in a local folder; `put` is atomic, so that a killed process leaves no half candidate.
+
+    Args:
+        root: Where the folders lie, each named by its digest.
+    """
+
+    root: Path
+
+    def scratch(self) -> Path:
+        """A new empty folder on the store's own disk, to be filled and given to `put`."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=".part-", dir=self.root))
+
+    def put(self, folder: Path) -> str:
+        """Move a finished folder in; returns the digest over its files' names and contents."""
+        digest = digests.of_folder(folder)
+        target = self.root / digest
+        self.root.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            shutil.rmtree(folder)
+            return digest
+        try:
+            os.rename(folder, target)
+        except OSError:
+            if not target.exists():
+                part = self.scratch()
+                shutil.copytree(folder, part, dirs_exist_ok=True)
+                os.rename(part, target)
+            shutil.rmtree(folder, ignore_errors=True)
+        return digest
+
+    def folder(self, digest: str) -> Path:
+        """The stored folder; its files must not be changed.
+
+        Raises:
+            Damaged: Nothing is stored under that digest.
+        """
+        target = self.root / digest
+        if not target.is_dir():
+            raise Damaged(f"{target} is gone from the store.\n  Run the job again with `--fresh`, or restore the folder.")
+        return target
+
+    def has(self, digest: str) -> bool:
+        """True when that digest is stored whole."""
+        return (self.root / digest).is_dir()
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half done."""
+        for part in self.root.glob(".part-*"):
+            shutil.rmtree(part, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""From what was measured to what it means: energy now; tables with source, license and date."""

@@ -1,0 +1,1 @@
+"""Instruments around a window of work, and facts about an artifact: one file per unit."""

@@ -1,0 +1,27 @@
+"""Bytes that have to be deployed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from paredown.core.meter import Fact
+from paredown.core.reading import How, Missing, Reading
+
+# read by people, not by the engine
+_APART = ("README.md", "report.html")
+
+
+class Size(Fact):
+    """Sum of the sizes of the files that artifact.json lists, without those written for people."""
+
+    quantities = ("size",)
+
+    def facts(self, artifact: Path) -> tuple[Reading | Missing, ...]:
+        """The size in bytes; Missing when a listed file is not there."""
+        listed = json.loads((artifact / "artifact.json").read_text("utf-8"))["files"]
+        files = [artifact / name for name in listed if name not in _APART]
+        gone = [path.name for path in files if not path.is_file()]
+        if gone:
+            return (Missing(quantity="size", reason=f"artifact.json lists {', '.join(gone)}, which is not there"),)
+        return (Reading(quantity="size", value=sum(path.stat().st_size for path in files), how=How.MEASURED, n=len(files)),)

@@ -1,0 +1,3 @@
+"""Metrics: how good the answers are."""
+
+NOT_UNITS = ("python",)

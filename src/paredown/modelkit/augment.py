@@ -1,0 +1,46 @@
+"""Random changes of a batch of feeds that leave its labels true."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def shift(images: Tensor, generator: torch.Generator, share: float = 0.125) -> Tensor:
+    """Move each image by up to `share` of its size in both directions; edges are repeated.
+
+    Args:
+        images: (N, C, H, W). Not modified.
+        generator: Source of random numbers.
+        share: Largest move as a share of the height and width; at least one pixel.
+    """
+    count, _, height, width = images.shape
+    reach = max(1, round(min(height, width) * share))
+    padded = functional.pad(images, (reach, reach, reach, reach), mode="replicate")
+    down = torch.randint(0, 2 * reach + 1, (count, 1, 1, 1), generator=generator) + torch.arange(height).view(1, 1, height, 1)
+    right = torch.randint(0, 2 * reach + 1, (count, 1, 1, 1), generator=generator) + torch.arange(width).view(1, 1, 1, width)
+    channels = torch.arange(images.shape[1]).view(1, -1, 1, 1)
+    return padded[torch.arange(count).view(-1, 1, 1, 1), channels, down, right]
+
+
+def mix(inputs: Tensor, generator: torch.Generator) -> Tensor:
+    """Blend each item with a random other one; only for training on a teacher's answers, which fit any input.
+
+    Args:
+        inputs: (N, ...), float. Not modified.
+
+    Source: Zhang et al. 2018 (mixup), arXiv:1710.09412; with a teacher: Beyer et al. 2022, arXiv:2106.05237.
+    """
+    count = inputs.shape[0]
+    other = inputs[torch.randperm(count, generator=generator)]
+    weight = torch.rand(count, *([1] * (inputs.dim() - 1)), generator=generator)
+    return inputs * weight + other * (1 - weight)
+
+
+def batch(inputs: tuple[Tensor, ...], generator: torch.Generator, *, blend: bool) -> tuple[Tensor, ...]:
+    """Augment a batch by the shape of its inputs: images are shifted; with `blend` each item of a single float input is mixed with another."""
+    changed = tuple(shift(item, generator) if item.dim() == 4 and item.is_floating_point() else item for item in inputs)
+    if blend and len(changed) == 1 and changed[0].is_floating_point():
+        return (mix(changed[0], generator),)
+    return changed

@@ -1,0 +1,138 @@
+"""From a module to a stored candidate and back: the factory's dotted name, the surgeries in order, the tensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from paredown.core.candidate import Candidate
+from paredown.core.errors import BadModel, Damaged
+from paredown.core.technique import Store
+from paredown.ground.lazy import resolve
+from paredown.modelkit.surgery import Surgery, operate
+
+BLUEPRINT, TENSORS = "blueprint.json", "model.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blueprint:
+    """How to build the structure that the tensors fit into.
+
+    Args:
+        factory: `pkg.mod:function` that returns a module.
+        arguments: Its keyword arguments, plain data.
+        inputs: Input name -> shape of one item without the batch dimension, in the order of the module's parameters.
+        surgeries: What was cut since, in order.
+    """
+
+    factory: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    surgeries: Sequence[Surgery] = ()
+
+    def then(self, surgeries: Sequence[Surgery]) -> Blueprint:
+        """The same with more surgeries at the end."""
+        return Blueprint(factory=self.factory, arguments=self.arguments, inputs=self.inputs, surgeries=(*self.surgeries, *surgeries))
+
+    def example(self, batch: int = 1) -> tuple[Tensor, ...]:
+        """Zero tensors of the right shapes, float32."""
+        return tuple(torch.zeros(batch, *shape) for shape in self.inputs.values())
+
+    def build(self) -> nn.Module:
+        """The structure with whatever weights the factory gives, in eval mode.
+
+        Raises:
+            BadModel: The factory is not found, fails or returns no module.
+        """
+        factory = resolve(self.factory, "model")
+        try:
+            module = factory(**self.arguments)
+        except Exception as error:
+            raise BadModel(f"{self.factory}({dict(self.arguments)}) failed: {type(error).__name__}: {error}") from error
+        if not isinstance(module, nn.Module):
+            raise BadModel(f"{self.factory} returned {type(module).__name__}; it must return a torch.nn.Module.")
+        for surgery in self.surgeries:
+            operate(module, surgery)
+        return module.eval()
+
+    def json(self) -> dict[str, Any]:
+        """As written to blueprint.json."""
+        return {
+            "format": 1,
+            "factory": self.factory,
+            "arguments": dict(self.arguments),
+            "inputs": {key: list(shape) for key, shape in self.inputs.items()},
+            "surgeries": [surgery.json() for surgery in self.surgeries],
+        }
+
+
+def read_blueprint(folder: Path) -> Blueprint:
+    """The blueprint in a stored folder.
+
+    Raises:
+        Damaged: It is absent or cannot be read.
+    """
+    try:
+        data = json.loads((folder / BLUEPRINT).read_text("utf-8"))
+        surgeries = tuple(Surgery.of(item) for item in data["surgeries"])
+        return Blueprint(factory=data["factory"], arguments=data["arguments"], inputs=data["inputs"], surgeries=surgeries)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"{folder / BLUEPRINT} cannot be read: {error}.") from error
+
+
+def open_folder(folder: Path) -> nn.Module:
+    """The module of a stored folder, in eval mode.
+
+    Raises:
+        Damaged: The tensors do not fit the blueprint.
+    """
+    module = read_blueprint(folder).build()
+    try:
+        module.load_state_dict(load_file(folder / TENSORS))
+    except (OSError, RuntimeError, ValueError) as error:
+        raise Damaged(f"{folder / TENSORS} does not fit its blueprint: {error}") from error
+    return module.eval()
+
+
+def open_module(candidate: Candidate, store: Store) -> tuple[nn.Module, Blueprint]:
+    """A candidate's module, a fresh copy in eval mode, and its blueprint."""
+    folder = store.folder(candidate.digest)
+    return open_folder(folder), read_blueprint(folder)
+
+
+def write_folder(module: nn.Module, blueprint: Blueprint, folder: Path) -> None:
+    """Write blueprint and tensors; tied tensors are written once each, as their own copies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {key: value.detach().to("cpu").contiguous().clone() for key, value in module.state_dict().items()}
+    save_file(tensors, folder / TENSORS)
+    (folder / BLUEPRINT).write_text(json.dumps(blueprint.json(), indent=1, sort_keys=True), "utf-8")
+
+
+def save_module(module: nn.Module, blueprint: Blueprint, store: Store, work: Path, note: str = "") -> Candidate:
+    """Put a module into the store.
+
+    Args:
+        module: Its structure must be what `blueprint` builds.
+        work: A scratch folder (`Context.work`).
+        note: One sentence on what was done, for the report.
+
+    Returns:
+        The candidate, in torch form.
+
+    Raises:
+        BadModel: A weight is NaN or infinite; training diverged.
+    """
+    bad = [name for name, value in module.state_dict().items() if value.is_floating_point() and not torch.isfinite(value).all()]
+    if bad:
+        raise BadModel(f"{bad[0]} holds NaN or infinite numbers after this step; a lower learning rate is the usual way out.")
+    folder = work / "candidate"
+    write_folder(module, blueprint, folder)
+    parameters = sum(value.numel() for value in module.parameters())
+    return Candidate(digest=store.put(folder), form="torch", parameters=parameters, note=note)

@@ -1,0 +1,86 @@
+"""ONNX graphs: cleaned and counted. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from paredown.ground.lazy import need
+
+GRAPH = "graph.onnx"
+
+
+def strip(model: Any) -> None:
+    """Take out of an ONNX model, in place, what only its maker needs: traces with local paths, inferred shapes that may be wrong, names."""
+    del model.graph.value_info[:]
+    del model.metadata_props[:]
+    del model.graph.metadata_props[:]
+    model.doc_string = model.graph.doc_string = ""
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        value.doc_string = ""
+        if hasattr(value, "metadata_props"):
+            del value.metadata_props[:]
+    for function in model.functions:
+        function.doc_string = ""
+        del function.metadata_props[:]
+
+
+def load_clean(folder: Path, purpose: str) -> Any:
+    """A stored graph with its shapes inferred anew."""
+    onnx = need("onnx", purpose)
+    model = onnx.load(folder / GRAPH)
+    strip(model)
+    return onnx.shape_inference.infer_shapes(model)
+
+
+def _shapes(model: Any) -> dict[str, list[int]]:
+    found = {item.name: list(item.dims) for item in model.graph.initializer}
+    for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
+        dims = value.type.tensor_type.shape.dim
+        # the batch dimension is free; one item counts
+        found.setdefault(value.name, [dim.dim_value or 1 for dim in dims])
+    return found
+
+
+def _product(op: str, inputs: Sequence[str], output: str, shapes: Mapping[str, Sequence[int]], transposed: bool) -> int | None:
+    weight = {"QLinearConv": 3, "QLinearMatMul": 3}.get(op, 1)
+    if output not in shapes or len(inputs) <= weight or inputs[weight] not in shapes:
+        return None
+    kernel, made = shapes[inputs[weight]], prod(shapes[output])
+    if op in ("Conv", "ConvInteger", "QLinearConv"):
+        return made * prod(kernel[1:])
+    if op == "Gemm":
+        return made * (kernel[1] if transposed else kernel[0])
+    return made * (kernel[-2] if len(kernel) > 1 else kernel[0])
+
+
+_PRODUCTS = ("Conv", "ConvInteger", "QLinearConv", "Gemm", "MatMul", "MatMulInteger", "QLinearMatMul")
+
+
+def count(model: Any) -> tuple[int | None, int]:
+    """Multiply-adds per item and trained numbers of a graph with inferred shapes.
+
+    Returns:
+        (multiply-adds, or None when a shape stays unknown; elements of all float and 8-bit tensors with at least one axis).
+    """
+    shapes = _shapes(model)
+    aliases = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    held = {item.name: item for item in model.graph.initializer}
+    for made, origin in aliases.items():
+        if origin in held:
+            shapes.setdefault(made, list(held[origin].dims))
+    total: int | None = 0
+    for node in model.graph.node:
+        if node.op_type not in _PRODUCTS or total is None:
+            continue
+        transposed = any(item.name == "transB" and item.i for item in node.attribute)
+        made = _product(node.op_type, node.input, node.output[0], shapes, transposed)
+        total = None if made is None else total + made
+    skipped = {name for node in model.graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear") for name in node.input[1:]}
+    skipped |= {node.input[1] for node in model.graph.node if node.op_type == "Reshape" and len(node.input) > 1}
+    return total, sum(prod(item.dims) for name, item in held.items() if len(item.dims) and name not in skipped)

@@ -1,0 +1,66 @@
+"""From tensors to a graph that an engine can run."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from paredown.core.candidate import Candidate
+from paredown.core.errors import Unfit
+from paredown.core.technique import Store
+from paredown.ground.lazy import need
+from paredown.modelkit.blueprint import open_module
+from paredown.modelkit.graphs import GRAPH, strip
+
+
+def to_onnx(candidate: Candidate, store: Store, work: Path) -> Candidate:
+    """Export a torch candidate as one ONNX file with a free batch dimension, batch norms folded.
+
+    Args:
+        candidate: In torch form.
+        work: A scratch folder.
+
+    Returns:
+        The candidate in onnx form. Inputs are named as in the blueprint, the output "logits"; no metadata with local paths is left.
+
+    Raises:
+        Unfit: The module cannot be exported; says why.
+    """
+    onnx: Any = need("onnx", "lowering to ONNX")
+    need("onnxscript", "lowering to ONNX")
+    module, blueprint = open_module(candidate, store)
+    folder = work / "lowered"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / GRAPH
+    batch = torch.export.Dim("batch", min=1, max=65536)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                module,
+                blueprint.example(2),
+                str(file),
+                dynamo=True,
+                input_names=list(blueprint.inputs),
+                output_names=["logits"],
+                dynamic_shapes=tuple({0: batch} for _ in blueprint.inputs),
+                external_data=False,
+                verbose=False,
+            )
+    except Exception as error:
+        raise Unfit(f"the module cannot be exported to ONNX: {type(error).__name__}: {str(error)[:400]}") from error
+    model = onnx.load(file)
+    strip(model)
+    onnx.save(model, file)
+    return Candidate(digest=store.put(folder), form="onnx", parameters=candidate.parameters)
+
+
+LOWERINGS: dict[tuple[str, str], Callable[[Candidate, Store, Path], Candidate]] = {("torch", "onnx"): to_onnx}

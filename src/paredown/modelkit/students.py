@@ -1,0 +1,110 @@
+"""Students: where they come from and how they learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from paredown.core.candidate import Candidate
+from paredown.core.errors import Unfit
+from paredown.core.technique import Context
+from paredown.ground.seeds import stream
+from paredown.modelkit import calibrate, couple, widths
+from paredown.modelkit.blueprint import BLUEPRINT, Blueprint, open_folder, open_module, read_blueprint
+from paredown.modelkit.train import Training, fit
+
+SHARES = {"half": 1 / 2, "third": 1 / 3, "quarter": 1 / 4, "sixth": 1 / 6, "eighth": 1 / 8}
+
+
+def make(student: str, candidate: Candidate, context: Context, seed: int) -> tuple[nn.Module, Blueprint, str]:
+    """A student's module, its blueprint and one sentence on where it comes from.
+
+    Args:
+        student: A share of SHARES, `pkg.mod:function`, or a folder with blueprint.json.
+        candidate: The model to make it from where it is a share.
+
+    Raises:
+        Unfit: No such student; says what can be written.
+    """
+    if student in SHARES:
+        module, blueprint = open_module(candidate, context.store)
+        groups = couple.groups(module, blueprint.example())
+        if not groups:
+            raise Unfit("no channels of this module can be cut, so that no narrower student can be made from it.")
+        kept = widths.uniform(groups, calibrate.magnitude(module, groups), SHARES[student])
+        surgeries = couple.cut(module, groups, kept)
+        sizes = ", ".join(f"{group.name} {len(keep)}/{group.channels}" for group, keep in zip(groups, kept))
+        return module, blueprint.then(surgeries), f"student of {sizes}."
+    inputs = {name: list(array.shape[1:]) for name, array in context.encode(_few(context)).items()}
+    if ":" in student:
+        blueprint = Blueprint(factory=student, inputs=inputs)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream(seed, "init"))
+            module = blueprint.build()
+        return module, blueprint, f"student built by {student}."
+    folder = Path(student)
+    if (folder / BLUEPRINT).is_file():
+        return open_folder(folder), read_blueprint(folder), f"student from {folder.name}."
+    raise Unfit(f"no student {student!r}; write one of {', '.join(SHARES)}, a `pkg.mod:function`, or a folder with {BLUEPRINT}.")
+
+
+def _few(context: Context) -> Any:
+    split = next(iter(context.data))
+    return context.rows(split).take(slice(0, 2)).inputs
+
+
+def _teacher(context: Context) -> Callable[..., Tensor]:
+    if context.teacher.form == "torch":
+        return open_module(context.teacher, context.store)[0]
+    names = list(context.encode(_few(context)))
+
+    def ask(*part: Tensor) -> Tensor:
+        return torch.from_numpy(context.ask({name: item.numpy() for name, item in zip(names, part)}))
+
+    return ask
+
+
+def learn(
+    module: nn.Module,
+    context: Context,
+    *,
+    epochs: int,
+    lr: float,
+    alpha: float,
+    temperature: float,
+    distillation: str,
+    batch: int,
+    seed: int,
+) -> str:
+    """Train `module` in place on the train split, or on unlabeled rows where the labels' weight is 0 and there is no train split.
+
+    Returns:
+        One sentence for the report.
+
+    Raises:
+        Unfit: There are no rows to learn from.
+    """
+    split = "train" if "train" in context.data else "unlabeled"
+    if split == "unlabeled" and alpha > 0:
+        raise Unfit("the job has no train data; with unlabeled rows alone set alpha=0.")
+    rows = context.rows(split)
+    teacher = None
+    if alpha < 1:
+        teacher = _teacher(context)
+    how = Training(epochs=epochs, lr=lr, batch=batch, alpha=alpha, temperature=temperature, distillation=distillation)
+    loss = fit(
+        module,
+        context.encode(rows.inputs),
+        rows.labels if alpha > 0 else None,
+        how,
+        loss=context.loss,
+        seed=seed,
+        threads=context.threads,
+        teacher=teacher,
+        progress=context.progress,
+    )
+    return f"learned {epochs} epochs on {len(rows)} rows, last loss {loss:.3g}."

@@ -1,0 +1,106 @@
+"""Baselines: built, given their weights, trained where the job asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from paredown.core.candidate import Candidate
+from paredown.core.errors import BadModel, UnknownName
+from paredown.core.technique import Context
+from paredown.ground.seeds import stream
+from paredown.modelkit.blueprint import Blueprint, save_module
+from paredown.modelkit.train import Training, fit
+
+
+def train_baseline(
+    factory: str,
+    arguments: Mapping[str, Any],
+    inputs: Mapping[str, Sequence[int]],
+    settings: Mapping[str, Any],
+    context: Context,
+    weights: Path | None = None,
+) -> Candidate:
+    """Build a module, start from `weights` where given, train it on the train split and store it.
+
+    Args:
+        factory: `pkg.mod:function`.
+        arguments: Its keyword arguments.
+        inputs: Feed name -> shape of one item.
+        settings: Fields of Training.
+
+    Raises:
+        UnknownName: A setting does not exist.
+        BadModel: The module cannot be built or does not train.
+    """
+    known = [field.name for field in fields(Training)]
+    for key in settings:
+        if key not in known:
+            raise UnknownName("setting of train", key, known)
+    module, blueprint = _build(factory, arguments, inputs, context.seed, weights)
+    rows = context.rows("train")
+    fit(
+        module,
+        context.encode(rows.inputs),
+        rows.labels,
+        Training(**settings),
+        loss=context.loss,
+        seed=stream(context.seed, "baseline"),
+        threads=context.threads,
+        progress=context.progress,
+    )
+    return save_module(module, blueprint, context.store, context.work)
+
+
+def take_baseline(
+    factory: str, arguments: Mapping[str, Any], inputs: Mapping[str, Sequence[int]], context: Context, weights: Path | None = None
+) -> Candidate:
+    """Build a module that arrives trained and store it."""
+    module, blueprint = _build(factory, arguments, inputs, context.seed, weights)
+    return save_module(module, blueprint, context.store, context.work)
+
+
+def _build(
+    factory: str, arguments: Mapping[str, Any], inputs: Mapping[str, Sequence[int]], seed: int, weights: Path | None
+) -> tuple[nn.Module, Blueprint]:
+    blueprint = Blueprint(factory=factory, arguments=arguments, inputs=inputs)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream(seed, "init"))
+        module = blueprint.build()
+    if weights is not None:
+        _load(module, weights)
+    with torch.inference_mode():
+        try:
+            answer = module(*blueprint.example(2))
+        except Exception as error:
+            shapes = ", ".join(f"{name} {tuple(shape)}" for name, shape in inputs.items())
+            raise BadModel(f"{factory} cannot take the task's feed ({shapes}): {type(error).__name__}: {str(error)[:300]}") from error
+    if not isinstance(answer, torch.Tensor) or answer.dim() != 2 or len(answer) != 2:
+        found = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
+        raise BadModel(f"{factory} answers a batch of 2 with {found}; it must be logits of shape (2, classes).")
+    return module, blueprint
+
+
+def _load(module: nn.Module, weights: Path) -> None:
+    try:
+        if weights.suffix == ".safetensors":
+            state = load_file(weights)
+        else:
+            state = torch.load(weights, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise BadModel(
+            f"{weights} cannot be read as weights: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}\n"
+            "  Pickled modules are refused. Save with `safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')`."
+        ) from error
+    if not isinstance(state, Mapping):
+        raise BadModel(f"{weights} holds a {type(state).__name__}; it must hold a state dict (name -> tensor).")
+    try:
+        module.load_state_dict(dict(state))
+    except (RuntimeError, TypeError) as error:
+        raise BadModel(f"{weights} does not fit the module: {str(error)[:400]}") from error

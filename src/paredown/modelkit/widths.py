@@ -1,0 +1,88 @@
+"""How many and which channels each group keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from paredown.modelkit.count import multiply_adds
+from paredown.modelkit.couple import Group
+
+
+def tile(channels: int, round_to: int) -> int:
+    """The step in which a group of this width is cut: `round_to`, or a quarter of the width where that is less."""
+    return max(1, min(round_to, channels // 4))
+
+
+def allocate(
+    module: nn.Module, example: tuple[Tensor, ...], groups: Sequence[Group], scores: Sequence[Tensor], *, keep: float, round_to: int
+) -> list[list[int]]:
+    """Choose channels to keep so that about `keep` of the multiply-adds remain at the least predicted loss.
+
+    Each move takes one tile of the weakest channels out of one group; the move with the least loss per multiply-add saved goes first, and
+    savings are counted anew after each, since a layer's cost is the product of both its widths.
+
+    Args:
+        module: In eval mode.
+        example: Inputs, batch of one.
+        groups: As `couple.groups` found them.
+        scores: Per group, predicted rise of the loss per channel, shape (channels,).
+        keep: Share of the multiply-adds to keep.
+        round_to: Widths stay multiples of this where they can.
+
+    Returns:
+        Per group, the kept positions in order.
+    """
+    costs = multiply_adds(module, example)
+    widths = [group.channels for group in groups]
+    orders = [torch.argsort(score, stable=True).tolist() for score in scores]
+    rising = [torch.cumsum(score.sort().values.double(), 0).tolist() for score in scores]
+    steps = [tile(group.channels, round_to) for group in groups]
+    sides: dict[str, dict[str, int]] = {}
+    for number, group in enumerate(groups):
+        for member in group.members:
+            if member.layer in costs:
+                sides.setdefault(member.layer, {})[member.side] = number
+
+    def total(now: Sequence[int]) -> float:
+        return sum(_scaled(cost, sides.get(name, {}), groups, now) for name, cost in costs.items())
+
+    goal = keep * total(widths)
+    current = total(widths)
+    while current > goal:
+        best: tuple[float, int, float] | None = None
+        for number, group in enumerate(groups):
+            width = widths[number] - steps[number]
+            if width < steps[number]:
+                continue
+            trial = [*widths[:number], width, *widths[number + 1 :]]
+            after = total(trial)
+            gone = group.channels - width
+            loss = rising[number][gone - 1] - (rising[number][gone - steps[number] - 1] if gone > steps[number] else 0.0)
+            price = loss / max(current - after, 1e-9)
+            if best is None or price < best[0]:
+                best = (price, number, after)
+        if best is None:
+            break
+        widths[best[1]] -= steps[best[1]]
+        current = best[2]
+    return [sorted(order[group.channels - width :]) for group, order, width in zip(groups, orders, widths)]
+
+
+def _scaled(cost: float, sides: Mapping[str, int], groups: Sequence[Group], widths: Sequence[int]) -> float:
+    for number in sides.values():
+        cost *= widths[number] / groups[number].channels
+    return cost
+
+
+def uniform(groups: Sequence[Group], scores: Sequence[Tensor], share: float) -> list[list[int]]:
+    """The strongest channels of each group, the same share everywhere, at least two; widths are multiples of 4 from 8 on."""
+    kept = []
+    for group, score in zip(groups, scores):
+        width = max(2, round(group.channels * share))
+        width = max(4, round(width / 4) * 4) if width >= 6 else width
+        width = min(width, group.channels)
+        kept.append(sorted(torch.argsort(score, stable=True, descending=True)[:width].tolist()))
+    return kept

@@ -1,0 +1,68 @@
+"""`model: {onnx: model.onnx}`: a graph in a file."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from paredown.core.candidate import Candidate
+from paredown.core.errors import BadModel
+from paredown.core.job import ModelSpec
+from paredown.core.model import ModelSource
+from paredown.core.technique import Context
+from paredown.ground import digests
+from paredown.ground.lazy import need
+
+
+class Onnx(ModelSource):
+    """A trained ONNX file; techniques on tensors do not apply to it, but it can teach a student."""
+
+    def trains(self, spec: ModelSpec) -> bool:
+        """Never."""
+        return False
+
+    def digest(self, spec: ModelSpec, folder: Path) -> str:
+        """Over the file's bytes."""
+        return digests.of_file(_file(spec, folder))
+
+    def prepare(self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int]], classes: int, context: Context) -> Candidate:
+        """Check the graph against the task's feed and store it."""
+        onnx: Any = need("onnx", "opening an ONNX model")
+        path = _file(spec, folder)
+        try:
+            model = onnx.load(path)
+            onnx.checker.check_model(model)
+        except Exception as error:
+            raise BadModel(f"{path} is not a valid ONNX model: {str(error)[:300]}") from error
+        held = {item.name for item in model.graph.initializer}
+        wanted = [item.name for item in model.graph.input if item.name not in held]
+        if sorted(wanted) != sorted(inputs):
+            raise BadModel(
+                f"{path} takes the inputs {', '.join(wanted)}; the task feeds {', '.join(inputs)}.\n"
+                f"  Name the graph's input in the job: `preprocess: {{input: {wanted[0] if wanted else '...'}}}`."
+            )
+        output = model.graph.output[0].type.tensor_type.shape.dim
+        width = output[-1].dim_value if len(output) else 0
+        if width and width != classes:
+            raise BadModel(f"{path} answers with {width} numbers per row; the data have {classes} classes.")
+        parameters = sum(_size(item.dims) for item in model.graph.initializer)
+        target = context.work / "given"
+        target.mkdir()
+        shutil.copyfile(path, target / "graph.onnx")
+        return Candidate(digest=context.store.put(target), form="onnx", parameters=parameters)
+
+
+def _file(spec: ModelSpec, folder: Path) -> Path:
+    path = folder / spec.value
+    if not path.is_file():
+        raise BadModel(f"{path} does not exist.\n  `onnx:` names a file, from the job file's folder on.")
+    return path
+
+
+def _size(dims: Sequence[int]) -> int:
+    size = 1
+    for dim in dims:
+        size *= dim
+    return size

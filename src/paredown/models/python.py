@@ -1,0 +1,50 @@
+"""`model: {python: pkg.mod:build, weights: w.safetensors}`: a module that your own function builds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from paredown.core.candidate import Candidate
+from paredown.core.errors import BadModel
+from paredown.core.job import ModelSpec
+from paredown.core.model import ModelSource
+from paredown.core.technique import Context
+from paredown.ground import digests
+from paredown.ground.lazy import need
+
+
+class Python(ModelSource):
+    """A function that returns a torch module; `arguments:` go to it, `weights:` are loaded into it, `train:` trains it here."""
+
+    def trains(self, spec: ModelSpec) -> bool:
+        """True when the job says `train:`."""
+        return "train" in spec.options
+
+    def digest(self, spec: ModelSpec, folder: Path) -> str:
+        """Over the name, the options, the weight file and the module's source file where it lies beside the job."""
+        parts: list[object] = [spec.kind, spec.value, {key: value for key, value in spec.options.items() if key != "weights"}]
+        if "weights" in spec.options:
+            parts.append(digests.of_file(_weights(spec, folder)))
+        source = folder / (spec.value.partition(":")[0].replace(".", "/") + ".py")
+        if source.is_file():
+            parts.append(digests.of_file(source))
+        return digests.of_value(parts)
+
+    def prepare(self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int]], classes: int, context: Context) -> Candidate:
+        """Build it, load its weights, train it when the job says so."""
+        trainer = need("paredown.modelkit.trainer", "opening a torch model")
+        arguments = dict(spec.options.get("arguments", {}))
+        weights = _weights(spec, folder) if "weights" in spec.options else None
+        if self.trains(spec):
+            return trainer.train_baseline(spec.value, arguments, inputs, dict(spec.options["train"]), context, weights=weights)
+        return trainer.take_baseline(spec.value, arguments, inputs, context, weights=weights)
+
+
+def _weights(spec: ModelSpec, folder: Path) -> Path:
+    path = folder / str(spec.options["weights"])
+    if not path.is_file():
+        raise BadModel(
+            f"{path} does not exist.\n  `weights:` names a .safetensors file or a torch state dict, from the job file's folder on."
+        )
+    return path

@@ -1,0 +1,1 @@
+"""The story: from a job to a released artifact with its evidence."""

@@ -1,0 +1,309 @@
+"""Opening test: the finalists in order, the long measurement, the release."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from paredown.core.finding import Finding, Outcome
+from paredown.core.policy import Policy, Scale
+from paredown.core.reading import How, Missing, Reading
+from paredown.core.trial import Trial
+from paredown.ground import digests
+from paredown.ground.files import move_folder_into_place, remove
+from paredown.pipeline.shop import Shop
+from paredown.pipeline.trials import baseline_trial, floor, floor_share, measured
+from paredown.policy.quality import compare
+from paredown.policy.rules import Evidence, judge
+from paredown.policy.sequence import fixed_sequence
+from paredown.protocol.bench import Plan, Side, Windows
+from paredown.protocol.readings import facts, of_windows, ratios
+from paredown.search.finalists import Contender, chance_to_pass, choose
+from paredown.search.situation import Situation
+from paredown.stats.paired import Drop
+from paredown.study import reads
+
+FINAL = Plan(rounds=22, window_s=1.0, warm_s=0.5)
+"""Windows of one second of baseline, chosen model and fastest fp32 in turn: 66 s in all."""
+
+AS_FOUND = Plan(rounds=6, window_s=0.5, warm_s=0.2)
+"""The model as given at the user's defaults against the chosen one."""
+
+_ARTIFACT, _NEAREST = "artifact", "nearest-miss"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Final:
+    """One candidate as it stands at the end.
+
+    Args:
+        trial: Its trial.
+        findings: Of the whole policy.
+        split: Which rows the quality findings are about: "test" or "validation".
+        readings, ratios, ratios_fastest, ratios_as_found: From the long measurement, or from screening where there was none.
+        before, fastest, as_found: Readings of the other sides.
+        quality, baseline_quality: The metric on `split`.
+        drop: On `split`.
+        long: True when the long measurement was made.
+    """
+
+    trial: Trial
+    findings: Sequence[Finding]
+    split: str
+    readings: dict[str, Reading | Missing]
+    ratios: dict[str, Reading | Missing]
+    ratios_fastest: dict[str, Reading | Missing]
+    ratios_as_found: dict[str, Reading | Missing]
+    before: dict[str, Reading | Missing]
+    fastest: dict[str, Reading | Missing]
+    as_found: dict[str, Reading | Missing]
+    quality: float
+    baseline_quality: float
+    drop: Drop
+    long: bool
+
+    @property
+    def blocked(self) -> bool:
+        """True when a finding keeps it from being released."""
+        return any(finding.blocks for finding in self.findings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmed:
+    """What confirmation came to.
+
+    Args:
+        chosen: What ships; None when nothing passes.
+        nearest: The nearest miss; None when there is none, or when something passed.
+        tested: Finalists in the order they were tested, with the outcome.
+        floor: The noise floor of CPU time as a share.
+    """
+
+    chosen: Final | None
+    nearest: Final | None
+    tested: Sequence[dict[str, Any]]
+    floor: float
+
+
+def finalists(shop: Shop, situation: Situation) -> list[Contender]:
+    """At most three contenders, ordered from the safest to the greenest; what breaks a must-rule in screening already is left out."""
+    found = []
+    for trial in situation.done():
+        screened = [finding for finding in _screened(shop, trial) if finding.rule not in _quality_rules(shop.job.policy)]
+        if any(finding.blocks and finding.outcome == Outcome.FAIL for finding in screened):
+            continue
+        found.append(Contender(trial=trial, gain=situation.gain(trial), chance=_chance(shop, situation, trial)))
+    return choose(found)
+
+
+def _chance(shop: Shop, situation: Situation, trial: Trial) -> float:
+    drop, rows = trial.drop, len(shop.splits.validation)
+    return chance_to_pass(drop["drop"], drop["flips"], rows, len(shop.splits.test), situation.margin, shop.job.policy.confidence)
+
+
+def _quality_rules(policy: Policy) -> set[str]:
+    return {rule.id for rule in policy.rules if rule.quantity in ("quality", "flips")}
+
+
+def confirm(shop: Shop, situation: Situation, order: Sequence[Contender]) -> Confirmed:
+    """Test the finalists from the safest to the greenest, stop at the first that does not pass, measure the last that passed at length.
+
+    Where that one then breaks a rule on its resources, the one before it, which passed on test too, takes its place.
+
+    Args:
+        shop: The run's tools.
+        situation: As the search saw it at its end.
+        order: From `finalists`.
+    """
+    noise = floor_share(floor(shop, baseline_trial(shop).artifact))
+    if not order:
+        return Confirmed(chosen=None, nearest=_nearest(shop, situation, noise), tested=[], floor=noise)
+    quality = [rule for rule in shop.job.policy.rules if rule.id in _quality_rules(shop.job.policy)]
+    only_quality = replace(
+        shop.job.policy, rules=quality, waivers=[item for item in shop.job.policy.waivers if item.rule in {rule.id for rule in quality}]
+    )
+    tested: list[dict[str, Any]] = []
+
+    def passes(contender: Contender) -> bool:
+        shop.listener.stage(f"test: {contender.trial.recipe}")
+        findings = judge(only_quality, _evidence(shop, contender.trial, "test", noise))
+        stops = [finding for finding in findings if finding.blocks]
+        outcome = "pass" if not stops else "fail" if any(finding.outcome == Outcome.FAIL for finding in stops) else "inconclusive"
+        reason = stops[0].reason if stops else findings[0].reason if findings else "the policy has no rule on quality."
+        tested.append({"trial": contender.trial.id, "recipe": contender.trial.recipe, "outcome": outcome, "reason": reason})
+        return not stops
+
+    _, seen = fixed_sequence(list(order), passes)
+    passed = [contender for contender, entry in zip(seen, tested) if entry["outcome"] == "pass"]
+    last: Final | None = None
+    for contender in reversed(passed):
+        last = _measured_at_length(shop, contender.trial, noise)
+        if not last.blocked:
+            return Confirmed(chosen=last, nearest=None, tested=tested, floor=noise)
+    if last is None:
+        last = _at_screening(shop, seen[0].trial, noise, "test")
+    return Confirmed(chosen=None, nearest=last, tested=tested, floor=noise)
+
+
+def _nearest(shop: Shop, situation: Situation, noise: float) -> Final | None:
+    """Of all candidates the one with the fewest broken rules, then the best chance on quality, by screening alone: test stays closed."""
+    finals = [_at_screening(shop, trial, noise, "validation") for trial in situation.done()]
+    if not finals:
+        return None
+    return min(
+        finals, key=lambda item: (sum(f.blocks for f in item.findings), -_chance(shop, situation, item.trial), -situation.gain(item.trial))
+    )
+
+
+def _evidence(shop: Shop, trial: Trial, split: str, noise: float) -> Evidence:
+    kind = "test_read" if split == "test" else "predict"
+    rows = shop.splits.test if split == "test" else shop.splits.validation
+    given = baseline_trial(shop)
+    before, after = shop.outputs(given.artifact, split, kind), shop.outputs(trial.artifact, split, kind)
+    if split == "test":
+        for artifact in (given.artifact, trial.artifact):
+            reads.add(shop.splits.digests["test"], shop.study.folder.resolve(), artifact)
+    return Evidence(
+        readings=trial.readings,
+        baseline=given.readings,
+        ratios=trial.ratios,
+        labels=rows.labels,
+        before=before,
+        after=after,
+        metric=shop.metric,
+        groups=rows.groups,
+        noise=noise,
+        today=datetime.now(UTC).date(),
+        seed=shop.study.seed,
+    )
+
+
+def _screened(shop: Shop, trial: Trial) -> tuple[Finding, ...]:
+    return judge(shop.job.policy, _evidence(shop, trial, "validation", 0.0))
+
+
+def _sides(shop: Shop, trial: Trial) -> list[Side]:
+    given = baseline_trial(shop)
+    fastest = next((item for item in shop.study.trials() if item.role == "fastest_fp32" and item.state == "done"), None)
+    sides = [
+        Side(name="baseline", artifact=shop.artifacts.folder(given.artifact)),
+        Side(name="candidate", artifact=shop.artifacts.folder(trial.artifact)),
+    ]
+    if fastest is not None and fastest.artifact != trial.artifact:
+        sides.append(Side(name="fastest", artifact=shop.artifacts.folder(fastest.artifact)))
+    return sides
+
+
+def _measured_at_length(shop: Shop, trial: Trial, noise: float) -> Final:
+    sides = _sides(shop, trial)
+    shop.listener.stage(f"measuring at length: {trial.recipe}")
+    names = [[side.name, side.artifact.name] for side in sides]
+    windows = measured(shop, "measure", digests.of_value([names, FINAL.rounds, FINAL.window_s]), sides, FINAL)
+    given = baseline_trial(shop)
+    folder = shop.artifacts.folder(trial.artifact)
+    before = _complete(shop, windows, "baseline", given.artifact)
+    after = _complete(shop, windows, "candidate", trial.artifact) | {
+        key: trial.readings[key] for key in ("multiply_adds",) if key in trial.readings
+    }
+    after["graph_time"] = _graph_time(shop, trial.artifact)
+    defaults = Side(name="as_found", artifact=shop.artifacts.folder(given.artifact), threads=shop.host.cores)
+    found = measured(
+        shop,
+        "measure",
+        digests.of_value([given.artifact, trial.artifact, shop.host.cores, "as found"]),
+        [defaults, Side(name="candidate", artifact=folder)],
+        AS_FOUND,
+    )
+    for name in ("as_found", "fastest", "candidate"):
+        shop.bench.close(name)
+    as_found = of_windows(found, "as_found") | facts(shop.artifacts.folder(given.artifact))
+    short = of_windows(found, "candidate") | facts(folder)
+    fastest: dict[str, Reading | Missing] = {}
+    ratios_fastest: dict[str, Reading | Missing] = {}
+    if len(sides) > 2:
+        fastest = _complete(shop, windows, "fastest", sides[2].artifact.name)
+        ratios_fastest = ratios(windows, "fastest", "candidate", fastest, after)
+    evidence = replace(
+        _evidence(shop, trial, "test", noise),
+        readings=after,
+        baseline=before,
+        as_found=as_found,
+        ratios=ratios(windows, "baseline", "candidate", before, after),
+        ratios_as_found=ratios(found, "as_found", "candidate", as_found, short),
+    )
+    return _final(shop, trial, evidence, "test", fastest, ratios_fastest, long=True)
+
+
+def _at_screening(shop: Shop, trial: Trial, noise: float, split: str) -> Final:
+    return _final(shop, trial, _evidence(shop, trial, split, noise), split, {}, {}, long=False)
+
+
+def _final(
+    shop: Shop,
+    trial: Trial,
+    evidence: Evidence,
+    split: str,
+    fastest: dict[str, Reading | Missing],
+    ratios_fastest: dict[str, Reading | Missing],
+    *,
+    long: bool,
+) -> Final:
+    policy = shop.job.policy
+    scale = policy.drop.limit.scale if policy.drop is not None and policy.drop.limit is not None else Scale.RELATIVE
+    return Final(
+        trial=trial,
+        findings=judge(policy, evidence),
+        split=split,
+        readings=dict(evidence.readings),
+        ratios=dict(evidence.ratios),
+        ratios_fastest=ratios_fastest,
+        ratios_as_found=dict(evidence.ratios_as_found),
+        before=dict(evidence.baseline),
+        fastest=fastest,
+        as_found=dict(evidence.as_found),
+        quality=shop.metric.over_set(evidence.labels, evidence.after),
+        baseline_quality=shop.metric.over_set(evidence.labels, evidence.before),
+        drop=compare(
+            shop.metric, evidence.labels, evidence.before, evidence.after, scale=scale, confidence=policy.confidence, seed=shop.study.seed
+        ),
+        long=long,
+    )
+
+
+def _complete(shop: Shop, windows: Windows, side: str, artifact: str) -> dict[str, Reading | Missing]:
+    return of_windows(windows, side) | facts(shop.artifacts.folder(artifact))
+
+
+def _graph_time(shop: Shop, artifact: str) -> Reading | Missing:
+    key = digests.of_value(["graph time", artifact])
+    known = shop.study.ledger.find("graph_time", key)
+    if known is None:
+        shop.bench.open(Side(name="candidate", artifact=shop.artifacts.folder(artifact)))
+        with shop.study.ledger.span("graph_time", key) as span:
+            shop.bench.take_cpu_s()
+            value = shop.bench.graph_time("candidate")
+            cpu_s = shop.bench.take_cpu_s()
+            known = span.finish(value, cpu_s=cpu_s, energy_j=shop.joules(cpu_s))
+    if known.value is None:
+        return Missing(quantity="graph_time", reason="the program has more than one graph")
+    return Reading(quantity="graph_time", value=known.value, how=How.MEASURED, n=1)
+
+
+def release(shop: Shop, confirmed: Confirmed) -> None:
+    """Put the same bytes that were measured into `artifact/`, or the nearest miss into `nearest-miss/`; the other folder goes."""
+    chosen = confirmed.chosen or confirmed.nearest
+    names = (_ARTIFACT, _NEAREST) if confirmed.chosen else (_NEAREST, _ARTIFACT)
+    remove(shop.study.folder / names[1])
+    target = shop.study.folder / names[0]
+    if chosen is None:
+        remove(target)
+        return
+    part = Path(tempfile.mkdtemp(prefix=f".{names[0]}-", suffix=".part", dir=shop.study.folder))
+    shutil.copytree(shop.artifacts.folder(chosen.trial.artifact), part, dirs_exist_ok=True)
+    part.chmod(0o755)
+    move_folder_into_place(part, target)

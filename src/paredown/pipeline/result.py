@@ -1,0 +1,265 @@
+"""What a run came to, as plain data: result.json and the evidence beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+from paredown.core.finding import Outcome
+from paredown.core.policy import Policy
+from paredown.core.reading import How, Missing, Reading
+from paredown.core.recipe import Chain, Composed, Recipe, parse
+from paredown.core.trial import Trial
+from paredown.evidence.bundle import write_bundle
+from paredown.ground.files import write_atomic
+from paredown.pipeline.confirm import Confirmed, Final
+from paredown.pipeline.shop import Shop
+from paredown.pipeline.trials import baseline_trial
+from paredown.policy.relax import smallest_relaxation
+from paredown.policy.rules import verdict
+from paredown.search.budget import payback_inferences
+from paredown.search.finalists import front
+from paredown.search.situation import Situation
+from paredown.stats.intervals import wilson
+from paredown.stats.power import rows_for, smallest_drop
+from paredown.study import reads
+
+FORMAT = 1
+FLIPS = (0.02, 0.04, 0.08)
+
+
+def provable(policy: Policy, test_rows: int) -> dict[str, Any]:
+    """What the test split can show before anything is spent, at 2, 4 and 8 % flips."""
+    drops = {f"{flips:.2f}": smallest_drop(test_rows, flips, policy.confidence) for flips in FLIPS}
+    middle = drops["0.04"]
+    text = f"test: {test_rows} rows; can show a drop of {middle:.1%} or more (at 2 % flips {drops['0.02']:.1%}, at 8 % {drops['0.08']:.1%})"
+    limit = policy.drop.limit if policy.drop is not None else None
+    if limit is not None and limit.value < middle:
+        text += f"; for {limit.text} give about {rows_for(limit.value, 0.04, policy.confidence)} rows or set `drop: {middle:.1%}`"
+    return {"text": text + ".", "drops": drops}
+
+
+def _number(reading: Reading | Missing) -> dict[str, Any]:
+    return reading.json()
+
+
+def _numbers(readings: Mapping[str, Reading | Missing]) -> dict[str, Any]:
+    return {name: _number(reading) for name, reading in readings.items()}
+
+
+def _engine(recipe: Recipe) -> tuple[str, int]:
+    while isinstance(recipe, Composed):
+        recipe = recipe.parts[0]
+    return recipe.engine.name, int(recipe.engine.placement.get("threads", 1))
+
+
+def _quality(shop: Shop, value: float, rows: int) -> dict[str, Any]:
+    metric = shop.metric
+    out: dict[str, Any] = {"value": value, "low": None, "high": None, "unit": metric.unit, "how": str(How.MEASURED), "n": rows}
+    if metric.name() == "accuracy":
+        out["low"], out["high"] = wilson(round(value * rows), rows, 0.95)
+    return out
+
+
+def _side(shop: Shop, trial: Trial, readings: Mapping[str, Reading | Missing], quality: float | None, rows: int) -> dict[str, Any]:
+    runtime, threads = _engine(parse(trial.recipe))
+    return {
+        "recipe": trial.recipe,
+        "runtime": runtime,
+        "threads": threads,
+        "batch": shop.job.deploy.batch,
+        "quality": _quality(shop, quality, rows) if quality is not None else {"missing": "not asked on these rows"},
+        "readings": _numbers(readings),
+        "artifact": trial.artifact,
+    }
+
+
+def _steps(recipe: Recipe, notes: Mapping[str, str]) -> list[dict[str, str]]:
+    if isinstance(recipe, Chain):
+        return [{"text": str(step), "note": notes.get(step.name, "")} for step in recipe.steps] + [
+            {"text": f"@ {recipe.engine}", "note": ""}
+        ]
+    return [step for part in recipe.parts for step in _steps(part, notes)]
+
+
+def _candidate(shop: Shop, final: Final, folder: str) -> dict[str, Any]:
+    trial = final.trial
+    rows = len(shop.splits.test) if final.split == "test" else len(shop.splits.validation)
+    notes = {note.partition("(")[0]: note.partition(": ")[2] for note in trial.notes}
+    limit = shop.job.policy.drop.limit if shop.job.policy.drop is not None else None
+    out = _side(shop, trial, final.readings, final.quality, rows)
+    energy, size = final.readings.get("energy"), final.ratios.get("size")
+    efficiency: dict[str, Any] = {"missing": "the energy per inference is not known"}
+    if isinstance(energy, Reading) and energy.value > 0:
+        low = final.quality / energy.high if energy.high else None
+        high = final.quality / energy.low if energy.low else None
+        efficiency = {"value": final.quality / energy.value, "low": low, "high": high, "unit": "1/J", "how": str(energy.how)}
+    return out | {
+        "why": _why(shop, final),
+        "steps": _steps(parse(trial.recipe), notes),
+        "split": final.split,
+        "quality_drop": asdict(final.drop) | {"scale": str(limit.scale) if limit is not None else "relative"},
+        "ratios": _numbers(final.ratios),
+        "ratios_vs_fastest_fp32": _numbers(final.ratios_fastest),
+        "ratios_as_found": _numbers(final.ratios_as_found),
+        "compression_rate": _number(size) if size is not None else {"missing": "not measured"},
+        "efficiency": efficiency,
+        "measured": "at length" if final.long else "screening",
+        "artifact": folder,
+        "digest": trial.artifact,
+        "trial": trial.id,
+    }
+
+
+def _why(shop: Shop, final: Final) -> str:
+    quantity = shop.job.policy.minimize
+    ratio = final.ratios.get(quantity)
+    text = f"of all that passed it takes the least {quantity}" if not final.blocked else "of all tried it comes nearest to the policy"
+    if isinstance(ratio, Reading):
+        text += f": {ratio.value:.1f} times less than the model as given"
+    return f"{text}. {final.trial.why}"
+
+
+def assemble(shop: Shop, situation: Situation, confirmed: Confirmed) -> dict[str, Any]:
+    """The content of result.json."""
+    study, policy = shop.study, shop.job.policy
+    final = confirmed.chosen or confirmed.nearest
+    trials = study.trials()
+    given = baseline_trial(shop)
+    fastest = next((trial for trial in trials if trial.role == "fastest_fp32" and trial.state == "done"), None)
+    done = [trial for trial in situation.done() if trial.quality is not None]
+    spent = study.spent()
+    before = final.before if final is not None and final.long else given.readings
+    looked = final is not None and final.split == "test"
+    rows = len(shop.splits.test) if looked else len(shop.splits.validation)
+    good = -1.0 if shop.metric.better == "lower" else 1.0
+    nearest = None
+    if confirmed.nearest is not None:
+        relaxations = smallest_relaxation(policy, confirmed.nearest.findings)
+        nearest = _candidate(shop, confirmed.nearest, "nearest-miss") | {
+            "binds": relaxations[0].rule if relaxations else "",
+            "relaxation": relaxations[0].text if relaxations else "",
+            "relaxations": [asdict(item) for item in relaxations],
+        }
+    machine_reads = reads.count(shop.splits.digests["test"])
+    return {
+        "format": FORMAT,
+        "name": shop.job.name,
+        "verdict": _verdict(confirmed),
+        "unit": shop.task.unit,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "paredown": metadata.version("paredown"),
+        "task": shop.job.task,
+        "metric": shop.metric.name(),
+        "policy": {"name": policy.name, "minimize": policy.minimize, "confidence": policy.confidence, "post_hoc": study.post_hoc},
+        "baseline": _side(shop, given, before, final.baseline_quality if final is not None else given.quality, rows),
+        "baseline_as_found": {"threads": shop.host.cores, "readings": _numbers(final.as_found) if final is not None else {}},
+        "fastest_fp32": None if fastest is None else _fastest(shop, fastest, final),
+        "chosen": None if confirmed.chosen is None else _candidate(shop, confirmed.chosen, "artifact"),
+        "nearest": nearest,
+        "front": front(done, [situation.gain(trial) for trial in done], [good * float(trial.quality or 0.0) for trial in done]),
+        "trials": [trial.json() for trial in trials],
+        "findings": [finding.json() for finding in final.findings] if final is not None else [],
+        "tested": list(confirmed.tested),
+        "rows": _rows(shop, machine_reads),
+        "notes": study.notes(),
+        "search": {
+            "trials": len(trials) - 1,
+            "failed": sum(trial.state == "failed" for trial in trials),
+            "energy_j": _energy(shop, spent.energy_j, spent.unmetered_s),
+            "cpu_s": spent.cpu_s,
+            "wall_s": spent.wall_s,
+            "lost_wall_s": sum(entry.wall_s or 0.0 for entry in study.ledger.spans("lost")),
+            "payback_inferences": _payback(shop, confirmed, spent.energy_j),
+        },
+        "noise_floor": {"cpu_time": {"value": confirmed.floor, "low": None, "high": None, "unit": "", "how": str(How.MEASURED)}},
+        "provable": provable(policy, len(shop.splits.test)),
+        "host": asdict(shop.host),
+        "energy_model": _model(shop),
+    }
+
+
+def _verdict(confirmed: Confirmed) -> str:
+    if confirmed.chosen is not None:
+        return "pass"
+    if confirmed.nearest is not None and verdict(confirmed.nearest.findings) == Outcome.INCONCLUSIVE:
+        return "inconclusive"
+    return "infeasible"
+
+
+def _fastest(shop: Shop, trial: Trial, final: Final | None) -> dict[str, Any]:
+    if final is None or not final.long:
+        return _side(shop, trial, trial.readings, trial.quality, len(shop.splits.validation))
+    readings = final.fastest or (final.readings if final.trial.artifact == trial.artifact else trial.readings)
+    return _side(shop, trial, readings, trial.quality, len(shop.splits.validation))
+
+
+def _rows(shop: Shop, machine_reads: int | Missing) -> dict[str, Any]:
+    counts = {name: shop.splits.counts.get(name, 0) for name in ("train", "calibration", "validation", "test", "unlabeled")}
+    here = len(shop.study.ledger.records("test_read"))
+    read = machine_reads if isinstance(machine_reads, int) else here
+    return counts | {"test_reads": read, "test_reads_here": here, "dropped_duplicates": shop.splits.dropped_duplicates}
+
+
+def _energy(shop: Shop, energy_j: float, unmetered_s: float) -> dict[str, Any]:
+    curve = shop.curve.active_w
+    share_low, share_high = curve.low / curve.value, curve.high / curve.value
+    out = {"value": energy_j, "low": energy_j * share_low, "high": energy_j * share_high, "unit": "J", "how": str(How.ESTIMATED)}
+    return out | {"covers": ["cpu"], "source": shop.curve.source, "unmetered_s": unmetered_s}
+
+
+def _payback(shop: Shop, confirmed: Confirmed, spent_j: float) -> dict[str, Any]:
+    if confirmed.chosen is None:
+        return {"missing": "nothing was released, so nothing pays back"}
+    before, after = confirmed.chosen.before.get("energy"), confirmed.chosen.readings.get("energy")
+    if not isinstance(before, Reading) or not isinstance(after, Reading):
+        return {"missing": "the energy per inference is not known"}
+    value = payback_inferences(spent_j, before.value, after.value)
+    if value is None:
+        return {"missing": "the chosen model saves no energy"}
+    return {"value": value, "low": None, "high": None, "unit": "1", "how": str(How.ESTIMATED)}
+
+
+def _model(shop: Shop) -> dict[str, Any]:
+    curve = shop.curve
+    return {
+        "source": curve.source,
+        "name": curve.name,
+        "idle_w": asdict(curve.idle_w),
+        "active_w": asdict(curve.active_w),
+        "note": curve.note,
+    }
+
+
+def write(shop: Shop, result: Mapping[str, Any]) -> None:
+    """result.json and the evidence bundle."""
+    study = shop.study
+    windows = [
+        line for kind in ("floor", "measure") for record in study.ledger.records(kind) for line in _lines(kind, record.key, record.value)
+    ]
+    digests_of_rows = {
+        "digests": dict(shop.splits.digests),
+        "rows": result["rows"],
+        "names": len(shop.splits.names),
+        "notes": list(shop.splits.notes),
+    }
+    write_bundle(
+        study.folder,
+        result,
+        {
+            "policy.lock.json": json.dumps([record.value for record in study.policies()], indent=1, default=str).encode(),
+            "data.json": json.dumps(digests_of_rows, indent=1).encode(),
+            "candidates.jsonl": "\n".join(json.dumps(trial) for trial in result["trials"]).encode() + b"\n",
+            "windows.jsonl": "\n".join(windows).encode() + b"\n",
+        },
+    )
+    write_atomic(study.folder / "result.json", json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False).encode())
+
+
+def _lines(kind: str, key: str, value: Mapping[str, Any]) -> Iterator[str]:
+    for window in value.get("raw", ()):
+        yield json.dumps({"kind": kind, "key": key} | {name: item for name, item in window.items() if name != "laps_s"})

@@ -1,0 +1,102 @@
+"""Opening a job's study with all its tools, and the parts of the story that stand before the search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from paredown.core.errors import UnknownName
+from paredown.core.job import Job
+from paredown.core.recipe import Chain, Engine
+from paredown.core.technique import DataNeed, Technique
+from paredown.core.trial import Trial
+from paredown.ground import digests, registry
+from paredown.pipeline import result as results
+from paredown.pipeline.shop import Listener, Shop, metric_of, open_shop
+from paredown.pipeline.trials import attempt
+from paredown.search.ladder import STRATEGIES
+from paredown.search.situation import Situation
+from paredown.study.splits import load_splits
+from paredown.study.study import Study
+from paredown.tasks.feed import feed_shape
+
+
+def check_units(job: Job) -> None:
+    """Refuse a job that names a unit which does not exist, before anything is read.
+
+    Raises:
+        UnknownName: The nearest name is suggested.
+    """
+    registry.get("models", job.model.kind)
+    registry.get("tasks", job.task)
+    metric_of(job)
+    for name in job.deploy.runtimes:
+        registry.get("runtimes", name)
+    for name in job.search.exclude:
+        registry.get("techniques", name)
+    if job.search.strategy not in STRATEGIES:
+        raise UnknownName("strategy", job.search.strategy, STRATEGIES)
+
+
+@contextmanager
+def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, listener: Listener) -> Iterator[Shop]:
+    """The job's study and tools; test stays sealed.
+
+    Raises:
+        UsageError: Job, data or model cannot be used, or the study is another job's or busy.
+    """
+    source = registry.get("models", job.model.kind)()
+    listener.stage("reading the data")
+    model = source.digest(job.model, job.folder)
+    splits = load_splits(job, job.search.seed, source.trains(job.model))
+    named = {"model": model, "preprocess": digests.of_value(dict(job.data.preprocess)), "labels": digests.of_value(list(splits.names))}
+    named |= {f"data.{split}": digest for split, digest in splits.digests.items()}
+    target = Path(folder) if folder is not None else Path("runs") / job.name
+    with Study.open(target, job, named, fresh=fresh, wait_s=wait_s) as study:
+        for note in splits.notes:
+            study.note(note)
+        for span in study.lost:
+            if span.kind != "trial":
+                study.note(f"An earlier run ended in the middle of {span.kind}; its {span.wall_s or 0:.1f} s are booked as lost.")
+        study.note(results.provable(job.policy, len(splits.test))["text"])
+        with open_shop(study, job, splits, listener) as shop:
+            yield shop
+
+
+def prepare(shop: Shop) -> Trial:
+    """The baseline: the model as given, trained where the job says so, packed and measured."""
+    shop.listener.stage("the model as given")
+    inputs = {shop.builder.scene.encode["input"]: feed_shape(shop.builder.scene.encode)}
+    candidate = shop.builder.baseline(shop.job.model, shop.job.folder, inputs, len(shop.splits.names))
+    shop.with_baseline(candidate)
+    return attempt(shop, shop.as_given(), "the model as given.", role="baseline")
+
+
+def fastest_fp32(shop: Shop) -> list[Trial]:
+    """The model as given on every engine that may be deployed; the one with the least CPU time is the second baseline."""
+    shop.listener.stage("the fastest fp32 engine")
+    return [attempt(shop, Chain((), Engine.of(name)), "the model as given, exported.", role="fastest_fp32") for name in shop.engines()]
+
+
+def situation_of(shop: Shop) -> Situation:
+    """What the search may use here."""
+    job, splits = shop.job, shop.splits
+    trainable = splits.train is not None or splits.unlabeled is not None
+    drop = job.policy.drop
+    return Situation(
+        trials=shop.study.trials,
+        techniques=usable(job.search.exclude, trainable=trainable),
+        engines=shop.engines(),
+        trainable=trainable,
+        minimize=job.policy.minimize,
+        margin=drop.limit.value if drop is not None and drop.limit is not None else None,
+        outputs=lambda artifact: shop.outputs(artifact, "validation"),
+        labels=splits.validation.labels,
+    )
+
+
+def usable(exclude: Sequence[str], *, trainable: bool) -> list[type[Technique]]:
+    """The techniques that are installed, work, are not excluded, and whose data the job has."""
+    units: list[type[Technique]] = registry.working("techniques")
+    return [unit for unit in units if unit.name() not in exclude and (trainable or unit.data != DataNeed.TRAINING)]

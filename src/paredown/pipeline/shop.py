@@ -1,0 +1,257 @@
+"""What one run works with: the study, the rows, the workers, the instruments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from paredown.builder.build import Builder
+from paredown.builder.scene import Scene
+from paredown.core.candidate import Candidate
+from paredown.core.job import Job
+from paredown.core.model import ModelSource
+from paredown.core.recipe import Chain, Engine
+from paredown.core.rows import Rows
+from paredown.core.runtime import Host
+from paredown.core.task import Metric, Task
+from paredown.core.trial import Trial
+from paredown.executors.booked import Booked
+from paredown.executors.processes import Worker
+from paredown.ground import digests, registry, seeds
+from paredown.ground.host import host
+from paredown.ground.lazy import need
+from paredown.ground.rowfile import write_rows
+from paredown.ground.store import FolderStore
+from paredown.impact.energy import Curve, active_energy, cpu_curve
+from paredown.protocol.bench import Bench
+from paredown.study.splits import Splits
+from paredown.study.study import Study
+
+
+class Listener(Protocol):
+    """Told what happens; the command line shows it."""
+
+    def stage(self, text: str) -> None:
+        """A new part of the story begins."""
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """Work goes on: training, measuring."""
+
+    def trial(self, trial: Trial) -> None:
+        """A recipe was tried or taken from the ledger."""
+
+
+class Silent:
+    """Says nothing."""
+
+    def stage(self, text: str) -> None:
+        """Nothing."""
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """Nothing."""
+
+    def trial(self, trial: Trial) -> None:
+        """Nothing."""
+
+
+@dataclass(kw_only=True)
+class Shop:
+    """One run's tools.
+
+    Args:
+        study: The open study.
+        job: The job.
+        splits: All rows; test among them, written to no file before confirmation.
+        task, metric, source: Units of the job.
+        host, curve: The machine and its energy model.
+        booked: Records facts and books costs of the heavy worker.
+        light: The same for the worker that answers with packed artifacts.
+        builder: Builds recipes; has the baseline once `with_baseline` was called.
+        bench: Processes under measurement.
+        listener: Told what happens.
+    """
+
+    study: Study
+    job: Job
+    splits: Splits
+    task: Task
+    metric: Metric
+    source: ModelSource
+    host: Host
+    curve: Curve
+    booked: Booked
+    light: Booked
+    builder: Builder
+    bench: Bench
+    listener: Listener
+    baseline: Candidate | None = None
+
+    @property
+    def artifacts(self) -> FolderStore:
+        """Packed artifacts by digest."""
+        return FolderStore(self.study.artifacts_folder)
+
+    def joules(self, cpu_s: float) -> float:
+        """CPU seconds as joules, by the host's energy model."""
+        return active_energy(self.curve, cpu_s).value
+
+    def with_baseline(self, candidate: Candidate) -> None:
+        """Let the builder start from this model."""
+        self.baseline = candidate
+        self.builder = replace(self.builder, scene=replace(self.builder.scene, teacher=asdict(replace(candidate, note=""))), tune=self.tune)
+
+    def as_given(self) -> Chain:
+        """The recipe of the model as given: its form's own engine."""
+        assert self.baseline is not None
+        form = self.baseline.form
+        names = [unit.name() for unit in registry.working("runtimes") if unit.form == form]
+        return Chain((), Engine.of(names[0]))
+
+    def engines(self) -> list[str]:
+        """Runtimes that may be deployed here: allowed by the job, ready on this machine, not the training framework itself."""
+        units = [unit() for unit in registry.working("runtimes")]
+        wanted = self.job.deploy.runtimes
+        allowed = [unit for unit in units if (unit.name() in wanted if wanted else unit.form != "torch")]
+        return [unit.name() for unit in allowed if unit.ready(self.host) is None]
+
+    def thread_counts(self) -> list[int]:
+        """1, 2, 4, ... and all cores."""
+        counts = [1]
+        while counts[-1] * 2 < self.host.cores:
+            counts.append(counts[-1] * 2)
+        return sorted({*counts, self.host.cores})
+
+    def tune(self, artifact: str, engine: str) -> int:
+        """The thread count at which an artifact takes the least CPU time; recorded."""
+        key = digests.of_value(["tune", artifact, self.thread_counts(), self.job.deploy.batch])
+        known = self.study.ledger.find("tune", key)
+        if known is None:
+            with self.study.ledger.span("tune", key) as span:
+                found = self.bench.sweep(self.artifacts.folder(artifact), self.thread_counts())
+                cpu_s = self.bench.take_cpu_s()
+                known = span.finish({str(count): value for count, value in found.items()}, cpu_s=cpu_s, energy_j=self.joules(cpu_s))
+        return int(min(known.value, key=known.value.get))
+
+    def rows_file(self, split: str) -> Path:
+        """The file of a split's rows, written when it is first asked for."""
+        rows: Rows | None = getattr(self.splits, split)
+        assert rows is not None
+        return _written(rows, self.study.data_folder / f"{split}-{self.splits.digests.get(split, rows.digest())[:16]}.npz")
+
+    def outputs(self, artifact: str, split: str, kind: str = "predict") -> Any:
+        """Probabilities (N, classes) of a packed artifact on a split; answered once and kept.
+
+        Args:
+            artifact: Digest.
+            split: "validation", or "test" with kind "test_read".
+            kind: The ledger's kind.
+        """
+        import numpy as np
+
+        rows = self.rows_file(split)
+        out = self.study.data_folder / f"outputs-{artifact[:16]}-{split}.npy"
+        key = digests.of_value([artifact, self.splits.digests[split]])
+        value = self.light.order(
+            kind, key, "paredown.protocol.subject:predict", artifact=str(self.artifacts.folder(artifact)), rows=str(rows), out=str(out)
+        )
+        return np.load(self.study.data_folder / value["file"], allow_pickle=False)
+
+
+def _written(rows: Rows, path: Path) -> Path:
+    if not path.exists():
+        part = path.with_name(f".{path.stem}.part.npz")
+        write_rows(rows, part)
+        os.replace(part, path)
+    return path
+
+
+@contextmanager
+def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Iterator[Shop]:
+    """Set up a run's tools; all processes end with the block.
+
+    Raises:
+        BadData: The task cannot encode the rows.
+    """
+    task, metric = registry.get("tasks", job.task)(), metric_of(job)
+    source = registry.get("models", job.model.kind)()
+    here = host()
+    curve = cpu_curve(here)
+    train = splits.train if splits.train is not None else splits.calibration
+    encode, decode = task.encoder(train, job.data.preprocess), task.decoder(splits.names)
+    probe = task.probe(encode, seeds.stream(job.search.seed, "probe") % 2**32)
+    probe_file = study.data_folder / f"probe-{digests.of_value(encode)[:16]}.npz"
+    _written(_probe_rows(probe, splits.names), probe_file)
+    log = study.cache / "worker.log"
+    path = (job.folder.resolve(),)
+
+    def joules(cpu_s: float) -> float:
+        return active_energy(curve, cpu_s).value
+
+    with ExitStack() as stack:
+        # threads that wait for each other give way soon: with another process on the same cores, spinning costs ten times the work
+        heavy = stack.enter_context(Worker(path, log, {"GOMP_SPINCOUNT": "2000"}))
+        light = stack.enter_context(Worker(path, log))
+        bench = stack.enter_context(Bench(study.data_folder / "bench.npz", job.deploy.batch, log, path))
+        booked = Booked(recorder=study.ledger, worker=heavy, joules=joules, progress=listener.step)
+        shop = Shop(
+            study=study,
+            job=job,
+            splits=splits,
+            task=task,
+            metric=metric,
+            source=source,
+            host=here,
+            curve=curve,
+            booked=booked,
+            light=replace(booked, worker=light),
+            builder=Builder(
+                scene=Scene(
+                    name=job.name,
+                    task=job.task,
+                    loss=task.loss,
+                    encode=encode,
+                    decode=decode,
+                    labels=list(splits.names),
+                    store=str(study.store_folder.resolve()),
+                    artifacts=str(study.artifacts_folder.resolve()),
+                    data={},
+                    seed=job.search.seed,
+                    threads=here.cores,
+                    isa=here.isa,
+                    probe=str(probe_file.resolve()),
+                ),
+                booked=booked,
+                trial_s=job.search.trial_s,
+                trial_b=job.search.trial_b or 0.9 * here.memory_b,
+            ),
+            bench=bench,
+            listener=listener,
+        )
+        present = [split for split in ("train", "calibration", "unlabeled") if getattr(splits, split) is not None]
+        files = {split: str(shop.rows_file(split).resolve()) for split in present}
+        shop.builder = replace(shop.builder, scene=replace(shop.builder.scene, data=files))
+        bench.rows = shop.rows_file("validation")
+        FolderStore(study.store_folder).sweep()
+        shop.artifacts.sweep()
+        yield shop
+
+
+def metric_of(job: Job) -> Metric:
+    """The job's metric: a unit by name, or a Python function."""
+    if ":" in job.metric:
+        python: Callable[..., Metric] = need("paredown.metrics.python", "a metric of your own").Python
+        return python(target=job.metric, folder=job.folder)
+    metric: Metric = registry.get("metrics", job.metric)()
+    return metric
+
+
+def _probe_rows(probe: Any, names: tuple[str, ...]) -> Rows:
+    import numpy as np
+
+    if isinstance(probe, list):
+        probe = {key: np.asarray([row[key] for row in probe]) for key in probe[0]}
+    return Rows(inputs=probe, labels=None, names=names)

@@ -1,0 +1,138 @@
+"""From a job to a released artifact, told once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paredown.artifact.load import Model, load
+from paredown.core.job import Job
+from paredown.core.reading import Reading
+from paredown.pipeline import result as results
+from paredown.pipeline.confirm import confirm, finalists, release
+from paredown.pipeline.setup import check_units, fastest_fp32, opened, prepare, situation_of
+from paredown.pipeline.shop import Listener, Shop, Silent
+from paredown.pipeline.trials import attempt, baseline_trial
+from paredown.report import write_report
+from paredown.search.budget import Spending, reason_to_stop
+from paredown.search.ladder import STRATEGIES
+from paredown.search.situation import Situation
+from paredown.study.jobfile import read_job
+
+EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3, "infeasible": 4}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to.
+
+    Args:
+        folder: The study folder.
+        data: The content of result.json.
+    """
+
+    folder: Path
+    data: Mapping[str, Any]
+
+    @property
+    def verdict(self) -> str:
+        """pass, inconclusive or infeasible."""
+        return str(self.data["verdict"])
+
+    @property
+    def exit_code(self) -> int:
+        """The verdict as the command line's exit code."""
+        return EXIT_CODES[self.verdict]
+
+    @property
+    def chosen(self) -> Mapping[str, Any] | None:
+        """What was released; None when nothing passed."""
+        return self.data["chosen"]
+
+    @property
+    def nearest(self) -> Mapping[str, Any] | None:
+        """The nearest miss; None when something passed."""
+        return self.data["nearest"]
+
+    @property
+    def ratios(self) -> Mapping[str, Any]:
+        """Baseline over chosen by quantity; empty when nothing passed."""
+        return self.chosen["ratios"] if self.chosen is not None else {}
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.folder / "report.html"
+
+    def load(self) -> Model:
+        """The released model, open.
+
+        Raises:
+            Damaged: Nothing was released, or its folder is gone.
+        """
+        return load(self.folder / "artifact")
+
+
+def run(
+    job: Job | str | Path | Mapping[str, Any],
+    folder: str | Path | None = None,
+    *,
+    fresh: bool = False,
+    wait_s: float = 0.0,
+    listener: Listener | None = None,
+) -> Result:
+    """Find what costs least by the policy's `minimize` and passes every must-rule.
+
+    Args:
+        job: A job, a job file, or its content.
+        folder: The study folder; runs/<name> when not given. A study that was begun is continued.
+        fresh: True starts again.
+        wait_s: How long to wait for another run of the same study.
+        listener: Told what happens.
+
+    Returns:
+        The result; `verdict` says whether something was released.
+
+    Raises:
+        UsageError: Job, data or model cannot be used, or the study is another job's or busy.
+        Damaged: The study's ledger or cache is not what was written.
+    """
+    job = job if isinstance(job, Job) else read_job(job)
+    listener = listener or Silent()
+    check_units(job)
+    with opened(job, folder, fresh=fresh, wait_s=wait_s, listener=listener) as shop:  # test stays sealed
+        prepare(shop)
+        fastest_fp32(shop)
+        situation = situation_of(shop)
+        search(shop, situation)
+        listener.stage("confirming on test")
+        confirmed = confirm(shop, situation, finalists(shop, situation))
+        release(shop, confirmed)
+        data = results.assemble(shop, situation, confirmed)
+        results.write(shop, data)
+        write_report(data, shop.study.folder)
+        return Result(shop.study.folder, data)
+
+
+def search(shop: Shop, situation: Situation) -> None:
+    """Try what the strategy proposes, until it ends, the budget is spent or the next trial cannot pay."""
+    strategy = STRATEGIES[shop.job.search.strategy]
+    shop.listener.stage(f"searching: {shop.job.search.strategy}")
+    for proposal in strategy(situation):
+        reason = _reason_to_stop(shop, situation)
+        if reason is not None:
+            shop.study.note(f"The search ended early: {reason}")
+            shop.listener.stage(f"the search ends: {reason}")
+            return
+        attempt(shop, proposal.recipe, proposal.why)
+
+
+def _reason_to_stop(shop: Shop, situation: Situation) -> str | None:
+    spent = shop.study.spent()
+    trials = [trial for trial in shop.study.trials() if trial.role != "baseline"]
+    good = [trial for trial in situation.done() if situation.keeps_quality(trial)]
+    energies = [reading.value for trial in [baseline_trial(shop), *good] if isinstance(reading := trial.readings.get("energy"), Reading)]
+    spending = Spending(wall_s=spent.wall_s, energy_j=spent.energy_j)
+    return reason_to_stop(shop.job.search, shop.job.deploy, spending, trials, min(energies, default=None))

@@ -1,0 +1,191 @@
+"""Trying a recipe: build once, measure once, record; a failure costs only its own trial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from paredown.builder.build import Built
+from paredown.core.errors import BadModel, Damaged, ParedownError
+from paredown.core.policy import Scale
+from paredown.core.reading import How, Missing, Reading
+from paredown.core.recipe import Recipe
+from paredown.core.trial import Trial, trial_from_json
+from paredown.ground import digests
+from paredown.pipeline.shop import Shop
+from paredown.policy.quality import compare
+from paredown.protocol.bench import SCREENING, Plan, Side, Windows
+from paredown.protocol.readings import facts, of_windows, ratios
+from paredown.stats.ratios import noise_floor
+
+FLOOR = Plan(rounds=16, window_s=0.25)
+"""The A/A run: the baseline against its twin."""
+
+
+def attempt(shop: Shop, recipe: Recipe, why: str, role: str = "candidate") -> Trial:
+    """Build and measure a recipe once; what is recorded is not repeated.
+
+    Args:
+        shop: The run's tools.
+        recipe: What to try.
+        why: One sentence.
+        role: "baseline", "fastest_fp32" or "candidate"; a baseline that fails ends the run, a candidate only its trial.
+
+    Raises:
+        ParedownError: The baseline failed.
+        Damaged: What the ledger recorded is gone.
+    """
+    ledger, key = shop.study.ledger, f"{role}: {recipe}"
+    known = ledger.find("trial", key)
+    if known is not None:
+        trial = trial_from_json(known.value | {"id": known.id})
+        shop.listener.trial(trial)
+        return trial
+    before = shop.study.spent()
+    with ledger.span("trial", key) as span:
+        try:
+            built = shop.builder.build(recipe)
+            trial = examine(shop, built, role)
+        except Damaged:
+            raise
+        except ParedownError as error:
+            if role == "baseline":
+                raise
+            trial = Trial(id=0, recipe=str(recipe), role=role, state="failed", reason=str(error).strip().splitlines()[0])
+        after = shop.study.spent()
+        trial = replace(trial, why=why, energy_j=max(0.0, after.energy_j - before.energy_j), wall_s=max(0.0, after.wall_s - before.wall_s))
+        record = span.finish(trial.json())
+    trial = replace(trial, id=record.id)
+    shop.listener.trial(trial)
+    return trial
+
+
+def examine(shop: Shop, built: Built, role: str) -> Trial:
+    """Screen a packed recipe: its answers on validation and short interleaved windows against the baseline."""
+    probabilities = shop.outputs(built.artifact, "validation")
+    labels = shop.splits.validation.labels
+    quality = shop.metric.over_set(labels, probabilities)
+    trial = Trial(
+        id=0,
+        recipe=str(built.recipe),
+        role=role,
+        artifact=built.artifact,
+        quality=quality,
+        notes=[f"{step}: {note}" for step, note in built.steps if note],
+    )
+    if role == "baseline":
+        _refuse_chance(shop, quality, labels, probabilities)
+        windows = floor(shop, built.artifact)
+        return replace(trial, readings=_readings(shop, built.artifact, windows, "baseline"))
+    given = baseline_trial(shop)
+    drop = shop.job.policy.drop
+    scale = drop.limit.scale if drop is not None and drop.limit is not None else Scale.RELATIVE
+    found = compare(
+        shop.metric,
+        labels,
+        shop.outputs(given.artifact, "validation"),
+        probabilities,
+        scale=scale,
+        confidence=shop.job.policy.confidence,
+        seed=shop.study.seed,
+    )
+    windows = screen(shop, given.artifact, built.artifact)
+    before, after = _readings(shop, given.artifact, windows, "baseline"), _readings(shop, built.artifact, windows, "candidate")
+    return replace(
+        trial,
+        drop={"drop": found.drop, "upper": found.upper, "flips": found.flips},
+        readings=after,
+        ratios=ratios(windows, "baseline", "candidate", before, after),
+    )
+
+
+def baseline_trial(shop: Shop) -> Trial:
+    """The trial of the model as given."""
+    return next(trial for trial in shop.study.trials() if trial.role == "baseline")
+
+
+def measured(shop: Shop, kind: str, key: str, sides: list[Side], plan: Plan) -> Windows:
+    """Interleaved windows, recorded under a name and taken only once."""
+    known = shop.study.ledger.find(kind, key)
+    if known is None:
+        with shop.study.ledger.span(kind, key) as span:
+            shop.bench.take_cpu_s()
+
+            def tick(done: int, total: int) -> None:
+                shop.listener.step("measuring", done, total)
+                span.beat()
+
+            windows = shop.bench.measure(sides, plan, tick)
+            cpu_s = shop.bench.take_cpu_s()
+            known = span.finish(windows.json(), cpu_s=cpu_s, energy_j=shop.joules(cpu_s))
+    return Windows(**known.value)
+
+
+def floor(shop: Shop, artifact: str) -> Windows:
+    """The A/A run of the baseline; its windows are the baseline's own readings too."""
+    folder = shop.artifacts.folder(artifact)
+    sides = [Side(name="baseline", artifact=folder), Side(name="twin", artifact=folder)]
+    windows = measured(shop, "floor", digests.of_value([artifact, FLOOR.rounds, FLOOR.window_s]), sides, FLOOR)
+    shop.bench.close("twin")
+    return windows
+
+
+def floor_share(windows: Windows) -> float:
+    """The noise floor of CPU time as a share."""
+    return noise_floor(windows.series("baseline", "cpu_time"), windows.series("twin", "cpu_time"))
+
+
+def screen(shop: Shop, baseline: str, candidate: str) -> Windows:
+    """Short interleaved windows of baseline and candidate."""
+    sides = [
+        Side(name="baseline", artifact=shop.artifacts.folder(baseline)),
+        Side(name="candidate", artifact=shop.artifacts.folder(candidate)),
+    ]
+    key = digests.of_value([baseline, candidate, SCREENING.rounds, SCREENING.window_s])
+    windows = measured(shop, "measure", key, sides, SCREENING)
+    shop.bench.close("candidate")
+    return windows
+
+
+def _readings(shop: Shop, artifact: str, windows: Windows, side: str) -> dict[str, Reading | Missing]:
+    found = of_windows(windows, side) | facts(shop.artifacts.folder(artifact))
+    return _with_asked(shop, artifact, found)
+
+
+def _with_asked(shop: Shop, artifact: str, found: Mapping[str, Reading | Missing]) -> dict[str, Reading | Missing]:
+    """Multiply-adds of a composition: each graph's, by the share of rows that it answered on validation."""
+    from paredown.artifact.load import read_manifest
+
+    out = dict(found)
+    graphs = read_manifest(shop.artifacts.folder(artifact))["graphs"]
+    if len(graphs) < 2:
+        return out
+    key = digests.of_value([artifact, shop.splits.digests["validation"]])
+    record = shop.study.ledger.find("predict", key)
+    rows = len(shop.splits.validation)
+    if record is not None and all(graph.get("multiply_adds") for graph in graphs):
+        value = sum(graph["multiply_adds"] * record.value["asked"][graph["name"]] / rows for graph in graphs)
+        out["multiply_adds"] = Reading(
+            quantity="multiply_adds", value=value, how=How.MODELLED, n=rows, source="shares of rows answered on validation"
+        )
+    return out
+
+
+def _refuse_chance(shop: Shop, quality: float, labels: Any, probabilities: Any) -> None:
+    """End the run when the baseline is no better than guessing: names and labels do not match, most likely."""
+    names = shop.splits.names
+    chance = shop.metric.chance(labels, len(names))
+    lower = shop.metric.better == "lower"
+    near = quality >= chance * 0.98 if lower else quality <= chance + 0.05 * (1 - chance)
+    if not near:
+        return
+    answers = probabilities.argmax(axis=1)
+    rows = "\n".join(
+        f"  row {number}: label {names[labels[number]]!r}, the model says {names[answers[number]]!r}"
+        for number in range(min(5, len(labels)))
+    )
+    raise BadModel(
+        f"the model as given has {shop.metric.name()} {quality:.3f} on validation; always answering the most frequent class has {chance:.3f}.\n{rows}\n"
+        "  Check that `labels:` stands in the model's order and that `preprocess:` is what the model was trained with."
+    )

@@ -1,0 +1,1 @@
+"""Rules to findings: what a policy says about a candidate, and what would have to give."""

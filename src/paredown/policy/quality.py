@@ -1,0 +1,168 @@
+"""How much worse a candidate's answers are, on the same rows as the baseline's."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paredown.core.policy import Scale
+from paredown.core.task import Metric
+from paredown.stats import bootstrap, paired
+from paredown.stats.intervals import normal_cdf, student_cdf, wilson
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest(ABC):
+    """Baseline against candidate on one set of rows.
+
+    Args:
+        n: Rows.
+        flips: Share of rows whose correctness differs; whose answer differs where a row is not just right or wrong.
+        seen: The drop that was seen.
+    """
+
+    n: int
+    flips: float
+    seen: float
+
+    @abstractmethod
+    def bounds(self, confidence: float) -> tuple[float, float]:
+        """One-sided lower and upper bound of the drop."""
+
+    @abstractmethod
+    def chance(self, limit: float) -> float:
+        """P-value of the hypothesis that the drop is within `limit`; small where it is clearly not."""
+
+    def drop(self, confidence: float) -> paired.Drop:
+        """The numbers of the contest."""
+        low, upper = self.bounds(confidence)
+        return paired.Drop(n=self.n, flips=self.flips, drop=self.seen, low=low, upper=upper, confidence=confidence)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Counted(Contest):
+    """Rows that are right or wrong: score tests."""
+
+    both: int
+    lost: int
+    gained: int
+    relative: bool
+
+    def bounds(self, confidence: float) -> tuple[float, float]:
+        if self.relative:
+            counts = (self.n, self.both, self.lost, self.gained)
+            return paired.relative_low(*counts, confidence), paired.relative_upper(*counts, confidence)
+        flips = (self.n, self.lost, self.gained)
+        return paired.absolute_low(*flips, confidence), paired.absolute_upper(*flips, confidence)
+
+    def chance(self, limit: float) -> float:
+        if self.relative:
+            return 1 - normal_cdf(paired.relative_score(self.n, self.both, self.lost, self.gained, limit))
+        return 1 - normal_cdf(paired.absolute_score(self.n, self.lost, self.gained, limit))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Averaged(Contest):
+    """Rows with a score each: Student's t, Fieller's form for a relative drop."""
+
+    harm: Sequence[float]
+    weight: Sequence[float]
+
+    def bounds(self, confidence: float) -> tuple[float, float]:
+        return paired.mean_bounds(self.harm, self.weight, confidence)
+
+    def chance(self, limit: float) -> float:
+        return 1 - student_cdf(paired.Sums.of(self.harm, self.weight).score(limit), self.n - 1) if self.n > 1 else 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Resampled(Contest):
+    """A metric over the whole set: bootstrap over rows."""
+
+    values: Sequence[float]
+
+    def bounds(self, confidence: float) -> tuple[float, float]:
+        return bootstrap.bound(self.values, self.n, 1 - confidence), bootstrap.bound(self.values, self.n, confidence)
+
+    def chance(self, limit: float) -> float:
+        return (1 + sum(value <= limit for value in self.values)) / (1 + len(self.values))
+
+
+def contest(metric: Metric, labels: Any, before: Any, after: Any, scale: Scale, seed: int = 0) -> Contest:
+    """Set up the comparison that fits the metric.
+
+    Args:
+        metric: The job's metric.
+        labels: Class indices (N,), N of 1 or more.
+        before: The baseline's probabilities (N, classes).
+        after: The candidate's, in the same order.
+        scale: RELATIVE (a share of the baseline's value) or POINTS.
+        seed: Of the bootstrap, where one is needed.
+    """
+    import numpy as np
+
+    n, relative, sign = len(labels), scale is Scale.RELATIVE, 1 if metric.better == "higher" else -1
+    answers = float(np.mean(before.argmax(1) != after.argmax(1)))
+    old, new = metric.per_item(labels, before), metric.per_item(labels, after)
+    if old is None or new is None:
+        return _resample(metric, labels, before, after, relative, sign, answers, seed)
+    old, new = np.asarray(old, float), np.asarray(new, float)
+    binary = bool(np.all((old == 0) | (old == 1)) and np.all((new == 0) | (new == 1)))
+    if binary and (sign == 1 or not relative):
+        right, still = (old, new) if sign == 1 else (1 - old, 1 - new)
+        both, lost, gained = (int(count) for count in (np.sum(right * still), np.sum(right * (1 - still)), np.sum((1 - right) * still)))
+        seen = _share(lost - gained, both + lost) if relative else (lost - gained) / n
+        return _Counted(n=n, flips=(lost + gained) / n, seen=seen, both=both, lost=lost, gained=gained, relative=relative)
+    harm, weight = sign * (old - new), old if relative else np.ones(n)
+    flips = float(np.mean(old != new)) if binary else answers
+    return _Averaged(n=n, flips=flips, seen=_share(float(harm.mean()), float(weight.mean())), harm=harm.tolist(), weight=weight.tolist())
+
+
+def _resample(metric: Metric, labels: Any, before: Any, after: Any, relative: bool, sign: int, flips: float, seed: int) -> Contest:
+    import numpy as np
+
+    def drop(rows: Any) -> float:
+        old, new = metric.over_set(labels[rows], before[rows]), metric.over_set(labels[rows], after[rows])
+        return _share(sign * (old - new), old) if relative else sign * (old - new)
+
+    n = len(labels)
+    values = bootstrap.resampled(lambda rows: drop(np.asarray(rows)), n, seed=seed)
+    return _Resampled(n=n, flips=flips, seen=drop(np.arange(n)), values=values)
+
+
+def _share(harm: float, whole: float) -> float:
+    """harm / whole; a baseline of 0 can lose nothing and proves nothing."""
+    return harm / whole if whole > 0 else math.inf if harm >= 0 else -math.inf
+
+
+def compare(
+    metric: Metric, labels: Any, before: Any, after: Any, scale: Scale = Scale.RELATIVE, confidence: float = 0.95, seed: int = 0
+) -> paired.Drop:
+    """The drop of the metric from baseline to candidate with its one-sided bounds; arguments as for `contest`."""
+    return contest(metric, labels, before, after, scale, seed).drop(confidence)
+
+
+def level(metric: Metric, labels: Any, after: Any, confidence: float, seed: int = 0) -> tuple[float, float, float]:
+    """The metric of one model with its one-sided lower and upper bound.
+
+    Args:
+        metric: The job's metric.
+        labels: Class indices (N,), N of 1 or more.
+        after: Probabilities (N, classes).
+        confidence: Of each bound.
+        seed: Of the bootstrap, where one is needed.
+    """
+    import numpy as np
+
+    n, value = len(labels), float(metric.over_set(labels, after))
+    scores = metric.per_item(labels, after)
+    if scores is None:
+        values = bootstrap.resampled(lambda rows: metric.over_set(labels[np.asarray(rows)], after[np.asarray(rows)]), n, seed=seed)
+        return value, bootstrap.bound(values, n, 1 - confidence), bootstrap.bound(values, n, confidence)
+    scores = np.asarray(scores, float)
+    if np.all((scores == 0) | (scores == 1)):
+        return value, *wilson(float(scores.sum()), n, 2 * confidence - 1)
+    return value, *paired.mean_bounds(scores.tolist(), [1.0] * n, confidence)

@@ -1,0 +1,1 @@
+"""How windows are measured so that their numbers can be compared."""

@@ -1,0 +1,237 @@
+"""Interleaved windows of several artifacts, each in a light process of its own; whoever is not in its window is stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from paredown.executors.processes import Watch, Worker
+from paredown.protocol.gates import close_gate, open_gate
+from paredown.stats.intervals import student
+
+_SUBJECT = "paredown.protocol.subject"
+_RETRIES = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One artifact in a comparison.
+
+    Args:
+        name: "baseline", "candidate", ...
+        artifact: Its folder.
+        threads: Another thread count than the packed one; None keeps it.
+    """
+
+    name: str
+    artifact: Path
+    threads: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How long to measure.
+
+    Args:
+        rounds: Windows per side.
+        window_s: Wall seconds of one window.
+        warm_s: Wall seconds of one warm-up window; they go on until two in a row agree within 5 %, at most `warm_most`.
+        warm_most: Warm-up windows at most.
+    """
+
+    rounds: int
+    window_s: float
+    warm_s: float = 0.1
+    warm_most: int = 10
+
+
+SCREENING = Plan(rounds=10, window_s=0.2)
+"""Enough to compare candidates, never enough for a must-rule."""
+
+SWEEP = Plan(rounds=3, window_s=0.1, warm_s=0.05, warm_most=3)
+"""Enough to choose a thread count."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Windows:
+    """What interleaved windows gave.
+
+    Args:
+        sides: Side name -> one mapping of readings per round, as JSON.
+        laps_s: Side name -> wall seconds of all calls together, where single windows hold too few for percentiles; else empty.
+        cold_s: Side name -> wall seconds from starting the process to its first answer.
+        raw: Every window in order, the refused ones too, with the reasons.
+        wall_s: Wall seconds of everything.
+    """
+
+    sides: Mapping[str, Sequence[Mapping[str, Any]]]
+    laps_s: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    cold_s: Mapping[str, float] = field(default_factory=dict)
+    raw: Sequence[Mapping[str, Any]] = ()
+    wall_s: float = 0.0
+
+    def series(self, side: str, quantity: str) -> list[float]:
+        """One value per round; empty when a window has none."""
+        found = [window.get(quantity, {}) for window in self.sides[side]]
+        return [item["value"] for item in found] if all("value" in item for item in found) else []
+
+    def json(self) -> dict[str, Any]:
+        """As recorded."""
+        return {
+            "sides": {name: [dict(window) for window in windows] for name, windows in self.sides.items()},
+            "laps_s": {name: list(laps) for name, laps in self.laps_s.items()},
+            "cold_s": dict(self.cold_s),
+            "raw": [dict(window) for window in self.raw],
+            "wall_s": self.wall_s,
+        }
+
+
+class Bench(AbstractContextManager["Bench"]):
+    """Resident processes under measurement, by side name; opened once and used again.
+
+    Args:
+        rows: File of raw rows to ask.
+        batch: Rows per call.
+        log: File for what the processes print.
+        path: Folders for the workers' module search path.
+    """
+
+    def __init__(self, rows: Path, batch: int = 1, log: Path | None = None, path: tuple[Path, ...] = ()) -> None:
+        self.rows = rows
+        self._batch, self._log, self._path = batch, log, path
+        self._cpu_s = 0.0
+        self._open: dict[str, tuple[Worker, Side]] = {}
+        self._cold: dict[str, float] = {}
+
+    def open(self, side: Side) -> None:
+        """Start a process for a side, load its artifact, answer once, then stop it; no effect when it is open already."""
+        if side.name in self._open and self._open[side.name][1] == side:
+            return
+        self.close(side.name)
+        worker = Worker(self._path, self._log)
+        worker.start()
+        self._open[side.name] = worker, side
+        self._cold[side.name] = worker.started_wall_s + self._load(worker, side)
+        worker.pause()
+
+    def _load(self, worker: Worker, side: Side) -> float:
+        arguments: dict[str, Any] = {"artifact": str(side.artifact), "rows": str(self.rows), "batch": self._batch, "threads": side.threads}
+        answer = worker.order(f"{_SUBJECT}:open_artifact", **arguments)
+        self._cpu_s += answer.cpu_s
+        return float(answer.value["open_s"])
+
+    def take_cpu_s(self) -> float:
+        """CPU seconds that all processes have taken since the last call."""
+        taken, self._cpu_s = self._cpu_s, 0.0
+        return taken
+
+    def close(self, name: str) -> None:
+        """End a side's process."""
+        if name in self._open:
+            self._open.pop(name)[0].kill()
+
+    def _window(self, name: str, seconds: float, verb: str = "window") -> dict[str, Any]:
+        worker = self._open[name][0]
+        worker.go()
+        try:
+            answer = worker.order(f"{_SUBJECT}:{verb}", watch=Watch(), seconds=seconds)
+        finally:
+            worker.pause()
+        self._cpu_s += answer.cpu_s
+        value: dict[str, Any] = answer.value
+        return value
+
+    def _warm(self, name: str, plan: Plan) -> None:
+        last = 0.0
+        for _ in range(plan.warm_most):
+            found = self._window(name, plan.warm_s)
+            now = found["wall_s"] / max(1, found["items"])
+            if abs(now - last) <= 0.05 * now:
+                return
+            last = now
+
+    def measure(self, sides: Sequence[Side], plan: Plan, tick: Callable[[int, int], None] = lambda done, total: None) -> Windows:
+        """Interleaved windows of all sides: A B C, C B A, A B C, ...
+
+        A window in which the machine was disturbed (see `gates`) is taken again, twice at most; all windows stand in `raw`.
+
+        Args:
+            sides: Two or more for a comparison, one for a plain measurement.
+            plan: How many and how long.
+            tick: Called with (rounds done, rounds).
+        """
+        began = time.perf_counter()
+        for side in sides:
+            self.open(side)
+            self._warm(side.name, plan)
+        out: dict[str, list[Mapping[str, Any]]] = {side.name: [] for side in sides}
+        laps: dict[str, list[float]] = {side.name: [] for side in sides}
+        raw = []
+        for number in range(plan.rounds):
+            order = sides if number % 2 == 0 else list(reversed(sides))
+            for side in order:
+                for attempt in range(_RETRIES + 1):
+                    gate = open_gate()
+                    found = self._window(side.name, plan.window_s)
+                    reasons = close_gate(gate)
+                    raw.append({"side": side.name, "round": number, "reasons": list(reasons)} | found)
+                    if not reasons or attempt == _RETRIES:
+                        out[side.name].append(found["readings"])
+                        laps[side.name] += found["laps_s"]
+                        break
+            tick(number + 1, plan.rounds)
+        cold = {side.name: self._cold[side.name] for side in sides}
+        return Windows(sides=out, laps_s=laps, cold_s=cold, raw=raw, wall_s=time.perf_counter() - began)
+
+    def graph_time(self, name: str, seconds: float = 0.5) -> float | None:
+        """CPU seconds per inference inside the engine alone; None for a program of several graphs."""
+        found: float | None = self._window(name, seconds, "graph_window")["graph_time"]
+        return found
+
+    def sweep(self, artifact: Path, threads: Sequence[int], quantity: str = "cpu_time") -> dict[int, float]:
+        """The median of a quantity at each thread count, in one process."""
+        found: dict[int, float] = {}
+        for count in threads:
+            side = Side(name="sweep", artifact=artifact, threads=count)
+            if "sweep" in self._open:
+                worker = self._open["sweep"][0]
+                worker.go()
+                self._load(worker, side)
+                worker.pause()
+                self._open["sweep"] = worker, side
+            else:
+                self.open(side)
+            series = self.measure([side], SWEEP).series("sweep", quantity)
+            found[count] = sorted(series)[len(series) // 2]
+        self.close("sweep")
+        return found
+
+    def cold_start(self, side: Side, times: int) -> list[float]:
+        """Wall seconds from starting a process to its first answer, several times."""
+        found = []
+        for _ in range(times):
+            probe = Side(name="cold", artifact=side.artifact, threads=side.threads)
+            self.open(probe)
+            found.append(self._cold["cold"])
+            self.close("cold")
+        return found
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for name in list(self._open):
+            self.close(name)
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
+    """Mean and its two-sided Student interval; without spread where there is one value."""
+    count = len(values)
+    mean = sum(values) / count
+    if count < 2:
+        return mean, mean, mean
+    deviation = (sum((value - mean) ** 2 for value in values) / (count - 1)) ** 0.5
+    half = student(1 - (1 - confidence) / 2, count - 1) * deviation / count**0.5
+    return mean, mean - half, mean + half

@@ -1,0 +1,144 @@
+"""The verbs of a process under measurement: it opens one artifact and answers in windows. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from paredown.artifact.load import load
+from paredown.core.meter import Meter, Window
+from paredown.ground import registry
+from paredown.ground.digests import of_file
+from paredown.ground.host import host
+from paredown.ground.rowfile import read_rows
+
+_SAMPLE = 256
+_POOLED = 200
+
+
+def _calls(inputs: Any, batch: int) -> list[Any]:
+    """Raw inputs cut into calls of `batch` rows, in order."""
+    if isinstance(inputs, Mapping):
+        names = list(inputs)
+        count = len(inputs[names[0]])
+        rows = [dict(zip(names, values)) for values in zip(*(inputs[name].tolist() for name in names))]
+        return [rows[start : start + batch] for start in range(0, count - batch + 1, batch)]
+    return [inputs[start : start + batch] for start in range(0, len(inputs) - batch + 1, batch)]
+
+
+def open_artifact(state: dict[str, Any], *, artifact: str, rows: str, batch: int = 1, threads: int | None = None) -> dict[str, Any]:
+    """Load an artifact and answer once.
+
+    Args:
+        artifact: Its folder.
+        rows: File of raw rows; the first ones are asked in turn, so that real lengths and sizes are measured.
+        batch: Rows per call.
+        threads: Another thread count than the packed one.
+
+    Returns:
+        {"open_s": wall seconds from the order to the first answer}.
+    """
+    began = time.perf_counter()
+    close(state)
+    given = read_rows(Path(rows))
+    few = given.take(slice(0, max(_SAMPLE, batch)))
+    calls = _calls(few.inputs, batch) or [few.inputs]
+    model = load(Path(artifact), threads)
+    model.predict(calls[0])
+    open_s = time.perf_counter() - began
+    state |= {"model": model, "calls": calls, "batch": len(given.take(slice(0, batch))), "at": 0}
+    if "meters" not in state:
+        here = host()
+        units = [unit for unit in registry.working("meters") if issubclass(unit, Meter)]
+        state["meters"] = [meter for meter in (unit() for unit in units) if meter.ready(here) is None]
+    return {"open_s": open_s}
+
+
+def close(state: dict[str, Any]) -> None:
+    """Close the open artifact, if any."""
+    model = state.pop("model", None)
+    if model is not None:
+        model.close()
+
+
+def window(state: dict[str, Any], *, seconds: float) -> dict[str, Any]:
+    """Answer one call after the other for some time.
+
+    Args:
+        seconds: Wall time of the window; the last call ends it.
+
+    Returns:
+        {"wall_s", "items", "readings": {quantity: reading as JSON}, "laps_s": all of them where they are few, so that windows can be pooled}.
+    """
+    answers, calls, meters = state["model"].program.answers, state["calls"], state["meters"]
+    at, count, clock = state["at"], len(calls), time.perf_counter
+    laps: list[float] = []
+    keep = laps.append
+    gc.collect()
+    gc.disable()
+    try:
+        for meter in meters:
+            meter.start()
+        began = now = clock()
+        until = began + seconds
+        while now < until:
+            answers(calls[at])
+            at += 1
+            if at == count:
+                at = 0
+            after = clock()
+            keep(after - now)
+            now = after
+        done = Window(wall_s=now - began, items=len(laps) * state["batch"], laps_s=laps)
+        found = [reading for meter in reversed(meters) for reading in meter.stop(done)]
+    finally:
+        gc.enable()
+    state["at"] = at
+    readings = {reading.quantity: reading.json() for reading in found}
+    return {"wall_s": done.wall_s, "items": done.items, "readings": readings, "laps_s": laps if len(laps) < _POOLED else []}
+
+
+def graph_window(state: dict[str, Any], *, seconds: float) -> dict[str, Any]:
+    """CPU seconds per inference inside the engine alone, for an artifact of one graph; None where there are more."""
+    model, calls = state["model"], state["calls"]
+    sessions = list(model._sessions.values())
+    if len(sessions) != 1:
+        return {"graph_time": None}
+    from paredown.tasks.feed import make_encoder
+
+    encode = make_encoder(model.manifest["encode"])
+    feeds, run = [encode(call) for call in calls], sessions[0].run
+    for feed in feeds[:20]:
+        run(feed)
+    done, until, before = 0, time.perf_counter() + seconds, time.process_time()
+    while time.perf_counter() < until:
+        run(feeds[done % len(feeds)])
+        done += 1
+    return {"graph_time": (time.process_time() - before) / (done * state["batch"])}
+
+
+def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch: int = 256) -> dict[str, Any]:
+    """Probabilities of all rows of a file, written as .npy.
+
+    Returns:
+        {"file": name, "sha256", "shape", "asked": graph name -> rows it answered}.
+
+    Raises:
+        BadData: The model answers NaN or with another number of classes; says which rows.
+    """
+    import numpy as np
+
+    given = read_rows(Path(rows))
+    with load(Path(artifact)) as model:
+        parts = [model.predict_proba(given.take(slice(start, start + batch)).inputs) for start in range(0, len(given), batch)]
+        asked = dict(model.program.asked)
+    found = np.concatenate(parts)
+    path = Path(out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part.npy")
+    np.save(part, found)
+    part.replace(path)
+    return {"file": path.name, "sha256": of_file(path), "shape": list(found.shape), "asked": asked}

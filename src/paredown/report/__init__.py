@@ -1,0 +1,41 @@
+"""The two faces of a result: what the terminal says and the page that is kept. Both read result.json alone."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def write_report(result: Mapping[str, Any], folder: Path, language: str = "en") -> Path:
+    """Write report.html: whole or not at all, also when the machine stops in between.
+
+    Args:
+        result: The content of result.json.
+        folder: An existing folder.
+        language: One of the report's languages.
+
+    Returns:
+        The file.
+
+    Raises:
+        UnknownName: There is no such language.
+    """
+    from paredown.report.html import render
+
+    page = render(result, language)
+    file = folder / "report.html"
+    handle, draft = tempfile.mkstemp(dir=folder, prefix=".report-", suffix=".html")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(page)
+            out.flush()
+            os.fsync(out.fileno())
+        os.chmod(draft, 0o644)
+        os.replace(draft, file)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+    return file

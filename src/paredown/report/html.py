@@ -1,0 +1,218 @@
+"""A result as one page that needs nothing else: it opens offline, prints on A4, and reads in light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from string import Template
+from typing import Any
+
+from paredown.report.format import FIRM, clean, how_of, number, value_of
+from paredown.report.markup import Markup, escape, join, prose, recipe, tag
+from paredown.report.outline import (
+    LED_BY,
+    Compared,
+    at,
+    compared,
+    footnotes,
+    headline,
+    items,
+    lead,
+    metric,
+    payback_sentence,
+    quality_sentence,
+    search_sentence,
+    subject,
+    table,
+    times,
+    trial_title,
+    unit,
+    verdict,
+)
+from paredown.report.plot import drop_gauge, pareto_plot
+from paredown.report.tables import basis, comparison, findings, origins, tested, trials
+from paredown.report.words import Words, load
+
+_MARKS = {"pass": "✓", "fail": "✗", "inconclusive": "?", "infeasible": "✗", "unknown": "·"}
+
+
+def render(result: Mapping[str, Any], language: str = "en") -> str:
+    """The page.
+
+    Args:
+        result: The content of result.json; any field may be absent.
+        language: One of the report's languages.
+
+    Returns:
+        A whole HTML document without references to anything outside of it.
+
+    Raises:
+        UnknownName: There is no such language.
+    """
+    words = load(language)
+    name = clean(at(result, "name") or words("page.unnamed"))
+    parts = (_answer, _model, _comparison, _pareto, _findings, _tested, _trials, _origins, _basis)
+    body = join(
+        tag(
+            "header",
+            tag("span", "paredown", class_="brand"),
+            tag("span", name),
+            tag("span", clean(at(result, "task") or "")),
+            _date(result),
+            class_="mast",
+        ),
+        tag("main", *(part(result, words) for part in parts)),
+        tag("footer", prose(words("page.made_by", version=clean(at(result, "paredown") or "?")))),
+    )
+    title = escape(words("page.title", name=name, verdict=words(f"verdict.{verdict(result)}")))
+    return Template(_file("page.html")).substitute(
+        language=language, title=title, style=_file("page.css"), script=_file("page.js"), body=body
+    )
+
+
+@cache
+def _file(name: str) -> str:
+    return resources.files("paredown.report").joinpath(name).read_text("utf-8")
+
+
+def _date(result: Mapping[str, Any]) -> Markup | None:
+    created = at(result, "created")
+    return tag("time", clean(created)[:16].replace("T", " "), datetime=clean(created)) if created else None
+
+
+def section(title: str, *children: object, lede: str = "", name: str = "") -> Markup | None:
+    """A part of the page with its title; None when it would be empty."""
+    shown = [child for child in children if child is not None]
+    return (
+        tag("section", tag("h2", title), tag("p", prose(lede), class_="lede") if lede else None, *shown, id=name or None) if shown else None
+    )
+
+
+def _answer(result: Mapping[str, Any], words: Words) -> Markup:
+    kind = verdict(result)
+    policy = at(result, "policy", "name")
+    said = join(
+        tag("span", tag("span", _MARKS[kind], aria_hidden="true"), f" {words(f'verdict.{kind}')}", class_=f"badge {kind}"),
+        tag("span", words("page.policy", policy=clean(policy)), class_="muted") if policy else None,
+    )
+    quality = quality_sentence(result, words)
+    return tag(
+        "section",
+        tag("p", said, class_="verdict"),
+        tag("h1", prose(headline(result, words))),
+        _nearest(result, words),
+        tag("p", prose(quality), class_="lede") if quality else None,
+        tag("h3", words("section.nearest_figures"), class_="before-figures") if kind != "pass" and subject(result) else None,
+        _figures(result, words),
+        _proof(result, words),
+        class_=f"answer {kind}",
+    )
+
+
+def _nearest(result: Mapping[str, Any], words: Words) -> Markup | None:
+    binds, change = at(result, "nearest", "binds"), at(result, "nearest", "relaxation")
+    lines = [words("nearest.binds", rule=clean(binds))] if binds else []
+    lines += [words("nearest.relaxation", change=clean(change).replace("->", "→"))] if change else []
+    return tag("div", *(tag("p", prose(line)) for line in lines), class_="callout") if lines else None
+
+
+def _figures(result: Mapping[str, Any], words: Words) -> Markup | None:
+    rows = {row.name: row for row in compared(result, words)}
+    first = lead(result)
+    names = [name for name in dict.fromkeys([first, *LED_BY]) if name in rows and subject(result)][:5]
+    return tag("ul", *(_figure(rows[name], result, words) for name in names if name), class_="figures") if names else None
+
+
+def _figure(row: Compared, result: Mapping[str, Any], words: Words) -> Markup:
+    num = table(subject(result), "ratios").get(row.name)
+    value = value_of(num)
+    if value is None:
+        big = tag("span", "–", class_="big none")
+        detail = [tag("span", words("number.missing", reason=clean(at(num, "missing") or words("number.no_record"))))]
+    else:
+        big = tag("span", row.short_ratio.removesuffix("x"), tag("span", "x", class_="times"), class_="big")
+        detail = [tag("span", words("figure.interval", interval=row.ratio.partition(" ")[2]))] if "[" in row.ratio else []
+    sides = tag("span", prose(words("figure.sides", before=row.baseline, after=row.chosen))) if row.baseline and row.chosen else None
+    beside = tag("span", prose(words("figure.fastest", ratio=row.against_fastest.split(" [")[0]))) if row.against_fastest else None
+    weak = tag("span", words.name("how", row.how), class_="how") if row.how in ("estimated", "modelled") else None
+    return tag(
+        "li", tag("span", row.label, weak, class_="label"), big, sides, beside, *detail, class_="" if value is None or value > 1 else "more"
+    )
+
+
+def _proof(result: Mapping[str, Any], words: Words) -> Markup | None:
+    gauge = drop_gauge(result, words)
+    left = tag("div", tag("h3", words("section.drop", metric=metric(result, words))), gauge) if gauge else None
+    num, cost = at(result, "search", "payback_inferences"), search_sentence(result, words)
+    payback = payback_sentence(result, words)
+    if payback and value_of(num) is not None:
+        count, after = number(num, "count", words), words("payback.until", unit=unit(result))
+        weak = f" ({words.name('how', how_of(num))})" if how_of(num) not in FIRM else ""
+        paid: Markup | None = tag("p", prose(count), " ", tag("small", after + weak), class_="paid")
+    else:
+        paid = tag("p", prose(payback)) if payback else None
+    right = tag("div", tag("h3", words("section.cost")), paid, tag("p", prose(cost)) if cost else None) if paid or cost else None
+    return tag("div", left, right, class_="proof") if left or right else None
+
+
+def _model(result: Mapping[str, Any], words: Words) -> Markup | None:
+    model = subject(result)
+    if not model:
+        return None
+    steps = [
+        tag("li", recipe(clean(step.get("text") or "")), tag("span", prose(clean(step["note"]))) if step.get("note") else None)
+        for step in items(model, "steps")
+        if isinstance(step, Mapping)
+    ]
+    placed = [clean(model[key]) for key in ("runtime",) if model.get(key)]
+    placed += [words(f"model.{key}", count=clean(model[key])) for key in ("threads", "batch") if value_of(model.get(key)) is not None]
+    end = tag("li", tag("code", placed[0], class_="recipe"), tag("span", ", ".join(placed[1:]))) if placed and steps else None
+    folder = words("model.folder", folder=clean(model["artifact"])) if model.get("artifact") else ""
+    return section(
+        words("section.chosen" if table(result, "chosen") else "section.nearest"),
+        tag("ol", *steps, end, class_="steps") if steps else None,
+        tag("p", recipe(trial_title(model, words)), class_="whole"),
+        tag("p", folder, class_="muted") if folder else None,
+        lede=clean(model.get("why") or ""),
+        name="recipe",
+    )
+
+
+def _comparison(result: Mapping[str, Any], words: Words) -> Markup | None:
+    notes = [tag("p", tag("b", f"{names}: "), prose(note)) for names, note in footnotes(result, words)]
+    found = table(subject(result), "ratios_as_found").get("cpu_time")
+    if value_of(found) is not None:
+        saved = times(found, words, words.name("saved", "cpu_time").replace("{unit}", unit(result)))
+        notes.append(tag("p", prose(words("model.as_found", saved=saved))))
+    return section(
+        words("section.numbers"),
+        comparison(result, words),
+        tag("div", *notes, class_="notes") if notes else None,
+        lede=words("section.numbers_lede"),
+        name="numbers",
+    )
+
+
+def _pareto(result: Mapping[str, Any], words: Words) -> Markup | None:
+    return section(words("section.pareto"), pareto_plot(result, words), lede=words("section.pareto_lede"), name="pareto")
+
+
+def _findings(result: Mapping[str, Any], words: Words) -> Markup | None:
+    return section(words("section.findings"), findings(result, words), name="findings")
+
+
+def _tested(result: Mapping[str, Any], words: Words) -> Markup | None:
+    return section(words("section.tested"), tested(result, words), name="tested")
+
+
+def _trials(result: Mapping[str, Any], words: Words) -> Markup | None:
+    return section(words("section.trials"), trials(result, words), lede=words("section.trials_lede"), name="trials")
+
+
+def _origins(result: Mapping[str, Any], words: Words) -> Markup | None:
+    return section(words("section.origins"), origins(result, words), name="origins")
+
+
+def _basis(result: Mapping[str, Any], words: Words) -> Markup | None:
+    return section(words("section.basis"), basis(result, words), name="basis")

@@ -1,0 +1,63 @@
+"""PyTorch as the user has it: eager, fp32. The baseline's engine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from paredown.core.candidate import Candidate
+from paredown.core.runtime import Host, Runtime, Session
+from paredown.core.technique import Store
+from paredown.ground.lazy import need
+
+
+class Torch(Runtime):
+    """PyTorch eager in eval mode and inference mode: what the user has today."""
+
+    form: ClassVar[str] = "torch"
+    package: ClassVar[str] = "torch"
+    use_when: ClassVar[str] = "the model as given has to be measured."
+
+    def ready(self, host: Host) -> str | None:
+        """Ready wherever the package is installed."""
+        need("torch", "the runtime torch")
+        return None
+
+    def export(self, candidate: Candidate, store: Store, folder: Path) -> dict[str, Any]:
+        """Copy blueprint and tensors; count the multiply-adds."""
+        blueprints = need("paredown.modelkit.blueprint", "packing a torch model")
+        counting = need("paredown.modelkit.count", "packing a torch model")
+        source = store.folder(candidate.digest)
+        for name in (blueprints.BLUEPRINT, blueprints.TENSORS):
+            shutil.copyfile(source / name, folder / name)
+        module, blueprint = blueprints.open_module(candidate, store)
+        return {
+            "file": blueprints.TENSORS,
+            "inputs": list(blueprint.inputs),
+            "outputs": ["logits"],
+            "multiply_adds": sum(counting.multiply_adds(module, blueprint.example()).values()),
+            "parameters": candidate.parameters,
+        }
+
+    def open(self, folder: Path, file: str, placement: Mapping[str, Any]) -> Session:
+        """Build the module from its blueprint and load its tensors."""
+        torch = need("torch", "the runtime torch")
+        blueprints = need("paredown.modelkit.blueprint", "the runtime torch")
+        torch.set_num_threads(int(placement.get("threads", 1)))
+        return _Module(torch, blueprints.open_folder(folder))
+
+    def version(self) -> str:
+        """The installed version."""
+        return str(need("torch", "the runtime torch").__version__)
+
+
+class _Module(Session):
+    def __init__(self, torch: Any, module: Any) -> None:
+        self._torch, self._module = torch, module
+
+    def run(self, feed: Mapping[str, Any]) -> dict[str, Any]:
+        with self._torch.inference_mode():
+            answer = self._module(*(self._torch.from_numpy(array) for array in feed.values()))
+        return {"logits": answer.numpy()}

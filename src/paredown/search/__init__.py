@@ -1,0 +1,1 @@
+"""What to try next, when to stop, and which finalists to confirm."""

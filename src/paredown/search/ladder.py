@@ -1,0 +1,147 @@
+"""The strategy `ladder`: cheap rungs first; each rung uses what the ones below have shown.
+
+1. What needs no training: quantization of the model as given.
+2. Each technique on tensors alone, mildest setting first, followed by recovery where it cuts; harder settings only while the last one
+   kept the quality.
+3. The best of these, quantized.
+4. Compositions of a cheap and a good one.
+
+No technique is named here: stages, data needs and each technique's own `ladder` say what can be tried, so a new technique takes part as soon
+as it is installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from paredown.core.recipe import Chain, Composed, Engine, Step, parse
+from paredown.core.technique import Composition, DataNeed, Stage, Technique
+from paredown.core.trial import Trial
+from paredown.search.situation import Proposal, Situation
+
+_CUTS = (Stage.DEPTH, Stage.WIDTH, Stage.RANK)
+_COST = {DataNeed.NONE: 0, DataNeed.CALIBRATION: 1, DataNeed.TRAINING: 2}
+_SLACK = 0.01
+
+
+def ladder(situation: Situation) -> Iterator[Proposal]:
+    """Proposals, cheapest first; looks at the trials between two of them."""
+    for engine in situation.engines:
+        yield from _first(situation, engine)
+        yield from _second(situation, engine)
+        yield from _third(situation, engine)
+    yield from _fourth(situation)
+
+
+def _of(situation: Situation, *stages: Stage) -> list[type[Technique]]:
+    found = [unit for unit in situation.techniques if unit.stage in stages]
+    return sorted(found, key=lambda unit: (_COST[unit.data], unit.stage, unit.name()))
+
+
+def _chain(engine: str, *steps: tuple[type[Technique], Mapping[str, Any]]) -> Chain:
+    return Chain(tuple(Step.of(unit.name(), **values) for unit, values in steps), Engine.of(engine))
+
+
+def _result(situation: Situation, recipe: Chain) -> Trial | None:
+    """The trial of a recipe, whatever thread count was found best for it."""
+    for trial in situation.trials():
+        if trial.state == "done":
+            tried = parse(trial.recipe)
+            if isinstance(tried, Chain) and tried.steps == recipe.steps and tried.engine.name == recipe.engine.name:
+                return trial
+    return None
+
+
+def _first(situation: Situation, engine: str) -> Iterator[Proposal]:
+    for unit in _of(situation, Stage.QUANTIZE):
+        for values in unit.ladder:
+            yield Proposal(recipe=_chain(engine, (unit, values)), why=f"{unit.name()} needs no training, so it comes first.")
+
+
+def _second(situation: Situation, engine: str) -> Iterator[Proposal]:
+    recoveries = _of(situation, Stage.RECOVER) if situation.trainable else []
+    for unit in _of(situation, Stage.TRANSFER, Stage.ARCHITECTURE, *_CUTS):
+        follow = [(recoveries[0], recoveries[0].ladder[0])] if recoveries and unit.stage in _CUTS else []
+        for number, values in enumerate(unit.ladder):
+            recipe = _chain(engine, (unit, values), *follow)
+            why = (
+                f"{unit.name()} alone, its mildest setting first."
+                if not number
+                else f"{unit.name()} kept the quality, so a harder setting is tried."
+            )
+            yield Proposal(recipe=recipe, why=why)
+            found = _result(situation, recipe)
+            if found is None or not situation.keeps_quality(found, _SLACK):
+                break
+
+
+def _third(situation: Situation, engine: str) -> Iterator[Proposal]:
+    """The two best tensor recipes on this engine, quantized by what quantized the model as given best."""
+    quantizers = [(unit, values) for unit in _of(situation, Stage.QUANTIZE) for values in unit.ladder]
+    ranked = sorted(
+        ((found, unit, values) for unit, values in quantizers if (found := _result(situation, _chain(engine, (unit, values))))),
+        key=lambda item: -situation.gain(item[0]),
+    )
+    if not ranked:
+        return
+    _, unit, values = ranked[0]
+    good = [trial for trial in situation.done() if situation.keeps_quality(trial)]
+    chains = [(trial, parse(trial.recipe)) for trial in sorted(good, key=situation.gain, reverse=True)]
+    bases = [(trial, chain) for trial, chain in chains if isinstance(chain, Chain) and _is_tensors(situation, chain, engine)]
+    for trial, chain in bases[:2]:
+        steps = (*chain.steps, Step.of(unit.name(), **values))
+        why = f"trial {trial.id} is among the best without quantization; {unit.name()} may add to it."
+        yield Proposal(recipe=Chain(steps, Engine.of(engine)), why=why)
+
+
+def _is_tensors(situation: Situation, chain: Chain, engine: str) -> bool:
+    stages = {unit.name(): unit.stage for unit in situation.techniques}
+    return (
+        bool(chain.steps)
+        and chain.engine.name == engine
+        and all(not stages.get(step.name, Stage.QUANTIZE).on_graph for step in chain.steps)
+    )
+
+
+def _fourth(situation: Situation) -> Iterator[Proposal]:
+    """Compositions: of each cheap trial with the best that keeps the quality, the pair with the least expected cost."""
+    compositions = [unit for unit in _of(situation, Stage.COMPOSE) if issubclass(unit, Composition)]
+    done = [trial for trial in situation.done() if isinstance(parse(trial.recipe), Chain) and situation.gain(trial) > 0]
+    good = [trial for trial in done if situation.keeps_quality(trial)]
+    if not good:
+        return
+    best_gain = max(situation.gain(trial) for trial in good)
+    for unit in compositions:
+        found: list[tuple[float, Trial, Trial, dict[str, Any]]] = []
+        for second in good:
+            for first in done:
+                if situation.gain(first) <= situation.gain(second):
+                    continue
+                values = unit().settings(situation.outputs(first.artifact), situation.outputs(second.artifact), situation.labels)
+                if values:
+                    expected = _expected_cost(situation, first, second, values[0])
+                    found.append((expected, first, second, values[0]))
+        if not found:
+            continue
+        expected, first, second, chosen = min(found, key=lambda item: item[0])
+        if 1 / expected <= best_gain * 1.05:
+            continue
+        parts = (parse(first.recipe), parse(second.recipe))
+        share = f"{1 / expected:.1f}x expected from validation, against {best_gain:.1f}x of the best single model."
+        yield Proposal(
+            recipe=Composed(unit.name(), parts, tuple(chosen.items())),
+            why=f"trial {first.id} when it is sure, else trial {second.id}: {share}",
+        )
+
+
+def _expected_cost(situation: Situation, first: Trial, second: Trial, values: Mapping[str, Any]) -> float:
+    """Cost of the pair as a share of the baseline's, with the share of rows that the first passes on."""
+    import numpy as np
+
+    outputs = np.asarray(situation.outputs(first.artifact))
+    passed_on = float((outputs.max(axis=1) < values.get("at", 1.0)).mean())
+    return 1 / situation.gain(first) + passed_on / situation.gain(second)
+
+
+STRATEGIES = {"ladder": ladder}

@@ -1,0 +1,1 @@
+"""Intervals, non-inferiority, noise floor and power: pure standard library."""

@@ -1,0 +1,1 @@
+"""One job's folder: splits, ledger, lock, resume."""

@@ -1,0 +1,369 @@
+"""Job files: YAML to a job, and every problem at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from paredown.core.errors import BadDocument, Problem, UnknownName
+from paredown.core.job import DataSpec, Deploy, Job, ModelSpec, SearchSpec
+from paredown.core.policy import Policy
+from paredown.ground import amounts, registry
+from paredown.ground.documents import Document, Place, check, read, refuse, shown
+from paredown.policy.parse import load
+
+LATER_MODELS = ("huggingface", "keras", "sklearn", "predictions")
+OPTIONS = {"builtin": ("train", "hidden", "widths"), "python": ("weights", "train", "arguments"), "onnx": ()}
+SPLITS = ("train", "calibration", "validation", "test", "unlabeled")
+_FUNCTION = re.compile(r"(python:)?[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_PRICE = re.compile(r"\d+(\.\d+)?\s*[A-Z]{3}\s*/\s*h")
+
+
+def _listed(value: Any) -> Any:
+    """One word stands for a list of one; numbers in it are words, as in `labels: [0, 1]`."""
+    items = value if isinstance(value, list) else [value]
+    return [f"{item:.15g}" if amounts.is_number(item) else item for item in items]
+
+
+Words = Annotated[list[str], BeforeValidator(_listed)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _File(_Strict):
+    name: str | None = None
+    model: Any = None
+    task: str | None = None
+    data: Any = None
+    metric: str | None = None
+    deploy: Any = None
+    search: Any = None
+    policy: Any = None
+
+
+class _Data(_Strict):
+    train: str | None = None
+    calibration: str | None = None
+    validation: str | None = None
+    test: str | None = None
+    unlabeled: str | None = None
+    all: str | None = None
+    builtin: str | None = None
+    python: str | None = None
+    shares: Any = None
+    labels: Words = []
+    preprocess: dict[str, Any] = {}
+    label: str | None = None
+    label_suffix: str | None = None
+    text: Words = []
+    inputs: str | None = None
+    features: Words = []
+    groups: Words = []
+    drop: Words = []
+    names: Words = []
+    numeric: Words = []
+    categorical: Words = []
+    missing: Words = []
+    separator: str | None = None
+    skip: int = Field(default=0, ge=0)
+    comment: str | None = None
+
+
+class _Deploy(_Strict):
+    scenario: Literal["single-stream", "offline", "server"] = "single-stream"
+    batch: int | None = Field(default=None, ge=1)
+    runtimes: Words = []
+    volume: Any = None
+    grid: Any = None
+    machine: Any = None
+
+
+class _Grid(_Strict):
+    zone: str | None = None
+    pue: float = Field(default=1.0, ge=1.0)
+
+
+class _Machine(_Strict):
+    cpu: str | None = None
+    price: str | None = None
+
+
+class _Search(_Strict):
+    strategy: str = SearchSpec.strategy
+    budget: Any = None
+    exclude: Words = []
+    seed: int = Field(default=SearchSpec.seed, ge=0)
+    trial: Any = None
+
+
+class _Trial(_Strict):
+    time: Any = None
+    memory: Any = None
+
+
+_COLUMNS = tuple(name for name in _Data.model_fields if name not in (*SPLITS, "all", "builtin", "python", "shares", "labels", "preprocess"))
+
+
+def read_job(source: str | Path | Mapping[str, Any], folder: Path | None = None) -> Job:
+    """Read a job and its policy.
+
+    Args:
+        source: The job file, or what would stand in it.
+        folder: Where relative paths start; the job file's folder, or the current one, when None.
+
+    Raises:
+        BadDocument: All problems of the job and of its policy, each with its line.
+    """
+    if isinstance(source, Mapping):
+        document, folder = Document(name="job", data=dict(source)), folder or Path()
+    else:
+        document, folder = read(Path(source)), folder or Path(source).parent
+    return _Reader(document, folder).job(fallback="job" if isinstance(source, Mapping) else Path(source).stem)
+
+
+class _Reader:
+    """Reads one job; collects problems until the end."""
+
+    def __init__(self, document: Document, folder: Path) -> None:
+        self.document, self.folder = document, folder
+        self.problems: list[Problem] = []
+
+    def note(self, place: Place, found: str, do: str) -> None:
+        """Note a problem at a place."""
+        self.problems.append(self.document.problem(place, found, do))
+
+    def job(self, fallback: str) -> Job:
+        """The whole job; `fallback` is its name when the file gives none. What a method makes of a faulty part is never used."""
+        file = check(self.document, _File, self.problems)
+        if file is None:
+            raise BadDocument(self.problems)
+        for key in ("model", "task", "data", "metric", "policy"):
+            if self.document.data.get(key) is None:
+                self.note((), f"has no `{key}`.", f"Add `{key}: ...`; `paredown init` writes a whole job.")
+        name, task, metric = file.name or fallback, file.task or "", file.metric or ""
+        if not re.fullmatch(r"\w[\w. -]*", name):
+            self.note(("name",), f"is {name!r}; it names the study's folder.", "Use letters, digits, `.`, `-` and `_`.")
+        self.known("task", ("task",), task)
+        if not _FUNCTION.fullmatch(metric):
+            self.known("metric", ("metric",), metric)
+        job = Job(
+            name=name,
+            model=self.model(),
+            task=task,
+            data=self.data(),
+            metric=metric,
+            policy=self.policy(),
+            deploy=self.deploy(),
+            search=self.search(),
+            folder=self.folder,
+            document=self.document.data,
+        )
+        refuse(self.problems)
+        return job
+
+    def known(self, kind: str, place: Place, name: str) -> None:
+        """Note the name of a unit that does not exist; an empty one is noted elsewhere."""
+        names = registry.names(f"{kind}s")
+        if name and name not in names:
+            do = f"`paredown list {kind}s` shows all."
+            self.problems.append(self.document.problem(place, str(UnknownName(kind, name, names)), do, name=False))
+
+    def exists(self, place: Place, path: str) -> None:
+        """Note a file that is not there."""
+        if not (self.folder / path).exists():
+            self.note(place, f"is {path!r}; there is no such file.", "Paths start at the folder of the job file.")
+
+    def part(self, key: str, model: type[Any]) -> Any:
+        """A section checked against its model; None when the job does not have it, or nothing can be made of it."""
+        return None if self.document.data.get(key) is None else check(self.document.at(key), model, self.problems)
+
+    def model(self) -> ModelSpec:
+        """`model: {builtin: name, train: {...}}`, and the like."""
+        entry, nothing = self.document.data.get("model"), ModelSpec(kind="", value="")
+        if entry is None:
+            return nothing
+        ready = registry.names("models")
+        if not isinstance(entry, dict):
+            do = f"Write `model: {{builtin: digits-cnn}}`, or another of {', '.join(ready)}."
+            self.note(("model",), f"is {shown(entry)}; it has to say where the model comes from.", do)
+            return nothing
+        kinds = [key for key in entry if key in ready or key in LATER_MODELS]
+        if len(kinds) != 1:
+            found = f"names {' and '.join(kinds)}." if kinds else f"has no source, only {', '.join(entry) or 'nothing'}."
+            self.note(("model",), found, f"Name one of {', '.join(ready)}.")
+            return nothing
+        (kind,) = kinds
+        if kind in LATER_MODELS and kind not in ready:
+            self.note(("model", kind), f"is for a {kind} model, which this version cannot read.", f"Name one of {', '.join(ready)}.")
+            return nothing
+        options = {key: value for key, value in entry.items() if key != kind}
+        self.options(kind, options)
+        value = entry[kind]
+        if not isinstance(value, str):
+            self.note(("model", kind), f"is {shown(value)}; it has to be a text.", "Write a name, `pkg.mod:function` or a path.")
+            return nothing
+        if kind == "onnx":
+            self.exists(("model", kind), value)
+        if kind == "python" and not _FUNCTION.fullmatch(value):
+            self.note(("model", kind), f"is {value!r}.", "Write `pkg.mod:function`, a function that returns the module.")
+        return ModelSpec(kind=kind, value=value, options=options)
+
+    def options(self, kind: str, options: Mapping[str, Any]) -> None:
+        """The entries beside a model's source; another package's kind checks its own."""
+        for key, value in options.items():
+            place: Place = ("model", key)
+            if kind in OPTIONS and key not in OPTIONS[kind]:
+                allowed = ", ".join(OPTIONS[kind]) or "no further entries"
+                self.note(place, f"does not go with {kind}.", f"Allowed beside `{kind}`: {allowed}.")
+            elif key in ("train", "arguments") and not isinstance(value, dict):
+                self.note(place, f"is {shown(value)}; it has to be a mapping.", f"Write `{key}: {{...}}`.")
+            elif key == "weights":
+                if isinstance(value, str):
+                    self.exists(place, value)
+                else:
+                    self.note(place, f"is {shown(value)}; it has to be a path.", "Name a safetensors file or a state dict.")
+
+    def data(self) -> DataSpec:
+        """Sources by split, and how to read them."""
+        data = self.part("data", _Data)
+        if data is None:
+            return DataSpec(sources={})
+        sources = {split: getattr(data, split) for split in (*SPLITS, "all") if getattr(data, split) is not None}
+        for split, source in sources.items():
+            if not source.startswith("builtin:") and not _FUNCTION.fullmatch(source):
+                self.exists(("data", split), source)
+        whole = [key for key in ("all", "builtin", "python") if getattr(data, key) is not None]
+        if data.builtin is not None:
+            sources["all"] = f"builtin:{data.builtin}"
+        if data.python is not None:
+            sources["all"] = f"python:{data.python}"
+        beside = [split for split in SPLITS if split in sources and split != "unlabeled"]
+        if len(whole) > 1 or (whole and beside):
+            self.note(("data",), f"names {' and '.join([*whole, *beside])}.", "One source is cut into splits; or give each split a source.")
+        elif not whole and self.document.data["data"].get("test") is None:
+            self.note(("data",), "has no `test`.", "Add `test: file`, or one source as `all: file`.")
+        columns = {key: getattr(data, key) for key in _COLUMNS if key in data.model_fields_set}
+        return DataSpec(
+            sources=sources, columns=columns, labels=tuple(data.labels), preprocess=data.preprocess, shares=self.shares(data.shares)
+        )
+
+    def shares(self, value: Any) -> dict[str, float]:
+        """`{test: 0.5}` or `{test: 50 %}`."""
+        if value is None:
+            return {}
+        place: Place = ("data", "shares")
+        if not isinstance(value, dict):
+            self.note(place, f"is {shown(value)}; it has to be a mapping.", "Write `shares: {test: 0.5}`.")
+            return {}
+        found = {}
+        for split, text in value.items():
+            if split not in ("calibration", "validation", "test"):
+                self.note((*place, split), "is no split with a share.", "Allowed: calibration, validation, test; train is the rest.")
+                continue
+            share = self.amount((*place, split), amounts.amount, text, "")
+            if share is not None and not 0 < share < 1:
+                self.note((*place, split), f"is {shown(text)}.", "Write a share above 0 and below 1, as `0.5` or `50 %`.")
+            elif share is not None:
+                found[split] = share
+        if sum(found.values()) >= 1:
+            self.note(place, f"add up to {sum(found.values()):g}.", "Leave something for train.")
+        return found
+
+    def amount(self, place: Place, parse: Any, *args: Any) -> Any:
+        """What a parser of amounts makes of a text; None after noting why it cannot."""
+        try:
+            return parse(*args)
+        except amounts.BadAmount as error:
+            self.problems.append(self.document.amiss(place, error))
+            return None
+
+    def deploy(self) -> Deploy:
+        """How the model will be used."""
+        deploy = self.part("deploy", _Deploy)
+        if deploy is None:
+            return Deploy()
+        if deploy.scenario == "server":
+            self.note(("deploy", "scenario"), "is server, which this version cannot measure.", "Write `single-stream` or `offline`.")
+        if deploy.scenario == "single-stream" and deploy.batch not in (None, 1):
+            self.note(("deploy", "batch"), f"is {deploy.batch}; single-stream answers one item at a time.", "Write `scenario: offline`.")
+        if deploy.scenario == "offline" and deploy.batch is None:
+            self.note(("deploy",), "is offline and has no `batch`.", "Add `batch: 32`.")
+        for position, name in enumerate(deploy.runtimes):
+            self.known("runtime", ("deploy", "runtimes", position), name)
+        volume = None if deploy.volume is None else self.amount(("deploy", "volume"), amounts.volume, deploy.volume)
+        grid = self.inner("deploy", "grid", _Grid)
+        machine = self.inner("deploy", "machine", _Machine)
+        price = machine.get("price")
+        if price is not None and not _PRICE.fullmatch(price):
+            self.note(("deploy", "machine", "price"), f"is {price!r}.", "Write an amount per hour, as `0.045 EUR/h`.")
+        return Deploy(
+            scenario=deploy.scenario, batch=deploy.batch or 1, runtimes=tuple(deploy.runtimes), volume=volume, grid=grid, machine=machine
+        )
+
+    def inner(self, section: str, key: str, model: type[Any]) -> dict[str, Any]:
+        """A mapping inside a section, with only the entries that the job gives."""
+        if self.document.data[section].get(key) is None:
+            return {}
+        found = check(self.document.at(section, key), model, self.problems)
+        return {} if found is None else {name: getattr(found, name) for name in found.model_fields_set}
+
+    def search(self) -> SearchSpec:
+        """How the search may spend."""
+        search = self.part("search", _Search)
+        if search is None:
+            return SearchSpec()
+        if search.strategy == "pare":
+            self.note(("search", "strategy"), "is pare, which this version does not have.", "Write `strategy: ladder`.")
+        elif search.strategy != SearchSpec.strategy:
+            self.note(("search", "strategy"), f"is {search.strategy!r}.", "Write `strategy: ladder`.")
+        for position, name in enumerate(search.exclude):
+            self.known("technique", ("search", "exclude", position), name)
+        seconds, joules = self.budget(search.budget)
+        trial = self.inner("search", "trial", _Trial)
+        limits = {
+            "trial_s": self.amount(("search", "trial", "time"), amounts.seconds, trial["time"]) if "time" in trial else None,
+            "trial_b": self.amount(("search", "trial", "memory"), amounts.bytes_of, trial["memory"]) if "memory" in trial else None,
+        }
+        given = {key: value for key, value in limits.items() if value is not None}
+        return SearchSpec(
+            strategy=search.strategy, budget_s=seconds, budget_j=joules, exclude=tuple(search.exclude), seed=search.seed, **given
+        )
+
+    def budget(self, value: Any) -> tuple[float | None, float | None]:
+        """`20 min`, `300 kJ`, or both in a list: seconds and joules."""
+        found: dict[str, float] = {}
+        items = value if isinstance(value, list) else [] if value is None else [value]
+        for position, text in enumerate(items):
+            place: Place = ("search", "budget", position) if isinstance(value, list) else ("search", "budget")
+            for unit in ("s", "J"):
+                try:
+                    spend = amounts.amount(text, unit)
+                except amounts.BadAmount:
+                    continue
+                if unit in found:
+                    self.note(place, f"is {text!r}, a second limit of its kind.", "Give one time and one energy at most.")
+                found[unit] = spend
+                break
+            else:
+                self.note(place, f"is {shown(text)}; it has to be a time or an energy.", "Write `20 min`, `300 kJ`, or `[2 h, 300 kJ]`.")
+        return found.get("s"), found.get("J")
+
+    def policy(self) -> Policy:
+        """A built-in name, a path, or the policy itself."""
+        value, place, nothing = self.document.data.get("policy"), ("policy",), Policy(name="")
+        if value is None:
+            return nothing
+        if not isinstance(value, str | dict):
+            self.note(place, f"is {shown(value)}.", "Write a built-in name, a path or a mapping.")
+            return nothing
+        try:
+            return load(value if isinstance(value, str) else self.document.at("policy"), self.folder, self.document.where(place))
+        except BadDocument as error:
+            self.problems += error.problems
+            return nothing

@@ -1,0 +1,360 @@
+"""The job's data, read and cut into splits that share no row."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paredown.core.errors import BadData
+from paredown.core.job import Job
+from paredown.core.rows import Rows
+from paredown.ground import registry
+
+NAMES = ("train", "calibration", "validation", "test", "unlabeled")
+_SHARED = ("test", "calibration", "validation")
+
+# Half for test where one source is cut: the test rows alone decide what can be claimed, and they are never spent on anything else.
+TEST_SHARE = 0.5
+# Of the rows that are not test: a quarter ranks the candidates and fits thresholds, a tenth gives activation ranges, the rest trains. Both
+# are capped, because their use saturates: 2000 rows put the standard error of a drop at 4 % flips at sqrt(0.04 / 2000) = 0.45 points, and
+# ranges of activations hardly move after a few hundred rows. Digits (1797): test 899, train 584, validation 224, calibration 90.
+VALIDATION_SHARE, VALIDATION_MOST = 0.25, 2000
+CALIBRATION_SHARE, CALIBRATION_MOST = 0.10, 1000
+# What a model that arrives trained leaves for validation when the job names none: the rest of test still proves the claim.
+VALIDATION_OF_TEST = 1 / 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Splits:
+    """The job's rows; no input occurs in two splits.
+
+    Args:
+        train: What may be trained on; None when the job has none.
+        calibration: For ranges and statistics.
+        validation: For ranking candidates and fitting thresholds.
+        test: For the claim; to be opened once, at the end.
+        unlabeled: For distillation; None when the job has none.
+        names: The class names in index order, the same in all splits.
+        notes: Sentences on what was cut and dropped, for the report.
+        digests: Split -> digest over its rows.
+        dropped: Split -> rows dropped because test or another split before it has them too.
+    """
+
+    train: Rows | None
+    calibration: Rows
+    validation: Rows
+    test: Rows
+    unlabeled: Rows | None
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+    digests: dict[str, str]
+    dropped: dict[str, int]
+
+    @property
+    def dropped_duplicates(self) -> int:
+        """Rows dropped in all."""
+        return sum(self.dropped.values())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Split -> rows, of the splits that exist."""
+        return {name: len(rows) for name in NAMES if (rows := getattr(self, name)) is not None}
+
+
+def load_splits(job: Job, seed: int, trains_baseline: bool) -> Splits:
+    """Read all sources of a job and cut what is missing.
+
+    One source `all` is cut into test and the rest, the rest into train, calibration and validation. With splits of their own: where the
+    job trains the baseline, missing calibration and validation are cut from train before that. A model that arrives trained has seen
+    train; then a missing validation is a stratified third of test, by row digest, and calibration comes from train, else from unlabeled,
+    else from validation. `job.data.shares` changes the sizes: shares of the rows of the source that is cut.
+
+    Cuts are stratified by label and depend on the rows and the seed, not on the order of the rows; the third of test does not depend on
+    the seed either. Rows that occur in two splits stay in the first of test, validation, calibration, train, unlabeled: test is what the
+    claim is about, so nothing is ever dropped from it. Equal rows within one split stay.
+
+    Args:
+        job: Its `data` and `folder` are used, and its `task` to check the rows.
+        seed: Root of the study's random streams.
+        trains_baseline: True when the job itself trains the model.
+
+    Returns:
+        The splits, with notes on what was done.
+
+    Raises:
+        BadData: A source cannot be read; there is no test, or no train to train on; a split is or becomes empty; splits differ in columns,
+            shape, kind of number or labels; the task refuses the rows; shares do not add up.
+    """
+    shares = _checked_shares(job)
+    parts, notes = _read_all(job), list[str]()
+    parts, names = _one_set_of_labels(_alike(parts), job.data.labels)
+    task = registry.get("tasks", job.task)()
+    for split, rows in parts.items():
+        try:
+            task.check(rows)
+        except BadData as error:
+            raise BadData(f"{job.data.sources[split]} ({split}): {error}") from error
+    if "all" in parts:
+        parts = _cut_all(parts, shares, seed)
+        if not trains_baseline:
+            notes.append("The model arrived trained and one source was cut into splits: it may have seen rows of validation and test.")
+    else:
+        parts = _cut_missing(parts, shares, seed, trains_baseline, notes)
+    _check_seen(parts, names, "")
+    parts, dropped = _without_duplicates(parts)
+    _check_seen(parts, names, " once the rows that validation or test has too are dropped")
+    if total := sum(dropped.values()):
+        listed = ", ".join(f"{count} from {split}" for split, count in dropped.items() if count)
+        notes.append(f"{total} rows were dropped because another split has the same input: {listed}.")
+    return Splits(
+        train=parts.get("train"),
+        calibration=parts["calibration"],
+        validation=parts["validation"],
+        test=parts["test"],
+        unlabeled=parts.get("unlabeled"),
+        names=names,
+        notes=tuple(notes),
+        digests={split: parts[split].digest() for split in NAMES if split in parts},
+        dropped=dropped,
+    )
+
+
+def read_rows(source: str, folder: Path, columns: Mapping[str, Any], labels: Sequence[str]) -> Rows:
+    """The rows of one source, by the reader whose prefix or suffix it has; `pkg.mod:function` goes to `python`.
+
+    Raises:
+        BadData: No reader takes it, or the reader refuses it.
+    """
+    readers = registry.working("datasets")
+    chosen = next((reader for reader in readers if reader.prefix and source.startswith(reader.prefix)), None)
+    if chosen is None:
+        suffixes = {suffix: reader for reader in readers for suffix in reader.suffixes}
+        chosen = suffixes.get(Path(source).suffix.lower())
+        if chosen is None and re.fullmatch(r"[\w.]+:\w+", source):
+            chosen = registry.get("datasets", "python")
+        if chosen is None:
+            known = ", ".join(sorted(suffixes))
+            raise BadData(f"no reader for {source!r}.\n  Give a file that ends in {known}, `builtin: digits`, or `pkg.mod:function`.")
+    rows: Rows = chosen().read(source, folder, columns, labels)
+    return rows
+
+
+def stratified(rows: Rows, sizes: Sequence[int], salt: str) -> list[Rows]:
+    """Cut rows into consecutive parts that have the same mix of labels.
+
+    Within each class the rows are ordered by a salted digest; row r of n gets the place (r + 1/2) / n on a line from 0 to 1, and the line
+    is cut at the sizes. So each part has its share of each class to within one row, and a class of one row stands in the middle.
+
+    Args:
+        rows: With or without labels.
+        sizes: Rows per part; their sum is at most len(rows). What is left over forms one more part, at the end.
+        salt: Another salt gives another order; the order of `rows` never matters.
+
+    Returns:
+        len(sizes) + 1 parts, each in the order of `rows`.
+    """
+    keys = [hashlib.sha256(f"{salt}/{digest}".encode()).hexdigest() for digest in rows.row_digests()]
+    labels = [0] * len(rows) if rows.labels is None else rows.labels.tolist()
+    members: dict[int, list[int]] = {}
+    for at in sorted(range(len(rows)), key=keys.__getitem__):
+        members.setdefault(labels[at], []).append(at)
+    line = sorted(((rank + 0.5) / len(group), keys[at], at) for group in members.values() for rank, at in enumerate(group))
+    order, cuts = np.array([at for _, _, at in line], np.int64), np.cumsum(sizes)
+    return [rows.take(np.sort(part)) for part in np.split(order, cuts)]
+
+
+def _checked_shares(job: Job) -> Mapping[str, float]:
+    shares = job.data.shares
+    for name, share in shares.items():
+        if name not in _SHARED:
+            raise BadData(f"shares: {name!r} cannot have one.\n  Give shares to {', '.join(_SHARED)}; train is what they leave.")
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+            raise BadData(f"shares: {name} is {share!r}.\n  Give a share above 0 and below 1.")
+    return shares
+
+
+def _read_all(job: Job) -> dict[str, Rows]:
+    """Every source; the first one read decides what is a number and what is a word."""
+    sources = job.data.sources
+    strange = next((name for name in sources if name not in ("all", *NAMES)), None)
+    if strange is not None:
+        raise BadData(f"data: there is no split {strange!r}.\n  Splits are {', '.join(NAMES)}, or all for one source to be cut.")
+    if "all" in sources and (both := [name for name in sources if name in NAMES[:4]]):
+        raise BadData(f"data: all stands beside {', '.join(both)}.\n  Give one source to be cut, or the splits.")
+    if "all" not in sources and "test" not in sources:
+        raise BadData(f"data: there is no test, only {', '.join(sources) or 'nothing'}.\n  Add `test:`, or give one source as `all:`.")
+    columns, parts = dict(job.data.columns), dict[str, Rows]()
+    for split in ("all", *NAMES):
+        if split in sources:
+            wanted = columns | {"label": None, "groups": []} if split == "unlabeled" else columns
+            rows = read_rows(sources[split], job.folder, wanted, job.data.labels)
+            if split != "unlabeled" and rows.labels is None:
+                raise BadData(
+                    f"{sources[split]} ({split}) has no labels.\n  Name them with `label:`; rows without labels go to `unlabeled:`."
+                )
+            if not parts and isinstance(rows.inputs, Mapping):
+                words = [name for name, column in rows.inputs.items() if column.dtype.kind not in "buif"]
+                numbers = [name for name in rows.inputs if name not in words]
+                columns |= {"features": list(rows.inputs), "drop": [], "categorical": words, "numeric": numbers}
+            parts[split] = rows
+    return parts
+
+
+def _alike(parts: dict[str, Rows]) -> dict[str, Rows]:
+    """All splits with the columns of the first one, in its order; arrays of one shape and one kind of number."""
+    first = next(iter(parts))
+    model, out = parts[first].inputs, dict[str, Rows]()
+    for split, rows in parts.items():
+        if _form(rows.inputs) != _form(model):
+            raise BadData(f"{split} has {_form(rows.inputs)}; {first} has {_form(model)}.\n  All splits need the same form of input.")
+        if isinstance(model, Mapping):
+            for name, column in model.items():
+                if name not in rows.inputs:
+                    raise BadData(f"{split} has no column {name!r}; {first} has it.\n  Add the column, or drop it everywhere.")
+                if _kind(rows.inputs[name]) != _kind(column):
+                    raise BadData(
+                        f"{split} has {_kind(rows.inputs[name])} in the column {name!r}; {first} has {_kind(column)}.\n"
+                        "  Make them the same, or list the column in `categorical:`."
+                    )
+            rows = replace(rows, inputs={name: rows.inputs[name] for name in model})
+        out[split] = rows
+    return out
+
+
+def _form(inputs: Any) -> str:
+    return (
+        "columns"
+        if isinstance(inputs, Mapping)
+        else f"rows of shape {inputs.shape[1:]} in {'text' if inputs.dtype.kind == 'U' else inputs.dtype}"
+    )
+
+
+def _kind(column: np.ndarray) -> str:
+    return "numbers" if column.dtype.kind in "buif" else "words"
+
+
+def _one_set_of_labels(parts: dict[str, Rows], given: Sequence[str]) -> tuple[dict[str, Rows], tuple[str, ...]]:
+    """The same class names in all splits: as given, else those of train, else all that occur."""
+    labeled = [rows for rows in parts.values() if rows.labels is not None]
+    source = parts.get("all", parts.get("train"))
+    names = tuple(given) or (source.names if source is not None else _sorted({name for rows in labeled for name in rows.names}))
+    if len(names) < 2:
+        raise BadData(
+            f"the data have {len(names)} class ({', '.join(names)}).\n  Classification needs two or more; is `label:` the right column?"
+        )
+    place, out = {name: at for at, name in enumerate(names)}, dict[str, Rows]()
+    for split, rows in parts.items():
+        index = None
+        if rows.labels is not None:
+            new = [name for at, name in enumerate(rows.names) if name not in place and bool((rows.labels == at).any())]
+            if new:
+                count = int((rows.labels == rows.names.index(new[0])).sum())
+                raise BadData(
+                    f"{split} has the label {new[0]!r} in {count} rows; train never had it.\n"
+                    f"  Add such rows to train, or remove them from {split}."
+                )
+            index = np.array([place.get(name, -1) for name in rows.names], np.int64)[rows.labels]
+        out[split] = replace(rows, labels=index, names=names)
+    return out, names
+
+
+def _sorted(names: set[str]) -> tuple[str, ...]:
+    """Whole numbers in their order, words in alphabetical order."""
+    return tuple(sorted(names, key=int) if all(re.fullmatch(r"-?\d+", name) for name in names) else sorted(names))
+
+
+def _sizes(rows: int, shares: Mapping[str, float], wanted: Sequence[str]) -> list[int]:
+    """Rows for calibration and validation, in the order of `wanted`: as the shares say, else the capped defaults."""
+    usual = {"calibration": (CALIBRATION_SHARE, CALIBRATION_MOST), "validation": (VALIDATION_SHARE, VALIDATION_MOST)}
+    return [
+        max(1, round(shares[name] * rows)) if name in shares else min(max(1, round(usual[name][0] * rows)), usual[name][1])
+        for name in wanted
+    ]
+
+
+def _cut_all(parts: dict[str, Rows], shares: Mapping[str, float], seed: int) -> dict[str, Rows]:
+    """Test first, then train, so that a class of one row is trained on; then calibration and validation. Shares are of all rows."""
+    rows = parts.pop("all")
+    test = math.floor(shares.get("test", TEST_SHARE) * len(rows) + 0.5)
+    rest = max(1, len(rows) - test)
+    calibration, validation = _sizes(
+        rest, {name: share * len(rows) / rest for name, share in shares.items()}, ("calibration", "validation")
+    )
+    sizes = {"test": test, "train": len(rows) - test - calibration - validation, "calibration": calibration, "validation": validation}
+    _check_sizes(sizes, len(rows), "all")
+    return parts | dict(zip(sizes, stratified(rows, list(sizes.values())[:-1], f"split/{seed}")))
+
+
+def _check_sizes(sizes: Mapping[str, int], rows: int, source: str) -> None:
+    if min(sizes.values()) < 1:
+        listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise BadData(
+            f"{source} has {rows} rows, which would be cut into {listed}.\n  Each split needs a row; give more rows or other shares."
+        )
+
+
+def _cut_missing(parts: dict[str, Rows], shares: Mapping[str, float], seed: int, trains: bool, notes: list[str]) -> dict[str, Rows]:
+    """Calibration and validation where the job names none."""
+    parts = dict(parts)
+    if trains and "train" not in parts:
+        raise BadData("data: there is no train, and the job trains the model.\n  Add `train:`, or give one source as `all:`.")
+    if not trains and "validation" not in parts:
+        test = parts["test"]
+        size = round(shares.get("validation", VALIDATION_OF_TEST) * len(test))
+        _check_sizes({"test": len(test) - size, "validation": size}, len(test), "test")
+        parts["test"], parts["validation"] = stratified(test, [len(test) - size], "third of test")
+        notes.append(
+            f"The model arrived trained and the job names no validation: {size} of the {len(test)} rows of test became validation."
+        )
+    wanted = [name for name in ("calibration", "validation") if name not in parts]
+    if wanted:
+        source = next(name for name in ("train", "unlabeled", "validation") if name in parts)
+        rows = parts[source]
+        sizes = dict(zip(wanted, _sizes(len(rows), shares, wanted)))
+        left = len(rows) - sum(sizes.values())
+        _check_sizes({source: left, **sizes}, len(rows), source)
+        parts[source], *cut = stratified(rows, [left, *list(sizes.values())[:-1]], f"split/{seed}")
+        parts |= dict(zip(wanted, cut))
+        listed = " and ".join(f"{size} for {name}" for name, size in sizes.items())
+        notes.append(f"Of the {len(rows)} rows of {source} these were set aside: {listed}.")
+    return parts
+
+
+def _without_duplicates(parts: dict[str, Rows]) -> tuple[dict[str, Rows], dict[str, int]]:
+    """No input in two splits; the first of test, validation, calibration, train, unlabeled keeps it."""
+    seen, out, dropped = set[str](), dict[str, Rows](), dict[str, int]()
+    for split in ("test", "validation", "calibration", "train", "unlabeled"):
+        if split in parts:
+            digests = parts[split].row_digests()
+            keep = np.array([digest not in seen for digest in digests], bool)
+            if not keep.any():
+                raise BadData(
+                    f"all {len(keep)} rows of {split} are also in test or another split.\n"
+                    "  Are the files the same, or the features too few to tell rows apart?"
+                )
+            dropped[split] = int((~keep).sum())
+            out[split] = parts[split].take(keep)
+            seen.update(digests)
+    return out, dropped
+
+
+def _check_seen(parts: Mapping[str, Rows], names: Sequence[str], when: str) -> None:
+    """Every class that is judged was also trained on, where the job has train."""
+    if "train" not in parts:
+        return
+    trained = set(parts["train"].labels.tolist())
+    for split in ("validation", "test"):
+        new = sorted(set(parts[split].labels.tolist()) - trained)
+        if new:
+            count = int((parts[split].labels == new[0]).sum())
+            raise BadData(
+                f"{split} has the label {names[new[0]]!r} in {count} rows; train never had it{when}.\n"
+                f"  Add such rows to train, or remove them from {split}."
+            )

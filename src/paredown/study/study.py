@@ -1,0 +1,243 @@
+"""One job's folder: opened under its lock, continued where it ended."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+from paredown.core.errors import Damaged, OtherJob, UsageError
+from paredown.core.job import Job
+from paredown.core.policy import Policy
+from paredown.core.trial import Trial, trial_from_json
+from paredown.ground.files import PART, remove, remove_parts, writable, write_atomic
+from paredown.study.ledger import Ledger, Record, SpanEntry, Spent
+from paredown.study.lock import StudyLock
+
+FORMAT = 1
+JOB_LOCK = "job.lock.yaml"
+LEDGER = "ledger.sqlite"
+OURS = (
+    *(f"{LEDGER}{end}" for end in ("", "-wal", "-shm", "-journal")),
+    *("cache", "artifact", "nearest-miss", "evidence", "review", "report.html", "result.json"),
+    JOB_LOCK,
+)
+"""What `--fresh` deletes, in this order: while the last one stands, the folder is a study."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One job's folder and what is known in it; made by `Study.open`.
+
+    Args:
+        folder: The study folder.
+        job: The job as it is now.
+        digests: All that can change a result, by name; equal in every run of the study.
+        ledger: The recorded facts and the work they cost.
+        lost: Work that an earlier run began and did not close; booked at this opening.
+        policy: The record of this job's policy.
+    """
+
+    folder: Path
+    job: Job
+    digests: Mapping[str, str]
+    ledger: Ledger
+    lost: tuple[SpanEntry, ...]
+    policy: Record
+
+    @classmethod
+    @contextmanager
+    def open(cls, folder: Path, job: Job, digests: Mapping[str, str], fresh: bool = False, wait_s: float = 0.0) -> Iterator[Self]:
+        """Start a study, or go on with it where it ended, however it ended.
+
+        A changed policy or budget goes on from the recorded trials. Task, metric, seed, scenario, batch and every entry of `digests` have
+        to be what they were.
+
+        Args:
+            folder: The study folder; created when it is not there.
+            job: The job.
+            digests: Name -> digest of what else can change a result: the model, each data split.
+            fresh: True deletes what an earlier study left here and starts again; files that paredown does not know stay.
+            wait_s: How long to wait in seconds for another run of this study to end.
+
+        Raises:
+            OtherJob: The folder holds a study of another job; says which entries differ, old and new.
+            StudyBusy: Another run holds the study.
+            UsageError: The folder is not empty and holds no study; it cannot be written; a newer paredown wrote it.
+            Damaged: The lock file or the ledger is not what was written.
+        """
+        _refuse_foreign(folder)
+        with StudyLock(folder, wait_s):
+            remove_parts(folder)
+            if fresh:
+                for name in OURS:
+                    remove(folder / name)
+            now = {"task": job.task, "metric": job.metric, "seed": str(job.search.seed)}
+            now |= {"scenario": job.deploy.scenario, "batch": str(job.deploy.batch)} | dict(digests)
+            before = _read_lock(folder)
+            if before is not None:
+                _refuse_other(folder, before[0], now)
+            mine = version("paredown")
+            document = {"format": FORMAT, "name": job.name, "paredown": mine, "digests": now, "job": _plain(job.document)}
+            write_atomic(folder / JOB_LOCK, _yaml(document))
+            with writable(folder):
+                for name in ("store", "data", "artifacts"):
+                    (folder / "cache" / name).mkdir(parents=True, exist_ok=True)
+            with Ledger.open(folder / LEDGER) as ledger:
+                lost, policy = tuple(ledger.book_lost()), _record_policy(ledger, job.policy)
+                study = cls(folder=folder, job=job, digests=now, ledger=ledger, lost=lost, policy=policy)
+                if before is not None and before[1] != mine:
+                    study.note(f"paredown {mine} went on with what paredown {before[1]} had recorded.")
+                yield study
+
+    @property
+    def seed(self) -> int:
+        """Root of all random streams."""
+        return self.job.search.seed
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again."""
+        return self.folder / "cache"
+
+    @property
+    def store_folder(self) -> Path:
+        """Candidates by digest."""
+        return self.cache / "store"
+
+    @property
+    def data_folder(self) -> Path:
+        """Encoded splits and stored outputs."""
+        return self.cache / "data"
+
+    @property
+    def artifacts_folder(self) -> Path:
+        """Packed artifacts by digest."""
+        return self.cache / "artifacts"
+
+    def trials(self) -> list[Trial]:
+        """All recorded trials, oldest first, each with its ledger number as id."""
+        return trials(self.ledger)
+
+    def note(self, text: str) -> None:
+        """Keep a sentence for the report; the same sentence is kept once."""
+        key = hashlib.sha256(text.encode()).hexdigest()
+        if self.ledger.find("note", key) is None:
+            self.ledger.add("note", key, text)
+
+    def notes(self) -> list[str]:
+        """The sentences for the report, oldest first."""
+        return [record.value for record in self.ledger.records("note")]
+
+    def spent(self) -> Spent:
+        """What all work since the baseline existed has cost, failed and lost work included."""
+        return self.ledger.spent()
+
+    def policies(self) -> list[Record]:
+        """Every policy this study was run with, oldest first; the value holds name, policy and test_reads_before."""
+        return self.ledger.records("policy")
+
+    @property
+    def post_hoc(self) -> bool:
+        """True when this job's policy was first used after the test split had been read."""
+        return bool(self.policy.value["test_reads_before"] > 0)
+
+
+def trials(ledger: Ledger) -> list[Trial]:
+    """All trials of a ledger, oldest first, each with its ledger number as id."""
+    return [trial_from_json(record.value | {"id": record.id}) for record in ledger.records("trial")]
+
+
+def policy_digest(policy: Policy) -> str:
+    """Over what a policy demands: its name, the lines it stands on and the way limits are spelled do not count."""
+    return hashlib.sha256(json.dumps(_demands(policy), sort_keys=True).encode()).hexdigest()
+
+
+def _demands(policy: Policy) -> Any:
+    demands = json.loads(json.dumps(asdict(policy), default=str, allow_nan=False))
+    del demands["name"]
+    for rule in demands["rules"]:
+        del rule["where"]
+        if rule["limit"]:
+            del rule["limit"]["text"]
+    return demands
+
+
+def _record_policy(ledger: Ledger, policy: Policy) -> Record:
+    key = policy_digest(policy)
+    reads = len(ledger.records("test_read"))
+    value = {"name": policy.name, "policy": _demands(policy), "test_reads_before": reads}
+    return ledger.find("policy", key) or ledger.add("policy", key, value)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Nothing of ours goes into a folder that is somebody else's."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is a file; a study needs a folder.\n  Choose another with `--study DIR`.")
+    names = sorted(path.name for path in folder.iterdir() if path.name != ".lock" and not path.name.endswith(PART))
+    if names and JOB_LOCK not in names and LEDGER not in names:
+        some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        raise UsageError(f"{folder} is not empty and holds no study; found {some}.\n  Choose a new or empty folder with `--study DIR`.")
+
+
+def _read_lock(folder: Path) -> tuple[dict[str, str], str] | None:
+    """The digests that the study was made with and the version that wrote them; None for a new study."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    path = folder / JOB_LOCK
+    way_out = "\n  Put back a copy of it, or start again with `--fresh`; that gives up what the study held."
+    if not path.exists():
+        if (folder / LEDGER).exists():
+            raise Damaged(f"{folder} holds {LEDGER} and no {JOB_LOCK}, so its job is not known.{way_out}")
+        return None
+    try:
+        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        found, writer = document["format"], str(document["paredown"])
+        digests = {str(key): str(value) for key, value in document["digests"].items()}
+    except (YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise Damaged(f"{path} is damaged: {type(error).__name__}: {error}.{way_out}") from error
+    if found != FORMAT:
+        raise UsageError(
+            f"{path} has format {found}; this paredown reads {FORMAT}.\n  Update paredown, or use another folder with `--study DIR`."
+        )
+    return digests, writer
+
+
+def _refuse_other(folder: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    names = [*before, *(name for name in now if name not in before)]
+    changed = [f"  {name}: {before.get(name, 'none')} -> {now.get(name, 'none')}" for name in names if before.get(name) != now.get(name)]
+    if changed:
+        lines = "\n".join(changed)
+        raise OtherJob(
+            f"{folder} holds the study of another job; these entries differ (old -> new):\n{lines}\n"
+            "  Use another folder with `--study DIR`, or give up what is there and start again with `--fresh`."
+        )
+
+
+def _yaml(document: Any) -> bytes:
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    text = io.BytesIO()
+    yaml.dump(document, text)
+    return text.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    """Mappings and sequences of any kind as dict and list, so that the writer knows them."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -1,0 +1,264 @@
+"""Raw inputs to a model's feed, and a model's outputs to answers.
+
+This file stands alone: numpy and nothing else. Its source is copied into an artifact's `predict.py`, so what is measured here is what
+ships. The functions that `make_*` return are called once per inference; all that can be worked out before is worked out there.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def make_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndarray]]:
+    """The function raw inputs -> feed.
+
+    Args:
+        spec: One of
+            {"kind": "image", "input", "shape": [H, W] or [H, W, C], "scale", "mean", "std", "layout": "nchw" | "nhwc" | "flat"}:
+            pixel -> (pixel * scale - mean) / std, with mean and std as numbers or one per channel;
+            {"kind": "table", "input", "columns": [{"name", "kind": "numeric", "mean", "std", "fill"} |
+            {"name", "kind": "categorical", "values"} | {"name", "kind": "code", "values"}]}: one float32 matrix in the order of the
+            columns; a word becomes one number per value, all 0 when it is unknown, or its position, -1 when it is unknown;
+            {"kind": "vector", "input", "width", "mean", "std"}: (x - mean) / std, where mean and std may be absent.
+
+    Returns:
+        A function that takes one item or a batch and gives {input: float32 array (N, ...)}. It raises ValueError when the inputs have
+        another shape, lack a column or hold a word where a number belongs.
+
+    Raises:
+        ValueError: No such kind of encoder or layout.
+    """
+    kind = spec["kind"]
+    makers = {"image": _image_encoder, "table": _table_encoder, "vector": _vector_encoder}
+    if kind not in makers:
+        raise ValueError(f"encoder kind {kind!r} is not one of {', '.join(makers)}.")
+    return makers[kind](spec)
+
+
+def feed_shape(spec: Mapping[str, Any]) -> tuple[int, ...]:
+    """The shape of one encoded item, without N."""
+    if spec["kind"] == "vector":
+        return (int(spec["width"]),)
+    if spec["kind"] == "table":
+        return (sum(len(column["values"]) if column["kind"] == "categorical" else 1 for column in spec["columns"]),)
+    shape = tuple(spec["shape"])
+    height, width, channels = shape if len(shape) == 3 else (*shape, 1)
+    return {"nchw": (channels, height, width), "nhwc": (height, width, channels), "flat": (height * width * channels,)}[spec["layout"]]
+
+
+def _batch(inputs: Any, item: tuple[int, ...], what: str) -> np.ndarray:
+    """`inputs` as an array (N, *item); a single item becomes N = 1."""
+    if type(inputs) is np.ndarray and inputs.shape[1:] == item:
+        return inputs
+    try:
+        array = np.asarray(inputs)
+    except ValueError:
+        raise ValueError(f"the {what}s have different shapes; each must be {item}.") from None
+    if array.shape[1:] == item:
+        return array
+    if array.shape == item:
+        return array[None]
+    raise ValueError(f"the inputs have shape {array.shape}; one {what} is {item}, a batch is (N, {', '.join(map(str, item))}).")
+
+
+def _image_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndarray]]:
+    name, item, layout = spec["input"], tuple(spec["shape"]), spec["layout"]
+    if layout not in ("nchw", "nhwc", "flat"):
+        raise ValueError(f"layout {layout!r} is not one of nchw, nhwc, flat.")
+    mean, std = np.asarray(spec["mean"], np.float64), np.asarray(spec["std"], np.float64)
+    gain, shift = np.asarray(spec["scale"] / std, np.float32), np.asarray(-mean / std, np.float32)
+    shifted, swapped = bool(np.any(shift)), layout == "nchw" and len(item) == 3
+    target, float32 = (-1, *feed_shape(spec)), np.dtype(np.float32)
+
+    def encode(inputs: Any) -> dict[str, np.ndarray]:
+        values = _batch(inputs, item, "image").astype(float32)
+        values *= gain
+        if shifted:
+            values += shift
+        if swapped:
+            return {name: np.ascontiguousarray(values.transpose(0, 3, 1, 2))}
+        return {name: values.reshape(target)}
+
+    return encode
+
+
+def _vector_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndarray]]:
+    name, item, scaled = spec["input"], (int(spec["width"]),), "mean" in spec
+    std = np.asarray(spec.get("std", 1.0), np.float64)
+    gain, shift = (1 / std).astype(np.float32), (-np.asarray(spec.get("mean", 0.0), np.float64) / std).astype(np.float32)
+
+    def encode(inputs: Any) -> dict[str, np.ndarray]:
+        values = np.ascontiguousarray(_batch(inputs, item, "row"), np.float32)
+        return {name: values * gain + shift if scaled else values}
+
+    return encode
+
+
+def _word(value: Any) -> str:
+    """A cell of a column of words; an absent one is the empty word."""
+    return value if isinstance(value, str) else "" if value is None or value != value else str(value)
+
+
+def _numbers(values: Any, column: str) -> np.ndarray:
+    """Cells of a column of numbers, float64; absent ones are NaN."""
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        pass
+    out = np.empty(len(values))
+    for at, value in enumerate(values):
+        try:
+            out[at] = np.nan if value is None or value == "" else float(value)
+        except (TypeError, ValueError):
+            raise ValueError(f"column {column!r} holds {value!r}; it needs a number, or nothing where it is missing.") from None
+    return out
+
+
+def _table_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndarray]]:
+    numeric: list[tuple[str, int, float, float, float]] = []  # name, place, mean, std, fill
+    words: list[tuple[str, int, dict[str, int] | None, dict[str, float] | None]] = []  # name, first place, one-hot index or codes
+    width = 0
+    for column in spec["columns"]:
+        if column["kind"] == "numeric":
+            numeric.append((column["name"], width, float(column["mean"]), float(column["std"]), float(column["fill"])))
+            width += 1
+        elif column["kind"] == "code":
+            words.append((column["name"], width, None, {value: float(code) for code, value in enumerate(column["values"])}))
+            width += 1
+        else:
+            words.append((column["name"], width, {value: width + place for place, value in enumerate(column["values"])}, None))
+            width += len(column["values"])
+    feed, names = spec["input"], [column["name"] for column in spec["columns"]]
+
+    def absent(row: Mapping[str, Any]) -> ValueError:
+        missing = [name for name in names if name not in row]
+        return ValueError(f"the inputs lack the column {missing[0]!r}; they need {', '.join(names)}.")
+
+    def encode_row(row: Mapping[str, Any], out: np.ndarray) -> None:
+        for name, place, mean, std, fill in numeric:
+            value = row[name]
+            if type(value) is not float and type(value) is not int:
+                value = float(_numbers([value], name)[0])
+            out[place] = ((fill if value != value else value) - mean) / std
+        for name, first, index, codes in words:
+            if codes is not None:
+                out[first] = codes.get(_word(row[name]), -1.0)
+            elif index is not None and (hit := index.get(_word(row[name]))) is not None:
+                out[hit] = 1.0
+
+    def encode_columns(columns: Mapping[str, Any]) -> np.ndarray:
+        sizes = {name: len(columns[name]) for name in names}
+        if len(set(sizes.values())) > 1:
+            raise ValueError(f"the columns have different lengths: {', '.join(f'{name} {size}' for name, size in sizes.items())}.")
+        out = np.zeros((sizes[names[0]], width), np.float32)
+        for name, place, mean, std, fill in numeric:
+            values = _numbers(columns[name], name)
+            out[:, place] = (np.where(np.isnan(values), fill, values) - mean) / std
+        for name, first, index, codes in words:
+            cells = columns[name].tolist() if isinstance(columns[name], np.ndarray) else columns[name]
+            if codes is not None:
+                out[:, first] = [codes.get(_word(cell), -1.0) for cell in cells]
+            elif index is not None:
+                places = np.array([index.get(_word(cell), -1) for cell in cells], np.int64)
+                known = np.flatnonzero(places >= 0)
+                out[known, places[known]] = 1.0
+        return out
+
+    def encode(inputs: Any) -> dict[str, np.ndarray]:
+        try:
+            if isinstance(inputs, Mapping):
+                if isinstance(inputs[names[0]], np.ndarray | list | tuple):
+                    return {feed: encode_columns(inputs)}
+                inputs = [inputs]
+            out = np.zeros((len(inputs), width), np.float32)
+            for row, line in zip(inputs, out):
+                encode_row(row, line)
+        except KeyError:
+            raise absent(
+                inputs if isinstance(inputs, Mapping) else next(row for row in inputs if any(name not in row for name in names))
+            ) from None
+        except (TypeError, IndexError):
+            raise ValueError(
+                f"the inputs are of type {type(inputs).__name__}; give a mapping column -> values, a dict, or a list of dicts."
+            ) from None
+        return {feed: out}
+
+    return encode
+
+
+def _scores(spec: Mapping[str, Any]) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
+    """The function outputs -> scores (N, classes); where the model has one output only, its name does not matter."""
+    name, classes = spec["output"], int(spec["classes"])
+
+    def scores(outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        if name in outputs:
+            found = outputs[name]
+        elif len(outputs) == 1:
+            (found,) = outputs.values()
+        else:
+            raise ValueError(f"the model has no output {name!r}; it has {', '.join(outputs)}.")
+        if found.ndim != 2 or found.shape[1] != classes:
+            raise ValueError(f"the model's output has shape {found.shape}; {classes} labels need (N, {classes}).")
+        return found
+
+    return scores
+
+
+def make_decoder(spec: Mapping[str, Any]) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
+    """The function outputs -> probabilities (N, classes), float64.
+
+    Args:
+        spec: {"kind": "softmax" | "probabilities", "output": name, "classes": K}; "softmax" takes logits.
+
+    Returns:
+        A function that raises ValueError when the output has another width or holds NaN or infinite values.
+
+    Raises:
+        ValueError: No such kind of decoder.
+    """
+    kind, scores = spec["kind"], _scores(spec)
+    if kind not in ("softmax", "probabilities"):
+        raise ValueError(f"decoder kind {kind!r} is not one of softmax, probabilities.")
+
+    def decode(outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        found = np.asarray(scores(outputs), np.float64)
+        finite = np.isfinite(found).all(axis=1)
+        if not finite.all():
+            bad = np.flatnonzero(~finite)
+            raise ValueError(f"the model's output holds NaN or infinite values in {len(bad)} of {len(found)} rows, first in row {bad[0]}.")
+        if kind == "probabilities":
+            return found
+        powers: np.ndarray = np.exp(found - found.max(axis=1, keepdims=True))
+        powers /= powers.sum(axis=1, keepdims=True)
+        return powers
+
+    return decode
+
+
+def answer(labels: Sequence[str], probabilities: np.ndarray) -> list[str]:
+    """The label with the largest probability, one per row; the first of equals.
+
+    Args:
+        labels: Class names in the model's order.
+        probabilities: Shape (N, classes).
+    """
+    return [labels[at] for at in probabilities.argmax(axis=1).tolist()]
+
+
+def make_answerer(spec: Mapping[str, Any], labels: Sequence[str]) -> Callable[[Mapping[str, np.ndarray]], list[str]]:
+    """The function outputs -> labels, without the detour over probabilities: softmax does not change which score is the largest.
+
+    Args:
+        spec: As for `make_decoder`.
+        labels: Class names in the model's order.
+    """
+    scores, names = _scores(spec), list(labels)
+
+    def answers(outputs: Mapping[str, np.ndarray]) -> list[str]:
+        found = scores(outputs)
+        if len(found) == 1:
+            return [names[found.argmax()]]
+        return [names[at] for at in found.argmax(axis=1).tolist()]
+
+    return answers

@@ -1,0 +1,64 @@
+"""Teach a smaller network the baseline's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from paredown.core import knob
+from paredown.core.candidate import Candidate
+from paredown.core.technique import Context, DataNeed, Stage, Technique
+from paredown.ground.lazy import need
+from paredown.ground.seeds import stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distill(Technique):
+    """Make a new, smaller student and train it on the baseline's answers."""
+
+    student: str = knob.text(
+        "half",
+        help="half, third, quarter, sixth or eighth of every layer's width; or `pkg.mod:function`; or a folder with model.safetensors and blueprint.json.",
+    )
+    alpha: float = knob.share(
+        0.1, help="Weight of the labels; the teacher's answers have the rest. 1 is plain retraining of a smaller model."
+    )
+    temperature: float = knob.number(2.0, low=0.1, high=20.0, help="Softens the answers of teacher and student; used by loss kl.")
+    loss: str = knob.choice("kl", "mse", help="kl compares softened probabilities, mse centered logits.")
+    epochs: int = knob.count(80, low=1, high=1000, help="Passes over the training data.")
+    lr: float = knob.number(3e-3, low=1e-6, high=1.0, help="Peak learning rate.")
+    batch: int = knob.count(64, low=1, high=4096, help="Rows per step.")
+
+    stage: ClassVar[Stage] = Stage.ARCHITECTURE
+    data: ClassVar[DataNeed] = DataNeed.TRAINING
+    source: ClassVar[str] = "Hinton et al. 2015, arXiv:1503.02531"
+    departs: ClassVar[str] = (
+        "a student by share starts from the baseline's strongest channels; every other batch blends its rows, which a teacher can answer and labels cannot"
+    )
+    use_when: ClassVar[str] = "training or unlabeled data are at hand and more than about 2x is wanted."
+    avoid_when: ClassVar[str] = "there are only a few hundred rows and the margin is tight."
+    ladder: ClassVar[Sequence[Mapping[str, Any]]] = ({}, {"student": "quarter"}, {"student": "sixth"})
+
+    def fits(self, candidate: Candidate) -> str | None:
+        """A student by share needs the baseline's tensors; one from a function can be taught by any model."""
+        return super().fits(candidate) if ":" not in self.student else None
+
+    def apply(self, candidate: Candidate, context: Context) -> Candidate:
+        """Build the student and train it with the baseline as teacher."""
+        blueprints = need("paredown.modelkit.blueprint", self.name())
+        students = need("paredown.modelkit.students", self.name())
+        seed = stream(context.seed, self.text(), candidate.digest)
+        module, blueprint, origin = students.make(self.student, candidate, context, seed)
+        note = students.learn(
+            module,
+            context,
+            epochs=self.epochs,
+            lr=self.lr,
+            alpha=self.alpha,
+            temperature=self.temperature,
+            distillation=self.loss,
+            batch=self.batch,
+            seed=seed,
+        )
+        return blueprints.save_module(module, blueprint, context.store, context.work, note=f"{origin} {note}")

@@ -1,0 +1,82 @@
+"""8-bit weights and activations, with ranges measured beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from paredown.core import knob
+from paredown.core.candidate import Candidate
+from paredown.core.technique import Context, DataNeed, Stage, Technique
+from paredown.ground.lazy import need
+from paredown.ground.logs import quiet
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizeStatic(Technique):
+    """Store weights and activations in 8 bits, with the activations' ranges measured on calibration rows."""
+
+    ranges: str = knob.choice("minmax", "percentile", "entropy", help="How an activation's range is taken from what was seen.")
+    samples: int = knob.count(300, low=8, high=100_000, help="Calibration rows used at most.")
+    per_channel: bool = knob.flag(True, help="One scale per output channel instead of one per tensor.")
+
+    stage: ClassVar[Stage] = Stage.QUANTIZE
+    data: ClassVar[DataNeed] = DataNeed.CALIBRATION
+    source: ClassVar[str] = "Jacob et al. 2018, arXiv:1712.05877, through onnxruntime.quantization"
+    departs: ClassVar[str] = "unsigned activations, signed symmetric weights (the pair that VNNI kernels take)"
+    use_when: ClassVar[str] = "most of the work is convolutions, or the CPU has fast 8-bit products."
+    avoid_when: ClassVar[str] = "the network is so small that quantizing its inputs costs more than it saves."
+    ladder: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
+
+    def apply(self, candidate: Candidate, context: Context) -> Candidate:
+        """Measure ranges and quantize a copy of the graph."""
+        onnx = need("onnx", self.name())
+        quantization = need("onnxruntime.quantization", self.name())
+        graphs = need("paredown.modelkit.graphs", self.name())
+        model = graphs.load_clean(context.store.folder(candidate.digest), self.name())
+        rows = context.rows("calibration")
+        feed = context.encode(rows.take(slice(0, self.samples)).inputs)
+        target = context.work / "quantized"
+        target.mkdir()
+        with quiet():
+            quantization.quantize_static(
+                model,
+                target / graphs.GRAPH,
+                _reader(quantization.CalibrationDataReader, feed),
+                quant_format=quantization.QuantFormat.QDQ,
+                per_channel=self.per_channel,
+                activation_type=quantization.QuantType.QUInt8,
+                weight_type=quantization.QuantType.QInt8,
+                calibrate_method={
+                    "minmax": quantization.CalibrationMethod.MinMax,
+                    "percentile": quantization.CalibrationMethod.Percentile,
+                    "entropy": quantization.CalibrationMethod.Entropy,
+                }[self.ranges],
+            )
+        made = onnx.load(target / graphs.GRAPH)
+        graphs.strip(made)
+        onnx.save(made, target / graphs.GRAPH)
+        return Candidate(
+            digest=context.store.put(target),
+            form="onnx",
+            parameters=candidate.parameters,
+            note=f"ranges from {min(len(rows), self.samples)} rows.",
+        )
+
+
+def _reader(base: type[Any], feed: Mapping[str, Any], batch: int = 32) -> Any:
+    count = len(next(iter(feed.values())))
+
+    def batches() -> Iterator[dict[str, Any]]:
+        for start in range(0, count, batch):
+            yield {name: array[start : start + batch] for name, array in feed.items()}
+
+    class Reader(base):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.rest = batches()
+
+        def get_next(self) -> dict[str, Any] | None:
+            return next(self.rest, None)
+
+    return Reader()

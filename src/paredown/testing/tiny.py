@@ -1,0 +1,128 @@
+"""Models, rows and a context so small that a contract is checked in a second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paredown.core.candidate import Candidate
+from paredown.core.rows import Rows
+from paredown.core.technique import Context
+from paredown.ground.store import FolderStore
+
+SIDE, CLASSES, HIDDEN = 6, 3, 16
+FEED = "input"
+
+
+def conv_net(classes: int = CLASSES, widths: tuple[int, int] = (8, 12)) -> Any:
+    """Two 3x3 convolutions with batch norm, a mean over the image, one linear layer; (N, 1, H, W) -> (N, classes)."""
+    from torch import nn
+
+    first, second = widths
+    return nn.Sequential(
+        nn.Conv2d(1, first, 3, padding=1, bias=False),
+        nn.BatchNorm2d(first),
+        nn.ReLU(),
+        nn.Conv2d(first, second, 3, padding=1, bias=False),
+        nn.BatchNorm2d(second),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(second, classes),
+    )
+
+
+def mlp(classes: int = CLASSES, hidden: int = HIDDEN) -> Any:
+    """Two linear layers with a ReLU between them; (N, 1, 6, 6) -> (N, classes)."""
+    from torch import nn
+
+    return nn.Sequential(nn.Flatten(), nn.Linear(SIDE * SIDE, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+
+
+def rows(count: int = 96, seed: int = 0) -> Rows:
+    """Images (N, 6, 6) from 0 to 16 of three classes; class k is bright in its own two lines."""
+    draw = np.random.default_rng(seed)
+    labels = np.arange(count, dtype=np.int64) % CLASSES
+    images = draw.uniform(0, 6, (count, SIDE, SIDE))
+    for at, label in enumerate(labels):
+        images[at, 2 * label : 2 * label + 2] += 9
+    return Rows(inputs=images.astype(np.float32), labels=labels, names=("top", "middle", "bottom"), high=16.0)
+
+
+def encode(inputs: Any) -> dict[str, np.ndarray]:
+    """Images (N, 6, 6) -> {"input": (N, 1, 6, 6)} from 0 to 1."""
+    return {FEED: (np.asarray(inputs, np.float32) / 16).reshape(-1, 1, SIDE, SIDE)}
+
+
+def weights(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The numbers of the tiny `mlp`: (36, 16), (16,), (16, 3), (3,), float32."""
+    draw = np.random.default_rng(seed)
+    shapes = ((SIDE * SIDE, HIDDEN), (HIDDEN,), (HIDDEN, CLASSES), (CLASSES,))
+    first, shift, second, last = (draw.normal(0, 0.3, shape).astype(np.float32) for shape in shapes)
+    return first, shift, second, last
+
+
+def logits(feed: Mapping[str, Any], seed: int = 0) -> np.ndarray:
+    """What the tiny `mlp` with these weights answers, by numpy: (N, 3)."""
+    first, shift, second, last = weights(seed)
+    flat: np.ndarray = np.asarray(feed[FEED]).reshape(-1, SIDE * SIDE)
+    answers: np.ndarray = np.maximum(flat @ first + shift, 0) @ second + last
+    return answers
+
+
+def context(folder: Path, teacher: Candidate | None = None, seed: int = 0) -> Context:
+    """A context with its store and an empty scratch folder below `folder`; train, calibration and unlabeled are the tiny rows."""
+    work = folder / "work"
+    work.mkdir(parents=True)
+    data = {"train": rows, "calibration": lambda: rows(48, 1), "unlabeled": lambda: rows(48, 2)}
+    store = FolderStore(folder / "store")
+    teacher = teacher or Candidate(digest="none", form="none")
+    return Context(
+        data=data, encode=encode, loss="cross_entropy", teacher=teacher, ask=logits, store=store, seed=seed, threads=1, work=work
+    )
+
+
+def candidate(form: str, folder: Path, network: str = "mlp") -> Candidate:
+    """A tiny model in a fresh store at `folder/store`: "onnx" is the mlp as a graph, "torch" the mlp or "conv_net"."""
+    store = FolderStore(folder / "store")
+    scratch = store.scratch()
+    if form == "onnx":
+        _write_graph(scratch / "graph.onnx")
+        return Candidate(digest=store.put(scratch), form="onnx", parameters=sum(item.size for item in weights()))
+    return _torch_candidate(network, scratch, store)
+
+
+def _torch_candidate(network: str, scratch: Path, store: FolderStore) -> Candidate:
+    import torch
+
+    from paredown.modelkit.blueprint import Blueprint, save_module
+
+    blueprint = Blueprint(factory=f"paredown.testing.tiny:{network}", inputs={FEED: (1, SIDE, SIDE)})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = blueprint.build()
+    if network == "mlp":
+        first, shift, second, last = map(torch.from_numpy, weights())
+        module.load_state_dict({"1.weight": first.T, "1.bias": shift, "3.weight": second.T, "3.bias": last})
+    return save_module(module, blueprint, store, scratch)
+
+
+def _write_graph(file: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    names = ("first", "shift", "second", "last")
+    held = [numpy_helper.from_array(item, name) for name, item in zip(names, weights())]
+    nodes = [
+        helper.make_node("Flatten", [FEED], ["flat"]),
+        helper.make_node("Gemm", ["flat", "first", "shift"], ["wide"]),
+        helper.make_node("Relu", ["wide"], ["felt"]),
+        helper.make_node("Gemm", ["felt", "second", "last"], ["logits"]),
+    ]
+    taken = helper.make_tensor_value_info(FEED, TensorProto.FLOAT, ["batch", 1, SIDE, SIDE])
+    given = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", CLASSES])
+    graph = helper.make_graph(nodes, "tiny", [taken], [given], held)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), file)

@@ -1,0 +1,172 @@
+import re
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from paredown.core.errors import BadData
+from paredown.datasets.csv import Csv
+
+
+@pytest.fixture
+def read(tmp_path):
+    def write_and_read(text, name="t.csv", labels=(), **columns):
+        data = text if isinstance(text, bytes) else text.encode()
+        (tmp_path / name).write_bytes(data)
+        return Csv().read(name, tmp_path, columns, labels)
+
+    return write_and_read
+
+
+PEOPLE = "age,job,label\n50,cook,yes\n30.5,nurse,no\n-1e2,poet,yes\n"
+
+
+def test_a_column_is_numbers_when_every_cell_is_one(read):
+    rows = read(PEOPLE)
+    assert list(rows.inputs) == ["age", "job"]
+    assert rows.inputs["age"].dtype == np.float32
+    assert rows.inputs["age"].tolist() == [50, 30.5, -100]
+    assert rows.inputs["job"].tolist() == ["cook", "nurse", "poet"]
+    assert rows.names == ("no", "yes")
+    assert rows.labels.dtype == np.int64
+    assert rows.labels.tolist() == [1, 0, 1]
+
+
+def test_one_word_far_down_makes_the_whole_column_words(read):
+    rows = read("a,label\n" + "1,x\n" * 500 + "1_000,y\n")
+    assert rows.inputs["a"].tolist() == ["1"] * 500 + ["1_000"]
+
+
+def test_tabs_byte_order_marks_windows_line_ends_and_spaces_are_taken(read):
+    rows = read(b"\xef\xbb\xbfage\tjob\tlabel\r\n 5\t a b \tyes\r\n\r\n6\tc\tno\r\n", name="t.tsv")
+    assert rows.inputs["age"].tolist() == [5, 6]
+    assert rows.inputs["job"].tolist() == ["a b", "c"]
+
+
+def test_quoted_cells_may_hold_separators_and_line_breaks(read):
+    rows = read('job,label\n"a, ""b""\nc",yes\nd,no\n')
+    assert rows.inputs["job"].tolist() == ['a, "b"\nc', "d"]
+
+
+def test_files_without_header_with_comments_and_skipped_lines(read):
+    text = "made by hand\n|1x3 validator\n39, Male, <=50K.\n| end\n50, Female, >50K.\n"
+    columns = {"names": ["age", "sex", "income"], "skip": 1, "comment": "|", "label": "income", "label_suffix": "."}
+    rows = read(text, name="adult.test", **columns)
+    assert rows.inputs["age"].tolist() == [39, 50]
+    assert rows.names == ("<=50K", ">50K")
+
+
+def test_missing_cells_are_nan_or_the_empty_word(read):
+    rows = read("age,job,label\n?,?,a\n3,,b\n,cook,a\n", missing=["?"])
+    np.testing.assert_array_equal(rows.inputs["age"], [np.nan, 3, np.nan])
+    assert rows.inputs["job"].tolist() == ["", "", "cook"]
+
+
+def test_a_group_stays_a_feature_unless_it_is_dropped_or_left_out(read):
+    text = "age,sex,label\n1,f,a\n2,m,b\n"
+    assert list(read(text, groups=["sex"]).inputs) == ["age", "sex"]
+    assert list(read(text, groups=["sex"], drop=["sex"]).inputs) == ["age"]
+    assert list(read(text, groups="sex", features=["age"]).inputs) == ["age"]
+    assert read(text, groups=["sex", "age"], drop=["sex"]).groups["age"].tolist() == ["1", "2"]
+    assert read(text, groups=["sex"], drop=["sex"]).groups["sex"].tolist() == ["f", "m"]
+
+
+def test_features_are_in_the_order_asked_for(read):
+    assert list(read("a,b,c,label\n1,2,3,x\n", features=["c", "a"]).inputs) == ["c", "a"]
+
+
+def test_the_kind_of_a_column_can_be_said(read):
+    rows = read("zip,label\n0123,a\n4,b\n", categorical=["zip"])
+    assert rows.inputs["zip"].tolist() == ["0123", "4"]
+
+
+def test_without_label_the_rows_are_unlabeled(read):
+    rows = read("a,b\n1,2\n", label=None)
+    assert rows.labels is None
+    assert list(rows.inputs) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "labels", "names", "index"),
+    [
+        (["10", "2", "10"], (), ("2", "10"), [1, 0, 1]),
+        (["1.0", "0.0", "1.0"], (), ("0", "1"), [1, 0, 1]),
+        (["05", "5", "x"], (), ("05", "5", "x"), [0, 1, 2]),
+        (["b", "a", "b"], ("b", "a", "c"), ("b", "a", "c"), [0, 1, 0]),
+        (["1", "0", "1"], ("cat", "dog"), ("cat", "dog"), [1, 0, 1]),
+        (["2", "1", "2"], ("1", "2", "3"), ("1", "2", "3"), [1, 0, 1]),
+    ],
+)
+def test_labels_are_matched_by_name_before_by_index(read, cells, labels, names, index):
+    rows = read("a,label\n" + "".join(f"1,{cell}\n" for cell in cells), labels=labels)
+    assert rows.names == names
+    assert rows.labels.tolist() == index
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "message"),
+    [
+        ("", {}, "t.csv is empty.\n  It needs a header line and rows"),
+        ("\n\n", {}, "t.csv is empty"),
+        ("a,label\n", {}, "t.csv has a header and no rows"),
+        (
+            PEOPLE,
+            {"label": "jobs"},
+            "t.csv:1: there is no column 'jobs'. Did you mean 'job'?\n  Set `label:` to one of the columns: age, job, label",
+        ),
+        (PEOPLE, {"groups": ["sex"]}, "no column 'sex'.\n  Set `groups:`"),
+        (PEOPLE, {"drop": ["agee"]}, "no column 'agee'. Did you mean 'age'?\n  Set `drop:`"),
+        (PEOPLE, {"features": ["x"]}, "Set `features:`"),
+        (PEOPLE, {"features": ["age", "label"]}, "the label 'label' is among `features:`"),
+        (PEOPLE, {"drop": ["age", "job"]}, "no column is left as a feature"),
+        (",a,label\n0,1,x\n", {}, "t.csv:1: column 1 has no name; an index column?"),
+        ("a,a,label\n0,1,x\n", {}, "t.csv:1: the column 'a' stands there 2 times"),
+        ("a,label\n1,x\n\n1,2,y\n", {}, "t.csv:4: the row has 3 cells; the table has 2 columns"),
+        ("a,label\n1,x\n2\n", {}, "t.csv:3: the row has 1 cells"),
+        ("a,label\n1,x\n2,\n", {}, "t.csv:3: the row has no label ('')"),
+        ("a,label\n1,x\nnan,y\n", {}, "t.csv:3: column 'a' holds 'nan'; numbers must be finite"),
+        ("a,label\n1,x\n-inf,y\n", {}, "t.csv:3: column 'a' holds '-inf'; numbers must be finite"),
+        ("a,label\n1,x\n1e39,y\n", {}, "t.csv:3: column 'a' holds '1e39'; numbers must be finite"),
+        ("a,label\n1,x\nold,y\n", {"numeric": ["a"]}, "t.csv:3: column 'a' holds 'old'; it is a column of numbers"),
+        ("a,label\n1,0.5\n2,1\n", {}, "t.csv:2: the label '0.5' is a fraction"),
+        ('a,label\n"1,x\n', {}, "t.csv:2: unexpected end of data"),
+        (b"a,label\n1,x\n2,\xe9t\xe9\n", {}, "t.csv:3: byte 3 of the line (0xe9) is not UTF-8"),
+        ("a,label\n1,x\n2,\0\n", {}, "t.csv:3: there is a NUL byte"),
+        ("a,label\n1," + "x" * 200_000, {}, "t.csv:2: field larger than field limit"),
+    ],
+)
+def test_broken_files_are_refused_with_file_and_line(read, text, columns, message):
+    with pytest.raises(BadData, match=re.escape(message)):
+        read(text, **columns)
+
+
+def test_a_label_that_is_not_in_the_list_is_refused_with_its_line(read):
+    with pytest.raises(
+        BadData, match=re.escape("t.csv:3: the label 'dgo' is not one of the 2 in `labels:` (cat, dog). Did you mean 'dog'?")
+    ):
+        read("a,label\n1,cat\n1,dgo\n", labels=("cat", "dog"))
+    with pytest.raises(BadData, match=re.escape("t.csv:2: the label '0' is not one of the 2")):
+        read("a,label\n1,0\n1,2\n", labels=("cat", "dog"))
+
+
+def test_a_missing_file_is_refused_with_the_nearest_name(tmp_path):
+    (tmp_path / "train.csv").write_text(PEOPLE)
+    with pytest.raises(BadData, match=re.escape("trian.csv: no such file in") + ".*" + re.escape("Did you mean 'train.csv'?")):
+        Csv().read("trian.csv", tmp_path, {}, ())
+    (tmp_path / "sub.csv").mkdir()
+    with pytest.raises(BadData, match=r"sub\.csv is a folder"):
+        Csv().read("sub.csv", tmp_path, {}, ())
+
+
+@pytest.mark.parametrize("byte", [b"\xff", b"\0", b"x", b",", b'"', b"\n"])
+def test_200_mb_of_garbage_are_refused_in_little_memory(tmp_path, byte):
+    path = tmp_path / "garbage.csv"
+    with path.open("wb") as file:
+        file.write(byte * 1000)
+        file.truncate(200_000_000)  # the rest is a hole of NUL bytes
+    tracemalloc.start()
+    with pytest.raises(BadData, match=r"garbage\.csv:(1|1001): (the line is longer than 16 MiB|there is a NUL byte)"):
+        Csv().read("garbage.csv", tmp_path, {}, ())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64e6

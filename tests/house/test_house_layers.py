@@ -1,0 +1,223 @@
+"""The layers of docs/design.md, section 4: what may import what."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections import defaultdict
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+from house_tree import PACKAGE, SRC, Import, files, imports, module_name, parsed, write
+
+LEVELS = {
+    "core": 0,
+    "stats": 1, "ground": 1,
+    "modelkit": 2, "tasks": 2, "metrics": 2, "impact": 2,
+    "models": 3, "datasets": 3, "techniques": 3, "runtimes": 3, "meters": 3, "audits": 3,
+    "artifact": 4, "executors": 4, "policy": 4,
+    "study": 5, "builder": 5, "protocol": 5, "evidence": 5,
+    "search": 6,
+    "report": 7, "exports": 7, "serve": 7, "monitor": 7,
+    "pipeline": 8,
+    "cli": 9,
+    "__main__": 10,
+    "": 11,  # paredown/__init__.py, the public face
+    "testing": 12,
+}  # fmt: skip
+KINDS = ("models", "datasets", "techniques", "runtimes", "meters", "audits", "tasks", "metrics", "exports")
+STDLIB_ONLY = ("core", "stats", "evidence")
+READERS = ("report", "exports", "serve", "monitor")
+NOT_FOR_READERS = ("search", "builder", "executors", "modelkit", "techniques")
+ENGINES = ("onnxruntime", "openvino")
+SHIPPED = "artifact/predict_main.py"  # copied into every artifact as predict.py, where no paredown is
+TORCH = ("torch", "torch_pruning", "torchvision")
+
+
+def part(module: str) -> str:
+    """The folder (or top file) of one of our modules: `paredown.core.knob` -> `core`."""
+    return module.removeprefix(PACKAGE).removeprefix(".").partition(".")[0]
+
+
+def is_ours(target: str) -> bool:
+    return target == PACKAGE or target.startswith(PACKAGE + ".")
+
+
+def own_part(found: Import) -> str:
+    return part(".".join((PACKAGE, *found.file.with_suffix("").parts)).removesuffix(".__init__"))
+
+
+def wrong_layers(src: Path) -> list[str]:
+    """Imports of a layer that is not below the importing one, and folders that the plan does not know."""
+    out = [
+        f"{file.relative_to(src)}: {part(module_name(src, file))!r} has no layer"
+        for file in files(src)
+        if part(module_name(src, file)) not in LEVELS
+    ]
+    for found in imports(src):
+        if not is_ours(found.target) or own_part(found) not in LEVELS or part(found.target) not in LEVELS:
+            continue
+        mine, theirs = own_part(found), part(found.target)
+        free = mine == theirs or LEVELS[theirs] < LEVELS[mine] or (theirs == "evidence" and LEVELS[mine] >= 5)
+        if not free:
+            out.append(f"{found.where}: layer {LEVELS[theirs]} from layer {LEVELS[mine]}")
+        if mine in READERS and theirs in NOT_FOR_READERS:
+            out.append(f"{found.where}: {mine} reads studies and artifacts only")
+    return out
+
+
+def circles(src: Path) -> list[str]:
+    """Modules that import each other in a ring, at any depth of a function."""
+    graph: dict[str, set[str]] = defaultdict(set)
+    for found in imports(src):
+        own = module_name(src, src / found.file)
+        if is_ours(found.target) and found.target != own:
+            graph[own].add(found.target)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return [" -> ".join(error.args[1])]
+    return []
+
+
+def not_units(src: Path, kind: str) -> set[str]:
+    """The files of a kind's folder that are no units, from `NOT_UNITS` in its `__init__.py`."""
+    init = src / kind / "__init__.py"
+    for node in ast.walk(parsed(init)) if init.exists() else ():
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value and "NOT_UNITS" in ast.unparse(node).partition("=")[0]:
+            return set(ast.literal_eval(node.value))
+    return set()
+
+
+def units_that_know_units(src: Path) -> list[str]:
+    """Units that import another unit of their kind."""
+    out = []
+    for found in imports(src):
+        kind = own_part(found)
+        if kind in KINDS and is_ours(found.target) and part(found.target) == kind:
+            theirs = found.target.removeprefix(f"{PACKAGE}.{kind}").removeprefix(".").partition(".")[0]
+            if theirs and theirs != found.file.with_suffix("").parts[1] and theirs not in not_units(src, kind):
+                out.append(f"{found.where}: a unit never imports a unit of its kind")
+    return out
+
+
+def heavy(src: Path) -> list[str]:
+    """Imports of outside packages where the plan does not allow them."""
+    out = []
+    for found in imports(src):
+        folder, top, file = own_part(found), found.target.partition(".")[0], found.file.as_posix()
+        lazy = found.inside or found.typing
+        if is_ours(found.target) or folder == "testing":
+            continue
+        graph_tool = found.target == "onnx" or found.target.startswith(("onnx.", "onnxruntime.quantization"))
+        if folder in STDLIB_ONLY and top not in sys.stdlib_module_names:
+            out.append(f"{found.where}: {folder} is standard library only")
+        elif top in TORCH:
+            in_function = folder in ("techniques", "models") or file.startswith("runtimes/torch")
+            if not (folder == "modelkit" or (lazy and in_function)):
+                out.append(f"{found.where}: torch belongs to modelkit, or inside functions of techniques, models and runtimes/torch*")
+        elif graph_tool:
+            allowed = folder in ("techniques", "runtimes", "models", "modelkit") or file.startswith("artifact/pack")
+            if not (lazy and allowed):
+                out.append(f"{found.where}: onnx tools belong inside functions of techniques, runtimes, models, modelkit and artifact/pack")
+        elif top in ENGINES and file not in (f"runtimes/{top}.py", SHIPPED):
+            out.append(f"{found.where}: an inference engine belongs to its runtime file")
+    return out
+
+
+def reachable(src: Path, start: str) -> set[str]:
+    """Outside packages that the modules of one folder import, directly or through other modules of ours."""
+    edges: dict[str, set[str]] = defaultdict(set)
+    for found in imports(src):
+        if not found.typing:
+            edges[module_name(src, src / found.file)].add(found.target)
+    seen: set[str] = set()
+    todo = [module for module in list(edges) if part(module) == start]
+    while todo:
+        module = todo.pop()
+        if module not in seen:
+            seen.add(module)
+            todo += edges.get(module, ())
+    return {module.partition(".")[0] for module in seen if not is_ours(module)}
+
+
+@pytest.mark.parametrize("rule", [wrong_layers, circles, units_that_know_units, heavy])
+def test_the_tree_keeps_the_rule(rule) -> None:
+    assert rule(SRC) == []
+
+
+def test_an_artifact_loads_without_pydantic_and_sqlalchemy() -> None:
+    assert reachable(SRC, "artifact") & {"pydantic", "sqlalchemy"} == set()
+
+
+BAD = {
+    "upward": (
+        wrong_layers,
+        {"core__a": "from paredown.ground import b", "ground__b": ""},
+        "core/a.py:1 imports paredown.ground.b: layer 1 from layer 0",
+    ),
+    "in a function": (wrong_layers, {"core__a": "def f():\n    import paredown.cli.b", "cli__b": ""}, "core/a.py:2 imports paredown.cli.b"),
+    "for types only": (
+        wrong_layers,
+        {"search__a": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from paredown.report.b import B", "report__b": ""},
+        "search/a.py:3 imports paredown.report.b",
+    ),
+    "relative": (wrong_layers, {"core__a": "from ..ground import b", "ground__b": ""}, "core/a.py:1 imports paredown.ground.b"),
+    "sideways": (wrong_layers, {"study__a": "import paredown.builder.b", "builder__b": ""}, "layer 5 from layer 5"),
+    "public face": (wrong_layers, {"cli__a": "from paredown import run"}, "cli/a.py:1 imports paredown: layer 11 from layer 9"),
+    "testing": (
+        wrong_layers,
+        {"pipeline": "import paredown.testing.b", "testing__b": ""},
+        "pipeline.py:1 imports paredown.testing.b: layer 12",
+    ),
+    "unknown folder": (wrong_layers, {"vendor__a": ""}, "'vendor' has no layer"),
+    "reader": (wrong_layers, {"report__a": "import paredown.search.b", "search__b": ""}, "report reads studies and artifacts only"),
+    "circle": (
+        circles,
+        {"core__a": "import paredown.core.b", "core__b": "def f():\n    from paredown.core import a"},
+        "paredown.core.a -> paredown.core.b",
+    ),
+    "unit to unit": (
+        units_that_know_units,
+        {"techniques__a": "from paredown.techniques.b import B", "techniques__b": ""},
+        "techniques/a.py:1 imports paredown.techniques.b",
+    ),
+    "torch at the top": (heavy, {"techniques__a": "import torch"}, "techniques/a.py:1 imports torch: torch belongs to modelkit"),
+    "torch in search": (heavy, {"search__a": "def f():\n    from torch import nn"}, "search/a.py:2 imports torch"),
+    "numpy in stats": (heavy, {"stats__a": "import numpy as np"}, "stats/a.py:1 imports numpy: stats is standard library only"),
+    "engine elsewhere": (heavy, {"artifact__a": "def f():\n    import onnxruntime"}, "an inference engine belongs to its runtime file"),
+    "onnx at the top": (
+        heavy,
+        {"techniques__a": "from onnxruntime.quantization import quantize_dynamic"},
+        "onnx tools belong inside functions",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_the_rule_can_fail(name: str, tmp_path: Path) -> None:
+    rule, contents, message = BAD[name]
+    found = rule(write(tmp_path, **contents))
+    assert len(found) >= 1
+    assert message in found[0] or any(message in line for line in found)
+
+
+def test_what_is_allowed_passes(tmp_path: Path) -> None:
+    good = write(
+        tmp_path,
+        core__a="import json",
+        evidence__a="import hashlib",
+        study__a="from paredown.evidence import a\nfrom paredown.core.a import x",
+        tasks__feed="import numpy",
+        tasks__image="from paredown.tasks import feed",
+        techniques__a="def f():\n    import torch\n    import onnx",
+        runtimes__onnxruntime="import onnxruntime",
+    )
+    (good / "tasks" / "__init__.py").write_text('"""Tasks."""\n\nNOT_UNITS = ("feed",)\n')
+    assert [line for rule in (wrong_layers, circles, units_that_know_units, heavy) for line in rule(good)] == []
+
+
+def test_reach_is_seen_through_other_modules(tmp_path: Path) -> None:
+    src = write(tmp_path, artifact__load="def f():\n    from paredown.ground import documents", ground__documents="import pydantic")
+    assert "pydantic" in reachable(src, "artifact")

@@ -1,0 +1,116 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, f1_score, log_loss
+
+from paredown.core.errors import BadData, BadModel
+from paredown.metrics.accuracy import Accuracy
+from paredown.metrics.loss import Loss
+from paredown.metrics.macro_f1 import MacroF1
+from paredown.metrics.python import Python
+
+
+@st.composite
+def answers(draw):
+    count, classes, seed = draw(st.integers(1, 60)), draw(st.integers(2, 5)), draw(st.integers(0, 10_000))
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, draw(st.integers(1, classes)), count)
+    return labels, random.dirichlet(np.ones(classes), count)
+
+
+@given(answers())
+def test_metrics_equal_those_of_scikit_learn(pair):
+    labels, probabilities = pair
+    predicted, classes = probabilities.argmax(1), probabilities.shape[1]
+    assert math.isclose(Accuracy().over_set(labels, probabilities), accuracy_score(labels, predicted))
+    assert math.isclose(MacroF1().over_set(labels, probabilities), f1_score(labels, predicted, average="macro"))
+    assert math.isclose(Loss().over_set(labels, probabilities), log_loss(labels, probabilities, labels=range(classes)), abs_tol=1e-12)
+
+
+@given(answers())
+def test_scores_per_row_average_to_the_metric(pair):
+    for metric in (Accuracy(), Loss()):
+        scores = metric.per_item(*pair)
+        assert metric.per_item_scores
+        assert scores.shape == (len(pair[0]),)
+        assert math.isclose(scores.mean(), metric.over_set(*pair))
+    assert MacroF1().per_item(*pair) is None
+    assert not MacroF1.per_item_scores
+
+
+@given(answers())
+def test_chance_is_what_the_most_frequent_class_gets(pair):
+    labels, probabilities = pair
+    classes = probabilities.shape[1]
+    constant = np.eye(classes)[[np.bincount(labels).argmax()] * len(labels)]
+    shares = np.tile(np.bincount(labels, minlength=classes) / len(labels), (len(labels), 1))
+    assert math.isclose(Accuracy().chance(labels, classes), Accuracy().over_set(labels, constant))
+    assert math.isclose(MacroF1().chance(labels, classes), MacroF1().over_set(labels, constant))
+    assert math.isclose(Loss().chance(labels, classes), Loss().over_set(labels, shares), abs_tol=1e-12)
+
+
+def test_a_sure_wrong_answer_costs_a_finite_loss():
+    assert math.isclose(Loss().over_set(np.array([0]), np.array([[0.0, 1.0]])), -math.log(2**-52))
+
+
+def test_only_loss_is_better_when_lower():
+    assert (Accuracy.better, MacroF1.better, Loss.better) == ("higher", "higher", "lower")
+    assert [metric.name() for metric in (Accuracy, MacroF1, Loss)] == ["accuracy", "macro_f1", "loss"]
+
+
+SOURCE = """
+def recall(y_true, y_pred):
+    return float(((y_pred == 1) & (y_true == 1)).sum() / (y_true == 1).sum())
+def cost(y_true, y_pred):
+    return (y_true != y_pred).mean() * 5
+cost.better = "lower"
+def broken(y_true, y_pred):
+    raise KeyError("price")
+def text(y_true, y_pred):
+    return "0.5"
+def nothing(y_true, y_pred):
+    return float("nan")
+number = 3
+"""
+LABELS = np.array([0, 1, 1, 0, 0])
+PROBABILITIES = np.eye(2)[[0, 1, 0, 0, 1]]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "metrics_of_a_user.py").write_text(SOURCE)
+    return tmp_path
+
+
+def test_a_function_of_the_user_is_a_metric(folder):
+    recall, cost = Python("metrics_of_a_user:recall", folder), Python("metrics_of_a_user:cost", folder)
+    assert recall.over_set(LABELS, PROBABILITIES) == 0.5
+    assert recall.chance(LABELS, 2) == 0.0
+    assert recall.per_item(LABELS, PROBABILITIES) is None
+    assert math.isclose(cost.over_set(LABELS, PROBABILITIES), 2.0)
+    assert (recall.better, cost.better) == ("higher", "lower")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("broken", "metrics_of_a_user:broken raised KeyError: 'price'"), ("text", "returned '0.5'"), ("nothing", "returned nan")],
+)
+def test_functions_that_give_no_number_are_refused(folder, name, text):
+    with pytest.raises(BadData, match=text):
+        Python(f"metrics_of_a_user:{name}", folder).over_set(LABELS, PROBABILITIES)
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        ("metrics_of_a_user:number", "metrics_of_a_user:number is of type int"),
+        ("metrics_of_a_user:nobody", "has no 'nobody'"),
+        ("no_such_module_of_a_user:cost", "no module 'no_such_module_of_a_user'"),
+    ],
+)
+def test_names_of_no_function_are_refused(folder, target, text):
+    with pytest.raises(BadModel, match=text):
+        Python(target, folder).over_set(LABELS, PROBABILITIES)

@@ -1,0 +1,15 @@
+"""Sample results: what result.json holds after a pass, an infeasible and an inconclusive run."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NAMES = ("pass", "infeasible", "inconclusive")
+
+
+@pytest.fixture
+def sample() -> Callable[[str], dict[str, Any]]:
+    return lambda name: json.loads((Path(__file__).parent / f"{name}.json").read_text("utf-8"))

@@ -1,0 +1,71 @@
+import re
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from paredown.core.errors import UnknownName
+from paredown.core.quantity import quantities
+from paredown.report import words as module
+from paredown.report.words import languages, load
+
+FOLDER = Path(str(resources.files("paredown.report").joinpath("page.html"))).parent
+CODE = "\n".join(file.read_text("utf-8") for file in FOLDER.glob("*.py"))
+OPEN_GROUPS = {
+    "verdict",
+    "headline",
+    "saved",
+    "quantity",
+    "metric",
+    "split",
+    "level",
+    "outcome",
+    "how",
+    "plot",
+    "column",
+    "footnote",
+    "basis",
+    "model",
+}
+FORBIDDEN = re.compile(r"\b(green|lossless|fair|compliant|certified|carbon neutral)\b", re.IGNORECASE)
+
+
+def test_every_key_that_the_code_names_exists():
+    named = set(re.findall(r'words\(\s*"([a-z_0-9.]+)"', CODE)) | set(re.findall(r'"((?:section|column)\.[a-z_0-9]+)"', CODE))
+    assert len(named) > 40
+    assert named <= set(load().entries)
+
+
+def test_every_text_is_used():
+    unused = [key for key in load().entries if f'"{key}"' not in CODE and key.split(".")[0] not in OPEN_GROUPS]
+    assert unused == []
+
+
+def test_every_quantity_has_a_name():
+    assert {f"quantity.{name}" for name in quantities()} <= set(load().entries)
+
+
+@pytest.mark.parametrize("language", languages())
+def test_languages_have_the_same_keys_and_holes(language):
+    english, other = load("en").entries, load(language).entries
+    assert set(other) == set(english)
+    assert all(set(re.findall(r"{\w+}", english[key])) == set(re.findall(r"{\w+}", other[key])) for key in english)
+
+
+def test_no_text_claims_what_a_report_cannot():
+    assert [text for text in load().entries.values() if FORBIDDEN.search(text)] == []
+
+
+def test_an_unknown_key_and_language_name_the_nearest():
+    with pytest.raises(UnknownName, match=r"words/en.yaml 'section.trails'. Did you mean 'section.trials'"):
+        load()("section.trails")
+    with pytest.raises(UnknownName, match=r"no report language 'eng'\. Did you mean 'en'"):
+        load("eng")
+
+
+def test_a_name_that_the_language_lacks_is_shown_as_written():
+    assert load().name("metric", "word_error_rate") == "word error rate"
+
+
+def test_the_words_are_read_once():
+    assert module.load("en") is load("en")
