@@ -162,12 +162,13 @@ def artifact(folder: Path, graphs: list[dict[str, Any]], **files: bytes) -> Path
     return folder
 
 
-def test_size_is_what_is_listed_without_what_people_read(tmp_path: Path) -> None:
+def test_size_is_the_manifest_and_what_it_lists_without_what_people_read(tmp_path: Path) -> None:
     folder = artifact(tmp_path, [], model__onnx=b"x" * 1000, labels__json=b"y" * 24, README__md=b"z" * 5000)
     (folder / "stray.bin").write_bytes(b"w" * 9000)
     (reading,) = Size().facts(folder)
     assert isinstance(reading, Reading)
-    assert (reading.value, reading.unit, reading.n) == (1024, "B", 2)
+    manifest = (folder / "artifact.json").stat().st_size
+    assert (reading.value, reading.unit, reading.n) == (1024 + manifest, "B", 3)
 
 
 def test_size_is_missing_when_a_listed_file_is_not_there(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """The command-line end of an artifact's `predict.py`; `pack` puts the sources of `tasks.feed` and `programs` before it."""
 
+import csv
 import json
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,16 @@ from paredown.artifact.programs import make_program
 
 USAGE = """usage: python predict.py INPUT [--proba]
 
-INPUT: .npy or .npz with an array (N, ...); .csv with a header; .png or .jpg (needs pillow); .json with a list of rows.
+INPUT: .npy or .npz with an array (N, ...); .csv or .tsv with a header; .png or .jpg (needs pillow); .json with a list of rows.
 Prints one answer per line; with --proba the probabilities of all classes.
 """
 
 
-def open_graph(folder: Path, graph: dict) -> Any:
+BAD_FILE = (ValueError, OSError, EOFError, LookupError, csv.Error, zipfile.BadZipFile)
+"""What reading a damaged or wrong file can raise."""
+
+
+def open_graph(folder: Path, graph: dict[str, Any]) -> Any:
     """Load one graph with its engine; returns a function feed -> outputs."""
     if graph["runtime"] != "onnxruntime":
         raise SystemExit(f"this script runs onnxruntime graphs; {graph['file']} needs {graph['runtime']}. Use `paredown predict`.")
@@ -32,25 +38,36 @@ def open_graph(folder: Path, graph: dict) -> Any:
 
 
 def read_inputs(path: Path) -> Any:
-    """Raw inputs from a file."""
-    if path.suffix == ".npy":
-        return np.load(path, allow_pickle=False)
-    if path.suffix == ".npz":
-        arrays = np.load(path, allow_pickle=False)
-        return arrays[next((name for name in ("X", "x", "inputs", "images") if name in arrays), arrays.files[0])]
-    if path.suffix == ".csv":
-        import csv
-
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    if path.suffix == ".json":
+    """Raw inputs from a file, by its ending."""
+    kind = path.suffix.lower()
+    if kind in (".npy", ".npz"):
+        return _array(path)
+    if kind in (".csv", ".tsv"):
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="," if kind == ".csv" else "\t"))
+        if not rows:
+            raise ValueError("it holds no row below a header.")
+        return rows
+    if kind == ".json":
         return json.loads(path.read_text("utf-8"))
-    from PIL import Image
+    if kind in (".png", ".jpg", ".jpeg"):
+        from PIL import Image
 
-    return np.asarray(Image.open(path))
+        return np.asarray(Image.open(path))
+    raise ValueError(f"its ending {path.suffix!r} is not one of .npy, .npz, .csv, .tsv, .json, .png, .jpg.")
 
 
-def main(arguments: list) -> int:
+def _array(path: Path) -> Any:
+    try:
+        found = np.load(path, allow_pickle=False)
+        if path.suffix.lower() == ".npy":
+            return found
+        return found[next((name for name in ("X", "x", "inputs", "images") if name in found), found.files[0])]
+    except ValueError:
+        raise ValueError("it is no numpy file, or it holds pickled objects, which are never read.") from None
+
+
+def main(arguments: list[str]) -> int:
     """Answer the rows of one file."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE, end="")
@@ -63,6 +80,10 @@ def main(arguments: list) -> int:
     program = make_program(manifest, {graph["name"]: open_graph(folder, graph) for graph in manifest["graphs"]})
     try:
         inputs = read_inputs(path)
+    except BAD_FILE as error:
+        print(f"{path} cannot be read: {str(error) or type(error).__name__}", file=sys.stderr)
+        return 2
+    try:
         if "--proba" in arguments[1:]:
             for row in program.probabilities(inputs):
                 print(",".join(f"{value:.6f}" for value in row))

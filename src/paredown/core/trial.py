@@ -23,8 +23,8 @@ class Trial:
         reason: Why it failed; empty when done.
         artifact: Digest of the packed artifact.
         quality: The metric on validation.
-        drop: {"flips": share, "drop": share, "upper": one-sided bound of the drop} on validation against the baseline; empty for the
-            baseline itself.
+        drop: On validation against the baseline, all shares: "drop", "upper" (its one-sided bound), "flips", "lost" and "gained" (rows that
+            only the baseline or only this one has right), "distance" (mean total variation of the probabilities). Empty for the baseline.
         readings: Screening readings by quantity.
         ratios: Baseline over this, by quantity, as Reading with unit "x".
         why: One sentence: why the search tried it.

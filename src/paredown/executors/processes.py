@@ -84,6 +84,7 @@ class Worker:
     def __init__(self, path: tuple[Path, ...] = (), log: Path | None = None, environment: Mapping[str, str] | None = None) -> None:
         self._path, self._log, self._environment = path, log, dict(environment or {})
         self._process: subprocess.Popen[str] | None = None
+        self._pending = b""
         self.started_wall_s = 0.0
 
     @property
@@ -99,6 +100,8 @@ class Worker:
         """
         if self.pid:
             return
+        self.kill()
+        self._pending = b""
         began = time.perf_counter()
         folders = [str(folder) for folder in self._path] + ([os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else [])
         environment = os.environ | self._environment | ({"PYTHONPATH": os.pathsep.join(folders)} if folders else {})
@@ -145,6 +148,14 @@ class Worker:
         return Answer(value=message["ok"], cpu_s=message["cpu_s"], wall_s=wall_s)
 
     def _read(self, began: float, limits: Limits, watch: Watch) -> dict[str, Any]:
+        try:
+            return self._listen(began, limits, watch)
+        except BaseException:
+            # a late answer would be taken for that of the next order
+            self.kill()
+            raise
+
+    def _listen(self, began: float, limits: Limits, watch: Watch) -> dict[str, Any]:
         process = self._process
         assert process is not None
         assert process.stdout is not None
@@ -153,23 +164,24 @@ class Worker:
             selector.register(process.stdout, selectors.EVENT_READ)
             while True:
                 if selector.select(_TICK_S):
-                    line = process.stdout.readline()
-                    if not line:
+                    # read past the pipe's own buffer: a line that waits in it would not wake the selector again
+                    piece = os.read(process.stdout.fileno(), 1 << 20)
+                    if not piece:
                         raise self._died()
-                    message: dict[str, Any] = json.loads(line)
-                    if "progress" not in message:
-                        return message
-                    watch.progress(*message["progress"])
+                    *lines, self._pending = (self._pending + piece).split(b"\n")
+                    for line in lines:
+                        message: dict[str, Any] = json.loads(line)
+                        if "progress" not in message:
+                            return message
+                        watch.progress(*message["progress"])
                 wall_s = time.perf_counter() - began
                 cpu_s, resident_b = _status(process.pid)
                 watch.tick(wall_s, max(0.0, cpu_s - cpu_before))
                 if limits.wall_s is not None and wall_s > limits.wall_s:
-                    self.kill()
                     raise LimitExceeded(
                         f"took more than the {limits.wall_s:g} s that one trial may take; raise `search: {{trial: {{time: ...}}}}`."
                     )
                 if limits.memory_b is not None and resident_b > limits.memory_b:
-                    self.kill()
                     raise LimitExceeded(
                         f"took {resident_b / 1e9:.2f} GB of memory; one trial may take {limits.memory_b / 1e9:.2f} GB. "
                         "Raise `search: {trial: {memory: ...}}`."
@@ -179,7 +191,7 @@ class Worker:
         process = self._process
         assert process is not None
         code = process.wait()
-        self._process = None
+        self.kill()
         if code < 0:
             name = signal.Signals(-code).name
             hint = "; the machine ran out of memory, most likely" if name == "SIGKILL" else ""

@@ -24,7 +24,7 @@ def need(module: str, purpose: str) -> ModuleType:
     """Import an optional package.
 
     Args:
-        module: Dotted module name.
+        module: Dotted module name; one of ours too, which itself imports an optional package.
         purpose: Who needs it, as the subject of the message: "quantize_static".
 
     Raises:
@@ -33,10 +33,10 @@ def need(module: str, purpose: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        top = module.partition(".")[0]
-        if error.name is None or error.name.partition(".")[0] != top:
+        absent = (error.name or "").partition(".")[0]
+        if absent not in _EXTRAS and (absent != module.partition(".")[0] or absent == "paredown"):
             raise
-        package, extra = _EXTRAS.get(top, (top, "all"))
+        package, extra = _EXTRAS.get(absent, (absent, "all"))
         raise MissingExtra(package, extra, purpose) from None
 
 

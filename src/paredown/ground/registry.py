@@ -68,9 +68,29 @@ def _built_in(kind: str, file: str) -> Callable[[], type[Any]]:
     return load
 
 
+def _third_party(point: metadata.EntryPoint) -> Callable[[], type[Any]]:
+    def load() -> type[Any]:
+        found: type[Any] = point.load()
+        if found.name() != point.name:
+            raise ImportError(f"{point.value} is named {found.name()!r}, its entry point {point.name!r}; give both one name.")
+        return found
+
+    return load
+
+
+def _taken(point: metadata.EntryPoint, owner: Unit) -> Callable[[], type[Any]]:
+    def load() -> type[Any]:
+        raise ImportError(f"{point.value} wants the name {point.name!r}, which is {owner.origin}; give it another name.")
+
+    return load
+
+
 @cache
 def units(kind: str) -> dict[str, Unit]:
     """All units of a kind by name, built-ins first; nothing is imported.
+
+    A name belongs to who has it first. A later unit of the same name stands as `name (origin)` and fails when it is loaded, so that it is
+    shown as broken.
 
     Raises:
         UnknownName: No such kind.
@@ -86,8 +106,9 @@ def units(kind: str) -> dict[str, Unit]:
             found[name] = Unit(kind=kind, name=name, origin="built-in", load=_built_in(kind, item.name))
     for point in metadata.entry_points(group=f"paredown.{kind}"):
         origin = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
-        if point.name not in found:
-            found[point.name] = Unit(kind=kind, name=point.name, origin=origin, load=point.load)
+        owner = found.get(point.name)
+        name = f"{point.name} ({origin})" if owner else point.name
+        found[name] = Unit(kind=kind, name=name, origin=origin, load=_taken(point, owner) if owner else _third_party(point))
     return found
 
 

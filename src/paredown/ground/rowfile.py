@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -27,9 +29,9 @@ def write_rows(rows: Rows, path: Path) -> None:
         path: The file; its folder must exist.
     """
     arrays: dict[str, Any] = {}
-    columns = list(rows.inputs) if isinstance(rows.inputs, dict) else None
+    columns = list(rows.inputs) if isinstance(rows.inputs, Mapping) else None
     if columns is None:
-        arrays["inputs"] = rows.inputs
+        arrays["inputs"] = _plain(rows.inputs)
     else:
         arrays |= {f"column {number}": _plain(rows.inputs[name]) for number, name in enumerate(columns)}
     if rows.labels is not None:
@@ -46,12 +48,12 @@ def read_rows(path: Path) -> Rows:
         Damaged: The file is absent or cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             head = json.loads(str(file["head"]))
             columns = head["columns"]
             inputs = file["inputs"] if columns is None else {name: file[f"column {number}"] for number, name in enumerate(columns)}
             groups = {name: file[f"group {number}"] for number, name in enumerate(head["groups"])}
-            labels = file["labels"] if "labels" in file else None
+            labels = file.get("labels")
             return Rows(inputs=inputs, labels=labels, names=tuple(head["names"]), groups=groups, high=head["high"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, BadZipFile, ValueError, KeyError) as error:
         raise Damaged(f"{path} cannot be read: {error}.\n  It is in the study's cache; run the job again with `--fresh`.") from error

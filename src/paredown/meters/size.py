@@ -13,14 +13,14 @@ _APART = ("README.md", "report.html")
 
 
 class Size(Fact):
-    """Sum of the sizes of the files that artifact.json lists, without those written for people."""
+    """Sum of the sizes of artifact.json and the files that it lists, without those written for people."""
 
     quantities = ("size",)
 
     def facts(self, artifact: Path) -> tuple[Reading | Missing, ...]:
         """The size in bytes; Missing when a listed file is not there."""
         listed = json.loads((artifact / "artifact.json").read_text("utf-8"))["files"]
-        files = [artifact / name for name in listed if name not in _APART]
+        files = [artifact / "artifact.json", *(artifact / name for name in listed if name not in _APART)]
         gone = [path.name for path in files if not path.is_file()]
         if gone:
             return (Missing(quantity="size", reason=f"artifact.json lists {', '.join(gone)}, which is not there"),)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -96,7 +97,7 @@ def open_folder(folder: Path) -> nn.Module:
     module = read_blueprint(folder).build()
     try:
         module.load_state_dict(load_file(folder / TENSORS))
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise Damaged(f"{folder / TENSORS} does not fit its blueprint: {error}") from error
     return module.eval()
 

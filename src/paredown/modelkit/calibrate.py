@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from paredown.modelkit import losses
 from paredown.modelkit.couple import Group
 from paredown.modelkit.train import tensors
 
@@ -38,21 +38,27 @@ def magnitude(module: nn.Module, groups: Sequence[Group]) -> list[Tensor]:
     return scores
 
 
-def fisher(module: nn.Module, groups: Sequence[Group], feed: Mapping[str, Any], labels: Any, *, loss: str, batch: int = 64) -> list[Tensor]:
-    """Per group, half the expected rise of the loss when a channel is removed, shape (channels,).
+def fisher(
+    module: nn.Module, groups: Sequence[Group], feed: Mapping[str, Any], *, seed: int, draws: int = 4, temperature: float = 4.0, batch: int = 64
+) -> list[Tensor]:
+    """Per group, half the expected change of the answers when a channel is removed, shape (channels,).
 
-    With a mask m of ones on the channels, L(m) - L(1) is about half of (1 - m)' I (1 - m) with I the Fisher information of the mask; the
-    diagonal of I is the mean over items of the squared gradient.
+    With a mask m of ones on the channels, the KL divergence of the masked answers from the module's own is about half of
+    (1 - m)' I (1 - m), with I the Fisher information of the mask; its diagonal is the mean over items of the squared gradient, with labels
+    drawn from the answers themselves. The answers are softened first: a confident module would else have gradients of zero.
 
     Args:
         module: In eval mode; not changed.
         groups: As `couple.groups` found them.
         feed: Input name -> array (N, ...).
-        labels: (N,) class indices; None uses the module's own answers as soft labels.
-        loss: The task's loss.
+        seed: Of the drawn labels.
+        draws: Labels drawn per item.
+        temperature: Softens the answers.
+        batch: Rows per pass.
 
     Source: Kwon et al. 2022, arXiv:2204.09656.
-    Departs: masks stand after the batch norm (or the layer) that closes a channel, and coupled layers share one mask.
+    Departs: labels drawn from softened answers, so that none are needed; masks stand after the batch norm (or the layer) that closes a
+        channel, and coupled layers share one mask.
     """
     taken: dict[str, Tensor] = {}
     hooks = []
@@ -71,16 +77,16 @@ def fisher(module: nn.Module, groups: Sequence[Group], feed: Mapping[str, Any], 
     inputs = tensors(feed)
     sums = [torch.zeros(group.channels, dtype=torch.float64) for group in groups]
     count = len(inputs[0])
+    generator = torch.Generator().manual_seed(seed)
     try:
-        for start in range(0, count, batch):
+        for start in [start for start in range(0, count, batch) for _ in range(draws)]:
             part = tuple(item[start : start + batch].requires_grad_(item.is_floating_point()) for item in inputs)
-            logits = module(*part)
-            goal = torch.as_tensor(labels[start : start + batch], dtype=torch.long) if labels is not None else logits.detach().softmax(1)
-            value = losses.supervised(loss, logits, goal) * len(logits)
+            answers = functional.log_softmax(module(*part) / temperature, dim=1)
+            drawn = torch.multinomial(answers.detach().exp(), 1, generator=generator)
             module.zero_grad(set_to_none=True)
-            value.backward()
+            (-answers.gather(1, drawn).sum()).backward()
             for group, ends, total in zip(groups, watched, sums):
-                gradient = torch.zeros(len(logits), group.channels)
+                gradient = torch.zeros(len(answers), group.channels)
                 for member in ends:
                     output = taken[member.layer]
                     if output.grad is None:
@@ -96,7 +102,7 @@ def fisher(module: nn.Module, groups: Sequence[Group], feed: Mapping[str, Any], 
         for handle in hooks:
             handle.remove()
         module.zero_grad(set_to_none=True)
-    return [(total / (2 * count)).float() for total in sums]
+    return [(total / (2 * count * draws)).float() for total in sums]
 
 
 def refresh_norms(module: nn.Module, feed: Mapping[str, Any], batch: int = 64) -> None:

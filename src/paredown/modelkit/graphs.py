@@ -66,8 +66,10 @@ def count(model: Any) -> tuple[int | None, int]:
     """Multiply-adds per item and trained numbers of a graph with inferred shapes.
 
     Returns:
-        (multiply-adds, or None when a shape stays unknown; elements of all float and 8-bit tensors with at least one axis).
+        (multiply-adds, or None when a shape stays unknown; elements of all tensors with at least one axis, but for the 64-bit integers,
+        which are shapes and axes, and for scales and zero points of QuantizeLinear and DequantizeLinear).
     """
+    onnx = need("onnx", "counting a graph")
     shapes = _shapes(model)
     aliases = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     held = {item.name: item for item in model.graph.initializer}
@@ -82,5 +84,5 @@ def count(model: Any) -> tuple[int | None, int]:
         made = _product(node.op_type, node.input, node.output[0], shapes, transposed)
         total = None if made is None else total + made
     skipped = {name for node in model.graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear") for name in node.input[1:]}
-    skipped |= {node.input[1] for node in model.graph.node if node.op_type == "Reshape" and len(node.input) > 1}
-    return total, sum(prod(item.dims) for name, item in held.items() if len(item.dims) and name not in skipped)
+    kept = [item for name, item in held.items() if item.data_type != onnx.TensorProto.INT64 and name not in skipped]
+    return total, sum(prod(item.dims) for item in kept if len(item.dims))

@@ -56,7 +56,10 @@ def to_onnx(candidate: Candidate, store: Store, work: Path) -> Candidate:
                 verbose=False,
             )
     except Exception as error:
-        raise Unfit(f"the module cannot be exported to ONNX: {type(error).__name__}: {str(error)[:400]}") from error
+        origin: BaseException = error
+        while origin.__cause__ is not None:  # the exporter's own advice stands around what went wrong
+            origin = origin.__cause__
+        raise Unfit(f"the module cannot be exported to ONNX: {type(origin).__name__}: {str(origin)[:400]}") from error
     model = onnx.load(file)
     strip(model)
     onnx.save(model, file)

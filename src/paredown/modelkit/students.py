@@ -73,6 +73,7 @@ def learn(
     context: Context,
     *,
     epochs: int,
+    steps: int,
     lr: float,
     alpha: float,
     temperature: float,
@@ -81,6 +82,10 @@ def learn(
     seed: int,
 ) -> str:
     """Train `module` in place on the train split, or on unlabeled rows where the labels' weight is 0 and there is no train split.
+
+    Args:
+        epochs: Passes over the rows; 0 takes as many as `steps` steps need, and at least `steps` / 120.
+        steps: See `epochs`.
 
     Returns:
         One sentence for the report.
@@ -95,6 +100,7 @@ def learn(
     teacher = None
     if alpha < 1:
         teacher = _teacher(context)
+    epochs = epochs or max(round(steps / 120), round(steps / max(1, len(rows) // batch)))
     how = Training(epochs=epochs, lr=lr, batch=batch, alpha=alpha, temperature=temperature, distillation=distillation)
     loss = fit(
         module,

@@ -13,7 +13,7 @@ from typing import Any
 from paredown.core.finding import Finding, Outcome
 from paredown.core.policy import Policy, Scale
 from paredown.core.reading import How, Missing, Reading
-from paredown.core.trial import Trial
+from paredown.core.trial import Readings, Trial
 from paredown.ground import digests
 from paredown.ground.files import move_folder_into_place, remove
 from paredown.pipeline.shop import Shop
@@ -23,8 +23,10 @@ from paredown.policy.rules import Evidence, judge
 from paredown.policy.sequence import fixed_sequence
 from paredown.protocol.bench import Plan, Side, Windows
 from paredown.protocol.readings import facts, of_windows, ratios
+from paredown.search.budget import payback_inferences
 from paredown.search.finalists import Contender, chance_to_pass, choose
 from paredown.search.situation import Situation
+from paredown.stats.intervals import wilson
 from paredown.stats.paired import Drop
 from paredown.study import reads
 
@@ -103,7 +105,8 @@ def finalists(shop: Shop, situation: Situation) -> list[Contender]:
 
 def _chance(shop: Shop, situation: Situation, trial: Trial) -> float:
     drop, rows = trial.drop, len(shop.splits.validation)
-    return chance_to_pass(drop["drop"], drop["flips"], rows, len(shop.splits.test), situation.margin, shop.job.policy.confidence)
+    moved = drop["lost"], drop["gained"], drop["distance"]
+    return chance_to_pass(*moved, rows, len(shop.splits.test), situation.margin, shop.job.policy.confidence)
 
 
 def _quality_rules(policy: Policy) -> set[str]:
@@ -169,7 +172,7 @@ def _evidence(shop: Shop, trial: Trial, split: str, noise: float) -> Evidence:
         for artifact in (given.artifact, trial.artifact):
             reads.add(shop.splits.digests["test"], shop.study.folder.resolve(), artifact)
     return Evidence(
-        readings=trial.readings,
+        readings=_with_payback(shop, given.readings, trial.readings) | {"flips": _flips(before, after)},
         baseline=given.readings,
         ratios=trial.ratios,
         labels=rows.labels,
@@ -181,6 +184,25 @@ def _evidence(shop: Shop, trial: Trial, split: str, noise: float) -> Evidence:
         today=datetime.now(UTC).date(),
         seed=shop.study.seed,
     )
+
+
+def _with_payback(shop: Shop, before: Readings, after: Readings) -> dict[str, Reading | Missing]:
+    """The readings with the inferences after which the energy of the search so far is saved."""
+    first, second = before.get("energy"), after.get("energy")
+    payback: Reading | Missing = Missing(quantity="payback_inferences", reason="the energy per inference is not known")
+    if isinstance(first, Reading) and isinstance(second, Reading):
+        value = payback_inferences(shop.study.spent().energy_j, first.value, second.value)
+        payback = Missing(quantity="payback_inferences", reason="it saves no energy")
+        if value is not None:
+            payback = Reading(quantity="payback_inferences", value=value, how=How.ESTIMATED)
+    return {**after, "payback_inferences": payback}
+
+
+def _flips(before: Any, after: Any) -> Reading:
+    """The share of rows whose answer differs."""
+    changed, rows = int((before.argmax(axis=1) != after.argmax(axis=1)).sum()), len(before)
+    low, high = wilson(changed, rows, 0.95)
+    return Reading(quantity="flips", value=changed / rows, low=low, high=high, how=How.MEASURED, n=rows)
 
 
 def _screened(shop: Shop, trial: Trial) -> tuple[Finding, ...]:
@@ -228,9 +250,10 @@ def _measured_at_length(shop: Shop, trial: Trial, noise: float) -> Final:
     if len(sides) > 2:
         fastest = _complete(shop, windows, "fastest", sides[2].artifact.name)
         ratios_fastest = ratios(windows, "fastest", "candidate", fastest, after)
+    asked = _evidence(shop, trial, "test", noise)
     evidence = replace(
-        _evidence(shop, trial, "test", noise),
-        readings=after,
+        asked,
+        readings=_with_payback(shop, before, after) | {"flips": asked.readings["flips"]},
         baseline=before,
         as_found=as_found,
         ratios=ratios(windows, "baseline", "candidate", before, after),

@@ -13,6 +13,7 @@ from paredown.core.finding import Outcome
 from paredown.core.policy import Policy
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.recipe import Chain, Composed, Recipe, parse
+from paredown.core.runtime import Host
 from paredown.core.trial import Trial
 from paredown.evidence.bundle import write_bundle
 from paredown.ground.files import write_atomic
@@ -80,9 +81,7 @@ def _side(shop: Shop, trial: Trial, readings: Mapping[str, Reading | Missing], q
 
 def _steps(recipe: Recipe, notes: Mapping[str, str]) -> list[dict[str, str]]:
     if isinstance(recipe, Chain):
-        return [{"text": str(step), "note": notes.get(step.name, "")} for step in recipe.steps] + [
-            {"text": f"@ {recipe.engine}", "note": ""}
-        ]
+        return [{"text": str(step), "note": notes.get(step.name, "")} for step in recipe.steps]
     return [step for part in recipe.parts for step in _steps(part, notes)]
 
 
@@ -155,7 +154,13 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed) -> dict[str
         "paredown": metadata.version("paredown"),
         "task": shop.job.task,
         "metric": shop.metric.name(),
-        "policy": {"name": policy.name, "minimize": policy.minimize, "confidence": policy.confidence, "post_hoc": study.post_hoc},
+        "policy": {
+            "name": policy.name,
+            "minimize": policy.minimize,
+            "confidence": policy.confidence,
+            "post_hoc": study.post_hoc,
+            "digest": study.policy.key,
+        },
         "baseline": _side(shop, given, before, final.baseline_quality if final is not None else given.quality, rows),
         "baseline_as_found": {"threads": shop.host.cores, "readings": _numbers(final.as_found) if final is not None else {}},
         "fastest_fp32": None if fastest is None else _fastest(shop, fastest, final),
@@ -178,7 +183,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed) -> dict[str
         },
         "noise_floor": {"cpu_time": {"value": confirmed.floor, "low": None, "high": None, "unit": "", "how": str(How.MEASURED)}},
         "provable": provable(policy, len(shop.splits.test)),
-        "host": asdict(shop.host),
+        "host": asdict(shop.host) | {"cpu": _cpu(shop.host)},
         "energy_model": _model(shop),
     }
 
@@ -222,6 +227,11 @@ def _payback(shop: Shop, confirmed: Confirmed, spent_j: float) -> dict[str, Any]
     if value is None:
         return {"missing": "the chosen model saves no energy"}
     return {"value": value, "low": None, "high": None, "unit": "1", "how": str(How.ESTIMATED)}
+
+
+def _cpu(host: Host) -> str:
+    cpu = host.cpu
+    return f"{cpu.get('brand') or cpu.get('vendor') or 'unknown'} (family {cpu.get('family')}, model {cpu.get('model')})"
 
 
 def _model(shop: Shop) -> dict[str, Any]:

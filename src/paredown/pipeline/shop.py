@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from paredown.builder.build import Builder
 from paredown.builder.scene import Scene
 from paredown.core.candidate import Candidate
+from paredown.core.errors import MissingExtra
 from paredown.core.job import Job
 from paredown.core.model import ModelSource
 from paredown.core.recipe import Chain, Engine
@@ -30,6 +31,10 @@ from paredown.impact.energy import Curve, active_energy, cpu_curve
 from paredown.protocol.bench import Bench
 from paredown.study.splits import Splits
 from paredown.study.study import Study
+
+
+_SAME = 1.05
+"""Thread counts whose CPU time differs by less than this factor are equal: a sweep is too short to tell."""
 
 
 class Listener(Protocol):
@@ -113,10 +118,7 @@ class Shop:
 
     def engines(self) -> list[str]:
         """Runtimes that may be deployed here: allowed by the job, ready on this machine, not the training framework itself."""
-        units = [unit() for unit in registry.working("runtimes")]
-        wanted = self.job.deploy.runtimes
-        allowed = [unit for unit in units if (unit.name() in wanted if wanted else unit.form != "torch")]
-        return [unit.name() for unit in allowed if unit.ready(self.host) is None]
+        return [name for name, reason in engine_reasons(self.job, self.host).items() if reason is None]
 
     def thread_counts(self) -> list[int]:
         """1, 2, 4, ... and all cores."""
@@ -126,7 +128,7 @@ class Shop:
         return sorted({*counts, self.host.cores})
 
     def tune(self, artifact: str, engine: str) -> int:
-        """The thread count at which an artifact takes the least CPU time; recorded."""
+        """The thread count at which an artifact takes the least CPU time, the smaller of equals; recorded."""
         key = digests.of_value(["tune", artifact, self.thread_counts(), self.job.deploy.batch])
         known = self.study.ledger.find("tune", key)
         if known is None:
@@ -134,7 +136,8 @@ class Shop:
                 found = self.bench.sweep(self.artifacts.folder(artifact), self.thread_counts())
                 cpu_s = self.bench.take_cpu_s()
                 known = span.finish({str(count): value for count, value in found.items()}, cpu_s=cpu_s, energy_j=self.joules(cpu_s))
-        return int(min(known.value, key=known.value.get))
+        least = min(known.value.values())
+        return next(int(count) for count, value in known.value.items() if value <= _SAME * least)
 
     def rows_file(self, split: str) -> Path:
         """The file of a split's rows, written when it is first asked for."""
@@ -240,12 +243,40 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
         yield shop
 
 
+def engine_reasons(job: Job, here: Host) -> dict[str, str | None]:
+    """Each working runtime with None where candidates may run on it, else the reason why not.
+
+    Raises:
+        MissingExtra: The job names a runtime that is not installed.
+    """
+    out: dict[str, str | None] = {}
+    for unit in (unit() for unit in registry.working("runtimes")):
+        name, wanted = unit.name(), job.deploy.runtimes
+        if wanted and name not in wanted:
+            out[name] = "`deploy: {runtimes: ...}` does not name it."
+        elif not wanted and unit.form == "torch":
+            out[name] = "it runs the baseline; `deploy: {runtimes: ...}` can name it."
+        else:
+            try:
+                out[name] = unit.ready(here)
+            except MissingExtra as error:
+                if wanted:
+                    raise
+                out[name] = str(error)
+    return out
+
+
 def metric_of(job: Job) -> Metric:
     """The job's metric: a unit by name, or a Python function."""
-    if ":" in job.metric:
+    return metric_named(job.metric, job.folder)
+
+
+def metric_named(name: str, folder: Path) -> Metric:
+    """A metric by a unit's name, or by the dotted name of a function that is looked up in `folder` first."""
+    if ":" in name:
         python: Callable[..., Metric] = need("paredown.metrics.python", "a metric of your own").Python
-        return python(target=job.metric, folder=job.folder)
-    metric: Metric = registry.get("metrics", job.metric)()
+        return python(target=name, folder=folder)
+    metric: Metric = registry.get("metrics", name)()
     return metric
 
 

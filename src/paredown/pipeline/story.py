@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,12 +106,14 @@ def run(
     check_units(job)
     with opened(job, folder, fresh=fresh, wait_s=wait_s, listener=listener) as shop:  # test stays sealed
         prepare(shop)
+        since = time.process_time()
         fastest_fp32(shop)
         situation = situation_of(shop)
         search(shop, situation)
         listener.stage("confirming on test")
         confirmed = confirm(shop, situation, finalists(shop, situation))
         release(shop, confirmed)
+        book_own_time(shop, since)
         data = results.assemble(shop, situation, confirmed)
         results.write(shop, data)
         write_report(data, shop.study.folder)
@@ -127,6 +131,13 @@ def search(shop: Shop, situation: Situation) -> None:
             shop.listener.stage(f"the search ends: {reason}")
             return
         attempt(shop, proposal.recipe, proposal.why)
+
+
+def book_own_time(shop: Shop, since: float) -> None:
+    """Book the CPU time of this very process since the baseline stood; that of the workers is booked order by order."""
+    with shop.study.ledger.span("own", uuid.uuid4().hex) as span:
+        cpu_s = time.process_time() - since
+        span.finish(None, cpu_s=cpu_s, energy_j=shop.joules(cpu_s))
 
 
 def _reason_to_stop(shop: Shop, situation: Situation) -> str | None:

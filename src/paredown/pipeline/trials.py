@@ -81,23 +81,23 @@ def examine(shop: Shop, built: Built, role: str) -> Trial:
     given = baseline_trial(shop)
     drop = shop.job.policy.drop
     scale = drop.limit.scale if drop is not None and drop.limit is not None else Scale.RELATIVE
-    found = compare(
-        shop.metric,
-        labels,
-        shop.outputs(given.artifact, "validation"),
-        probabilities,
-        scale=scale,
-        confidence=shop.job.policy.confidence,
-        seed=shop.study.seed,
-    )
+    answers = shop.outputs(given.artifact, "validation")
+    found = compare(shop.metric, labels, answers, probabilities, scale=scale, confidence=shop.job.policy.confidence, seed=shop.study.seed)
     windows = screen(shop, given.artifact, built.artifact)
     before, after = _readings(shop, given.artifact, windows, "baseline"), _readings(shop, built.artifact, windows, "candidate")
     return replace(
         trial,
-        drop={"drop": found.drop, "upper": found.upper, "flips": found.flips},
+        drop={"drop": found.drop, "upper": found.upper, "flips": found.flips} | _moved(labels, answers, probabilities),
         readings=after,
         ratios=ratios(windows, "baseline", "candidate", before, after),
     )
+
+
+def _moved(labels: Any, before: Any, after: Any) -> dict[str, float]:
+    """How far answers have moved: rows lost and gained, and the mean total variation distance of the probabilities."""
+    right, now = before.argmax(axis=1) == labels, after.argmax(axis=1) == labels
+    distance = abs(before - after).sum(axis=1).mean() / 2
+    return {"lost": float((right & ~now).mean()), "gained": float((~right & now).mean()), "distance": float(distance)}
 
 
 def baseline_trial(shop: Shop) -> Trial:

@@ -100,7 +100,9 @@ def _settle(finding: Finding, waivers: list[Waiver], today: date) -> Finding:
 
 def _finding(rule: Rule, outcome: Outcome, reason: str, **values: Any) -> Finding:
     """A finding of a rule; an end that lies at infinity is no number and stays None."""
-    finite = {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()}
+    finite: dict[str, Any] = {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()
+    }
     return Finding(rule=rule.id, outcome=outcome, level=rule.level, reason=reason, refs=tuple(rule.refs), **finite)
 
 

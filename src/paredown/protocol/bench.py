@@ -50,7 +50,7 @@ class Plan:
     warm_most: int = 10
 
 
-SCREENING = Plan(rounds=10, window_s=0.2)
+SCREENING = Plan(rounds=10, window_s=0.2, warm_most=4)
 """Enough to compare candidates, never enough for a must-rule."""
 
 SWEEP = Plan(rounds=3, window_s=0.1, warm_s=0.05, warm_most=3)
@@ -194,7 +194,7 @@ class Bench(AbstractContextManager["Bench"]):
         return found
 
     def sweep(self, artifact: Path, threads: Sequence[int], quantity: str = "cpu_time") -> dict[int, float]:
-        """The median of a quantity at each thread count, in one process."""
+        """The median of a quantity at each thread count, in one process that is kept for the next sweep."""
         found: dict[int, float] = {}
         for count in threads:
             side = Side(name="sweep", artifact=artifact, threads=count)
@@ -208,7 +208,6 @@ class Bench(AbstractContextManager["Bench"]):
                 self.open(side)
             series = self.measure([side], SWEEP).series("sweep", quantity)
             found[count] = sorted(series)[len(series) // 2]
-        self.close("sweep")
         return found
 
     def cold_start(self, side: Side, times: int) -> list[float]:

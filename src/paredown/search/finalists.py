@@ -11,6 +11,7 @@ from statistics import NormalDist
 from paredown.core.trial import Trial
 
 MOST = 3
+_PRIOR_ROWS = 100
 _NORMAL = NormalDist()
 
 
@@ -29,14 +30,19 @@ class Contender:
     chance: float
 
 
-def chance_to_pass(drop: float, flips: float, rows: int, test_rows: int, margin: float | None, confidence: float = 0.95) -> float:
+def chance_to_pass(
+    lost: float, gained: float, distance: float, rows: int, test_rows: int, margin: float | None, confidence: float = 0.95
+) -> float:
     """Predicted probability that the upper bound of the drop on test stays within the margin.
 
-    The true drop is taken as normal around what validation saw; the bound on test adds its own noise. Flips are smoothed by one row, so that
-    a candidate without any flip on few rows is not taken for the baseline's twin.
+    Few validation rows flip, so what they say is joined with how far the answers have moved: a mean distance t between the probabilities of
+    both models counts like `_PRIOR_ROWS` rows of which t/2 were lost and t/4 gained. An export that changes nothing has t = 0; a student that
+    happens to flip no row of validation has not. The best of many candidates looks better on validation than it is; this holds against it.
 
     Args:
-        drop, flips: Seen on validation, shares.
+        lost: Share of validation rows that only the baseline has right.
+        gained: Share that only the candidate has right.
+        distance: Mean total variation distance between both models' probabilities on validation, 0 to 1.
         rows: Rows of validation.
         test_rows: Rows of test.
         margin: What the policy allows, a share; None allows all.
@@ -44,10 +50,12 @@ def chance_to_pass(drop: float, flips: float, rows: int, test_rows: int, margin:
     """
     if margin is None:
         return 1.0
-    smoothed = (flips * rows + 1) / (rows + 1)
-    own, seen = smoothed / test_rows, smoothed / rows
-    shown = margin - drop - _NORMAL.inv_cdf(confidence) * math.sqrt(own)
-    return _NORMAL.cdf(shown / math.sqrt(own + seen))
+    weight = rows + _PRIOR_ROWS
+    worse = (lost * rows + distance / 2 * _PRIOR_ROWS + 0.5) / weight
+    better = (gained * rows + distance / 4 * _PRIOR_ROWS + 0.5) / weight
+    own, unsure = (worse + better) / test_rows, (worse + better) / weight
+    shown = margin - (worse - better) - _NORMAL.inv_cdf(confidence) * math.sqrt(own)
+    return _NORMAL.cdf(shown / math.sqrt(own + unsure))
 
 
 def choose(contenders: Sequence[Contender], most: int = MOST) -> list[Contender]:

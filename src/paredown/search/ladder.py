@@ -2,7 +2,7 @@
 
 1. What needs no training: quantization of the model as given.
 2. Each technique on tensors alone, mildest setting first, followed by recovery where it cuts; harder settings only while the last one
-   kept the quality.
+   kept the quality and gained something.
 3. The best of these, quantized.
 4. Compositions of a cheap and a good one.
 
@@ -23,6 +23,7 @@ from paredown.search.situation import Proposal, Situation
 _CUTS = (Stage.DEPTH, Stage.WIDTH, Stage.RANK)
 _COST = {DataNeed.NONE: 0, DataNeed.CALIBRATION: 1, DataNeed.TRAINING: 2}
 _SLACK = 0.01
+_WORTH = 1.03
 
 
 def ladder(situation: Situation) -> Iterator[Proposal]:
@@ -63,6 +64,7 @@ def _second(situation: Situation, engine: str) -> Iterator[Proposal]:
     recoveries = _of(situation, Stage.RECOVER) if situation.trainable else []
     for unit in _of(situation, Stage.TRANSFER, Stage.ARCHITECTURE, *_CUTS):
         follow = [(recoveries[0], recoveries[0].ladder[0])] if recoveries and unit.stage in _CUTS else []
+        gain = 0.0
         for number, values in enumerate(unit.ladder):
             recipe = _chain(engine, (unit, values), *follow)
             why = (
@@ -72,8 +74,9 @@ def _second(situation: Situation, engine: str) -> Iterator[Proposal]:
             )
             yield Proposal(recipe=recipe, why=why)
             found = _result(situation, recipe)
-            if found is None or not situation.keeps_quality(found, _SLACK):
+            if found is None or not situation.keeps_quality(found, _SLACK) or situation.gain(found) < gain * _WORTH:
                 break
+            gain = situation.gain(found)
 
 
 def _third(situation: Situation, engine: str) -> Iterator[Proposal]:

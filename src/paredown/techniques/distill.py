@@ -24,10 +24,10 @@ class Distill(Technique):
     alpha: float = knob.share(
         0.1, help="Weight of the labels; the teacher's answers have the rest. 1 is plain retraining of a smaller model."
     )
-    temperature: float = knob.number(2.0, low=0.1, high=20.0, help="Softens the answers of teacher and student; used by loss kl.")
+    temperature: float = knob.number(4.0, low=0.1, high=20.0, help="Softens the answers of teacher and student; used by loss kl.")
     loss: str = knob.choice("kl", "mse", help="kl compares softened probabilities, mse centered logits.")
-    epochs: int = knob.count(80, low=1, high=1000, help="Passes over the training data.")
-    lr: float = knob.number(3e-3, low=1e-6, high=1.0, help="Peak learning rate.")
+    epochs: int = knob.count(0, low=0, high=1000, help="Passes over the training data; 0 takes about 900 steps and at least 8 passes.")
+    lr: float = knob.number(4e-3, low=1e-6, high=1.0, help="Peak learning rate.")
     batch: int = knob.count(64, low=1, high=4096, help="Rows per step.")
 
     stage: ClassVar[Stage] = Stage.ARCHITECTURE
@@ -38,7 +38,7 @@ class Distill(Technique):
     )
     use_when: ClassVar[str] = "training or unlabeled data are at hand and more than about 2x is wanted."
     avoid_when: ClassVar[str] = "there are only a few hundred rows and the margin is tight."
-    ladder: ClassVar[Sequence[Mapping[str, Any]]] = ({}, {"student": "quarter"}, {"student": "sixth"})
+    ladder: ClassVar[Sequence[Mapping[str, Any]]] = ({}, {"student": "quarter"})
 
     def fits(self, candidate: Candidate) -> str | None:
         """A student by share needs the baseline's tensors; one from a function can be taught by any model."""
@@ -54,6 +54,7 @@ class Distill(Technique):
             module,
             context,
             epochs=self.epochs,
+            steps=900,
             lr=self.lr,
             alpha=self.alpha,
             temperature=self.temperature,

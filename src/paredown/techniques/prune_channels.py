@@ -11,6 +11,7 @@ from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.technique import Context, DataNeed, Stage, Technique
 from paredown.ground.lazy import need
+from paredown.ground.seeds import stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,7 @@ class PruneChannels(Technique):
 
     keep: float = knob.share(0.5, low=0.02, high=1.0, help="Share of the multiply-adds to keep.")
     criterion: str = knob.choice(
-        "fisher", "magnitude", help="fisher asks the loss on calibration rows; magnitude looks at the weights alone."
+        "fisher", "magnitude", help="fisher asks how the answers to calibration rows change; magnitude looks at the weights alone."
     )
     round_to: int = knob.count(8, low=1, high=64, help="Widths stay multiples of this where a layer is wide enough; engines work in tiles.")
 
@@ -44,7 +45,7 @@ class PruneChannels(Technique):
         rows = context.rows("calibration")
         feed = context.encode(rows.inputs)
         if self.criterion == "fisher":
-            scores = calibrate.fisher(module, groups, feed, rows.labels, loss=context.loss)
+            scores = calibrate.fisher(module, groups, feed, seed=stream(context.seed, self.text(), candidate.digest))
         else:
             scores = calibrate.magnitude(module, groups)
         kept = widths.allocate(module, blueprint.example(), groups, scores, keep=self.keep, round_to=self.round_to)

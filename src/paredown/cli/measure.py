@@ -1,0 +1,145 @@
+"""`paredown measure`: an artifact alone, against another one, or any command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from paredown.cli import COMMANDS, screen
+
+if TYPE_CHECKING:
+    from paredown.pipeline.command import Ran
+    from paredown.pipeline.standalone import Measured
+
+_COMMAND = "paredown.command"
+_SHOWN = (
+    "cpu_time", "energy", "latency_p50", "latency_p95", "latency_p99", "throughput", "size", "peak_rss", "cold_start", "parameters",
+    "multiply_adds",
+)  # fmt: skip
+
+
+class _WithCommand(click.Command):
+    """Keeps what follows `--` apart, which click would mix with the other words."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" in args:
+            at = args.index("--")
+            ctx.meta[_COMMAND] = tuple(args[at + 1 :])
+            args = args[:at]
+        return super().parse_args(ctx, args)
+
+
+@click.command(
+    cls=_WithCommand,
+    help=COMMANDS["measure"][1]
+    + "\n\nTARGET is the folder of an artifact, or of a study: what it released. With `--against` both are measured in turn, in processes"
+    " of their own, and their ratios come with intervals."
+    "\n\n`paredown measure -- COMMAND ...` runs a command and says what it took; the exit code is the command's own.",
+)
+@click.argument("target", required=False)
+@click.option("--against", metavar="OTHER", help="An artifact, a study (its model as given), or `baseline`: that of the target's study.")
+@click.option("--data", metavar="FILE", help="Rows to ask; the artifact's own probe rows when left out.")
+@click.option("--seconds", type=float, default=60.0, show_default=True, help="Wall time of all windows together.")
+@click.option("--batch", type=int, default=1, show_default=True, help="Rows per call.")
+@screen.json_flag
+@click.pass_context
+def command(
+    ctx: click.Context, target: str | None, against: str | None, data: str | None, seconds: float, batch: int, as_json: bool
+) -> int | None:
+    """Measure."""
+    from paredown.core.errors import UsageError
+
+    words = ctx.meta.get(_COMMAND)
+    if (target is None) == (words is None) or words == ():
+        raise UsageError(
+            "measure needs either TARGET or a command.\n  Write `paredown measure runs/digits` or `paredown measure -- COMMAND ...`."
+        )
+    if words is not None:
+        if against is not None or data is not None:
+            raise UsageError("--against and --data go with an artifact, not with a command.\n  Leave them out, or give TARGET.")
+        return _command(words, as_json)
+    from paredown.cli.progress import Progress
+    from paredown.pipeline.standalone import measure
+
+    assert target is not None
+    with Progress() as progress:
+        progress.stage(f"measuring {target}" + (f" against {against}" if against else ""))
+        found = measure(target, against, data=data, seconds=seconds, batch=batch, tick=progress.step)
+    screen.dump(found) if as_json else _show(found)
+    for warning in found.warnings:
+        screen.note(f"warning: {warning}")
+    return None
+
+
+def _show(found: Measured) -> None:
+    from paredown.report.format import kind_of, number, style_of
+    from paredown.report.words import load
+
+    words = load()
+    screen.say(f"{found.artifact}: {found.recipe}")
+    if found.other is not None:
+        screen.say(f"against {found.other}: {found.other_recipe}")
+    screen.say()
+
+    def cell(reading: Any, kind: str) -> str:
+        plain = reading.json() if reading is not None else {"missing": "not measured"}
+        return number(plain, kind, words, interval=True, origin=True)
+
+    rows = []
+    for name in _SHOWN:
+        if name not in found.readings:
+            continue
+        row = [words.name("quantity", name), cell(found.readings[name], kind_of(name))]
+        if found.other is not None:
+            ratio = found.ratios.get(name)
+            row += [cell(found.other_readings.get(name), kind_of(name)), _ratio(found, ratio, cell) if name in found.ratios else ""]
+        rows.append(row)
+    screen.table(rows, ("", "target", "against", "times less") if found.other is not None else ("", "target"))
+    screen.say()
+    all_s = found.windows * found.window_s * (1 if found.other is None else 2)
+    screen.say(f"{found.windows} windows of {found.window_s:g} s per side, {all_s:g} s in all; batch {found.batch}; {found.asked}")
+    screen.say("one inference is raw input to decoded answer, in a process of its own, at the thread count of each recipe")
+    if found.noise_floor is not None:
+        floor = style_of(found.noise_floor, "share").write(found.noise_floor)
+        screen.say(f"noise floor of CPU time: {floor}, the other side against its twin; a difference below it is not claimed")
+    if found.quick:
+        screen.say(f"this is a quick measurement: {all_s:g} s of windows where a claim needs 60 s; leave `--seconds` out for it")
+
+
+def _ratio(found: Measured, ratio: Any, cell: Any) -> str:
+    """The ratio, or that none is shown where its interval with the noise floor holds 1."""
+    from paredown.core.reading import Reading
+
+    text = cell(ratio, "ratio")
+    noisy = isinstance(ratio, Reading) and ratio.quantity in ("cpu_time", "energy", "latency_p50", "latency_p95", "latency_p99")
+    if not noisy or ratio.low is None or ratio.high is None:
+        return str(text)
+    floor = 1 + (found.noise_floor or 0.0)
+    return f"{text}: no difference shown" if ratio.low / floor <= 1 <= ratio.high * floor else str(text)
+
+
+def _command(words: tuple[str, ...], as_json: bool) -> int:
+    """Run a command; its stdout stays its own, so that what it took goes to stderr."""
+    from paredown.pipeline.command import measure_command
+
+    ran = measure_command(words, output=2 if as_json else None)
+    if as_json:
+        screen.dump(ran)
+    else:
+        for line in _lines(ran):
+            screen.note(line)
+    return ran.exit_code
+
+
+def _lines(ran: Ran) -> list[str]:
+    from paredown.pipeline.command import BOUNDARY, signal_name
+    from paredown.report.format import kind_of, number
+    from paredown.report.words import load
+
+    words = load()
+    ended = f"ended by {signal_name(ran.exit_code)}" if signal_name(ran.exit_code) else f"exit code {ran.exit_code}"
+    lines = [f"{ended} after {number({'value': ran.wall_s, 'how': 'measured'}, 'time', words)} of wall time"]
+    for name, reading in ran.readings.items():
+        lines.append(f"  {words.name('quantity', name):<12} {number(reading.json(), kind_of(name), words, interval=True, origin=True)}")
+    return [*lines, f"  {BOUNDARY}"]

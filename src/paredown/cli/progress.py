@@ -1,0 +1,100 @@
+"""Progress of long work on stderr: lines for what is done, and on a terminal one live line for what goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+
+    from paredown.core.trial import Trial
+
+QUIET_S = 10.0
+"""Without a terminal, steps of one piece of work are told at most this often."""
+
+
+class Progress:
+    """A listener of a run; use it as a context manager.
+
+    Args:
+        console: Where to; stderr when None.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        from rich.console import Console
+
+        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self._clock, self._began = clock, clock()
+        self._told = self._began
+        self._stage = self._step = ""
+        self._trials, self._joules = 0, 0.0
+        self._live: Live | None = None
+
+    def stage(self, text: str) -> None:
+        """A new part of the story begins."""
+        self._stage, self._step = text, ""
+        self._say(text)
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """Work goes on."""
+        self._step = f"{what} {done}/{total}"
+        if self._live is None and self._clock() - self._told >= QUIET_S:
+            self._say(f"  {self._step}")
+
+    def trial(self, trial: Trial) -> None:
+        """A recipe was tried, now or in an earlier run of this study."""
+        self._trials += 1
+        self._joules += trial.energy_j
+        self._step = ""
+        self._say(f"  trial {trial.id}: {trial.recipe}: {_outcome(trial)}; {self._spent()}")
+
+    def _spent(self) -> str:
+        from paredown.report.format import style_of
+
+        return f"{style_of(self._joules, 'energy').write(self._joules)} on trials so far"
+
+    def _elapsed(self) -> str:
+        minutes, seconds = divmod(int(self._clock() - self._began), 60)
+        return f"{minutes:d}:{seconds:02d}"
+
+    def _say(self, line: str) -> None:
+        self._told = self._clock()
+        self._console.print(f"{self._elapsed():>6}  {line}", markup=False)
+
+    def __rich__(self) -> str:
+        trials = f"{self._trials} trial{'s' * (self._trials != 1)}, {self._spent()}"
+        return "  ".join(part.replace("[", r"\[") for part in (f"{self._elapsed():>6}", self._stage, self._step, f"({trials})") if part)
+
+    def __enter__(self) -> Progress:
+        if self._console.is_terminal:
+            from rich.live import Live
+
+            self._live = Live(self, console=self._console, refresh_per_second=4, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def _outcome(trial: Trial) -> str:
+    """What came out of a trial, in a few words."""
+    from paredown.core.reading import Reading
+    from paredown.report.format import short, style_of
+
+    if trial.state == "failed":
+        return f"failed: {trial.reason.rstrip('.')}"
+    parts = []
+    if trial.quality is not None:
+        parts.append(f"quality {style_of(trial.quality, 'share').write(trial.quality)}")
+    ratio = trial.ratios.get("cpu_time")
+    if isinstance(ratio, Reading):
+        parts.append(f"{short(round(ratio.value, 1), 'ratio')} less CPU time" if ratio.value >= 1 else "more CPU time")
+    return ", ".join(parts) or "done"

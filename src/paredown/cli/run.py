@@ -1,0 +1,81 @@
+"""`paredown run`: the whole story, from a job to a released artifact."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from paredown.cli import COMMANDS, screen
+
+
+@click.command(
+    help=COMMANDS["run"][1] + "\n\nJOB is a job file. A study that was begun is continued: nothing recorded is done again."
+    "\n\nExit codes: 0 released, 3 inconclusive, 4 nothing passes the policy."
+)
+@click.argument("job")
+@click.option("--study", metavar="DIR", help="The study folder; runs/NAME when left out.")
+@click.option("--fresh", is_flag=True, help="Give up what the study holds and start again.")
+@click.option("--wait", "wait_s", metavar="SECONDS", type=click.FloatRange(min=0), default=0.0, help="Wait for another run of the study.")
+@click.option("--dry-run", is_flag=True, help="Say what test can show and what would be tried; spend nothing.")
+@screen.json_flag
+def command(job: str, study: str | None, fresh: bool, wait_s: float, dry_run: bool, as_json: bool) -> int:
+    """Run a job."""
+    if dry_run:
+        from paredown.pipeline.plan import plan
+
+        found = plan(job)
+        screen.dump(found) if as_json else _show_plan(found)
+        return 0
+    from paredown.cli.progress import Progress
+    from paredown.pipeline.story import run
+
+    try:
+        with Progress() as progress:
+            result = run(job, study, fresh=fresh, wait_s=wait_s, listener=progress)
+    except KeyboardInterrupt:
+        words = ["paredown", "run", job, *(["--study", study] if study else [])]
+        screen.note(f"stopped. Nothing that was recorded is lost; go on with `{shlex.join(words)}`.")
+        return 130
+    show_result(result.data, result.folder, as_json)
+    return result.exit_code
+
+
+def show_result(result: Any, study: Path, as_json: bool, language: str = "en") -> None:
+    """The result on stdout: the report for the terminal, or result.json; where report.html is on stderr."""
+    if as_json:
+        screen.dump(result)
+    else:
+        from rich.console import Console
+
+        from paredown.report.terminal import show
+
+        show(result, Console(highlight=False), language)
+        screen.say()
+    where = f"report: {study / 'report.html'}"
+    screen.note(where) if as_json else screen.say(where)
+
+
+def _show_plan(found: dict[str, Any]) -> None:
+    screen.say(f"{found['name']}: a dry run; nothing is spent and no study is opened")
+    screen.say()
+    rows = ", ".join(f"{split} {count}" for split, count in found["rows"].items())
+    screen.table(
+        [
+            ("task", f"{found['task']}, judged by {found['metric']}"),
+            ("policy", f"{found['policy']}; of all that pass, the least {found['minimize'].replace('_', ' ')}"),
+            ("rows", rows),
+            ("proof", found["provable"]["text"]),
+            *(("note", note) for note in found["notes"]),
+        ]
+    )
+    for kind in ("techniques", "runtimes"):
+        screen.say()
+        screen.say(kind)
+        screen.table([(f"  {entry['name']}", _tried(entry)) for entry in found[kind]])
+
+
+def _tried(entry: dict[str, Any]) -> str:
+    return "will be tried" if entry["tried"] else "not tried: " + " ".join(entry["reason"].split())

@@ -1,0 +1,129 @@
+"""One recipe built inside a job's study, without a search and without a look at test."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paredown.builder.order import check
+from paredown.core.errors import ParedownError, UsageError
+from paredown.core.job import Job
+from paredown.core.recipe import Recipe, parse
+from paredown.core.trial import Trial
+from paredown.ground.files import move_folder_into_place, writable
+from paredown.pipeline.setup import check_units, opened, prepare
+from paredown.pipeline.shop import Listener, Silent
+from paredown.pipeline.targets import CARD
+from paredown.pipeline.trials import attempt
+from paredown.study.jobfile import read_job
+
+NOT_CONFIRMED = "not confirmed on test: these figures are from validation and screening; `paredown run` confirms"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """A recipe that was built.
+
+    Args:
+        study: The study's folder.
+        folder: Where the artifact was copied to.
+        trial: What screening found.
+        baseline: The model as given.
+        metric: The metric's name.
+        rows: Rows of validation.
+        confidence: Of the drop's upper bound.
+    """
+
+    study: Path
+    folder: Path
+    trial: Trial
+    baseline: Trial
+    metric: str
+    rows: int
+    confidence: float
+
+    def json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "recipe": self.trial.recipe,
+            "artifact": str(self.folder),
+            "digest": self.trial.artifact,
+            "study": str(self.study),
+            "confirmed": False,
+            "note": NOT_CONFIRMED,
+            "metric": self.metric,
+            "rows": {"validation": self.rows},
+            "confidence": self.confidence,
+            "baseline": self.baseline.json(),
+            "trial": self.trial.json(),
+        }
+
+
+def apply(
+    recipe: Recipe | str,
+    job: Job | str | Path | Mapping[str, Any],
+    folder: str | Path | None = None,
+    out: str | Path | None = None,
+    *,
+    listener: Listener | None = None,
+) -> Applied:
+    """Build exactly this recipe in the job's study; the model as given is built first where it is not yet there.
+
+    The trial is recorded: a later run of the job takes it into account like one that its search proposed.
+
+    Args:
+        recipe: The recipe or its text.
+        job: A job, a job file, or its content.
+        folder: The study folder; runs/<name> when not given.
+        out: Where the artifact goes; <study>/applied when not given. An artifact that is there is replaced.
+        listener: Told what happens.
+
+    Raises:
+        BadRecipe, UnknownName, BadKnob: The recipe makes no sense; nothing was spent.
+        UsageError: The job or a folder cannot be used.
+        ParedownError: The recipe could not be built; says why.
+    """
+    recipe = parse(recipe) if isinstance(recipe, str) else recipe
+    check(recipe)
+    job = job if isinstance(job, Job) else read_job(job)
+    check_units(job)
+    study = Path(folder) if folder is not None else Path("runs") / job.name
+    target = Path(out) if out is not None else study / "applied"
+    _refuse_foreign(target)
+    with opened(job, study, fresh=False, wait_s=0.0, listener=listener or Silent()) as shop:
+        baseline = prepare(shop)
+        shop.listener.stage(f"building {recipe}")
+        trial = attempt(shop, recipe, "asked for with `paredown apply`.")
+        if trial.state != "done":
+            raise ParedownError(f"{recipe} could not be built: {trial.reason}")
+        _copy(shop.artifacts.folder(trial.artifact), target)
+        return Applied(
+            study=study,
+            folder=target,
+            trial=trial,
+            baseline=baseline,
+            metric=shop.metric.name(),
+            rows=len(shop.splits.validation),
+            confidence=job.policy.confidence,
+        )
+
+
+def _refuse_foreign(target: Path) -> None:
+    """Nothing but an artifact is ever replaced."""
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"{target} is a file; an artifact is a folder.\n  Choose another with `--out DIR`.")
+    if target.is_dir() and any(target.iterdir()) and not (target / CARD).is_file():
+        raise UsageError(f"{target} is not empty and holds no artifact; it is kept as it is.\n  Choose another with `--out DIR`.")
+
+
+def _copy(source: Path, target: Path) -> None:
+    with writable(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".part", dir=target.parent))
+        shutil.copytree(source, part, dirs_exist_ok=True)
+        part.chmod(0o755)
+    move_folder_into_place(part, target)

@@ -1,0 +1,127 @@
+"""What a command's TARGET means: the folder of an artifact or of a study. Light: files and the standard library only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from paredown.core.errors import Damaged, UsageError
+
+CARD, RESULT, LEDGER = "artifact.json", "result.json", "ledger.sqlite"
+BASELINE = "baseline"
+_RELEASED, _NEAREST = "artifact", "nearest-miss"
+
+
+def is_study(folder: Path) -> bool:
+    """True for a folder that a run has begun."""
+    return not (folder / CARD).exists() and ((folder / RESULT).exists() or (folder / LEDGER).exists())
+
+
+def result_of(study: Path) -> dict[str, Any]:
+    """The content of a study's result.json.
+
+    Raises:
+        UsageError: The folder is not there, holds no study, or a study whose run has not ended; or a newer paredown wrote it.
+        Damaged: The file is not JSON, or not a result.
+    """
+    _refuse_absent(study)
+    path = study / RESULT
+    if not path.is_file():
+        if is_study(study):
+            raise UsageError(
+                f"{study} has no {RESULT} yet: its run has not ended, or was stopped.\n  Wait for it, or go on with `paredown run JOB`."
+            )
+        raise UsageError(f"{study} holds no study: it has no {RESULT}.\n  Give the folder of a study, as `runs/digits`.")
+    try:
+        result = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise Damaged(f"{path} is not JSON: {error}.\n  `paredown run JOB` writes it again from the recorded trials.") from None
+    found = result.get("format") if isinstance(result, dict) else None
+    if found != 1:
+        if isinstance(found, int):
+            raise UsageError(f"{path} has format {found}; this paredown reads 1.\n  Update paredown.")
+        raise Damaged(f"{path} is not a result: it has no `format`.\n  `paredown run JOB` writes it again from the recorded trials.")
+    return dict(result)
+
+
+def artifact_of(target: Path, *, nearest: bool = False) -> Path:
+    """The artifact that a target means: itself, or what a study released.
+
+    Args:
+        target: Folder of an artifact or of a study.
+        nearest: True takes a study's nearest miss where nothing was released.
+
+    Raises:
+        UsageError: It is neither, or the study has released nothing.
+        Damaged: The study says that it released one, and it is gone.
+    """
+    _refuse_absent(target)
+    if (target / CARD).exists():
+        return target
+    if not is_study(target):
+        raise UsageError(
+            f"{target} is neither an artifact nor a study: it has no {CARD} and no {RESULT}.\n"
+            "  Give the folder of one, as `runs/digits` or `runs/digits/artifact`."
+        )
+    released = result_of(target)["chosen"] is not None
+    folder = target / (_RELEASED if released else _NEAREST)
+    if released or nearest:
+        if not (folder / CARD).is_file():
+            raise Damaged(f"{folder} is gone; {target / RESULT} says that it was written.\n  `paredown run JOB` writes it again.")
+        return folder
+    raise UsageError(f"{target} has released nothing: its verdict is {result_of(target)['verdict']}.\n  Its nearest miss is in {folder}.")
+
+
+def baseline_of(study: Path) -> Path:
+    """The artifact of a study's model as given.
+
+    Raises:
+        UsageError: As `result_of`.
+        Damaged: It is gone from the study's cache.
+    """
+    folder: Path = study / "cache" / "artifacts" / result_of(study)["baseline"]["artifact"]
+    if not (folder / CARD).is_file():
+        raise Damaged(f"{folder}, the baseline's artifact, is gone from the study's cache.\n  Run the job again with `--fresh`.")
+    return folder
+
+
+def other_of(against: str | Path, target: Path) -> Path:
+    """The artifact that `--against` means.
+
+    Args:
+        against: "baseline", the folder of an artifact, or of a study: its model as given.
+        target: What is measured; "baseline" is the one of the study that it is or lies in.
+
+    Raises:
+        UsageError: There is no such folder, or `target` belongs to no study.
+        Damaged: A file that a study names is gone.
+    """
+    if str(against) != BASELINE:
+        return baseline_of(Path(against)) if is_study(Path(against)) else artifact_of(Path(against))
+    study = target if is_study(target) else target.resolve().parent
+    if not is_study(study):
+        raise UsageError(f"{target} lies in no study, so that its baseline is not known.\n  Give a folder: `--against runs/digits`.")
+    return baseline_of(study)
+
+
+def other_class(manifests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A warning for each artifact that was measured on another class of CPU when it was made."""
+    from paredown.ground.host import host
+
+    here = host().isa
+    for manifest in manifests:
+        made = manifest["measured_on"]["isa"]
+        if made != here:
+            yield (
+                f"{manifest['recipe']} was made and measured on a CPU of class {made}; this one is {here}. 8-bit answers and speeds differ "
+                "between classes."
+            )
+
+
+def _refuse_absent(folder: Path) -> None:
+    if not folder.exists():
+        raise UsageError(f"{folder} does not exist.\n  Give the folder of an artifact or of a study, as `runs/digits`.")
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is a file.\n  Give the folder of an artifact or of a study, as `runs/digits`.")

@@ -1,0 +1,102 @@
+"""Networks with the couplings that cutting has to get right; images are (N, 1, 6, 6)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Residual(nn.Module):
+    """conv1 and conv3 meet in a sum, conv2 is free."""
+
+    def __init__(self, classes: int = 3) -> None:
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.conv2, self.norm2 = nn.Conv2d(8, 12, 3, padding=1, bias=False), nn.BatchNorm2d(12)
+        self.conv3, self.norm3 = nn.Conv2d(12, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.head = nn.Linear(8, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        first = self.norm1(self.conv1(images)).relu()
+        second = self.norm2(self.conv2(first)).relu()
+        return self.head((first + self.norm3(self.conv3(second))).relu().mean((2, 3)))
+
+
+def residual(classes: int = 3) -> nn.Module:
+    """A block with a shortcut."""
+    return Residual(classes)
+
+
+def depthwise(classes: int = 3) -> nn.Module:
+    """A convolution per channel between two plain ones."""
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=True),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Conv2d(8, 6, 1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, classes),
+    )
+
+
+def flat(classes: int = 3) -> nn.Module:
+    """Channels that become nine columns each of a linear layer."""
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 10), nn.ReLU(), nn.Linear(10, classes)
+    )
+
+
+def perceptron(classes: int = 3) -> nn.Module:
+    """Two hidden layers."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(36, 16), nn.ReLU(), nn.LayerNorm(16), nn.Linear(16, 8), nn.PReLU(8), nn.Linear(8, classes)
+    )
+
+
+def shuffled(classes: int = 3) -> nn.Module:
+    """A convolution in two groups, which is neither plain nor depthwise."""
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1, groups=2), nn.Flatten(), nn.Linear(288, classes)
+    )
+
+
+class Stubborn(nn.Module):
+    """Cannot be run on the example."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        raise RuntimeError("not today")
+
+
+def stubborn() -> nn.Module:
+    """Fails on each input."""
+    return Stubborn()
+
+
+def silent(classes: int = 3) -> nn.Module:
+    """Answers one number per row."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(36, 1), nn.Flatten(0))
+
+
+def no_module() -> int:
+    """Not a factory of modules."""
+    return 3
+
+
+def liven(module: nn.Module, seed: int = 0) -> nn.Module:
+    """Weights and statistics away from their start values, so that every one of them matters."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, value in module.state_dict().items():
+            if value.is_floating_point():
+                fresh = torch.randn(value.shape, generator=generator) * 0.5
+                value.copy_(fresh.abs() + 0.5 if name.endswith("running_var") else fresh + (1.0 if value.dim() == 1 else 0.0))
+    return module.eval()

@@ -1,0 +1,166 @@
+"""Channels are cut together with all that depends on them: a cut network answers like the whole one with those channels silenced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import modelkit_nets as nets
+import pytest
+import torch
+from torch import nn
+
+from paredown.core.errors import BadModel, Unfit
+from paredown.ground.store import FolderStore
+from paredown.modelkit import couple
+from paredown.modelkit.blueprint import Blueprint, open_module, save_module
+from paredown.modelkit.couple import Group
+from paredown.modelkit.surgery import Surgery, operate
+
+EXAMPLE = (torch.zeros(1, 1, 6, 6),)
+
+
+def grouped(module: nn.Module) -> dict[str, Group]:
+    """Groups by the first of the layers that produce their channels, in the order of the module."""
+    order = [name for name, _ in module.named_modules()]
+    found = couple.groups(module, EXAMPLE)
+    return {min((member.layer for member in group.members if member.side == "out"), key=order.index): group for group in found}
+
+
+def silence(module: nn.Module, layer: str, kept: list[int]) -> None:
+    """Channels of a layer that are not kept give zero."""
+    part = module.get_submodule(layer)
+    gone = [channel for channel in range(len(part.weight)) if channel not in kept]
+    with torch.no_grad():
+        part.weight[gone] = 0
+        if part.bias is not None:
+            part.bias[gone] = 0
+
+
+def parameters(module: nn.Module) -> int:
+    return sum(value.numel() for value in module.parameters())
+
+
+# factory, channels kept by group, layers that silence a group's channels, parameters of what is left
+CASES: list[tuple[Callable[[], nn.Module], dict[str, list[int]], dict[str, list[int]], int]] = [
+    (
+        nets.residual,
+        {"conv1": [0, 2, 3, 6, 7], "conv2": [1, 4, 9]},
+        {"norm1": [0, 2, 3, 6, 7], "norm3": [0, 2, 3, 6, 7], "norm2": [1, 4, 9]},
+        # conv1 1*5*9, norm1 2*5, conv2 5*3*9, norm2 2*3, conv3 3*5*9, norm3 2*5, head 5*3 + 3
+        45 + 10 + 135 + 6 + 135 + 10 + 18,
+    ),
+    (
+        nets.depthwise,
+        {"0": [1, 2, 5], "6": [0, 3, 4, 5]},
+        {"1": [1, 2, 5], "4": [1, 2, 5], "6": [0, 3, 4, 5]},
+        # conv 3*9, norm 2*3, depthwise 3*9 + 3, norm 2*3, pointwise 3*4 + 4, head 4*3 + 3
+        27 + 6 + 30 + 6 + 16 + 15,
+    ),
+    (
+        nets.flat,
+        {"0": [1, 3], "4": [0, 2, 5, 6, 9]},
+        {"0": [1, 3], "4": [0, 2, 5, 6, 9]},
+        # conv 2*9 + 2, linear 18*5 + 5, head 5*3 + 3
+        20 + 95 + 18,
+    ),
+]
+
+
+@pytest.mark.parametrize(("factory", "kept", "silenced", "left"), CASES, ids=["residual", "depthwise", "flat"])
+def test_a_cut_network_is_the_silenced_one(
+    factory: Callable[[], nn.Module], kept: dict[str, list[int]], silenced: dict[str, list[int]], left: int, images: torch.Tensor
+) -> None:
+    whole, cut = nets.liven(factory()), nets.liven(factory())
+    found = grouped(cut)
+    assert found.keys() == kept.keys()
+    surgeries = couple.cut(cut, list(found.values()), [kept[name] for name in found])
+    for layer, channels in silenced.items():
+        silence(whole, layer, channels)
+    with torch.no_grad():
+        torch.testing.assert_close(cut(images), whole(images), rtol=1e-4, atol=1e-4)
+    assert parameters(cut) == left
+    assert {(surgery.layer, surgery.side) for surgery in surgeries} >= {(name, "out") for name in kept}
+
+
+def test_a_perceptron_loses_neurons_with_everything_on_them(images: torch.Tensor) -> None:
+    module = nets.liven(nets.perceptron())
+    found = grouped(module)
+    assert {name: group.channels for name, group in found.items()} == {"1": 16, "4": 8}
+    whole = nets.liven(nets.perceptron())
+    # the norm over 16 neurons sees them all, so that only those behind it are cut here
+    couple.cut(module, [found["4"]], [[0, 3, 6]])
+    silence(whole, "4", [0, 3, 6])
+    with torch.no_grad():
+        torch.testing.assert_close(module(images), whole(images), rtol=1e-4, atol=1e-5)
+    couple.cut(module, [found["1"]], [list(range(0, 16, 2))])
+    assert module(images).shape == (5, 3)
+    # linear 36*8 + 8, norm 2*8, linear 8*3 + 3, prelu 3, head 3*3 + 3
+    assert parameters(module) == 296 + 16 + 27 + 3 + 12
+
+
+def test_all_channels_kept_changes_nothing() -> None:
+    module = nets.liven(nets.residual())
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    found = couple.groups(module, EXAMPLE)
+    assert couple.cut(module, found, [range(group.channels) for group in found]) == []
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+def test_inputs_outputs_and_grouped_convolutions_are_never_cut() -> None:
+    assert grouped(nets.shuffled().eval()) == {}
+    for factory in (nets.residual, nets.depthwise, nets.flat, nets.perceptron):
+        module = factory().eval()
+        last = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear)][-1]
+        for group in couple.groups(module, EXAMPLE):
+            assert (last, "out") not in {(member.layer, member.side) for member in group.members}
+
+
+def test_a_network_that_cannot_be_traced_is_unfit() -> None:
+    with pytest.raises(Unfit, match=r"the couplings of this module's channels cannot be traced: \w+: .*not today"):
+        couple.groups(nets.stubborn(), EXAMPLE)
+
+
+@pytest.mark.parametrize("factory", [nets.residual, nets.depthwise, nets.flat, nets.perceptron])
+def test_a_blueprint_rebuilds_a_cut_network(factory: Callable[[], nn.Module], store: FolderStore, images: torch.Tensor) -> None:
+    blueprint = Blueprint(factory=f"modelkit_nets:{factory.__name__}", arguments={"classes": 3}, inputs={"input": (1, 6, 6)})
+    module = nets.liven(blueprint.build())
+    for step in range(2):
+        found = couple.groups(module, blueprint.example())
+        surgeries = couple.cut(module, found, [range(step, group.channels, 2) for group in found])
+        blueprint = blueprint.then(surgeries)
+    work = store.scratch()
+    candidate = save_module(module, blueprint, store, work, note="cut twice.")
+    again, read = open_module(candidate, store)
+    assert read.json() == blueprint.json()
+    assert not again.training
+    with torch.no_grad():
+        torch.testing.assert_close(again(images), module(images), rtol=0, atol=0)
+    assert (candidate.parameters, candidate.note, candidate.form) == (parameters(module), "cut twice.", "torch")
+
+
+def test_surgery_keeps_the_rows_in_the_order_given() -> None:
+    layer = nn.Sequential(nn.Linear(3, 4))
+    before = layer[0].weight.clone()
+    operate(layer, Surgery(layer="0", side="out", kept=(2, 0)))
+    operate(layer, Surgery(layer="0", side="in", kept=(1,)))
+    assert torch.equal(layer[0].weight, before[[2, 0]][:, [1]])
+    assert (layer[0].in_features, layer[0].out_features) == (1, 2)
+    assert layer[0].weight.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("surgery", "message"),
+    [
+        (Surgery(layer="9", side="out", kept=(0,)), r"the structure has no layer '9' to cut\."),
+        (Surgery(layer="1", side="out", kept=(0,)), r"layer '1' is a ReLU; it cannot be cut\."),
+        (Surgery(layer="2", side="in", kept=(0,)), r"layer '2' is a convolution in 2 groups; only plain and depthwise ones can be cut\."),
+    ],
+)
+def test_what_cannot_be_cut_is_refused(surgery: Surgery, message: str) -> None:
+    with pytest.raises(BadModel, match=message):
+        operate(nets.shuffled(), surgery)
+
+
+def test_a_surgery_is_plain_data() -> None:
+    surgery = Surgery(layer="a.b", side="in", kept=(3, 1))
+    assert Surgery.of(surgery.json()) == surgery

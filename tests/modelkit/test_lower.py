@@ -1,0 +1,77 @@
+"""The exported graph answers like the module and says nothing about the machine it was made on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import modelkit_nets as nets
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from paredown.core.candidate import Candidate
+from paredown.core.errors import Unfit
+from paredown.ground.store import FolderStore
+from paredown.modelkit import couple
+from paredown.modelkit.blueprint import Blueprint, save_module
+from paredown.modelkit.graphs import GRAPH
+from paredown.modelkit.lower import LOWERINGS, to_onnx
+from paredown.testing import tiny
+
+
+def answers(file: Path, images: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    assert [item.name for item in session.get_inputs()] == ["input"]
+    assert [item.name for item in session.get_outputs()] == ["logits"]
+    return session.run(None, {"input": images})[0]
+
+
+def test_a_graph_answers_like_the_module_for_any_batch(trained: nn.Module, lowered: tuple[Path, Candidate, Candidate]) -> None:
+    folder, given, graph = lowered
+    assert (graph.form, graph.parameters) == ("onnx", given.parameters)
+    file = folder / "store" / graph.digest / GRAPH
+    images = tiny.encode(tiny.rows(30, 4).inputs)["input"]
+    for count in (1, 2, 30):
+        with torch.no_grad():
+            expected = trained(torch.from_numpy(images[:count])).numpy()
+        np.testing.assert_allclose(answers(file, images[:count]), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_norms_are_folded_and_nothing_local_is_left(lowered: tuple[Path, Candidate, Candidate]) -> None:
+    folder, _, graph = lowered
+    stored = folder / "store" / graph.digest
+    assert [path.name for path in stored.iterdir()] == [GRAPH]
+    model = onnx.load(stored / GRAPH)
+    onnx.checker.check_model(model)
+    assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
+    assert list(model.metadata_props) == []
+    assert [node.name for node in model.graph.node if node.metadata_props or node.doc_string] == []
+    content = (stored / GRAPH).read_bytes()
+    for trace in (str(Path(__file__).parents[2]), str(folder), "site-packages", ".py", "tiny"):
+        assert trace.encode() not in content, trace
+
+
+def test_a_cut_residual_network_is_exported(store: FolderStore) -> None:
+    blueprint = Blueprint(factory="modelkit_nets:residual", inputs={"input": (1, 6, 6)})
+    module = nets.liven(blueprint.build())
+    found = couple.groups(module, blueprint.example())
+    blueprint = blueprint.then(couple.cut(module, found, [range(0, group.channels, 2) for group in found]))
+    graph = to_onnx(save_module(module, blueprint, store, store.scratch()), store, store.scratch())
+    images = np.random.default_rng(0).normal(size=(3, 1, 6, 6)).astype(np.float32)
+    with torch.no_grad():
+        expected = module(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(answers(store.folder(graph.digest) / GRAPH, images), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_module_that_cannot_be_exported_is_unfit(store: FolderStore) -> None:
+    blueprint = Blueprint(factory="modelkit_nets:stubborn", inputs={"input": (1, 6, 6)})
+    given = save_module(blueprint.build(), blueprint, store, store.scratch())
+    with pytest.raises(Unfit, match="the module cannot be exported to ONNX: RuntimeError: not today"):
+        to_onnx(given, store, store.scratch())
+
+
+def test_the_table_of_lowerings() -> None:
+    assert LOWERINGS == {("torch", "onnx"): to_onnx}
