@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 _FACTS = (
-    "stage", "data", "form", "package", "precisions", "better", "unit", "pairs", "quantities", "source", "departs", "use_when", "avoid_when",
+    "stage", "data", "form", "package", "precisions", "better", "unit", "pairs", "quantities", "source", "departs",
+    "use_when", "avoid_when",
 )  # fmt: skip
 """Class attributes that a unit's page shows, in this order, where it has them."""
 

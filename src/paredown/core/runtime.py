@@ -40,7 +40,7 @@ class Session(ABC):
     def run(self, feed: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one batch: input name -> array in, output name -> array out."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 an engine with nothing to free has nothing to do
         """Free what the engine holds; later calls to `run` are undefined."""
 
 

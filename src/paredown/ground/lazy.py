@@ -16,7 +16,6 @@ _EXTRAS = {
     "onnxscript": ("onnxscript", "compress"),
     "safetensors": ("safetensors", "compress"),
     "sklearn": ("scikit-learn", "compress"),
-    "psutil": ("psutil", "compress"),
 }
 
 
@@ -38,6 +37,15 @@ def need(module: str, purpose: str) -> ModuleType:
             raise
         package, extra = _EXTRAS.get(absent, (absent, "all"))
         raise MissingExtra(package, extra, purpose) from None
+
+
+def missing(module: str, purpose: str) -> str | None:
+    """None when an optional package can be imported, else what `need` would say."""
+    try:
+        need(module, purpose)
+    except MissingExtra as error:
+        return str(error)
+    return None
 
 
 def resolve(dotted: str, purpose: str) -> Any:

@@ -39,7 +39,7 @@ def mix(inputs: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def batch(inputs: tuple[Tensor, ...], generator: torch.Generator, *, blend: bool) -> tuple[Tensor, ...]:
-    """Augment a batch by the shape of its inputs: images are shifted; with `blend` each item of a single float input is mixed with another."""
+    """Augment a batch by the shape of its inputs: images are shifted; with `blend` items of a single float input are mixed."""
     changed = tuple(shift(item, generator) if item.dim() == 4 and item.is_floating_point() else item for item in inputs)
     if blend and len(changed) == 1 and changed[0].is_floating_point():
         return (mix(changed[0], generator),)

@@ -39,7 +39,14 @@ def magnitude(module: nn.Module, groups: Sequence[Group]) -> list[Tensor]:
 
 
 def fisher(
-    module: nn.Module, groups: Sequence[Group], feed: Mapping[str, Any], *, seed: int, draws: int = 4, temperature: float = 4.0, batch: int = 64
+    module: nn.Module,
+    groups: Sequence[Group],
+    feed: Mapping[str, Any],
+    *,
+    seed: int,
+    draws: int = 4,
+    temperature: float = 4.0,
+    batch: int = 64,
 ) -> list[Tensor]:
     """Per group, half the expected change of the answers when a channel is removed, shape (channels,).
 

@@ -59,7 +59,7 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
         for span in study.lost:
             if span.kind != "trial":
                 study.note(f"An earlier run ended in the middle of {span.kind}; its {span.wall_s or 0:.1f} s are booked as lost.")
-        study.note(results.provable(job.policy, len(splits.test))["text"])
+        listener.stage(results.provable(job.policy, len(splits.test))["text"])
         with open_shop(study, job, splits, listener) as shop:
             yield shop
 

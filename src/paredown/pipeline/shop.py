@@ -32,7 +32,6 @@ from paredown.protocol.bench import Bench
 from paredown.study.splits import Splits
 from paredown.study.study import Study
 
-
 _SAME = 1.05
 """Thread counts whose CPU time differs by less than this factor are equal: a sweep is too short to tell."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paredown.core.errors import BadData, Damaged, UsageError
-from paredown.core.finding import Finding, Outcome
+from paredown.core.finding import Finding, Level, Outcome
 from paredown.core.policy import Kind, Limit, Policy, Rule, Scale, Waiver
 from paredown.core.quantity import quantity
 from paredown.core.reading import How, Missing, Reading, reading_from_json
@@ -270,7 +270,7 @@ def check(target: str | Path, policy: Policy | str | Path | Mapping[str, Any] | 
         judged = policy
     else:
         judged = _recorded_policy(study, result) if policy is None else load(policy)
-    split, notes = str(model["split"]), []
+    split, notes = str(model["split"]), list[str]()
     asked = _answers(study, result, model, split)
     if asked is None:
         notes.append(f"The answers on {split} are gone from the study's cache, so that rules on quality stay inconclusive.")
@@ -290,7 +290,13 @@ def check(target: str | Path, policy: Policy | str | Path | Mapping[str, Any] | 
     )
     findings = judge(judged, evidence)
     return Checked(
-        study=study, policy=judged.name, recipe=model["recipe"], findings=findings, outcome=verdict(findings), split=split, notes=notes
+        study=study,
+        policy=judged.name,
+        recipe=model["recipe"],
+        findings=findings,
+        outcome=verdict(findings),
+        split=split,
+        notes=tuple(notes),
     )
 
 
@@ -334,13 +340,16 @@ def _recorded_policy(study: Path, result: Mapping[str, Any]) -> Policy:
             f"{study} was written by an earlier paredown that did not say which policy it ended with.\n  Give one: `--policy FILE`."
         )
     kept = record.value["policy"]
-    rules = [
-        Rule(**rule | {"kind": Kind(rule["kind"]), "limit": _limit(rule), "at_least": How(rule["at_least"]) if rule["at_least"] else None})
-        for rule in kept["rules"]
-    ]
+    rules = [Rule(**rule | _words(rule)) for rule in kept["rules"]]
     waivers = [Waiver(**waiver | {"until": date.fromisoformat(waiver["until"])}) for waiver in kept["waivers"]]
     fields = {"minimize": kept["minimize"], "confidence": kept["confidence"]}
     return Policy(name=record.value["name"], rules=rules, waivers=waivers, **fields)
+
+
+def _words(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of a recorded rule that are more than plain data."""
+    least = How(rule["at_least"]) if rule["at_least"] else None
+    return {"kind": Kind(rule["kind"]), "limit": _limit(rule), "level": Level(rule["level"]), "at_least": least}
 
 
 def _limit(rule: Mapping[str, Any]) -> Limit | None:

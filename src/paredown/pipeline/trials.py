@@ -186,6 +186,7 @@ def _refuse_chance(shop: Shop, quality: float, labels: Any, probabilities: Any) 
         for number in range(min(5, len(labels)))
     )
     raise BadModel(
-        f"the model as given has {shop.metric.name()} {quality:.3f} on validation; always answering the most frequent class has {chance:.3f}.\n{rows}\n"
+        f"the model as given has {shop.metric.name()} {quality:.3f} on validation; "
+        f"always answering the most frequent class has {chance:.3f}.\n{rows}\n"
         "  Check that `labels:` stands in the model's order and that `preprocess:` is what the model was trained with."
     )

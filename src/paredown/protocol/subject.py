@@ -71,7 +71,7 @@ def window(state: dict[str, Any], *, seconds: float) -> dict[str, Any]:
         seconds: Wall time of the window; the last call ends it.
 
     Returns:
-        {"wall_s", "items", "readings": {quantity: reading as JSON}, "laps_s": all of them where they are few, so that windows can be pooled}.
+        {"wall_s", "items", "readings": {quantity: reading as JSON}, "laps_s": all of them where they are few}.
     """
     answers, calls, meters = state["model"].program.answers, state["calls"], state["meters"]
     at, count, clock = state["at"], len(calls), time.perf_counter

@@ -12,7 +12,7 @@ from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.runtime import Host, Runtime, Session
 from paredown.core.technique import Store
-from paredown.ground.lazy import need
+from paredown.ground.lazy import missing, need
 
 _INT8 = (
     "QLinearConv",
@@ -36,8 +36,7 @@ class Onnxruntime(Runtime):
 
     def ready(self, host: Host) -> str | None:
         """Ready wherever the package is installed."""
-        need("onnxruntime", "the runtime onnxruntime")
-        return None
+        return missing("onnxruntime", "the runtime onnxruntime")
 
     def export(self, candidate: Candidate, store: Store, folder: Path) -> dict[str, Any]:
         """Copy the graph, count it, and check that 8-bit nodes really run in 8-bit kernels.

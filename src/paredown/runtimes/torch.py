@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from paredown.core.candidate import Candidate
 from paredown.core.runtime import Host, Runtime, Session
 from paredown.core.technique import Store
-from paredown.ground.lazy import need
+from paredown.ground.lazy import missing, need
 
 
 class Torch(Runtime):
@@ -22,8 +22,7 @@ class Torch(Runtime):
 
     def ready(self, host: Host) -> str | None:
         """Ready wherever the package is installed."""
-        need("torch", "the runtime torch")
-        return None
+        return missing("torch", "the runtime torch")
 
     def export(self, candidate: Candidate, store: Store, folder: Path) -> dict[str, Any]:
         """Copy blueprint and tensors; count the multiply-adds."""

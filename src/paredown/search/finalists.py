@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from statistics import NormalDist
 
 from paredown.core.trial import Trial
@@ -36,7 +36,7 @@ def chance_to_pass(
     """Predicted probability that the upper bound of the drop on test stays within the margin.
 
     Few validation rows flip, so what they say is joined with how far the answers have moved: a mean distance t between the probabilities of
-    both models counts like `_PRIOR_ROWS` rows of which t/2 were lost and t/4 gained. An export that changes nothing has t = 0; a student that
+    both models counts like `_PRIOR_ROWS` rows of which t/2 were lost and t/4 gained. An export that changes nothing has t = 0; one that
     happens to flip no row of validation has not. The best of many candidates looks better on validation than it is; this holds against it.
 
     Args:
@@ -74,7 +74,7 @@ def choose(contenders: Sequence[Contender], most: int = MOST) -> list[Contender]
     for size in range(1, most + 1):
         for group in combinations(useful, size):
             ordered = sorted(group, key=lambda item: (-item.chance, item.gain))
-            if any(later.gain <= earlier.gain for earlier, later in zip(ordered, ordered[1:])):
+            if any(later.gain <= earlier.gain for earlier, later in pairwise(ordered)):
                 continue
             worth, reach, before = 0.0, 1.0, 0.0
             for item in ordered:

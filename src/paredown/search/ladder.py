@@ -6,8 +6,8 @@
 3. The best of these, quantized.
 4. Compositions of a cheap and a good one.
 
-No technique is named here: stages, data needs and each technique's own `ladder` say what can be tried, so a new technique takes part as soon
-as it is installed.
+No technique is named here: stages, data needs and each technique's own `ladder` say what can be tried, so a new technique takes part as
+soon as it is installed.
 """
 
 from __future__ import annotations

@@ -27,17 +27,16 @@ class Cascade(Composition):
         return {"kind": "cascade", "at": self.at}
 
     def settings(self, first: Any, second: Any, labels: Any) -> list[dict[str, Any]]:
-        """The lowest threshold at which the pair loses no accuracy on validation against the second alone, if it answers at least a quarter."""
+        """The lowest threshold at which the pair is as accurate on validation as the second alone, if the first answers a quarter."""
         import numpy as np
 
-        sure = first.max(axis=1)
-        right_first, right_second = first.argmax(axis=1) == labels, second.argmax(axis=1) == labels
-        order = np.argsort(-sure, kind="stable")
-        # accuracy of the pair when the first answers its k surest rows
-        pair = np.concatenate([[0], np.cumsum(right_first[order].astype(int) - right_second[order].astype(int))])
-        good = np.flatnonzero(pair >= 0)
-        answered = int(good[-1])
-        if answered < len(labels) / 4:
+        grid = np.arange(1001) / 1000
+        step = np.searchsorted(grid, first.max(axis=1), side="right") - 1
+        order = np.argsort(-step, kind="stable")
+        # right answers that the pair has more than the second alone when the first answers its surest rows; rows of one step go together
+        lead = np.cumsum((first.argmax(axis=1) == labels)[order].astype(int) - (second.argmax(axis=1) == labels)[order])
+        last = np.flatnonzero(np.diff(step[order], append=-1))
+        good = last[lead[last] >= 0]
+        if not len(good) or good[-1] + 1 < len(labels) / 4:
             return []
-        at = float(np.floor(sure[order[answered - 1]] * 1000) / 1000)
-        return [{"at": min(max(at, 0.0), 1.0)}]
+        return [{"at": float(grid[step[order[good[-1]]]])}]

@@ -19,7 +19,7 @@ class Distill(Technique):
 
     student: str = knob.text(
         "half",
-        help="half, third, quarter, sixth or eighth of every layer's width; or `pkg.mod:function`; or a folder with model.safetensors and blueprint.json.",
+        help="half, third, quarter, sixth or eighth of every layer's width; or `pkg.mod:function`; or a folder with a blueprint.json.",
     )
     alpha: float = knob.share(
         0.1, help="Weight of the labels; the teacher's answers have the rest. 1 is plain retraining of a smaller model."
@@ -34,7 +34,7 @@ class Distill(Technique):
     data: ClassVar[DataNeed] = DataNeed.TRAINING
     source: ClassVar[str] = "Hinton et al. 2015, arXiv:1503.02531"
     departs: ClassVar[str] = (
-        "a student by share starts from the baseline's strongest channels; every other batch blends its rows, which a teacher can answer and labels cannot"
+        "a student by share starts from the baseline's strongest channels; every other batch blends rows, which only a teacher can answer"
     )
     use_when: ClassVar[str] = "training or unlabeled data are at hand and more than about 2x is wanted."
     avoid_when: ClassVar[str] = "there are only a few hundred rows and the margin is tight."

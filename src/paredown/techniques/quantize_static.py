@@ -65,8 +65,9 @@ class QuantizeStatic(Technique):
         )
 
 
-def _reader(base: type[Any], feed: Mapping[str, Any], batch: int = 32) -> Any:
+def _reader(base: type[Any], feed: Mapping[str, Any], most: int = 32) -> Any:
     count = len(next(iter(feed.values())))
+    batch = max(size for size in range(1, most + 1) if count % size == 0)  # histograms need batches of one size
 
     def batches() -> Iterator[dict[str, Any]]:
         for start in range(0, count, batch):

@@ -1,0 +1,81 @@
+"""`paredown measure`: the table and its boundary, commands with their own exit code, wrong usage."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from paredown.cli import measure
+from paredown.core.errors import UsageError
+from paredown.core.reading import How, Missing, Reading
+from paredown.pipeline.standalone import Measured
+from tiny_cli import leave
+from tiny_study import TinyStudy
+
+
+def test_a_comparison_shows_ratio_noise_floor_boundary_and_that_it_was_quick(tiny_study: TinyStudy, capfd) -> None:
+    code, out, err = leave(capfd, "measure", tiny_study.folder, "--against", "baseline", "--seconds", "1")
+    assert code == 0
+    assert "quantize_dynamic() @ onnxruntime" in out
+    assert "as_given @ onnxruntime" in out
+    line = next(line for line in out.splitlines() if line.startswith("CPU time"))
+    assert line.count("[") == 3  # both sides and the ratio with their intervals
+    assert "noise floor of CPU time" in out
+    assert "raw input to decoded answer" in out
+    assert "quick measurement: 1 s" in out
+    assert "measuring" in err
+
+
+def test_json_of_one_artifact(tiny_study: TinyStudy, capfd) -> None:
+    code, out, _ = leave(capfd, "measure", tiny_study.artifact, "--seconds", "1", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["against"] is None
+    assert found["target"]["readings"]["cpu_time"]["unit"] == "s"
+
+
+def _measured(low: float, high: float, floor: float) -> Measured:
+    ratio = Reading(quantity="cpu_time", value=(low + high) / 2, low=low, high=high, unit="x", how=How.MEASURED)
+    fields = dict.fromkeys(("artifact", "recipe", "other", "other_recipe", "windows", "window_s", "batch", "asked", "quick", "warnings"))
+    return Measured(readings={}, other_readings={}, ratios={"cpu_time": ratio}, noise_floor=floor, **fields)
+
+
+@pytest.mark.parametrize(("low", "high", "floor", "shown"), [(1.1, 1.2, 0.05, True), (1.1, 1.2, 0.15, False), (0.9, 1.2, 0, False)])
+def test_a_difference_below_the_noise_floor_is_not_shown(low: float, high: float, floor: float, shown: bool) -> None:
+    found = _measured(low, high, floor)
+    text = measure._ratio(found, found.ratios["cpu_time"], lambda reading, kind: "ratio")
+    assert ("no difference shown" in text) is not shown
+    assert measure._ratio(found, Missing(quantity="cpu_time", reason="x"), lambda reading, kind: "gone") == "gone"
+
+
+def test_a_command_keeps_its_stdout_and_its_exit_code(capfd) -> None:
+    code, out, err = leave(capfd, "measure", "--", sys.executable, "-c", "print('mine'); raise SystemExit(7)")
+    assert (code, out) == (7, "mine\n")
+    assert "exit code 7 after" in err
+    assert "CPU time" in err
+    assert "all processes that it waited for" in err
+
+
+def test_a_command_with_json_has_the_document_alone_on_stdout(capfd) -> None:
+    code, out, err = leave(capfd, "measure", "--json", "--", sys.executable, "-c", "print('--json is its own here')")
+    found = json.loads(out)
+    assert (code, found["exit_code"]) == (0, 0)
+    assert found["readings"]["energy"]["how"] == "estimated"
+    assert "--json is its own here" in err
+
+
+WRONG = {
+    "nothing": ((), "either TARGET or a command"),
+    "both": (("runs/x", "--", "ls"), "either TARGET or a command"),
+    "no command": (("--",), "either TARGET or a command"),
+    "command with data": (("--data", "x.csv", "--", "ls"), "--against and --data go with an artifact"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_usage(name: str) -> None:
+    words, message = WRONG[name]
+    with pytest.raises(UsageError, match=message):
+        measure.command.main([*words], standalone_mode=False)

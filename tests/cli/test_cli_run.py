@@ -1,0 +1,125 @@
+"""`paredown run`: verdict to exit code, progress, the dry run, and Ctrl-C."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from paredown.cli.progress import Progress
+from paredown.core.reading import How, Reading
+from paredown.core.trial import Trial
+from tiny_cli import leave
+from tiny_study import ONE_RECIPE, TinyStudy, shorten, write_tiny_job
+
+
+def test_a_finished_study_is_shown_again_and_nothing_is_repeated(tiny_study: TinyStudy, tmp_path: Path, capfd, monkeypatch) -> None:
+    shorten(monkeypatch, tmp_path)
+    before = json.loads((tiny_study.folder / "result.json").read_text())
+    code, out, err = leave(capfd, "run", tiny_study.job, "--study", tiny_study.folder)
+    after = json.loads((tiny_study.folder / "result.json").read_text())
+    assert code == 0
+    assert "Pass" in out
+    assert str(tiny_study.folder / "report.html") in out
+    assert "searching: ladder" in err
+    assert f"trial {before['trials'][-1]['id']}: quantize_dynamic() @ onnxruntime(threads=1): quality 100 %" in err
+    assert "J on trials so far" in err
+    assert after["trials"] == before["trials"]
+    assert after["rows"]["test_reads_here"] == before["rows"]["test_reads_here"]
+
+
+def test_what_nothing_can_satisfy_exits_4_and_json_is_the_result(tmp_path: Path, capfd, monkeypatch) -> None:
+    shorten(monkeypatch, tmp_path / "state")
+    job = write_tiny_job(tmp_path, "{rules: [{size: {max: 1 B}}, {quality: {drop: 5 %}}]}", ONE_RECIPE)
+    code, out, _ = leave(capfd, "run", job, "--study", tmp_path / "study", "--json")
+    found = json.loads(out)
+    assert (code, found["verdict"], found["chosen"]) == (4, "infeasible", None)
+    assert found["nearest"]["binds"] == "size"
+    assert not (tmp_path / "study" / "artifact").exists()
+    assert (tmp_path / "study" / "nearest-miss" / "artifact.json").exists()
+
+
+def test_a_dry_run_says_what_it_would_try_and_leaves_no_trace(tmp_path: Path, capfd, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    job = write_tiny_job(tmp_path, search="{exclude: [cascade]}")
+    code, out, _ = leave(capfd, "run", job, "--dry-run")
+    assert code == 0
+    assert "nothing is spent" in out
+    assert "can show a drop of" in out
+    assert [line.split()[1:] for line in out.splitlines() if line.startswith("  quantize_static ")] == [["will", "be", "tried"]]
+    assert "cascade" in out
+    assert not (tmp_path / "runs").exists()
+    assert json.loads(leave(capfd, "run", job, "--dry-run", "--json")[1])["rows"]["test"] > 0
+
+
+def test_a_job_that_is_not_there_and_an_unknown_technique(tmp_path: Path, capfd) -> None:
+    code, _, err = leave(capfd, "run", tmp_path / "none.yaml")
+    assert code == 2
+    assert "none.yaml" in err
+    job = write_tiny_job(tmp_path, search="{exclude: [prune_chanels]}")
+    code, _, err = leave(capfd, "run", job, "--dry-run")
+    assert code == 2
+    assert "tiny.yaml:7" in err
+    assert "Did you mean 'prune_channels'?" in err
+
+
+def test_ctrl_c_says_how_to_go_on_and_a_running_study_is_told_from_a_finished_one(tmp_path: Path, capfd) -> None:
+    job, study = write_tiny_job(tmp_path), tmp_path / "study"
+    words = [sys.executable, "-m", "paredown", "run", str(job), "--study", str(study)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 30
+    while time.monotonic() < until and not (study / "ledger.sqlite").exists():
+        time.sleep(0.05)
+    code, _, err = leave(capfd, "run", job, "--study", study)
+    assert code == 2
+    assert f"is held by process {process.pid} on" in err
+    code, _, err = leave(capfd, "report", study)
+    assert code == 2
+    assert "its run has not ended" in err
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert f"Nothing that was recorded is lost; go on with `paredown run {job} --study {study}`" in err
+    assert "Traceback" not in err
+
+
+def _progress(terminal: bool) -> tuple[Progress, io.StringIO, list[float]]:
+    out, now = io.StringIO(), [0.0]
+    console = Console(file=out, force_terminal=terminal, width=200, highlight=False, color_system=None)
+    return Progress(console, clock=lambda: now[0]), out, now
+
+
+def test_plain_progress_is_one_line_per_event_and_few_steps() -> None:
+    progress, out, now = _progress(terminal=False)
+    with progress:
+        progress.stage("searching: [ladder]")
+        for second in range(25):
+            now[0] = float(second)
+            progress.step("measuring", second, 25)
+        now[0] = 75
+        ratio = Reading(quantity="cpu_time", value=3.04, unit="x", how=How.MEASURED)
+        progress.trial(Trial(id=4, recipe="a() @ b", quality=0.5, ratios={"cpu_time": ratio}, energy_j=12))
+        progress.trial(Trial(id=5, recipe="c() @ b", state="failed", reason="it is too large.", energy_j=3))
+    assert [line.strip() for line in out.getvalue().splitlines()] == [
+        "0:00  searching: [ladder]",
+        "0:10    measuring 10/25",
+        "0:20    measuring 20/25",
+        "1:15    trial 4: a() @ b: quality 50.0 %, 3x less CPU time; 12.0 J on trials so far",
+        "1:15    trial 5: c() @ b: failed: it is too large; 15.0 J on trials so far",
+    ]
+
+
+def test_a_terminal_has_a_live_line_with_stage_step_trials_and_joules() -> None:
+    progress, out, _ = _progress(terminal=True)
+    with progress:
+        progress.stage("searching: ladder")
+        progress.trial(Trial(id=4, recipe="a() @ b", energy_j=2))
+        progress.step("build", 1, 9)
+        progress._live.refresh()
+    assert "searching: ladder  build 1/9  (1 trial, 2.00 J on trials so far)" in out.getvalue()
