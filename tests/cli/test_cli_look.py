@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from paredown.core.errors import BadKnob, UnknownName, UsageError
 from paredown.core.knob import knobs
 from paredown.core.trial import Trial
 from paredown.ground import registry
+from paredown.techniques.quantize_dynamic import QuantizeDynamic
 
 
 def answer(module, *words: str) -> str:
@@ -56,13 +58,16 @@ def test_list_of_an_unknown_kind() -> None:
         refuse(listing, "technique")
 
 
+@dataclass(frozen=True, kw_only=True)
+class QuantizeTwice(QuantizeDynamic):
+    """A technique that a package of somebody else could bring."""
+
+
 @pytest.fixture
 def stranger(monkeypatch: pytest.MonkeyPatch):
     """Two third-party techniques: one that works and one whose module is not there."""
     points = [
-        metadata.EntryPoint(
-            name="quantize_twice", value="paredown.techniques.quantize_dynamic:QuantizeDynamic", group="paredown.techniques"
-        ),
+        metadata.EntryPoint(name="quantize_twice", value="test_cli_look:QuantizeTwice", group="paredown.techniques"),
         metadata.EntryPoint(name="broken_one", value="no_such_module_here:Broken", group="paredown.techniques"),
     ]
     monkeypatch.setattr(metadata, "entry_points", lambda group: points if group == "paredown.techniques" else [])

@@ -72,18 +72,21 @@ def test_a_job_that_is_not_there_and_an_unknown_technique(tmp_path: Path, capfd)
 def test_ctrl_c_says_how_to_go_on_and_a_running_study_is_told_from_a_finished_one(tmp_path: Path, capfd) -> None:
     job, study = write_tiny_job(tmp_path), tmp_path / "study"
     words = [sys.executable, "-m", "paredown", "run", str(job), "--study", str(study)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 30
-    while time.monotonic() < until and not (study / "ledger.sqlite").exists():
-        time.sleep(0.05)
-    code, _, err = leave(capfd, "run", job, "--study", study)
-    assert code == 2
-    assert f"is held by process {process.pid} on" in err
-    code, _, err = leave(capfd, "report", study)
-    assert code == 2
-    assert "its run has not ended" in err
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            until = time.monotonic() + 60
+            while process.poll() is None and time.monotonic() < until and not (study / "ledger.sqlite").exists():
+                time.sleep(0.05)
+            code, _, err = leave(capfd, "run", job, "--study", study)
+            assert code == 2
+            assert f"is held by process {process.pid} on" in err
+            code, _, err = leave(capfd, "report", study)
+            assert code == 2
+            assert "its run has not ended" in err
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (process.returncode, out) == (130, "")
     assert f"Nothing that was recorded is lost; go on with `paredown run {job} --study {study}`" in err
     assert "Traceback" not in err

@@ -42,12 +42,7 @@ def test_the_example_of_the_plan() -> None:
     text = 'distill(student="half") > prune_channels(keep=0.6) > recover(epochs=2) > quantize_static() @ onnxruntime(threads=1)'
     recipe = parse(text)
     assert recipe == Chain(
-        (
-            Step.of("distill", student="half"),
-            Step.of("prune_channels", keep=0.6),
-            Step.of("recover", epochs=2),
-            Step.of("quantize_static"),
-        ),
+        (Step.of("distill", student="half"), Step.of("prune_channels", keep=0.6), Step.of("recover", epochs=2), Step.of("quantize_static")),
         Engine.of("onnxruntime", threads=1),
     )
     assert recipe.parts == ()

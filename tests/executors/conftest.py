@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-VERBS = '''
+VERBS = """
 import ctypes, os, signal, subprocess, sys, time
 
 
@@ -92,7 +92,7 @@ def segfault(state):
 
 def variable(state, name):
     return os.environ.get(name)
-'''
+"""
 
 
 @pytest.fixture(scope="session")

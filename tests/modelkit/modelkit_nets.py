@@ -53,9 +53,7 @@ def flat(classes: int = 3) -> nn.Module:
 
 def perceptron(classes: int = 3) -> nn.Module:
     """Two hidden layers."""
-    return nn.Sequential(
-        nn.Flatten(), nn.Linear(36, 16), nn.ReLU(), nn.LayerNorm(16), nn.Linear(16, 8), nn.PReLU(8), nn.Linear(8, classes)
-    )
+    return nn.Sequential(nn.Flatten(), nn.Linear(36, 16), nn.ReLU(), nn.LayerNorm(16), nn.Linear(16, 8), nn.PReLU(8), nn.Linear(8, classes))
 
 
 def shuffled(classes: int = 3) -> nn.Module:

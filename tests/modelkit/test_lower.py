@@ -74,4 +74,4 @@ def test_a_module_that_cannot_be_exported_is_unfit(store: FolderStore) -> None:
 
 
 def test_the_table_of_lowerings() -> None:
-    assert LOWERINGS == {("torch", "onnx"): to_onnx}
+    assert {("torch", "onnx"): to_onnx} == LOWERINGS

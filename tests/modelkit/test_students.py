@@ -86,5 +86,5 @@ def test_unlabeled_rows_teach_when_the_labels_have_no_weight(tmp_path: Path) -> 
     assert "on 40 rows" in made.note
     with pytest.raises(Unfit, match=r"the job has no train data; with unlabeled rows alone set alpha=0\."):
         Distill(epochs=1, alpha=0.5).apply(given, context)
-    with pytest.raises(Unfit, match="the job has no (train|unlabeled) data"):
+    with pytest.raises(Unfit, match=r"the job has no (train|unlabeled) data"):
         Distill(epochs=1, alpha=0.0).apply(given, replace(whole, data={}))

@@ -16,10 +16,10 @@ from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel, UnknownName
 from paredown.core.job import ModelSpec
 from paredown.core.model import ModelSource
+from paredown.modelkit.blueprint import open_module
 from paredown.models.builtin import Builtin
 from paredown.models.onnx import Onnx
 from paredown.models.python import Python
-from paredown.modelkit.blueprint import open_module
 from paredown.testing import tiny
 from paredown.testing.contracts import check_model_source
 
@@ -108,7 +108,9 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path, source: ModelSource
 
 def test_a_graph_has_to_fit_the_task(tmp_path: Path, graph: Path) -> None:
     entry = spec("onnx", "model.onnx")
-    said = r"model\.onnx takes the inputs input; the task feeds pixels\.\n  Name the graph's input in the job: `preprocess: \{input: input\}`"
+    said = (
+        r"model\.onnx takes the inputs input; the task feeds pixels\.\n  Name the graph's input in the job: `preprocess: \{input: input\}`"
+    )
     with pytest.raises(BadModel, match=said):
         prepare(Onnx(), entry, tmp_path, {"pixels": (1, 6, 6)})
     with pytest.raises(BadModel, match=r"model\.onnx answers with 3 numbers per row; the data have 7 classes\."):

@@ -69,6 +69,16 @@ def test_wrong_targets_say_what_is_there(copy: Path, tmp_path: Path) -> None:
         targets.other_of("baseline", Path(alone))
 
 
+def test_the_baseline_is_known_before_the_run_has_ended(copy: Path) -> None:
+    given = targets.baseline_of(copy)
+    (copy / "result.json").unlink()
+    assert targets.baseline_of(copy) == given
+    (copy / "ledger.sqlite").unlink()
+    Ledger.open(copy / "ledger.sqlite").close()
+    with pytest.raises(UsageError, match=r"has no baseline yet: its run has only begun"):
+        targets.baseline_of(copy)
+
+
 def test_a_study_whose_files_are_gone_or_damaged(copy: Path) -> None:
     shutil.rmtree(targets.baseline_of(copy))
     with pytest.raises(Damaged, match=r"(?s)the baseline's artifact, is gone .*--fresh"):

@@ -11,7 +11,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +25,8 @@ HERE = Path(__file__).parent
 
 
 @pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def _short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     shorten(monkeypatch, tmp_path / "state")
-    yield
 
 
 def records(study: Path) -> list[tuple[int, str, str, str]]:
@@ -48,7 +46,21 @@ def test_a_pass_releases_the_bytes_that_were_measured_with_result_report_and_evi
 
 def test_result_json_has_the_keys_that_scripts_read(tiny_study: TinyStudy) -> None:
     result = json.loads((tiny_study.folder / "result.json").read_text())
-    whole = {"format", "name", "verdict", "unit", "baseline", "fastest_fp32", "chosen", "nearest", "front", "findings", "rows", "search", "host"}
+    whole = {
+        "format",
+        "name",
+        "verdict",
+        "unit",
+        "baseline",
+        "fastest_fp32",
+        "chosen",
+        "nearest",
+        "front",
+        "findings",
+        "rows",
+        "search",
+        "host",
+    }
     assert whole <= set(result)
     chosen = {"recipe", "why", "runtime", "threads", "batch", "quality", "readings", "ratios", "ratios_vs_fastest_fp32", "ratios_as_found"}
     assert chosen | {"compression_rate", "efficiency", "artifact"} <= set(result["chosen"])
@@ -155,7 +167,7 @@ def test_a_job_made_in_python_is_checked_too(tmp_path: Path) -> None:
     from paredown.study.jobfile import read_job
 
     job = read_job(write_tiny_job(tmp_path))
-    with pytest.raises(UnknownName, match="no strategy 'lader'. Did you mean 'ladder'"):
+    with pytest.raises(UnknownName, match=r"no strategy 'lader'\. Did you mean 'ladder'"):
         check_units(replace(job, search=replace(job.search, strategy="lader")))
 
 
@@ -256,7 +268,12 @@ def test_a_technique_of_another_package_is_searched_and_reported_and_a_crash_cos
     study = tmp_path / "study"
     script.write_text(RUN.format(here=str(HERE.parent), state=str(tmp_path / "state"), job=str(job), study=str(study)))
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=True, env=os.environ | {"PYTHONPATH": str(package)}
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(package)},
     )
     assert done.stdout.split()[-1] == "pass"
     trials = {trial["recipe"].partition("(")[0]: trial for trial in json.loads((study / "result.json").read_text())["trials"]}

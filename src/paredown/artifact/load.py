@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from paredown.core.errors import BadData, Damaged
+from paredown.core.errors import BadData, Damaged, ParedownError
 from paredown.core.runtime import Session
 from paredown.ground import registry
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MANIFEST = "artifact.json"
+_NEEDED = ("program", "graphs", "encode", "decode", "labels")
 
 
 class Model:
@@ -82,7 +83,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The content of artifact.json.
 
     Raises:
-        Damaged: It is absent, is not JSON or has another format.
+        Damaged: It is absent, is not JSON, has another format or lacks an entry.
     """
     path = folder / MANIFEST
     try:
@@ -94,6 +95,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != 1:
         found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
         raise Damaged(f"{path} has format {found!r}; this version of paredown reads format 1.")
+    absent = [key for key in _NEEDED if key not in manifest]
+    if absent:
+        raise Damaged(f"{path} lacks {', '.join(absent)}.")
     return manifest
 
 
@@ -118,7 +122,9 @@ def open_program(manifest: Mapping[str, Any], folder: Path, threads: int | None 
             raise Damaged(f"{file} is missing from the artifact.\n  `paredown verify {folder}` lists what else is.")
         try:
             sessions[graph["name"]] = engine.open(file.parent, file.name, placement)
-        except (RuntimeError, ValueError, OSError) as error:
+        except ParedownError:
+            raise
+        except Exception as error:  # engines raise classes of their own
             raise Damaged(f"{file} cannot be opened by {graph['runtime']}: {str(error)[:300]}") from error
     return Model(manifest, sessions)
 

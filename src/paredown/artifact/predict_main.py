@@ -59,12 +59,13 @@ def read_inputs(path: Path) -> Any:
 
 def _array(path: Path) -> Any:
     try:
-        found = np.load(path, allow_pickle=False)
-        if path.suffix.lower() == ".npy":
-            return found
-        return found[next((name for name in ("X", "x", "inputs", "images") if name in found), found.files[0])]
-    except ValueError:
-        raise ValueError("it is no numpy file, or it holds pickled objects, which are never read.") from None
+        with path.open("rb") as raw:
+            found = np.load(raw, allow_pickle=False)
+            if path.suffix.lower() == ".npy":
+                return found
+            return found[next((name for name in ("X", "x", "inputs", "images") if name in found), found.files[0])]
+    except (ValueError, AttributeError):  # a file of the one kind under the other's ending has no `files`, or no array
+        raise ValueError("it is no numpy file of its ending, or it holds pickled objects, which are never read.") from None
 
 
 def main(arguments: list[str]) -> int:

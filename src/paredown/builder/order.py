@@ -49,6 +49,7 @@ def check(recipe: Recipe) -> None:
         if last == Stage.QUANTIZE:
             raise BadRecipe(f"{name} after {last_name}: nothing changes tensors after quantization; put {name} first.")
         if stage < last and not (recovered and stage.repeats):
-            raise BadRecipe(f"{name} after {last_name}: {stage.name.lower()} comes before {last.name.lower()}, or after a recover step.")
+            again = ", or after a recover step" if stage.repeats else ""
+            raise BadRecipe(f"{name} after {last_name}: {stage.name.lower()} comes before {last.name.lower()}{again}.")
         recovered = recovered or stage == Stage.RECOVER
         last, last_name = stage, name

@@ -55,7 +55,7 @@ def command(recipe: str, job: str, study: str | None, out: str | None, as_json: 
     for note in trial.notes:
         screen.say(f"  {note}")
     screen.say()
-    screen.say(f"artifact: {done.folder}")
+    screen.say(f"artifact: {done.folder}; `paredown measure {done.folder} --against {done.study}` measures it at length")
 
 
 def _plain(reading: object) -> dict[str, object]:

@@ -98,7 +98,7 @@ def _candidate(shop: Shop, final: Final, folder: str) -> dict[str, Any]:
         high = final.quality / energy.low if energy.low else None
         efficiency = {"value": final.quality / energy.value, "low": low, "high": high, "unit": "1/J", "how": str(energy.how)}
     return out | {
-        "why": _why(shop, final),
+        "why": _why(shop, final, folder == "artifact"),
         "steps": _steps(parse(trial.recipe), notes),
         "split": final.split,
         "quality_drop": asdict(final.drop) | {"scale": str(limit.scale) if limit is not None else "relative"},
@@ -114,10 +114,15 @@ def _candidate(shop: Shop, final: Final, folder: str) -> dict[str, Any]:
     }
 
 
-def _why(shop: Shop, final: Final) -> str:
+def _why(shop: Shop, final: Final, chosen: bool) -> str:
     quantity = shop.job.policy.minimize
     ratio = final.ratios.get(quantity)
-    text = f"of all that passed it takes the least {quantity}" if not final.blocked else "of all tried it comes nearest to the policy"
+    if chosen:
+        text = f"of all that passed it takes the least {quantity}"
+    elif final.blocked:
+        text = "of all tried it comes nearest to the policy"
+    else:
+        return f"it breaks no rule, but nothing that was tried takes less {quantity} than the model as given. {final.trial.why}"
     if isinstance(ratio, Reading):
         text += f": {ratio.value:.1f} times less than the model as given"
     return f"{text}. {final.trial.why}"

@@ -1,4 +1,4 @@
-"""What a command's TARGET means: the folder of an artifact or of a study. Light: files and the standard library only."""
+"""What a command's TARGET means: the folder of an artifact or of a study. Light: a database is only opened before a run has ended."""
 
 from __future__ import annotations
 
@@ -75,13 +75,24 @@ def artifact_of(target: Path, *, nearest: bool = False) -> Path:
 
 
 def baseline_of(study: Path) -> Path:
-    """The artifact of a study's model as given.
+    """The artifact of a study's model as given; it is there before the study's run has ended.
 
     Raises:
-        UsageError: As `result_of`.
-        Damaged: It is gone from the study's cache.
+        UsageError: The folder holds no study, or one whose baseline does not exist yet.
+        Damaged: The artifact is gone from the study's cache, or result.json or the ledger is damaged.
     """
-    folder: Path = study / "cache" / "artifacts" / result_of(study)["baseline"]["artifact"]
+    if (study / RESULT).is_file() or not is_study(study):
+        digest = result_of(study)["baseline"]["artifact"]
+    else:
+        from paredown.study.ledger import Ledger
+        from paredown.study.study import trials
+
+        with Ledger.open(study / LEDGER, read_only=True) as ledger:
+            found = [trial.artifact for trial in trials(ledger) if trial.role == "baseline"]
+        if not found:
+            raise UsageError(f"{study} has no baseline yet: its run has only begun.\n  Wait for it, or go on with `paredown run JOB`.")
+        digest = found[0]
+    folder: Path = study / "cache" / "artifacts" / digest
     if not (folder / CARD).is_file():
         raise Damaged(f"{folder}, the baseline's artifact, is gone from the study's cache.\n  Run the job again with `--fresh`.")
     return folder

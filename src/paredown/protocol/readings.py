@@ -41,6 +41,7 @@ def of_windows(windows: Windows, side: str) -> dict[str, Reading | Missing]:
             value = low = high = max(series)
         else:
             value, low, high = mean_interval(series)
+            low = max(low, 0.0)
         if first.low is not None and first.high is not None and first.value and first.how != How.MEASURED:
             # an estimate carries the uncertainty of its model beside the spread of the windows
             low, high = low * first.low / first.value, high * first.high / first.value

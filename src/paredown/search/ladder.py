@@ -3,7 +3,7 @@
 1. What needs no training: quantization of the model as given.
 2. Each technique on tensors alone, mildest setting first, followed by recovery where it cuts; harder settings only while the last one
    kept the quality and gained something.
-3. The best of these, quantized.
+3. The best of these, quantized; the second best too where that helped.
 4. Compositions of a cheap and a good one.
 
 No technique is named here: stages, data needs and each technique's own `ladder` say what can be tried, so a new technique takes part as
@@ -80,7 +80,7 @@ def _second(situation: Situation, engine: str) -> Iterator[Proposal]:
 
 
 def _third(situation: Situation, engine: str) -> Iterator[Proposal]:
-    """The two best tensor recipes on this engine, quantized by what quantized the model as given best."""
+    """The best tensor recipes on this engine, quantized by what quantized the model as given best."""
     quantizers = [(unit, values) for unit in _of(situation, Stage.QUANTIZE) for values in unit.ladder]
     ranked = sorted(
         ((found, unit, values) for unit, values in quantizers if (found := _result(situation, _chain(engine, (unit, values))))),
@@ -93,9 +93,11 @@ def _third(situation: Situation, engine: str) -> Iterator[Proposal]:
     chains = [(trial, parse(trial.recipe)) for trial in sorted(good, key=situation.gain, reverse=True)]
     bases = [(trial, chain) for trial, chain in chains if isinstance(chain, Chain) and _is_tensors(situation, chain, engine)]
     for trial, chain in bases[:2]:
-        steps = (*chain.steps, Step.of(unit.name(), **values))
-        why = f"trial {trial.id} is among the best without quantization; {unit.name()} may add to it."
-        yield Proposal(recipe=Chain(steps, Engine.of(engine)), why=why)
+        recipe = Chain((*chain.steps, Step.of(unit.name(), **values)), Engine.of(engine))
+        yield Proposal(recipe=recipe, why=f"trial {trial.id} is among the best without quantization; {unit.name()} may add to it.")
+        found = _result(situation, recipe)
+        if found is None or situation.gain(found) <= situation.gain(trial):
+            return
 
 
 def _is_tensors(situation: Situation, chain: Chain, engine: str) -> bool:

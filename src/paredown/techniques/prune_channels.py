@@ -30,7 +30,7 @@ class PruneChannels(Technique):
     departs: ClassVar[str] = "channels beside heads and neurons; greedy by loss per multiply-add saved, counted anew after each cut"
     use_when: ClassVar[str] = "the network is wide for its task; follow with recover."
     avoid_when: ClassVar[str] = "more than about half is cut in one step without training data to recover."
-    ladder: ClassVar[Sequence[Mapping[str, Any]]] = ({}, {"keep": 0.25}, {"keep": 0.12})
+    ladder: ClassVar[Sequence[Mapping[str, Any]]] = ({"keep": 0.4}, {"keep": 0.15})
 
     def apply(self, candidate: Candidate, context: Context) -> Candidate:
         """Score, choose and cut a copy; batch norms are measured again."""

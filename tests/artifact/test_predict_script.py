@@ -1,0 +1,140 @@
+"""An artifact's `predict.py` answers alone: without paredown, from any folder, the same as `load().predict`."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from paredown.artifact.load import load
+from paredown.artifact.predict_main import main, read_inputs
+from paredown.testing import tiny
+
+IMAGES = tiny.rows(30, 8).inputs
+ALONE = """
+import runpy, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("paredown", "torch", "onnx", "pydantic", "sqlalchemy"):
+            raise ModuleNotFoundError(f"{name} is not here", name=name)
+
+sys.meta_path.insert(0, Absent())
+script, *sys.argv[1:] = sys.argv[1:]
+sys.argv[0] = script
+runpy.run_path(script, run_name="__main__")
+"""
+
+
+def alone(folder: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    command = [sys.executable, "-I", "-c", ALONE, str(folder / "predict.py"), *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
+
+
+@pytest.mark.parametrize("form", ["single", "cascade"])
+def test_images_are_answered_as_by_load(packed: Any, tmp_path: Path, form: str) -> None:
+    folder = getattr(packed, form)
+    np.save(tmp_path / "images.npy", IMAGES)
+    done = alone(folder, tmp_path, "images.npy")
+    assert (done.stderr, done.returncode) == ("", 0)
+    with load(folder) as model:
+        assert done.stdout.splitlines() == model.predict(IMAGES)
+        shares = alone(folder, tmp_path, "images.npy", "--proba").stdout.splitlines()
+        np.testing.assert_allclose(np.loadtxt(shares, delimiter=","), model.predict_proba(IMAGES), atol=1e-6)
+
+
+def test_a_table_is_answered_as_by_load(packed: Any, tmp_path: Path) -> None:
+    rows = [{"age": 20 + at, "job": ["cook", "Lehrerin", "", "pilot"][at % 4], "size": "lmsx"[at % 3]} for at in range(25)]
+    rows[3]["age"] = ""
+    with (tmp_path / "rows.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["size", "age", "job"])
+        writer.writeheader()
+        writer.writerows(rows)
+    done = alone(packed.table, tmp_path, "rows.csv")
+    with load(packed.table) as model:
+        assert (done.stdout.splitlines(), done.stderr) == (model.predict(rows), "")
+    (tmp_path / "rows.json").write_text(json.dumps(rows), "utf-8")
+    assert alone(packed.table, tmp_path, "rows.json").stdout == done.stdout
+
+
+@pytest.mark.parametrize("form", ["single", "cascade", "table", "torch"])
+def test_the_script_imports_nothing_of_ours(packed: Any, form: str) -> None:
+    source = (getattr(packed, form) / "predict.py").read_text("utf-8")
+    tree = ast.parse(source)
+    modules = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    modules |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    tops = {name.partition(".")[0] for name in modules}
+    assert tops - sys.stdlib_module_names == {"numpy", "onnxruntime", "PIL"}
+
+
+def test_wrong_usage_is_said_without_a_traceback(packed: Any, tmp_path: Path) -> None:
+    np.save(tmp_path / "wide.npy", np.zeros((2, 9, 9)))
+    cases = {
+        (): (2, "usage: python predict.py INPUT [--proba]", ""),
+        ("lost.npy",): (2, "", "lost.npy does not exist."),
+        ("wide.npy",): (2, "", "wide.npy: the inputs have shape (2, 9, 9); one image is (6, 6)"),
+    }
+    for arguments, (code, out, err) in cases.items():
+        done = alone(packed.single, tmp_path, *arguments)
+        assert done.returncode == code
+        assert done.stdout.startswith(out)
+        assert done.stderr.startswith(err)
+        assert "Traceback" not in done.stderr
+    assert alone(packed.torch, tmp_path, "wide.npy").stderr.startswith(
+        "this script runs onnxruntime graphs; model.safetensors needs torch."
+    )
+
+
+def test_files_are_read_by_their_ending(tmp_path: Path) -> None:
+    from PIL import Image
+
+    picture = np.arange(36, dtype=np.uint8).reshape(6, 6)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    np.savez(tmp_path / "b.npz", other=np.zeros(1), X=picture)
+    np.savez(tmp_path / "c.npz", pixels=picture)
+    for name in ("a.png", "b.npz", "c.npz"):
+        np.testing.assert_array_equal(read_inputs(tmp_path / name), picture)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.npy", b"", "cannot be read"),
+        ("a.npz", b"PK\x03\x04 cut", "cannot be read"),
+        ("a.json", b"{", "cannot be read"),
+        ("a.csv", b"age,job\n", "it holds no row below a header"),
+        ("a.xls", b"x", r"its ending '\.xls' is not one of"),
+        ("a.png", b"no picture", "cannot be read"),
+    ],
+)
+def test_files_that_cannot_be_read_are_refused(
+    packed: Any,
+    tmp_path: Path,
+    name: str,
+    content: bytes,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    monkeypatch.setattr("paredown.artifact.predict_main.__file__", str(packed.single / "predict.py"))
+    assert main([str(tmp_path / name)]) == 2
+    said = capsys.readouterr().err
+    assert name in said
+    assert re.search(message, said)
+
+
+def test_pickles_are_never_read(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match=r"it is no numpy file .*or it holds pickled objects, which are never read"):
+        read_inputs(tmp_path / "a.npy")

@@ -1,0 +1,152 @@
+"""Windows side by side: in turns, one at a time, and a model against itself comes out even."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from paredown.core.errors import Damaged
+from paredown.protocol import bench as benches
+from paredown.protocol.bench import SCREENING, Bench, Plan, Side, Windows, mean_interval
+from paredown.stats.ratios import ratio
+
+SHORT = Plan(rounds=4, window_s=0.08, warm_s=0.02, warm_most=2)
+
+
+def cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@pytest.fixture(scope="module")
+def measured(made: Any) -> tuple[Windows, list[tuple[int, int]]]:
+    ticks: list[tuple[int, int]] = []
+    with Bench(made.rows) as bench:
+        sides = [Side(name="heavy", artifact=made.heavy), Side(name="light", artifact=made.light), Side(name="again", artifact=made.light)]
+        return bench.measure(sides, SHORT, tick=lambda done, total: ticks.append((done, total))), ticks
+
+
+def test_windows_are_interleaved_there_and_back(measured: tuple[Windows, list[tuple[int, int]]]) -> None:
+    windows, ticks = measured
+    # a refused window is taken again in its place
+    turns = [side for (side, _), _ in groupby(windows.raw, key=lambda window: (window["side"], window["round"]))]
+    assert turns == ["heavy", "light", "again", "again", "light", "heavy"] * 2
+    assert ticks == [(done, 4) for done in range(1, 5)]
+    assert {name: len(series) for name, series in windows.sides.items()} == {"heavy": 4, "light": 4, "again": 4}
+    assert windows.wall_s >= 12 * 0.08
+    assert all(seconds > 0 for seconds in windows.cold_s.values())
+    assert windows.cold_s.keys() == windows.sides.keys()
+
+
+def test_a_model_against_itself_is_even_and_a_heavy_one_is_not(measured: tuple[Windows, list[tuple[int, int]]]) -> None:
+    windows, _ = measured
+    even, _, _ = ratio(windows.series("light", "cpu_time"), windows.series("again", "cpu_time"))
+    assert 0.7 < even < 1.3
+    # two matrices of 1500 and more against two of 4
+    assert ratio(windows.series("heavy", "cpu_time"), windows.series("light", "cpu_time"))[0] > 3
+
+
+def test_windows_are_plain_data_and_back(measured: tuple[Windows, list[tuple[int, int]]]) -> None:
+    import json
+
+    windows, _ = measured
+    again = Windows(**json.loads(json.dumps(windows.json())))
+    assert again.series("heavy", "cpu_time") == windows.series("heavy", "cpu_time")
+    assert again.json() == windows.json()
+
+
+def test_who_is_not_in_its_window_stands_still(made: Any) -> None:
+    with Bench(made.rows) as bench:
+        still, busy = Side(name="still", artifact=made.heavy), Side(name="busy", artifact=made.light)
+        bench.open(still)
+        bench.open(busy)
+        pids = {name: worker.pid for name, (worker, _) in bench._open.items()}
+        time.sleep(0.05)
+        assert {state_of(pid) for pid in pids.values()} == {"T"}
+        before = {name: cpu_ticks(pid) for name, pid in pids.items()}
+        bench.measure([busy], Plan(rounds=3, window_s=0.15, warm_s=0.02, warm_most=1))
+        after = {name: cpu_ticks(pid) for name, pid in pids.items()}
+        assert after["still"] == before["still"]
+        assert after["busy"] - before["busy"] > 0.2 * os.sysconf("SC_CLK_TCK")
+        assert {name: worker.pid for name, (worker, _) in bench._open.items()} == pids
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
+
+
+def test_a_disturbed_window_is_taken_again_twice_at_most(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = iter([("steal",), (), ("steal",), ("steal",), ("steal",), ()])
+    monkeypatch.setattr(benches, "close_gate", lambda mark: next(said))
+    with Bench(made.rows) as bench:
+        windows = bench.measure([Side(name="a", artifact=made.light)], Plan(rounds=3, window_s=0.02, warm_s=0.01, warm_most=1))
+    assert [(window["round"], window["reasons"]) for window in windows.raw] == [
+        (0, ["steal"]),
+        (0, []),
+        (1, ["steal"]),
+        (1, ["steal"]),
+        (1, ["steal"]),
+        (2, []),
+    ]
+    assert len(windows.sides["a"]) == 3
+
+
+def test_few_laps_of_all_windows_are_kept_together(made: Any) -> None:
+    with Bench(made.rows, batch=64) as bench:
+        windows = bench.measure([Side(name="a", artifact=made.heavy)], Plan(rounds=3, window_s=0.05, warm_s=0.01, warm_most=1))
+    counted = [len(window["laps_s"]) for window in windows.raw if not window["reasons"]]
+    assert len(windows.laps_s["a"]) >= sum(counted) > 3
+
+
+def test_sweep_graph_time_and_cold_start(made: Any) -> None:
+    with Bench(made.rows) as bench:
+        found = bench.sweep(made.heavy, [1, 2])
+        assert list(found) == [1, 2]
+        assert all(0 < seconds < 0.1 for seconds in found.values())
+        bench.open(Side(name="a", artifact=made.heavy))
+        inside = bench.graph_time("a", 0.05)
+        assert inside is not None
+        assert 0 < inside < 2 * found[1]
+        bench.open(Side(name="pair", artifact=made.pair))
+        assert bench.graph_time("pair", 0.05) is None
+        cold = bench.cold_start(Side(name="a", artifact=made.light), 2)
+        assert len(cold) == 2
+        assert all(0.02 < seconds < 30 for seconds in cold)
+        spent = bench.take_cpu_s()
+        assert spent > 0.1
+        assert bench.take_cpu_s() == 0.0
+
+
+def test_an_artifact_that_does_not_open_is_said(made: Any, tmp_path: Path) -> None:
+    with Bench(made.rows) as bench, pytest.raises(Damaged, match="is not an artifact"):
+        bench.open(Side(name="a", artifact=tmp_path))
+
+
+def test_a_series_is_whole_or_empty() -> None:
+    windows = Windows(
+        sides={"a": [{"energy": {"value": 1.0}, "cpu_time": {"value": 2.0}}, {"energy": {"missing": "none"}, "cpu_time": {"value": 3.0}}]}
+    )
+    assert windows.series("a", "cpu_time") == [2.0, 3.0]
+    assert windows.series("a", "energy") == []
+    assert windows.series("a", "size") == []
+
+
+def test_the_mean_has_a_student_interval() -> None:
+    values = [1.0, 2.0, 4.0, 7.0]
+    mean, low, high = mean_interval(values)
+    # t of 3 degrees of freedom at 97.5 %, from a table
+    half = 3.1824 * np.std(values, ddof=1) / math.sqrt(4)
+    assert (mean, low, high) == pytest.approx((3.5, 3.5 - half, 3.5 + half), rel=1e-4)
+    assert mean_interval([2.0]) == (2.0, 2.0, 2.0)
+
+
+def test_screening_is_what_the_design_says() -> None:
+    assert (SCREENING.rounds, SCREENING.window_s) == (10, 0.2)

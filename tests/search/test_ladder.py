@@ -1,0 +1,268 @@
+"""What the ladder proposes, and when, in a situation made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from paredown.core import knob
+from paredown.core.candidate import Candidate
+from paredown.core.reading import How, Missing, Reading
+from paredown.core.recipe import Composed, parse, steps_of
+from paredown.core.technique import Composition, Context, DataNeed, Stage, Technique
+from paredown.core.trial import Trial
+from paredown.search.ladder import STRATEGIES, ladder
+from paredown.search.situation import Situation
+from paredown.techniques.cascade import Cascade
+from paredown.techniques.distill import Distill
+from paredown.techniques.prune_channels import PruneChannels
+from paredown.techniques.quantize_dynamic import QuantizeDynamic
+from paredown.techniques.quantize_static import QuantizeStatic
+from paredown.techniques.recover import Recover
+
+OURS: list[type[Technique]] = [Cascade, Distill, PruneChannels, QuantizeDynamic, QuantizeStatic, Recover]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropLayers(Technique):
+    """A third party's technique."""
+
+    keep: float = knob.share(0.5)
+
+    stage: ClassVar[Stage] = Stage.DEPTH
+    data: ClassVar[DataNeed] = DataNeed.NONE
+    source: ClassVar[str] = "none"
+    use_when: ClassVar[str] = "never."
+    avoid_when: ClassVar[str] = "always."
+    ladder: ClassVar[Sequence[Mapping[str, Any]]] = ({"keep": 0.8}, {"keep": 0.6}, {"keep": 0.4})
+
+    def apply(self, candidate: Candidate, context: Context) -> Candidate:
+        return candidate
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundWeights(DropLayers):
+    """A third party's quantization."""
+
+    stage: ClassVar[Stage] = Stage.QUANTIZE
+    ladder: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstOne(Composition):
+    """A third party's composition: the first alone."""
+
+    source: ClassVar[str] = "none"
+    use_when: ClassVar[str] = "never."
+    avoid_when: ClassVar[str] = "always."
+
+    def program(self) -> dict[str, Any]:
+        return {"kind": "first_one"}
+
+    def settings(self, first: Any, second: Any, labels: Any) -> list[dict[str, Any]]:
+        return [{"at": 0.0}]
+
+
+@dataclass
+class World:
+    """Tries every proposal at once: `outcome` says (gain, drop) of a recipe's text, or None where it fails."""
+
+    outcome: Callable[[str], tuple[float, float] | None]
+    techniques: Sequence[type[Technique]] = tuple(OURS)
+    engines: Sequence[str] = ("onnxruntime",)
+    trainable: bool = True
+    margin: float | None = 0.02
+    outputs: Callable[[str], Any] = lambda artifact: np.full((8, 2), 0.5)
+    trials: list[Trial] = field(default_factory=list)
+    whys: list[str] = field(default_factory=list)
+
+    def run(self) -> list[str]:
+        """The texts of all proposals in order."""
+        situation = Situation(
+            trials=lambda: tuple(self.trials),
+            techniques=self.techniques,
+            engines=self.engines,
+            trainable=self.trainable,
+            minimize="cpu_time",
+            margin=self.margin,
+            outputs=self.outputs,
+            labels=np.zeros(8, int),
+        )
+        out = []
+        for proposal in ladder(situation):
+            text = str(proposal.recipe)
+            out.append(text)
+            self.whys.append(proposal.why)
+            found = self.outcome(text)
+            number = len(self.trials) + 1
+            if found is None:
+                self.trials.append(Trial(id=number, recipe=text, state="failed", reason="no."))
+                continue
+            ratio = Reading(quantity="cpu_time", value=found[0], unit="x", how=How.MEASURED)
+            # the builder writes the best thread count into the recipe
+            tuned = text if text.startswith(("cascade", "first_one")) else f"{text}(threads=1)"
+            self.trials.append(Trial(id=number, recipe=tuned, artifact=f"a{number}", drop={"drop": found[1]}, ratios={"cpu_time": ratio}))
+        return out
+
+
+def stage_of(text: str) -> list[str]:
+    return list(steps_of(parse(text)))
+
+
+def test_the_rungs_come_in_order_and_nothing_twice() -> None:
+    world = World(outcome=lambda text: (2.0, 0.0))
+    found = world.run()
+    assert len(found) == len(set(found))
+    assert STRATEGIES["ladder"] is ladder
+    assert set(found[:2]) == {"quantize_dynamic() @ onnxruntime", "quantize_static() @ onnxruntime"}
+    tensors = [text for text in found if "quantize" not in text]
+    both = [text for text in found if "quantize" in text and len(stage_of(text)) > 1]
+    assert tensors
+    assert both
+    assert max(map(found.index, tensors)) < min(map(found.index, both))
+    assert all("recover" in stage_of(text) for text in tensors if "prune_channels" in text)
+    assert all("recover" not in stage_of(text) for text in tensors if "distill" in text)
+    assert all(why.endswith(".") and len(why.split()) > 4 for why in world.whys)
+
+
+def test_the_mildest_setting_comes_first_and_harder_ones_only_while_quality_holds() -> None:
+    def outcome(worst: float) -> Callable[[str], tuple[float, float] | None]:
+        def of(text: str) -> tuple[float, float]:
+            (step,) = [step for step in parse(text).steps if step.name == "drop_layers"]  # type: ignore[union-attr]
+            return 1 / step.values["keep"], 0.5 if step.values["keep"] <= worst else 0.0
+
+        return of
+
+    kept = {}
+    for worst in (0.0, 0.4, 0.6, 0.8):
+        found = World(outcome=outcome(worst), techniques=[DropLayers], trainable=False).run()
+        kept[worst] = [float(text.partition("keep=")[2].partition(")")[0]) for text in found]
+    assert kept == {0.0: [0.8, 0.6, 0.4], 0.4: [0.8, 0.6, 0.4], 0.6: [0.8, 0.6], 0.8: [0.8]}
+
+
+def test_a_harder_setting_that_failed_or_gained_nothing_ends_its_rung() -> None:
+    failing = World(outcome=lambda text: None, techniques=[DropLayers], trainable=False)
+    assert len(failing.run()) == 1
+    flat = World(outcome=lambda text: (2.0, 0.0), techniques=[DropLayers], trainable=False)
+    assert len(flat.run()) == 2
+
+
+def test_a_little_over_the_margin_still_counts_as_promising() -> None:
+    # validation alone proves nothing, so that a drop close to the margin does not end a rung
+    world = World(outcome=lambda text: (10 / float(text.partition("keep=")[2][:3]), 0.025), techniques=[DropLayers], trainable=False)
+    assert len(world.run()) == 3
+
+
+def test_third_parties_take_part_without_being_named() -> None:
+    world = World(outcome=lambda text: (2.0, 0.0), techniques=[*OURS, DropLayers, RoundWeights])
+    found = world.run()
+    assert "round_weights() @ onnxruntime" in found[:3]
+    assert any(stage_of(text) == ["drop_layers", "recover"] for text in found)
+
+
+def test_without_training_data_nothing_is_recovered() -> None:
+    world = World(outcome=lambda text: (2.0, 0.0), techniques=[PruneChannels, QuantizeStatic, DropLayers], trainable=False)
+    assert all("recover" not in stage_of(text) for text in world.run())
+
+
+def test_each_engine_has_its_turn() -> None:
+    found = World(outcome=lambda text: (2.0, 0.0), techniques=[QuantizeStatic], engines=("onnxruntime", "other")).run()
+    assert found == ["quantize_static() @ onnxruntime", "quantize_static() @ other"]
+    assert World(outcome=lambda text: (2.0, 0.0), techniques=[]).run() == []
+
+
+GAINS = {"round_weights": 4.0, "quantize_static": 2.0, "distill": 6.0, "drop_layers": 3.0, "prune_channels": 5.0}
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(2.0, ["prune_channels", "drop_layers"]), (1.0, ["prune_channels"])])
+def test_the_best_tensor_recipes_are_quantized_by_the_best_quantizer(factor: float, expected: list[str]) -> None:
+    def outcome(text: str) -> tuple[float, float]:
+        steps = stage_of(text)
+        # what distills best loses too much
+        drop = 0.5 if steps[0] == "distill" else 0.0
+        return GAINS[steps[0]] * (factor if len(steps) > 1 and steps[-1] in ("round_weights", "quantize_static") else 1.0), drop
+
+    world = World(outcome=outcome, techniques=[Distill, DropLayers, PruneChannels, QuantizeStatic, RoundWeights], trainable=False)
+    both = [stage_of(text) for text in world.run() if len(stage_of(text)) > 1]
+    # the second best only where it helped the best
+    assert both[0] == ["prune_channels", "round_weights"]
+    assert len(both) == len(expected)
+    assert all(steps[-1] == "round_weights" and steps[0] in ("prune_channels", "drop_layers") for steps in both)
+
+
+def test_nothing_is_quantized_on_top_when_no_quantizer_worked() -> None:
+    world = World(outcome=lambda text: None if "quantize" in text else (2.0, 0.0), techniques=[DropLayers, QuantizeStatic])
+    assert [text for text in world.run() if "quantize" in text] == ["quantize_static() @ onnxruntime"]
+
+
+SURE = np.array([[0.95, 0.05]] * 6 + [[0.55, 0.45]] * 2)
+
+
+def test_a_cascade_of_a_cheap_and_a_good_model_is_proposed_when_it_pays() -> None:
+    def outcome(text: str) -> tuple[float, float]:
+        if text.startswith("cascade"):
+            return 7.0, 0.0
+        return (20.0, 0.4) if text.startswith("quantize") else (4.0, 0.0)
+
+    # the cheap one is sure and right on six rows of eight; on the others only the good one is right
+    outputs = {"a1": SURE, "a2": np.array([[0.9, 0.1]] * 8)}
+    outputs["a1"] = np.where(np.arange(8)[:, None] < 6, SURE, SURE[:, ::-1])
+    world = World(
+        outcome=outcome, techniques=[Cascade, QuantizeStatic, Distill], outputs=lambda artifact: outputs.get(artifact, outputs["a2"])
+    )
+    found = world.run()
+    recipe = parse(found[-1])
+    assert isinstance(recipe, Composed)
+    assert [stage_of(str(part)) for part in recipe.parts] == [["quantize_static"], ["distill"]]
+    assert recipe.values["at"] == 0.95
+    # 1/20 of the baseline for all rows, 1/4 for two of eight: 0.1125
+    assert "8.9x expected from validation, against 4.0x of the best single model" in world.whys[-1]
+    assert world.whys[-1].startswith("trial 1 when it is sure, else trial 2: ")
+
+
+def test_a_cascade_that_does_not_pay_is_not_proposed() -> None:
+    def outcome(text: str) -> tuple[float, float]:
+        return (4.2, 0.4) if text.startswith("quantize") else (4.0, 0.0)
+
+    world = World(outcome=outcome, techniques=[Cascade, QuantizeStatic, Distill], outputs=lambda artifact: SURE)
+    assert not any(text.startswith("cascade") for text in world.run())
+    hopeless = World(outcome=lambda text: (9.0, 0.5), techniques=[Cascade, QuantizeStatic, Distill], outputs=lambda artifact: SURE)
+    assert not any(text.startswith("cascade") for text in hopeless.run())
+
+
+def test_a_third_partys_composition_takes_part() -> None:
+    world = World(
+        outcome=lambda text: (20.0, 0.4) if text.startswith("quantize") else (4.0, 0.0),
+        techniques=[FirstOne, QuantizeStatic, Distill],
+        outputs=lambda artifact: SURE,
+    )
+    assert world.run()[-1].startswith("first_one(quantize_static() @ onnxruntime(threads=1), distill")
+
+
+@pytest.mark.parametrize(
+    ("trial", "gain", "keeps"),
+    [
+        (Trial(id=1, recipe="x @ y"), 0.0, True),
+        (Trial(id=1, recipe="x @ y", ratios={"cpu_time": Missing(quantity="cpu_time", reason="none")}, drop={"drop": 0.02}), 0.0, True),
+        (Trial(id=1, recipe="x @ y", drop={"drop": 0.021}), 0.0, False),
+    ],
+)
+def test_a_situation_reads_trials(trial: Trial, gain: float, keeps: bool) -> None:
+    situation = Situation(
+        trials=lambda: [trial, Trial(id=2, recipe="b", role="baseline"), Trial(id=3, recipe="c", state="failed")],
+        techniques=[],
+        engines=[],
+        trainable=False,
+        minimize="cpu_time",
+        margin=0.02,
+        outputs=lambda artifact: None,
+        labels=None,
+    )
+    assert situation.done() == [trial]
+    assert situation.gain(trial) == gain
+    assert situation.keeps_quality(trial) is keeps
+    assert situation.keeps_quality(trial, slack=0.01)
