@@ -19,7 +19,7 @@ from paredown.protocol.bench import SCREENING, Plan, Side, Windows
 from paredown.protocol.readings import facts, of_windows, ratios
 from paredown.stats.ratios import noise_floor
 
-FLOOR = Plan(rounds=12, window_s=0.25, warm_most=4)
+FLOOR = Plan(rounds=40, window_s=0.1, warm_most=4)
 """The A/A run: the baseline against its twin."""
 
 
