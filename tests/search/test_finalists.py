@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from itertools import pairwise, permutations, product
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paredown.core.trial import Trial
-from paredown.search.finalists import MOST, Contender, chance_to_pass, choose, front
+from paredown.search.finalists import MOST, Contender, chance_from_bound, chance_to_pass, choose, front
 
 
 def contender(number: int, gain: float, chance: float) -> Contender:
@@ -104,3 +105,14 @@ def test_the_front_is_what_nothing_beats(pairs: list[tuple[int, int]]) -> None:
             expected.append(trial.id)
     assert found == expected
     assert bool(found) == bool(pairs)
+
+
+def test_a_bound_of_validation_predicts_the_bound_of_test() -> None:
+    """Simulated: draws of a true drop around what validation saw, then a bound on test of the size that its rows give."""
+    draw, seen, rows, test_rows, margin = random.Random(0), 0.004, 400, 900, 0.02
+    upper = 0.005 + 1.6449 * seen
+    passed = sum(
+        draw.gauss(draw.gauss(0.005, seen), own := seen * (rows / test_rows) ** 0.5) + 1.6449 * own <= margin for _ in range(20_000)
+    )
+    assert chance_from_bound(0.005, upper, rows, test_rows, margin) == pytest.approx(passed / 20_000, abs=0.01)
+    assert chance_from_bound(0.005, upper, rows, test_rows, None) == 1.0

@@ -17,14 +17,14 @@ from paredown.core.trial import Readings, Trial
 from paredown.ground import digests
 from paredown.ground.files import move_folder_into_place, remove
 from paredown.pipeline.shop import Shop
-from paredown.pipeline.trials import baseline_trial, floor, floor_share, measured
+from paredown.pipeline.trials import baseline_trial, fastest_trial, floor, floor_share, measured
 from paredown.policy.quality import compare
 from paredown.policy.rules import Evidence, judge
 from paredown.policy.sequence import fixed_sequence
 from paredown.protocol.bench import Plan, Side, Windows
 from paredown.protocol.readings import facts, of_windows, ratios
 from paredown.search.budget import payback_inferences
-from paredown.search.finalists import Contender, chance_to_pass, choose
+from paredown.search.finalists import Contender, chance_from_bound, chance_to_pass, choose
 from paredown.search.situation import Situation
 from paredown.stats.intervals import wilson
 from paredown.stats.paired import Drop
@@ -104,9 +104,15 @@ def finalists(shop: Shop, situation: Situation) -> list[Contender]:
 
 
 def _chance(shop: Shop, situation: Situation, trial: Trial) -> float:
-    drop, rows = trial.drop, len(shop.splits.validation)
-    moved = drop["lost"], drop["gained"], drop["distance"]
-    return chance_to_pass(*moved, rows, len(shop.splits.test), situation.margin, shop.job.policy.confidence)
+    """Predicted probability that a trial's drop is shown to be within the margin on test."""
+    drop, margin, confidence = trial.drop, situation.margin, shop.job.policy.confidence
+    rows, test_rows = len(shop.splits.validation), len(shop.splits.test)
+    if shop.metric.name() != "accuracy":
+        return chance_from_bound(drop["drop"], drop["upper"], rows, test_rows, margin, confidence)
+    rule = shop.job.policy.drop
+    if margin is not None and rule is not None and rule.limit is not None and rule.limit.scale == Scale.RELATIVE:
+        margin *= baseline_trial(shop).quality or 1.0  # flips are counted in points
+    return chance_to_pass(drop["lost"], drop["gained"], drop["distance"], rows, test_rows, margin, confidence)
 
 
 def _quality_rules(policy: Policy) -> set[str]:
@@ -211,7 +217,7 @@ def _screened(shop: Shop, trial: Trial) -> tuple[Finding, ...]:
 
 def _sides(shop: Shop, trial: Trial) -> list[Side]:
     given = baseline_trial(shop)
-    fastest = next((item for item in shop.study.trials() if item.role == "fastest_fp32" and item.state == "done"), None)
+    fastest = fastest_trial(shop)
     sides = [
         Side(name="baseline", artifact=shop.artifacts.folder(given.artifact)),
         Side(name="candidate", artifact=shop.artifacts.folder(trial.artifact)),

@@ -19,7 +19,7 @@ from paredown.evidence.bundle import write_bundle
 from paredown.ground.files import write_atomic
 from paredown.pipeline.confirm import Confirmed, Final
 from paredown.pipeline.shop import Shop
-from paredown.pipeline.trials import baseline_trial
+from paredown.pipeline.trials import baseline_trial, fastest_trial
 from paredown.policy.relax import smallest_relaxation
 from paredown.policy.rules import verdict
 from paredown.search.budget import payback_inferences
@@ -134,7 +134,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed) -> dict[str
     final = confirmed.chosen or confirmed.nearest
     trials = study.trials()
     given = baseline_trial(shop)
-    fastest = next((trial for trial in trials if trial.role == "fastest_fp32" and trial.state == "done"), None)
+    fastest = fastest_trial(shop)
     done = [trial for trial in situation.done() if trial.quality is not None]
     spent = study.spent()
     before = final.before if final is not None and final.long else given.readings

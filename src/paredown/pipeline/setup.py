@@ -15,6 +15,7 @@ from paredown.ground import digests, registry
 from paredown.pipeline import result as results
 from paredown.pipeline.shop import Listener, Shop, metric_of, open_shop
 from paredown.pipeline.trials import attempt
+from paredown.protocol.readings import RATIOS
 from paredown.search.ladder import STRATEGIES
 from paredown.search.situation import Situation
 from paredown.study.splits import load_splits
@@ -35,6 +36,8 @@ def check_units(job: Job) -> None:
         registry.get("runtimes", name)
     for name in job.search.exclude:
         registry.get("techniques", name)
+    if job.policy.minimize not in RATIOS:
+        raise UnknownName("quantity to minimize", job.policy.minimize, RATIOS)
     if job.search.strategy not in STRATEGIES:
         raise UnknownName("strategy", job.search.strategy, STRATEGIES)
 

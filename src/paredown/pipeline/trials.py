@@ -105,6 +105,13 @@ def baseline_trial(shop: Shop) -> Trial:
     return next(trial for trial in shop.study.trials() if trial.role == "baseline")
 
 
+def fastest_trial(shop: Shop) -> Trial | None:
+    """The second baseline: the engine on which the model as given takes the least CPU time; None when none can run it."""
+    done = [trial for trial in shop.study.trials() if trial.role == "fastest_fp32" and trial.state == "done"]
+    times = [(reading.value, trial.id, trial) for trial in done if isinstance(reading := trial.readings.get("cpu_time"), Reading)]
+    return min(times)[2] if times else None
+
+
 def measured(shop: Shop, kind: str, key: str, sides: list[Side], plan: Plan) -> Windows:
     """Interleaved windows, recorded under a name and taken only once."""
     known = shop.study.ledger.find(kind, key)

@@ -106,7 +106,8 @@ def _ratio(quantity: str, windows: Windows, sides: Sequence[str], before: Readin
         return Missing(quantity=quantity, reason="the candidate's value is 0")
     how = first.how if second.how.at_least(first.how) else second.how
     value = first.value / second.value
-    low = high = value
-    if None not in (first.low, first.high, second.low, second.high) and second.low and second.high:
+    low = high = None
+    spread = (first.low, first.high) != (first.value, first.value) or (second.low, second.high) != (second.value, second.value)
+    if spread and None not in (first.low, first.high, second.low, second.high) and second.low and second.high:
         low, high = first.low / second.high, first.high / second.low  # type: ignore[operator]
     return Reading(quantity=quantity, value=value, low=low, high=high, unit="x", how=how, n=min(first.n or 1, second.n or 1))

@@ -246,6 +246,7 @@ def rows_sentences(result: Mapping[str, Any], words: Words) -> list[str]:
         [words("rows.read_once") if reads == 1 else words("rows.reads", reads=number(reads, "count", words))] if reads is not None else []
     )
     said += [words("rows.dropped", rows=number(dropped, "count", words))] if dropped else []
+    said += [words("rows.post_hoc")] if at(result, "policy", "post_hoc") is True else []
     provable = at(result, "provable", "text")
     return [line for line in (*said, clean(provable) if provable else "") if line]
 

@@ -58,6 +58,24 @@ def chance_to_pass(
     return _NORMAL.cdf(shown / math.sqrt(own + unsure))
 
 
+def chance_from_bound(drop: float, upper: float, rows: int, test_rows: int, margin: float | None, confidence: float = 0.95) -> float:
+    """The same for a metric that is no share of right rows: from the drop seen on validation and its one-sided bound.
+
+    Args:
+        drop, upper: Seen on validation, in the scale of `margin`.
+        rows: Rows of validation.
+        test_rows: Rows of test.
+        margin: What the policy allows; None allows all.
+        confidence: Of both bounds.
+    """
+    if margin is None:
+        return 1.0
+    score = _NORMAL.inv_cdf(confidence)
+    seen = max((upper - drop) / score, 1e-9)
+    own = seen * math.sqrt(rows / test_rows)
+    return _NORMAL.cdf((margin - drop - score * own) / math.hypot(own, seen))
+
+
 def choose(contenders: Sequence[Contender], most: int = MOST) -> list[Contender]:
     """At most `most` finalists, ordered from the safest to the greenest, with the largest expected saving.
 
