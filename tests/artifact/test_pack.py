@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paredown.artifact.load import Model, load, open_program, read_manifest
+from paredown.artifact.load import Model, load, open_program, read_manifest, read_probe
 from paredown.artifact.pack import place
 from paredown.artifact.programs import make_program
 from paredown.core.errors import BadData, Damaged, UnknownName
@@ -52,7 +52,7 @@ def test_the_manifest_has_every_entry_of_the_design(packed: Any) -> None:
     assert read_manifest(packed.torch)["requires"]["install"] == "paredown[compress]"
     written = {path: digest for path, digest in digests.of_files(packed.single).items() if path != "artifact.json"}
     assert manifest["files"] == written
-    assert {"README.md", "predict.py", "labels.json", "preprocess.json", "model.onnx"} == written.keys()
+    assert {"README.md", "predict.py", "labels.json", "preprocess.json", "probe.json", "model.onnx"} == written.keys()
     assert json.loads((packed.single / "labels.json").read_text("utf-8")) == NAMES
     assert "as_given @ onnxruntime(threads=1)" in (packed.single / "README.md").read_text("utf-8")
 
@@ -60,11 +60,11 @@ def test_the_manifest_has_every_entry_of_the_design(packed: Any) -> None:
 @pytest.mark.parametrize("form", ["single", "torch", "table", "cascade"])
 def test_the_probe_is_answered_as_written_and_the_files_verify(packed: Any, form: str) -> None:
     folder = getattr(packed, form)
-    probe = read_manifest(folder)["probe"]
+    probe = read_probe(folder, read_manifest(folder))
     inputs = probe["inputs"] if form == "table" else np.asarray(probe["inputs"], np.float32)
     with load(folder) as model:
         np.testing.assert_allclose(model.predict_proba(inputs), probe["outputs"], atol=1e-6)
-    assert 0 < probe["tolerance"] <= 1e-3
+    assert 0 < read_manifest(folder)["probe"]["tolerance"] <= 1e-3
     assert verify(folder).files == len(read_manifest(folder)["files"])
 
 

@@ -178,3 +178,16 @@ def test_the_nets_have_the_shapes_and_sizes_they_say() -> None:
     assert sum(item.numel() for item in cnn.parameters()) == 9 * 32 + 9 * 32 * 64 + 9 * 64 * 64 + 2 * (32 + 64 + 64) + 64 * 10 + 10
     assert mlp(5, 3)(torch.zeros(2, 5)).shape == (2, 3)
     assert sum(item.numel() for item in mlp(5, 3, hidden=(4,)).parameters()) == 5 * 4 + 4 + 4 * 3 + 3
+
+
+@pytest.mark.parametrize("epochs", [1, 3, 9, 11])
+def test_any_number_of_steps_trains(epochs: int) -> None:
+    net = mlp(36, 3, (4,))
+    feed = {"input": FEED["input"][:20].reshape(20, -1)}
+    fit(net, feed, ROWS.labels[:20], Training(epochs=epochs, batch=64), loss="cross_entropy", seed=0)
+
+
+def test_images_with_channels_last_are_shifted_in_space_not_in_color() -> None:
+    images = torch.zeros(8, 12, 12, 3)
+    images[..., 0] = 1
+    assert torch.equal(augment.shift(images, draw()), images)

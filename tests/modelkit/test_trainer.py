@@ -25,7 +25,7 @@ def state(trained: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 def take(tmp_path: Path, weights: Path | None, factory: str = FACTORY) -> torch.nn.Module:
     context = tiny.context(tmp_path / "study")
-    return open_module(take_baseline(factory, {}, INPUTS, context, weights), context.store)[0]
+    return open_module(take_baseline(factory, {}, INPUTS, 3, context, weights), context.store)[0]
 
 
 @pytest.mark.parametrize("name", ["w.safetensors", "w.pt", "w.bin"])
@@ -74,7 +74,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, state: dict[str, to
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
-        ("modelkit_nets:silent", r"modelkit_nets:silent answers a batch of 2 with \(2,\); it must be logits of shape \(2, classes\)\."),
+        ("modelkit_nets:silent", r"modelkit_nets:silent answers a batch of 2 with \(2,\); it must be logits of shape \(2, 3\)\."),
         ("modelkit_nets:stubborn", r"modelkit_nets:stubborn cannot take the task's feed \(input \(1, 6, 6\)\): RuntimeError: not today"),
     ],
 )
@@ -85,29 +85,29 @@ def test_a_module_that_does_not_answer_logits_is_refused(tmp_path: Path, factory
 
 def test_training_starts_from_the_weights_and_learns(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
     context = tiny.context(tmp_path / "study")
-    made = train_baseline(FACTORY, {}, INPUTS, {"epochs": 12, "lr": 0.01, "batch": 32}, context)
+    made = train_baseline(FACTORY, {}, INPUTS, 3, {"epochs": 12, "lr": 0.01, "batch": 32}, context)
     module, _ = open_module(made, context.store)
     rows = tiny.rows(48, 9)
     answers = module(torch.from_numpy(tiny.encode(rows.inputs)[tiny.FEED])).argmax(1).numpy()
     assert (answers == rows.labels).mean() > 0.9
     save_file(state, tmp_path / "w.safetensors")
-    still = train_baseline(FACTORY, {}, INPUTS, {"epochs": 1, "lr": 1e-9}, context, weights=tmp_path / "w.safetensors")
+    still = train_baseline(FACTORY, {}, INPUTS, 3, {"epochs": 1, "lr": 1e-9}, context, weights=tmp_path / "w.safetensors")
     module, _ = open_module(still, context.store)
     torch.testing.assert_close(module[8].weight, state["8.weight"], rtol=1e-5, atol=1e-6)
 
 
 def test_a_setting_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match=r"no setting of train 'epoch'\. Did you mean 'epochs'\?"):
-        train_baseline(FACTORY, {}, INPUTS, {"epoch": 3}, tiny.context(tmp_path))
+        train_baseline(FACTORY, {}, INPUTS, 3, {"epoch": 3}, tiny.context(tmp_path))
 
 
 def test_training_without_rows_is_unfit(tmp_path: Path) -> None:
     from dataclasses import replace
 
     with pytest.raises(Unfit, match="the job has no train data"):
-        train_baseline(FACTORY, {}, INPUTS, {"epochs": 1}, replace(tiny.context(tmp_path), data={}))
+        train_baseline(FACTORY, {}, INPUTS, 3, {"epochs": 1}, replace(tiny.context(tmp_path), data={}))
 
 
 def test_diverged_training_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadModel, match="holds NaN or infinite numbers after this step; a lower learning rate is the usual way out"):
-        train_baseline(FACTORY, {}, INPUTS, {"epochs": 3, "lr": 1e30}, tiny.context(tmp_path))
+        train_baseline(FACTORY, {}, INPUTS, 3, {"epochs": 3, "lr": 1e30}, tiny.context(tmp_path))

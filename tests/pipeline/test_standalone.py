@@ -9,6 +9,7 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,7 +114,7 @@ def test_measure_alone_gives_readings_and_no_ratio(tiny_study: TinyStudy) -> Non
     assert isinstance(cpu, Reading)
     assert cpu.low < cpu.value < cpu.high
     assert isinstance(size, Reading)
-    files = [path for path in tiny_study.artifact.iterdir() if path.name != "README.md"]
+    files = [path for path in tiny_study.artifact.iterdir() if path.name not in ("README.md", "probe.json")]
     assert size.value == sum(path.stat().st_size for path in files)
     assert found.quick
     assert found.batch == 8
@@ -246,16 +247,23 @@ def test_verify_refuses_an_artifact_that_the_evidence_does_not_name(copy: Path) 
         verify(copy)
 
 
+def write_probe(folder: Path, probe: dict[str, Any]) -> None:
+    """Another probe in an artifact whose files are whole."""
+    (folder / "probe.json").write_text(json.dumps(probe))
+    files = json.loads((folder / "artifact.json").read_text())["files"]
+    change(folder / "artifact.json", files=files | {"probe.json": digests.of_file(folder / "probe.json")})
+
+
 def test_verify_sees_other_answers_and_warns_where_the_class_of_cpu_is_another(tiny_study: TinyStudy, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_study.artifact, tmp_path / "other"))
-    probe = json.loads((folder / "artifact.json").read_text())["probe"]
+    probe = json.loads((folder / "probe.json").read_text())
     probe["outputs"][0][0] += 0.25
-    change(folder / "artifact.json", probe=probe)
+    write_probe(folder, probe)
     with pytest.raises(Damaged, match=r"differ by 0\.25; 0\.001 is allowed"):
         verify(folder)
     change(folder / "artifact.json", measured_on={"isa": "abacus"})
     assert [line.partition(" ")[0] for line in verify(folder).warnings] == ["quantize_dynamic()", "the"]
-    change(folder / "artifact.json", probe=probe | {"outputs": [[1.0]]})
+    write_probe(folder, probe | {"outputs": [[1.0]]})
     with pytest.raises(Damaged, match=r"answers the probe with shape \(4, 3\); \(1, 1\) was packed"):
         verify(folder)
 

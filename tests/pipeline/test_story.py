@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paredown.core.errors import BadDocument, BadModel, OtherJob, UnknownName
+from paredown.core.errors import BadDocument, BadModel, Damaged, LimitExceeded, OtherJob, UnknownName
 from paredown.ground import digests
 from paredown.pipeline.story import run
 from tiny_study import NAMES, ONE_RECIPE, TinyStudy, shorten, tiny_rows, write_tiny_job
@@ -281,3 +281,47 @@ def test_a_technique_of_another_package_is_searched_and_reported_and_a_crash_cos
     assert trials["fall_over"]["state"] == "failed"
     assert "exit code 9" in trials["fall_over"]["reason"]
     assert "leave_alone()" in (study / "report.html").read_text("utf-8")
+
+
+def test_a_failure_is_tried_again_under_other_limits_and_a_success_is_not(tmp_path: Path) -> None:
+    job, study = (
+        write_tiny_job(tmp_path, search="{exclude: [distill, prune_channels, recover, cascade], trial: {memory: 1 MB}}"),
+        tmp_path / "s",
+    )
+    with pytest.raises(LimitExceeded, match=r"took \d\.\d\d GB of memory; one trial may take 0\.00 GB"):
+        run(job, study)
+    job.write_text(job.read_text().replace("memory: 1 MB", "memory: 8 GB"))
+    assert run(job, study).verdict == "pass"
+    trials = [row for row in records(study) if row[1] == "trial"]
+    job.write_text(job.read_text().replace("memory: 8 GB", "memory: 9 GB"))
+    run(job, study)
+    again = [row for row in records(study) if row[1] == "trial"]
+    failed = {row[2].partition(" within ")[0] for row in trials if json.loads(row[3])["state"] == "failed"}
+    assert {row[2].partition(" within ")[0] for row in again[len(trials) :]} == failed
+
+
+def test_what_the_job_excludes_later_is_no_finalist(tiny_study: TinyStudy, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    shutil.copytree(tiny_study.folder, folder)
+    chosen = json.loads((folder / "result.json").read_text())["chosen"]["recipe"]
+    assert chosen.startswith("quantize_dynamic")
+    later = tiny_study.job.with_name("later.yaml")
+    later.write_text(tiny_study.job.read_text().replace("exclude: [", "exclude: [quantize_dynamic, "))
+    result = run(later, folder)
+    assert "quantize_dynamic" not in str(result.chosen and result.chosen["recipe"])
+
+
+def test_lost_outputs_are_named_not_guessed(tiny_study: TinyStudy, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    shutil.copytree(tiny_study.folder, folder)
+    for file in (folder / "cache/data").glob("outputs-*-validation.npy"):
+        file.unlink()
+    with pytest.raises(Damaged, match=r"outputs-\w+-validation\.npy is gone or is not what was written(.|\n)*--fresh"):
+        run(tiny_study.job, folder)
+
+
+def test_a_group_that_the_data_lack_is_refused_before_anything_is_spent(tmp_path: Path) -> None:
+    job = write_tiny_job(tmp_path, "{minimize: cpu_time, rules: [{quality: {drop: 5 pp, by: [region]}}]}")
+    with pytest.raises(UnknownName, match="no group column of the rule quality 'region'"):
+        run(job, tmp_path / "study")
+    assert not (tmp_path / "study").exists()

@@ -135,3 +135,13 @@ def test_the_level_of_one_model() -> None:
     value, low, high = level(Brier(), labels, after * 0.8 + 0.1, 0.95)
     assert low < value < high
     assert value == pytest.approx(0.1 + 0.8 * 40 / 900)
+
+
+def test_a_resampled_metric_that_saw_no_flip_proves_no_more_than_its_rows_can() -> None:
+    """What a bootstrap cannot draw it cannot count: with no flip in n rows a share of up to 1 - 0.05^(1/n) may hide."""
+    labels = np.arange(100) % 2
+    answers = np.eye(2)[labels]
+    found = compare(Recall(), labels, answers, answers, scale=Scale.POINTS)
+    assert found.drop == 0
+    assert found.upper == pytest.approx(1 - 0.05 ** (1 / 100))
+    assert found.low == pytest.approx(-found.upper)

@@ -35,7 +35,7 @@ def test_a_window_asks_one_row_after_the_other(made: Any) -> None:
         subject.window(state, seconds=0.02)
     finally:
         subject.close(state)
-    rows = read_rows(made.rows).inputs[:256]
+    rows = read_rows(made.rows).spread(256).inputs
     assert first == found["items"]
     assert all(np.array_equal(call, rows[at % 256 : at % 256 + 1]) for at, call in enumerate(asked))
     assert found["wall_s"] >= 0.05
@@ -83,7 +83,7 @@ def test_the_engine_alone_takes_no_more_than_the_whole(made: Any) -> None:
     try:
         graph_s = subject.graph_window(state, seconds=0.1)["graph_time"]
         whole_s = subject.window(state, seconds=0.1)["readings"]["cpu_time"]["value"]
-        assert 0 < graph_s < 1.5 * whole_s
+        assert 0 < graph_s < 3 * whole_s
     finally:
         subject.close(state)
     state = opened(made, made.pair, made.rows)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MANIFEST = "artifact.json"
+PROBE = "probe.json"
 _NEEDED = ("program", "graphs", "encode", "decode", "labels")
 
 
@@ -99,6 +100,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if absent:
         raise Damaged(f"{path} lacks {', '.join(absent)}.")
     return manifest
+
+
+def read_probe(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The synthetic raw inputs of an artifact with the answers that the packed graph gave: {"inputs", "outputs"}.
+
+    Raises:
+        Damaged: The file is absent or is not JSON.
+    """
+    path = folder / manifest["probe"]["file"]
+    try:
+        probe: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise Damaged(f"{path} cannot be read: {error}.") from error
+    return probe
 
 
 def open_program(manifest: Mapping[str, Any], folder: Path, threads: int | None = None) -> Model:

@@ -10,7 +10,7 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
-from paredown.artifact.load import MANIFEST, open_program, read_manifest
+from paredown.artifact.load import MANIFEST, PROBE, open_program, read_manifest
 from paredown.core.candidate import Candidate
 from paredown.core.technique import Store
 from paredown.ground import digests, registry
@@ -92,7 +92,7 @@ def place(folder: Path, threads: int, recipe: str) -> None:
 
 
 def _engine_files(part: Path, graph: Mapping[str, Any]) -> list[Path]:
-    own = {"predict.py", "README.md", "labels.json", "preprocess.json", MANIFEST}
+    own = {"predict.py", "README.md", "labels.json", "preprocess.json", PROBE, MANIFEST}
     return [path for path in sorted(part.iterdir()) if path.is_file() and path.name not in own]
 
 
@@ -123,7 +123,8 @@ def _finish(label: Label, program: Mapping[str, Any], graphs: list[dict[str, Any
     with open_program(manifest, folder) as model:
         answers = model.predict_proba(probe)
     inputs = probe.tolist() if hasattr(probe, "tolist") else probe
-    manifest["probe"] = {"inputs": inputs, "outputs": answers.tolist(), "tolerance": _TOLERANCE}
+    (folder / PROBE).write_text(json.dumps({"inputs": inputs, "outputs": answers.tolist()}), "utf-8")
+    manifest["probe"] = {"file": PROBE, "tolerance": _TOLERANCE}
     manifest["files"] = {path: digest for path, digest in digests.of_files(folder).items() if path != MANIFEST}
     _write(manifest, folder)
 

@@ -122,6 +122,15 @@ def steps_of(recipe: Recipe) -> Iterator[str]:
     yield recipe.name
 
 
+def engines_of(recipe: Recipe) -> Iterator[str]:
+    """Names of all engines in a recipe."""
+    if isinstance(recipe, Chain):
+        yield recipe.engine.name
+        return
+    for part in recipe.parts:
+        yield from engines_of(part)
+
+
 _TOKEN = re.compile(
     r"""\s*(?:(?P<text>"[^"\\\n]*")|(?P<number>-?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?(?![\w.]))"""
     r"""|(?P<hex>[0-9a-f]{8,64}(?![\w.]))|(?P<name>[A-Za-z_]\w*)|(?P<mark>[()@>,=]))"""

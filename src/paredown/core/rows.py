@@ -37,6 +37,12 @@ class Rows:
         groups = {key: column[which] for key, column in self.groups.items()}
         return Rows(inputs=inputs, labels=labels, names=self.names, groups=groups, high=self.high)
 
+    def spread(self, count: int) -> Rows:
+        """At most `count` rows, evenly spaced over all of them: data are often sorted, so that the first rows are of one kind."""
+        if len(self) <= count:
+            return self
+        return self.take([round(at * (len(self) - 1) / max(1, count - 1)) for at in range(count)])
+
     def row_digests(self) -> list[str]:
         """One digest per row over its raw input alone; equal inputs have equal digests."""
         if isinstance(self.inputs, Mapping):

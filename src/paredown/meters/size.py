@@ -8,8 +8,8 @@ from pathlib import Path
 from paredown.core.meter import Fact
 from paredown.core.reading import How, Missing, Reading
 
-# read by people, not by the engine
-_APART = ("README.md", "report.html")
+# read by people and by checks, not by what answers
+_APART = ("README.md", "report.html", "probe.json")
 
 
 class Size(Fact):

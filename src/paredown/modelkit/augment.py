@@ -11,10 +11,12 @@ def shift(images: Tensor, generator: torch.Generator, share: float = 0.125) -> T
     """Move each image by up to `share` of its size in both directions; edges are repeated.
 
     Args:
-        images: (N, C, H, W). Not modified.
+        images: (N, C, H, W), or (N, H, W, C) with at most four channels. Not modified.
         generator: Source of random numbers.
         share: Largest move as a share of the height and width; at least one pixel.
     """
+    if images.shape[3] <= 4 < images.shape[1]:
+        return shift(images.permute(0, 3, 1, 2), generator, share).permute(0, 2, 3, 1).contiguous()
     count, _, height, width = images.shape
     reach = max(1, round(min(height, width) * share))
     padded = functional.pad(images, (reach, reach, reach, reach), mode="replicate")

@@ -94,8 +94,7 @@ def learn(
         Unfit: There are no rows to learn from.
     """
     split = "train" if "train" in context.data else "unlabeled"
-    if split == "unlabeled" and alpha > 0:
-        raise Unfit("the job has no train data; with unlabeled rows alone set alpha=0.")
+    alpha = alpha if split == "train" else 0.0
     rows = context.rows(split)
     teacher = None
     if alpha < 1:

@@ -29,7 +29,7 @@ class Training:
         augment: True changes each batch at random.
     """
 
-    epochs: int
+    epochs: int = 20
     lr: float = 3e-3
     batch: int = 64
     weight_decay: float = 0.01
@@ -95,7 +95,7 @@ def fit(
     last = 0.0
     with _repeatable(seed, threads) as generator:
         optimizer = torch.optim.AdamW(module.parameters(), lr=how.lr, weight_decay=how.weight_decay)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=how.lr, total_steps=steps + 1, pct_start=0.1)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=how.lr, total_steps=max(steps + 1, 12), pct_start=0.1)
         module.train()
         for epoch in range(how.epochs):
             order = torch.randperm(count, generator=generator)

@@ -23,6 +23,7 @@ def train_baseline(
     factory: str,
     arguments: Mapping[str, Any],
     inputs: Mapping[str, Sequence[int]],
+    classes: int,
     settings: Mapping[str, Any],
     context: Context,
     weights: Path | None = None,
@@ -33,17 +34,18 @@ def train_baseline(
         factory: `pkg.mod:function`.
         arguments: Its keyword arguments.
         inputs: Feed name -> shape of one item.
-        settings: Fields of Training.
+        classes: Number of classes, which is the width of its answers.
+        settings: Fields of Training but those that need a teacher.
 
     Raises:
         UnknownName: A setting does not exist.
         BadModel: The module cannot be built or does not train.
     """
-    known = [field.name for field in fields(Training)]
+    known = [field.name for field in fields(Training) if field.name not in ("alpha", "temperature", "distillation")]
     for key in settings:
         if key not in known:
             raise UnknownName("setting of train", key, known)
-    module, blueprint = _build(factory, arguments, inputs, context.seed, weights)
+    module, blueprint = _build(factory, arguments, inputs, classes, context.seed, weights)
     rows = context.rows("train")
     fit(
         module,
@@ -59,15 +61,20 @@ def train_baseline(
 
 
 def take_baseline(
-    factory: str, arguments: Mapping[str, Any], inputs: Mapping[str, Sequence[int]], context: Context, weights: Path | None = None
+    factory: str,
+    arguments: Mapping[str, Any],
+    inputs: Mapping[str, Sequence[int]],
+    classes: int,
+    context: Context,
+    weights: Path | None = None,
 ) -> Candidate:
     """Build a module that arrives trained and store it."""
-    module, blueprint = _build(factory, arguments, inputs, context.seed, weights)
+    module, blueprint = _build(factory, arguments, inputs, classes, context.seed, weights)
     return save_module(module, blueprint, context.store, context.work)
 
 
 def _build(
-    factory: str, arguments: Mapping[str, Any], inputs: Mapping[str, Sequence[int]], seed: int, weights: Path | None
+    factory: str, arguments: Mapping[str, Any], inputs: Mapping[str, Sequence[int]], classes: int, seed: int, weights: Path | None
 ) -> tuple[nn.Module, Blueprint]:
     blueprint = Blueprint(factory=factory, arguments=arguments, inputs=inputs)
     with torch.random.fork_rng(devices=[]):
@@ -83,7 +90,9 @@ def _build(
             raise BadModel(f"{factory} cannot take the task's feed ({shapes}): {type(error).__name__}: {str(error)[:300]}") from error
     if not isinstance(answer, torch.Tensor) or answer.dim() != 2 or len(answer) != 2:
         found = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
-        raise BadModel(f"{factory} answers a batch of 2 with {found}; it must be logits of shape (2, classes).")
+        raise BadModel(f"{factory} answers a batch of 2 with {found}; it must be logits of shape (2, {classes}).")
+    if answer.shape[1] != classes:
+        raise BadModel(f"{factory} answers with {answer.shape[1]} numbers per row; the data have {classes} classes.")
     return module, blueprint
 
 

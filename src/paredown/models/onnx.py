@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,10 @@ class Onnx(ModelSource):
         return False
 
     def digest(self, spec: ModelSpec, folder: Path) -> str:
-        """Over the file's bytes."""
-        return digests.of_file(_file(spec, folder))
+        """Over the file's bytes and those of the files beside it that hold its tensors."""
+        path = _file(spec, folder)
+        beside = sorted(item for item in path.parent.glob(f"{path.stem}*") if item.suffix in (".data", ".weights") and item.is_file())
+        return digests.of_value([digests.of_file(item) for item in (path, *beside)])
 
     def prepare(self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int]], classes: int, context: Context) -> Candidate:
         """Check the graph against the task's feed and store it."""
@@ -33,7 +34,7 @@ class Onnx(ModelSource):
         path = _file(spec, folder)
         try:
             model = onnx.load(path)
-            onnx.checker.check_model(model)
+            onnx.checker.check_model(path)
         except Exception as error:
             raise BadModel(f"{path} is not a valid ONNX model: {str(error)[:300]}") from error
         held = {item.name for item in model.graph.initializer}
@@ -50,7 +51,7 @@ class Onnx(ModelSource):
         parameters = sum(_size(item.dims) for item in model.graph.initializer)
         target = context.work / "given"
         target.mkdir()
-        shutil.copyfile(path, target / "graph.onnx")
+        onnx.save(model, target / "graph.onnx")
         return Candidate(digest=context.store.put(target), form="onnx", parameters=parameters)
 
 

@@ -22,7 +22,7 @@ from paredown.policy.quality import compare
 from paredown.policy.rules import Evidence, judge
 from paredown.policy.sequence import fixed_sequence
 from paredown.protocol.bench import Plan, Side, Windows
-from paredown.protocol.readings import facts, of_windows, ratios
+from paredown.protocol.readings import TIMED, facts, of_windows, ratios
 from paredown.search.budget import payback_inferences
 from paredown.search.finalists import Contender, chance_from_bound, chance_to_pass, choose
 from paredown.search.situation import Situation
@@ -93,11 +93,16 @@ class Confirmed:
 
 
 def finalists(shop: Shop, situation: Situation) -> list[Contender]:
-    """At most three contenders, ordered from the safest to the greenest; what breaks a must-rule in screening already is left out."""
-    found = []
+    """At most three contenders, ordered from the safest to the greenest.
+
+    Left out is what clearly breaks a must-rule in screening already, what saves no more than the noise floor, and what the job has excluded
+    since it was tried.
+    """
+    given, found = baseline_trial(shop), []
+    noise = floor_share(floor(shop, given.artifact)) if situation.minimize in TIMED else 0.0
     for trial in situation.done():
-        screened = [finding for finding in _screened(shop, trial) if finding.rule not in _quality_rules(shop.job.policy)]
-        if any(finding.blocks and finding.outcome == Outcome.FAIL for finding in screened):
+        unfit = any(finding.blocks and finding.outcome == Outcome.FAIL for finding in _screened(shop, trial))
+        if unfit or trial.artifact == given.artifact or situation.gain(trial) <= 1 + noise or not situation.allowed(trial):
             continue
         found.append(Contender(trial=trial, gain=situation.gain(trial), chance=_chance(shop, situation, trial)))
     return choose(found)
@@ -132,6 +137,7 @@ def confirm(shop: Shop, situation: Situation, order: Sequence[Contender]) -> Con
     noise = floor_share(floor(shop, baseline_trial(shop).artifact))
     if not order:
         return Confirmed(chosen=None, nearest=_nearest(shop, situation, noise), tested=[], floor=noise)
+    _note_late_finalists(shop, order)
     quality = [rule for rule in shop.job.policy.rules if rule.id in _quality_rules(shop.job.policy)]
     only_quality = replace(
         shop.job.policy, rules=quality, waivers=[item for item in shop.job.policy.waivers if item.rule in {rule.id for rule in quality}]
@@ -157,6 +163,17 @@ def confirm(shop: Shop, situation: Situation, order: Sequence[Contender]) -> Con
     if last is None:
         last = _at_screening(shop, seen[0].trial, noise, "test")
     return Confirmed(chosen=None, nearest=last, tested=tested, floor=noise)
+
+
+def _note_late_finalists(shop: Shop, order: Sequence[Contender]) -> None:
+    """Say so when a finalist was tried after test had been read: whoever went on because of what test said has chosen by it."""
+    first = min((record.id for record in shop.study.ledger.records("test_read")), default=None)
+    late = [contender.trial for contender in order if first is not None and contender.trial.id > first]
+    if late:
+        shop.study.note(
+            f"{late[0].recipe} was tried after the test split had been read; where the search went on because of what test said, "
+            "the stated confidence does not hold."
+        )
 
 
 def _nearest(shop: Shop, situation: Situation, noise: float) -> Final | None:

@@ -12,7 +12,7 @@ from paredown.ground import registry
 from paredown.ground.host import host
 from paredown.pipeline.result import provable
 from paredown.pipeline.setup import check_units, usable
-from paredown.pipeline.shop import engine_reasons
+from paredown.pipeline.shop import engine_reasons, metric_of
 from paredown.study.jobfile import read_job
 from paredown.study.splits import load_splits
 
@@ -41,7 +41,7 @@ def plan(job: Job | str | Path | Mapping[str, Any]) -> dict[str, Any]:
         "metric": job.metric,
         "policy": job.policy.name,
         "minimize": job.policy.minimize,
-        "provable": provable(job.policy, len(splits.test)),
+        "provable": provable(job.policy, len(splits.test), metric_of(job).name()),
         "rows": splits.counts,
         "notes": list(splits.notes),
         "techniques": _techniques(job, trainable=splits.train is not None or splits.unlabeled is not None),

@@ -112,9 +112,9 @@ def _asked_again(folder: Path, manifest: Mapping[str, Any]) -> tuple[int, float]
     """Rows of the probe, and the largest difference between its packed answers and those of the engine now."""
     import numpy as np
 
-    from paredown.artifact.load import load
+    from paredown.artifact.load import load, read_probe
 
-    probe = manifest["probe"]
+    probe = read_probe(folder, manifest)
     packed = np.asarray(probe["outputs"])
     with load(folder) as model:
         answers = model.predict_proba(probe["inputs"])

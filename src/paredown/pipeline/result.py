@@ -19,7 +19,7 @@ from paredown.evidence.bundle import write_bundle
 from paredown.ground.files import write_atomic
 from paredown.pipeline.confirm import Confirmed, Final
 from paredown.pipeline.shop import Shop
-from paredown.pipeline.trials import baseline_trial, fastest_trial
+from paredown.pipeline.trials import baseline_trial, fastest_trial, finite
 from paredown.policy.relax import smallest_relaxation
 from paredown.policy.rules import verdict
 from paredown.search.budget import payback_inferences
@@ -33,8 +33,11 @@ FORMAT = 1
 FLIPS = (0.02, 0.04, 0.08)
 
 
-def provable(policy: Policy, test_rows: int) -> dict[str, Any]:
+def provable(policy: Policy, test_rows: int, metric: str = "accuracy") -> dict[str, Any]:
     """What the test split can show before anything is spent, at 2, 4 and 8 % flips."""
+    if metric != "accuracy":
+        text = f"test: {test_rows} rows; what drop of {metric} they can show is known only when the models have answered them."
+        return {"text": text, "drops": {}}
     drops = {f"{flips:.2f}": smallest_drop(test_rows, flips, policy.confidence) for flips in FLIPS}
     middle = drops["0.04"]
     text = f"test: {test_rows} rows; can show a drop of {middle:.1%} or more (at 2 % flips {drops['0.02']:.1%}, at 8 % {drops['0.08']:.1%})"
@@ -73,7 +76,9 @@ def _side(shop: Shop, trial: Trial, readings: Mapping[str, Reading | Missing], q
         "runtime": runtime,
         "threads": threads,
         "batch": shop.job.deploy.batch,
-        "quality": _quality(shop, quality, rows) if quality is not None else {"missing": "not asked on these rows"},
+        "quality": _quality(shop, quality, rows)
+        if quality is not None
+        else {"missing": "not asked on the test rows; it gives the answers of the model as given"},
         "readings": _numbers(readings),
         "artifact": trial.artifact,
     }
@@ -93,7 +98,9 @@ def _candidate(shop: Shop, final: Final, folder: str) -> dict[str, Any]:
     out = _side(shop, trial, final.readings, final.quality, rows)
     energy, size = final.readings.get("energy"), final.ratios.get("size")
     efficiency: dict[str, Any] = {"missing": "the energy per inference is not known"}
-    if isinstance(energy, Reading) and energy.value > 0:
+    if shop.metric.better == "lower":
+        efficiency = {"missing": f"{shop.metric.name()} is better when lower, so that it is no quality per joule"}
+    elif isinstance(energy, Reading) and energy.value > 0:
         low = final.quality / energy.high if energy.high else None
         high = final.quality / energy.low if energy.low else None
         efficiency = {"value": final.quality / energy.value, "low": low, "high": high, "unit": "1/J", "how": str(energy.how)}
@@ -101,7 +108,7 @@ def _candidate(shop: Shop, final: Final, folder: str) -> dict[str, Any]:
         "why": _why(shop, final, folder == "artifact"),
         "steps": _steps(parse(trial.recipe), notes),
         "split": final.split,
-        "quality_drop": asdict(final.drop) | {"scale": str(limit.scale) if limit is not None else "relative"},
+        "quality_drop": finite(asdict(final.drop)) | {"scale": str(limit.scale) if limit is not None else "relative"},
         "ratios": _numbers(final.ratios),
         "ratios_vs_fastest_fp32": _numbers(final.ratios_fastest),
         "ratios_as_found": _numbers(final.ratios_as_found),
@@ -166,17 +173,18 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed) -> dict[str
             "post_hoc": study.post_hoc,
             "digest": study.policy.key,
         },
-        "baseline": _side(shop, given, before, final.baseline_quality if final is not None else given.quality, rows),
+        "baseline": _side(shop, given, before, final.baseline_quality if final is not None else given.quality, rows)
+        | {"cost": _baseline_cost(shop)},
         "baseline_as_found": {"threads": shop.host.cores, "readings": _numbers(final.as_found) if final is not None else {}},
         "fastest_fp32": None if fastest is None else _fastest(shop, fastest, final),
-        "chosen": None if confirmed.chosen is None else _candidate(shop, confirmed.chosen, "artifact"),
+        "chosen": None if confirmed.chosen is None else _chosen(shop, confirmed, spent.energy_j),
         "nearest": nearest,
         "front": front(done, [situation.gain(trial) for trial in done], [good * float(trial.quality or 0.0) for trial in done]),
         "trials": [trial.json() for trial in trials],
         "findings": [finding.json() for finding in final.findings] if final is not None else [],
         "tested": list(confirmed.tested),
         "rows": _rows(shop, machine_reads),
-        "notes": study.notes(),
+        "notes": [*study.notes(), *([f"The search ended early: {shop.ended}"] if shop.ended else []), *_disturbed(shop)],
         "search": {
             "trials": len(trials) - 1,
             "failed": sum(trial.state == "failed" for trial in trials),
@@ -185,12 +193,27 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed) -> dict[str
             "wall_s": spent.wall_s,
             "lost_wall_s": sum(entry.wall_s or 0.0 for entry in study.ledger.spans("lost")),
             "payback_inferences": _payback(shop, confirmed, spent.energy_j),
+            "ended": shop.ended,
+            "windows": _window_counts(shop),
         },
         "noise_floor": {"cpu_time": {"value": confirmed.floor, "low": None, "high": None, "unit": "", "how": str(How.MEASURED)}},
-        "provable": provable(policy, len(shop.splits.test)),
+        "provable": provable(policy, len(shop.splits.test), shop.metric.name()),
         "host": asdict(shop.host) | {"cpu": _cpu(shop.host)},
         "energy_model": _model(shop),
     }
+
+
+def _chosen(shop: Shop, confirmed: Confirmed, spent_j: float) -> dict[str, Any]:
+    assert confirmed.chosen is not None
+    out = _candidate(shop, confirmed.chosen, "artifact")
+    # the rule was judged before the last seconds were booked; the figure shown is the whole
+    return out | {"readings": out["readings"] | {"payback_inferences": _payback(shop, confirmed, spent_j)}}
+
+
+def _baseline_cost(shop: Shop) -> dict[str, Any]:
+    """What it cost to make or open the model as given: not the search's, but shown."""
+    spans = [span for span in shop.study.ledger.spans() if span.kind == "baseline"]
+    return {"wall_s": sum(span.wall_s or 0.0 for span in spans), "energy_j": sum(span.energy_j or 0.0 for span in spans)}
 
 
 def _verdict(confirmed: Confirmed) -> str:
@@ -203,9 +226,11 @@ def _verdict(confirmed: Confirmed) -> str:
 
 def _fastest(shop: Shop, trial: Trial, final: Final | None) -> dict[str, Any]:
     if final is None or not final.long:
-        return _side(shop, trial, trial.readings, trial.quality, len(shop.splits.validation))
-    readings = final.fastest or (final.readings if final.trial.artifact == trial.artifact else trial.readings)
-    return _side(shop, trial, readings, trial.quality, len(shop.splits.validation))
+        quality = trial.quality if final is None or final.split == "validation" else None
+        return _side(shop, trial, trial.readings, quality, len(shop.splits.validation))
+    same = final.trial.artifact == trial.artifact
+    readings = final.fastest or (final.readings if same else trial.readings)
+    return _side(shop, trial, readings, final.quality if same else None, len(shop.splits.test))
 
 
 def _rows(shop: Shop, machine_reads: int | Missing) -> dict[str, Any]:
@@ -232,6 +257,21 @@ def _payback(shop: Shop, confirmed: Confirmed, spent_j: float) -> dict[str, Any]
     if value is None:
         return {"missing": "the chosen model saves no energy"}
     return {"value": value, "low": None, "high": None, "unit": "1", "how": str(How.ESTIMATED)}
+
+
+def _window_counts(shop: Shop) -> dict[str, int]:
+    raw = [window for kind in ("floor", "measure") for record in shop.study.ledger.records(kind) for window in record.value["raw"]]
+    return {"all": len(raw), "disturbed": sum(bool(window["reasons"]) for window in raw)}
+
+
+def _disturbed(shop: Shop) -> list[str]:
+    counts = _window_counts(shop)
+    if not counts["disturbed"]:
+        return []
+    return [
+        f"{counts['disturbed']} of {counts['all']} measuring windows were disturbed by other machines on the same hardware; "
+        "each was taken again once while there were windows to spare, and what was still disturbed then stands in the intervals."
+    ]
 
 
 def _cpu(host: Host) -> str:

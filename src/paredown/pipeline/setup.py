@@ -12,13 +12,14 @@ from paredown.core.recipe import Chain, Engine
 from paredown.core.technique import DataNeed, Technique
 from paredown.core.trial import Trial
 from paredown.ground import digests, registry
+from paredown.ground.host import host
 from paredown.pipeline import result as results
 from paredown.pipeline.shop import Listener, Shop, metric_of, open_shop
 from paredown.pipeline.trials import attempt
 from paredown.protocol.readings import RATIOS
 from paredown.search.ladder import STRATEGIES
 from paredown.search.situation import Situation
-from paredown.study.splits import load_splits
+from paredown.study.splits import Splits, load_splits
 from paredown.study.study import Study
 from paredown.tasks.feed import feed_shape
 
@@ -55,6 +56,12 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
     splits = load_splits(job, job.search.seed, source.trains(job.model))
     named = {"model": model, "preprocess": digests.of_value(dict(job.data.preprocess)), "labels": digests.of_value(list(splits.names))}
     named |= {f"data.{split}": digest for split, digest in splits.digests.items()}
+    here = host()
+    named["machine"] = digests.of_value([here.isa, dict(here.cpu), here.cores])
+    own_metric = job.folder / (job.metric.partition(":")[0].replace(".", "/") + ".py")
+    if ":" in job.metric and own_metric.is_file():
+        named["metric.file"] = digests.of_file(own_metric)
+    _refuse_unknown_groups(job, splits)
     target = Path(folder) if folder is not None else Path("runs") / job.name
     with Study.open(target, job, named, fresh=fresh, wait_s=wait_s) as study:
         for note in splits.notes:
@@ -62,9 +69,18 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
         for span in study.lost:
             if span.kind != "trial":
                 study.note(f"An earlier run ended in the middle of {span.kind}; its {span.wall_s or 0:.1f} s are booked as lost.")
-        listener.stage(results.provable(job.policy, len(splits.test))["text"])
+        listener.stage(results.provable(job.policy, len(splits.test), metric_of(job).name())["text"])
         with open_shop(study, job, splits, listener) as shop:
             yield shop
+
+
+def _refuse_unknown_groups(job: Job, splits: Splits) -> None:
+    known = list(splits.test.groups)
+    for rule in job.policy.rules:
+        for column in rule.by:
+            if column not in known:
+                hint = "Name the column under `data: {groups: [...]}`."
+                raise UnknownName(f"group column of the rule {rule.id}", column, known or ["(none)"], hint=hint)
 
 
 def prepare(shop: Shop) -> Trial:

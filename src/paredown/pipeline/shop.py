@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from paredown.builder.build import Builder
 from paredown.builder.scene import Scene
 from paredown.core.candidate import Candidate
-from paredown.core.errors import MissingExtra
+from paredown.core.errors import Damaged, MissingExtra
 from paredown.core.job import Job
 from paredown.core.model import ModelSource
 from paredown.core.recipe import Chain, Engine
@@ -77,6 +77,8 @@ class Shop:
         builder: Builds recipes; has the baseline once `with_baseline` was called.
         bench: Processes under measurement.
         listener: Told what happens.
+        baseline: The model as given, once it exists.
+        ended: Why the search ended early; empty when it did not.
     """
 
     study: Study
@@ -93,6 +95,7 @@ class Shop:
     bench: Bench
     listener: Listener
     baseline: Candidate | None = None
+    ended: str = ""
 
     @property
     def artifacts(self) -> FolderStore:
@@ -160,7 +163,10 @@ class Shop:
         value = self.light.order(
             kind, key, "paredown.protocol.subject:predict", artifact=str(self.artifacts.folder(artifact)), rows=str(rows), out=str(out)
         )
-        return np.load(self.study.data_folder / value["file"], allow_pickle=False)
+        path = self.study.data_folder / value["file"]
+        if not path.is_file() or digests.of_file(path) != value["sha256"]:
+            raise Damaged(f"{path} is gone or is not what was written.\n  Restore it, or run the job again with `--fresh`.")
+        return np.load(path, allow_pickle=False)
 
 
 def _written(rows: Rows, path: Path) -> Path:

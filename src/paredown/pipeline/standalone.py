@@ -125,7 +125,7 @@ def measure(
     artifact = artifact_of(Path(target))
     other = None if against is None else other_of(against, Path(target))
     manifests = [read_manifest(folder) for folder in (artifact, other) if folder is not None]
-    rows, asked = _rows(manifests[0], data, batch)
+    rows, asked = _rows(artifact, manifests[0], data, batch)
     count = len(manifests)
     window_s = min(_WINDOW_S, seconds / (count * _LEAST_ROUNDS))
     plan = Plan(rounds=max(2, round(seconds / (count * window_s))), window_s=window_s, warm_s=min(0.5, window_s))
@@ -173,14 +173,15 @@ def _all_s(plan: Plan, sides: int) -> float:
     return round(plan.rounds * plan.window_s * sides, 6)
 
 
-def _rows(manifest: Mapping[str, Any], data: str | Path | None, batch: int) -> tuple[Rows, str]:
+def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, batch: int) -> tuple[Rows, str]:
     """The rows to ask, and what they are in words."""
     import numpy as np
 
+    from paredown.artifact.load import read_probe
     from paredown.core.rows import Rows
 
     if data is None:
-        probe = manifest["probe"]["inputs"]
+        probe = read_probe(folder, manifest)["inputs"]
         table = bool(probe) and isinstance(probe[0], Mapping)
         inputs: Any = {name: np.asarray([row[name] for row in probe]) for name in probe[0]} if table else np.asarray(probe)
         rows = Rows(inputs=inputs, labels=None)

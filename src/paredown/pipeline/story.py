@@ -127,7 +127,7 @@ def search(shop: Shop, situation: Situation) -> None:
     for proposal in strategy(situation):
         reason = _reason_to_stop(shop, situation)
         if reason is not None:
-            shop.study.note(f"The search ended early: {reason}")
+            shop.ended = reason
             shop.listener.stage(f"the search ends: {reason}")
             return
         attempt(shop, proposal.recipe, proposal.why)

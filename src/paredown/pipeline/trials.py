@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,8 @@ from paredown.policy.quality import compare
 from paredown.protocol.bench import SCREENING, Plan, Side, Windows
 from paredown.protocol.readings import facts, of_windows, ratios
 from paredown.stats.ratios import noise_floor
+
+_OPEN = 1e9
 
 FLOOR = Plan(rounds=40, window_s=0.1, warm_most=4)
 """The A/A run: the baseline against its twin."""
@@ -36,8 +39,18 @@ def attempt(shop: Shop, recipe: Recipe, why: str, role: str = "candidate") -> Tr
         ParedownError: The baseline failed.
         Damaged: What the ledger recorded is gone.
     """
-    ledger, key = shop.study.ledger, f"{role}: {recipe}"
-    known = ledger.find("trial", key)
+    asked = f"{role}: {recipe}"
+    # a failure is worth another try once the limits that it ran into are others; a success never is
+    limits = f" within {shop.builder.trial_s or 0:g} s and {shop.builder.trial_b or 0:.3g} B"
+    ledger, key = shop.study.ledger, asked + limits
+    known = next(
+        (
+            record
+            for record in ledger.records("trial")
+            if record.key == key or (record.key.startswith(f"{asked} within ") and record.value["state"] == "done")
+        ),
+        None,
+    )
     if known is not None:
         trial = trial_from_json(known.value | {"id": known.id})
         shop.listener.trial(trial)
@@ -87,10 +100,15 @@ def examine(shop: Shop, built: Built, role: str) -> Trial:
     before, after = _readings(shop, given.artifact, windows, "baseline"), _readings(shop, built.artifact, windows, "candidate")
     return replace(
         trial,
-        drop={"drop": found.drop, "upper": found.upper, "flips": found.flips} | _moved(labels, answers, probabilities),
+        drop=finite({"drop": found.drop, "upper": found.upper, "flips": found.flips} | _moved(labels, answers, probabilities)),
         readings=after,
         ratios=ratios(windows, "baseline", "candidate", before, after),
     )
+
+
+def finite(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers as JSON can hold them: a bound that few rows leave open, at infinity, becomes a very large one."""
+    return {key: math.copysign(_OPEN, value) if isinstance(value, float) and math.isinf(value) else value for key, value in numbers.items()}
 
 
 def _moved(labels: Any, before: Any, after: Any) -> dict[str, float]:
@@ -121,7 +139,7 @@ def measured(shop: Shop, kind: str, key: str, sides: list[Side], plan: Plan) -> 
 
             def tick(done: int, total: int) -> None:
                 shop.listener.step("measuring", done, total)
-                span.beat()
+                span.beat(cpu_s=shop.bench.spent_s, energy_j=shop.joules(shop.bench.spent_s))
 
             windows = shop.bench.measure(sides, plan, tick)
             cpu_s = shop.bench.take_cpu_s()

@@ -85,7 +85,10 @@ class _Resampled(Contest):
     values: Sequence[float]
 
     def bounds(self, confidence: float) -> tuple[float, float]:
-        return bootstrap.bound(self.values, self.n, 1 - confidence), bootstrap.bound(self.values, self.n, confidence)
+        # a bootstrap draws only what was seen; a kind of row of share u hides from all n rows with probability (1 - u)^n
+        unseen = 1 - (1 - confidence) ** (1 / self.n)
+        low, upper = bootstrap.bound(self.values, self.n, 1 - confidence), bootstrap.bound(self.values, self.n, confidence)
+        return min(low, self.seen - unseen), max(upper, self.seen + unseen)
 
     def chance(self, limit: float) -> float:
         return (1 + sum(value <= limit for value in self.values)) / (1 + len(self.values))

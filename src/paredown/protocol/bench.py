@@ -15,6 +15,9 @@ from paredown.protocol.gates import close_gate, open_gate
 from paredown.stats.intervals import student
 
 _SUBJECT = "paredown.protocol.subject"
+_CALLS = 24
+"""Calls of one side that a measurement needs, so that the 95th percentile exists; windows of slow models grow to hold them."""
+
 _SPARE = 8
 """Disturbed windows that one measurement may take again, each once; on a machine that is always disturbed more would not help."""
 
@@ -126,6 +129,11 @@ class Bench(AbstractContextManager["Bench"]):
         self._cpu_s += answer.cpu_s
         return float(answer.value["open_s"])
 
+    @property
+    def spent_s(self) -> float:
+        """CPU seconds since `take_cpu_s` was called last."""
+        return self._cpu_s
+
     def take_cpu_s(self) -> float:
         """CPU seconds that all processes have taken since the last call."""
         taken, self._cpu_s = self._cpu_s, 0.0
@@ -152,14 +160,16 @@ class Bench(AbstractContextManager["Bench"]):
         gate = open_gate()
         return self._window(name, seconds), close_gate(gate)
 
-    def _warm(self, name: str, plan: Plan) -> None:
-        last = 0.0
+    def _warm(self, name: str, plan: Plan) -> float:
+        """Answer until it is steady; returns the wall seconds of one call."""
+        last = now = 0.0
         for _ in range(plan.warm_most):
             found = self._window(name, plan.warm_s)
-            now = found["wall_s"] / max(1, found["items"])
+            now = found["wall_s"] * self._batch / max(1, found["items"])
             if abs(now - last) <= 0.05 * now:
-                return
+                break
             last = now
+        return now
 
     def measure(self, sides: Sequence[Side], plan: Plan, tick: Callable[[int, int], None] = lambda done, total: None) -> Windows:
         """Interleaved windows of all sides: A B C, C B A, A B C, ...
@@ -172,20 +182,21 @@ class Bench(AbstractContextManager["Bench"]):
             tick: Called with (rounds done, rounds).
         """
         began = time.perf_counter()
+        seconds = {}
         for side in sides:
             self.open(side)
-            self._warm(side.name, plan)
+            seconds[side.name] = max(plan.window_s, self._warm(side.name, plan) * _CALLS / plan.rounds)
         out: dict[str, list[Mapping[str, Any]]] = {side.name: [] for side in sides}
         laps: dict[str, list[float]] = {side.name: [] for side in sides}
         raw, spare = [], _SPARE
         for number in range(plan.rounds):
             order = sides if number % 2 == 0 else list(reversed(sides))
             for side in order:
-                found, reasons = self._gated(side.name, plan.window_s)
+                found, reasons = self._gated(side.name, seconds[side.name])
                 raw.append({"side": side.name, "round": number, "reasons": list(reasons)} | found)
                 if reasons and spare:
                     spare -= 1
-                    found, reasons = self._gated(side.name, plan.window_s)
+                    found, reasons = self._gated(side.name, seconds[side.name])
                     raw.append({"side": side.name, "round": number, "reasons": list(reasons)} | found)
                 out[side.name].append(found["readings"])
                 laps[side.name] += found["laps_s"]

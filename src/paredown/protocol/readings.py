@@ -26,6 +26,9 @@ RATIOS = (
     "multiply_adds",
 )
 
+TIMED = ("cpu_time", "energy", "latency_p50", "latency_p95", "latency_p99", "cold_start")
+"""Those that the machine's noise touches."""
+
 
 def of_windows(windows: Windows, side: str) -> dict[str, Reading | Missing]:
     """One reading per quantity that the meters gave: the mean over windows with its 95 % interval; memory is the largest."""

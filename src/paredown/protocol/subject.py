@@ -44,7 +44,7 @@ def open_artifact(state: dict[str, Any], *, artifact: str, rows: str, batch: int
     began = time.perf_counter()
     close(state)
     given = read_rows(Path(rows))
-    few = given.take(slice(0, max(_SAMPLE, batch)))
+    few = given.spread(max(_SAMPLE, batch))
     calls = _calls(few.inputs, batch) or [few.inputs]
     model = load(Path(artifact), threads)
     model.predict(calls[0])

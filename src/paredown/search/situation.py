@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from paredown.core.reading import Reading
-from paredown.core.recipe import Recipe
+from paredown.core.recipe import Recipe, engines_of, parse, steps_of
 from paredown.core.technique import Technique
 from paredown.core.trial import Trial
 
@@ -51,6 +51,12 @@ class Situation:
     def done(self) -> list[Trial]:
         """The candidates that were built and measured."""
         return [trial for trial in self.trials() if trial.state == "done" and trial.role != "baseline"]
+
+    def allowed(self, trial: Trial) -> bool:
+        """True when the job allows every technique and engine of a trial now, whatever it allowed when it was tried."""
+        names = {unit.name() for unit in self.techniques}
+        recipe = parse(trial.recipe)
+        return all(name in names for name in steps_of(recipe)) and all(name in self.engines for name in engines_of(recipe))
 
     def gain(self, trial: Trial) -> float:
         """How many times less of the minimized quantity than the baseline; 0 where it is not known."""

@@ -257,8 +257,14 @@ def make_answerer(spec: Mapping[str, Any], labels: Sequence[str]) -> Callable[[M
 
     def answers(outputs: Mapping[str, np.ndarray]) -> list[str]:
         found = scores(outputs)
+        # the largest of values that hold a NaN is the NaN
         if len(found) == 1:
-            return [names[found.argmax()]]
+            at = found.argmax()
+            if found[0, at] != found[0, at]:
+                raise ValueError("the model's output holds NaN values.")
+            return [names[at]]
+        if np.isnan(found.max()):
+            raise ValueError("the model's output holds NaN values.")
         return [names[at] for at in found.argmax(axis=1).tolist()]
 
     return answers

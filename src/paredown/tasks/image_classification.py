@@ -11,7 +11,7 @@ from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
 from paredown.core.task import Task
 
-_OPTIONS = ("scale", "mean", "std", "layout")
+_OPTIONS = ("scale", "mean", "std", "layout", "input")
 _LAYOUTS = ("nchw", "nhwc", "flat")
 
 
@@ -86,7 +86,7 @@ class ImageClassification(Task):
         mean = _numbers("mean", mean, channels)
         return {
             "kind": "image",
-            "input": "input",
+            "input": str(options.get("input", "input")),
             "shape": list(images.shape[1:]),
             "scale": scale,
             "mean": mean,

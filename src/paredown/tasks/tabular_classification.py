@@ -11,7 +11,7 @@ from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
 from paredown.core.task import Task
 
-_OPTIONS = ("standardize", "one_hot")
+_OPTIONS = ("standardize", "one_hot", "input")
 _MOST_WORDS = 1000
 
 
@@ -69,10 +69,10 @@ class TabularClassification(Task):
         for key, value in options.items():
             if key not in _OPTIONS:
                 raise UnknownName("preprocess option", key, _OPTIONS)
-            if not isinstance(value, bool):
+            if key != "input" and not isinstance(value, bool):
                 raise BadData(f"preprocess: {key} is {value!r}.\n  Write true or false.")
         if not isinstance(train.inputs, Mapping):
-            out: dict[str, Any] = {"kind": "vector", "input": "input", "width": int(train.inputs.shape[1])}
+            out: dict[str, Any] = {"kind": "vector", "input": str(options.get("input", "input")), "width": int(train.inputs.shape[1])}
             if options.get("standardize", False):
                 spread = train.inputs.std(axis=0, dtype=np.float64)
                 out |= {"mean": train.inputs.mean(axis=0, dtype=np.float64).tolist(), "std": np.where(spread > 0, spread, 1.0).tolist()}
@@ -81,7 +81,7 @@ class TabularClassification(Task):
         columns = []
         for name, column in train.inputs.items():
             columns.append(_numeric(name, column, standardize) if column.dtype.kind in "buif" else _words(name, column, one_hot))
-        return {"kind": "table", "input": "input", "columns": columns}
+        return {"kind": "table", "input": str(options.get("input", "input")), "columns": columns}
 
     def decoder(self, names: tuple[str, ...]) -> dict[str, Any]:
         """Logits, one per class."""

@@ -36,7 +36,7 @@ class QuantizeStatic(Technique):
         graphs = need("paredown.modelkit.graphs", self.name())
         model = graphs.load_clean(context.store.folder(candidate.digest), self.name())
         rows = context.rows("calibration")
-        feed = context.encode(rows.take(slice(0, self.samples)).inputs)
+        feed = context.encode(rows.spread(self.samples).inputs)
         target = context.work / "quantized"
         target.mkdir()
         with quiet():
