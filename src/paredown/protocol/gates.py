@@ -1,4 +1,4 @@
-"""Was the machine ours during the window? One that fails a gate is taken again while there are windows to spare; its reasons are kept.
+"""Was the machine ours during the window? One that fails a gate is taken again while there are spare ones; its reasons are kept."""
 
 from __future__ import annotations
 
