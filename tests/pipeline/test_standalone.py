@@ -345,3 +345,12 @@ def test_a_command_that_a_signal_ends_or_that_is_not_there() -> None:
     assert command.signal_name(3) == ""
     with pytest.raises(UsageError, match=r"cannot run 'no-such-program': No such file"):
         command.measure_command(["no-such-program"])
+
+
+def test_a_result_that_lacks_an_entry_is_damaged_not_a_bug(tiny_study: TinyStudy, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_study.folder, tmp_path / "study"))
+    result = json.loads((folder / "result.json").read_text())
+    del result["noise_floor"]
+    (folder / "result.json").write_text(json.dumps(result))
+    with pytest.raises(Damaged, match=r"result\.json lacks noise_floor"):
+        check(folder)

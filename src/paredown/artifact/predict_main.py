@@ -89,7 +89,8 @@ def main(arguments: list[str]) -> int:
             for row in program.probabilities(inputs):
                 print(",".join(f"{value:.6f}" for value in row))
         else:
-            print("\n".join(program.answers(inputs)))
+            for answered in program.answers(inputs):
+                print(answered)
     except ValueError as error:
         print(f"{path}: {error}", file=sys.stderr)
         return 2

@@ -19,6 +19,9 @@ def is_study(folder: Path) -> bool:
     return not (folder / CARD).exists() and ((folder / RESULT).exists() or (folder / LEDGER).exists())
 
 
+_ENTRIES = ("verdict", "policy", "baseline", "baseline_as_found", "chosen", "nearest", "trials", "findings", "rows", "noise_floor")
+
+
 def result_of(study: Path) -> dict[str, Any]:
     """The content of a study's result.json.
 
@@ -43,6 +46,9 @@ def result_of(study: Path) -> dict[str, Any]:
         if isinstance(found, int):
             raise UsageError(f"{path} has format {found}; this paredown reads 1.\n  Update paredown.")
         raise Damaged(f"{path} is not a result: it has no `format`.\n  `paredown run JOB` writes it again from the recorded trials.")
+    lacking = [key for key in _ENTRIES if key not in result]
+    if lacking:
+        raise Damaged(f"{path} lacks {', '.join(lacking)}.\n  `paredown run JOB` writes it again from the recorded trials.")
     return dict(result)
 
 
