@@ -125,14 +125,14 @@ def _why(shop: Shop, final: Final, chosen: bool) -> str:
     quantity = shop.job.policy.minimize
     ratio = final.ratios.get(quantity)
     if chosen:
-        text = f"of all that passed it takes the least {quantity}"
+        text = f"Of all that passed it takes the least {quantity}"
     elif final.blocked:
-        text = "of all tried it comes nearest to the policy"
+        text = "Of all tried it comes nearest to the policy"
     else:
-        return f"it breaks no rule, but nothing that was tried takes less {quantity} than the model as given. {final.trial.why}"
+        return f"It breaks no rule, but nothing that was tried takes less {quantity} than the model as given. {final.trial.why}"
     if isinstance(ratio, Reading):
         text += f": {ratio.value:.1f} times less than the model as given"
-    return f"{text}. {final.trial.why}"
+    return f"{text}. {final.trial.why[:1].upper()}{final.trial.why[1:]}"
 
 
 def assemble(shop: Shop, situation: Situation, confirmed: Confirmed) -> dict[str, Any]:
