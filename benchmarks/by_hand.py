@@ -51,7 +51,7 @@ def cpu_s(run, card: dict, images: np.ndarray, seconds: float) -> float:
 folders = [Path(word) for word in sys.argv[1:3]]
 cards = [json.loads((folder / "artifact.json").read_text()) for folder in folders]
 runs = [make(folder, card["graphs"][0]["placement"]["threads"]) for make, folder, card in zip((open_int8, open_eager), folders, cards)]
-images = np.asarray(cards[0]["probe"]["inputs"])
+images = np.asarray(json.loads((Path(sys.argv[1]) / "probe.json").read_text())["inputs"])
 found = [], []
 for number in range(int(sys.argv[3]) if len(sys.argv) > 3 else 31):
     for side in (0, 1) if number % 2 else (1, 0):

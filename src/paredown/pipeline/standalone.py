@@ -204,7 +204,7 @@ def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, ba
 def _disturbed(raw: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     found = [window["reasons"][0] for window in raw if window["reasons"]]
     if found:
-        yield f"{len(found)} of {len(raw)} windows were disturbed and taken again, twice at most; the last one: {found[-1]}"
+        yield f"{len(found)} of {len(raw)} windows were disturbed and taken again while there were spare ones; the last one: {found[-1]}"
 
 
 @dataclass(frozen=True, kw_only=True)
