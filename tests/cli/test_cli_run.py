@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import signal
@@ -126,3 +127,14 @@ def test_a_terminal_has_a_live_line_with_stage_step_trials_and_joules() -> None:
         progress.step("build", 1, 9)
         progress._live.refresh()
     assert "searching: ladder  build 1/9  (1 trial, 2.00 J on trials so far)" in out.getvalue()
+
+
+def test_an_interrupt_that_a_library_swallows_ends_the_run_at_the_next_event() -> None:
+    progress, _, _ = _progress(terminal=False)
+    before = signal.getsignal(signal.SIGINT)
+    with progress:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            progress.step("build", 1, 2)
+    assert signal.getsignal(signal.SIGINT) is before

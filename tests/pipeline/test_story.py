@@ -100,7 +100,7 @@ def test_a_second_run_repeats_nothing(tiny_study: TinyStudy, tmp_path: Path) -> 
 
 
 def test_a_policy_that_nothing_can_satisfy_releases_nothing_and_says_what_would_pass(tmp_path: Path) -> None:
-    policy = "{minimize: cpu_time, rules: [{quality: {drop: 5 %}}, {size: {max: 1 kB}}]}"
+    policy = "{minimize: size, rules: [{quality: {drop: 5 %}}, {size: {max: 1 kB}}]}"
     result = run(write_tiny_job(tmp_path, policy, ONE_RECIPE), tmp_path / "study")
     assert (result.verdict, result.exit_code, result.chosen) == ("infeasible", 4, None)
     assert not (tmp_path / "study/artifact").exists()

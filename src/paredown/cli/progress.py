@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,14 +36,27 @@ class Progress:
         self._stage = self._step = ""
         self._trials, self._joules = 0, 0.0
         self._live: Live | None = None
+        self._interrupted = False
+        self._before: Any = None
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._interrupted = True
+        raise KeyboardInterrupt
+
+    def _stop_if_interrupted(self) -> None:
+        """Ctrl-C in the middle of a library's import or callback can be swallowed there; the next event ends the run all the same."""
+        if self._interrupted:
+            raise KeyboardInterrupt
 
     def stage(self, text: str) -> None:
         """A new part of the story begins."""
+        self._stop_if_interrupted()
         self._stage, self._step = text, ""
         self._say(text)
 
     def step(self, what: str, done: int, total: int) -> None:
         """Work goes on."""
+        self._stop_if_interrupted()
         self._step = f"{what} {done}/{total}"
         if self._live is None and self._clock() - self._told >= QUIET_S:
             self._say(f"  {self._step}")
@@ -71,6 +86,8 @@ class Progress:
         return "  ".join(part.replace("[", r"\[") for part in (f"{self._elapsed():>6}", self._stage, self._step, f"({trials})") if part)
 
     def __enter__(self) -> Progress:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._interrupt)
         if self._console.is_terminal:
             from rich.live import Live
 
@@ -79,6 +96,9 @@ class Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            self._before = None
         if self._live is not None:
             self._live.stop()
             self._live = None

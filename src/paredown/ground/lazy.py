@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -40,12 +42,11 @@ def need(module: str, purpose: str) -> ModuleType:
 
 
 def missing(module: str, purpose: str) -> str | None:
-    """None when an optional package can be imported, else what `need` would say."""
-    try:
-        need(module, purpose)
-    except MissingExtra as error:
-        return str(error)
-    return None
+    """None when an optional package is installed, else what `need` would say; imports nothing."""
+    top = module.partition(".")[0]
+    if top in sys.modules or importlib.util.find_spec(top) is not None:
+        return None
+    return str(MissingExtra(*_EXTRAS.get(top, (top, "all")), purpose))
 
 
 def resolve(dotted: str, purpose: str) -> Any:
