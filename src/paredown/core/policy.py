@@ -113,3 +113,8 @@ class Policy:
             if rule.quantity == "quality" and rule.kind == Kind.DROP and not rule.by and rule.level == Level.MUST
         ]
         return min(found, key=lambda rule: rule.limit.value if rule.limit else 0.0) if found else None
+
+    @property
+    def margin(self) -> Limit | None:
+        """How far the quality of all rows together may drop: the limit of `drop`."""
+        return self.drop.limit if self.drop is not None else None

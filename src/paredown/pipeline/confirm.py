@@ -114,8 +114,8 @@ def _chance(shop: Shop, situation: Situation, trial: Trial) -> float:
     rows, test_rows = len(shop.splits.validation), len(shop.splits.test)
     if shop.metric.name() != "accuracy":
         return chance_from_bound(drop["drop"], drop["upper"], rows, test_rows, margin, confidence)
-    rule = shop.job.policy.drop
-    if margin is not None and rule is not None and rule.limit is not None and rule.limit.scale == Scale.RELATIVE:
+    limit = shop.job.policy.margin
+    if margin is not None and limit is not None and limit.scale == Scale.RELATIVE:
         margin *= baseline_trial(shop).quality or 1.0  # flips are counted in points
     return chance_to_pass(drop["lost"], drop["gained"], drop["distance"], rows, test_rows, margin, confidence)
 
@@ -300,7 +300,7 @@ def _final(
     long: bool,
 ) -> Final:
     policy = shop.job.policy
-    scale = policy.drop.limit.scale if policy.drop is not None and policy.drop.limit is not None else Scale.RELATIVE
+    scale = policy.margin.scale if policy.margin is not None else Scale.RELATIVE
     return Final(
         trial=trial,
         findings=judge(policy, evidence),

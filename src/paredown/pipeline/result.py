@@ -41,7 +41,7 @@ def provable(policy: Policy, test_rows: int, metric: str = "accuracy") -> dict[s
     drops = {f"{flips:.2f}": smallest_drop(test_rows, flips, policy.confidence) for flips in FLIPS}
     middle = drops["0.04"]
     text = f"test: {test_rows} rows; can show a drop of {middle:.1%} or more (at 2 % flips {drops['0.02']:.1%}, at 8 % {drops['0.08']:.1%})"
-    limit = policy.drop.limit if policy.drop is not None else None
+    limit = policy.margin
     if limit is not None and limit.value < middle:
         text += f"; for {limit.text} give about {rows_for(limit.value, 0.04, policy.confidence)} rows or set `drop: {middle:.1%}`"
     return {"text": text + ".", "drops": drops}
@@ -94,7 +94,7 @@ def _candidate(shop: Shop, final: Final, folder: str) -> dict[str, Any]:
     trial = final.trial
     rows = len(shop.splits.test) if final.split == "test" else len(shop.splits.validation)
     notes = {note.partition("(")[0]: note.partition(": ")[2] for note in trial.notes}
-    limit = shop.job.policy.drop.limit if shop.job.policy.drop is not None else None
+    limit = shop.job.policy.margin
     out = _side(shop, trial, final.readings, final.quality, rows)
     energy, size = final.readings.get("energy"), final.ratios.get("size")
     efficiency: dict[str, Any] = {"missing": "the energy per inference is not known"}
@@ -156,6 +156,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed) -> dict[str
             "relaxation": relaxations[0].text if relaxations else "",
             "relaxations": [asdict(item) for item in relaxations],
         }
+    windows = _window_counts(shop)
     machine_reads = reads.count(shop.splits.digests["test"])
     return {
         "format": FORMAT,
@@ -184,7 +185,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed) -> dict[str
         "findings": [finding.json() for finding in final.findings] if final is not None else [],
         "tested": list(confirmed.tested),
         "rows": _rows(shop, machine_reads),
-        "notes": [*study.notes(), *([f"The search ended early: {shop.ended}"] if shop.ended else []), *_disturbed(shop)],
+        "notes": [*study.notes(), *([f"The search ended early: {shop.ended}"] if shop.ended else []), *_disturbed(windows)],
         "search": {
             "trials": len(trials) - 1,
             "failed": sum(trial.state == "failed" for trial in trials),
@@ -194,7 +195,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed) -> dict[str
             "lost_wall_s": sum(entry.wall_s or 0.0 for entry in study.ledger.spans("lost")),
             "payback_inferences": _payback(shop, confirmed, spent.energy_j),
             "ended": shop.ended,
-            "windows": _window_counts(shop),
+            "windows": windows,
         },
         "noise_floor": {"cpu_time": {"value": confirmed.floor, "low": None, "high": None, "unit": "", "how": str(How.MEASURED)}},
         "provable": provable(policy, len(shop.splits.test), shop.metric.name()),
@@ -264,8 +265,7 @@ def _window_counts(shop: Shop) -> dict[str, int]:
     return {"all": len(raw), "disturbed": sum(bool(window["reasons"]) for window in raw)}
 
 
-def _disturbed(shop: Shop) -> list[str]:
-    counts = _window_counts(shop)
+def _disturbed(counts: Mapping[str, int]) -> list[str]:
     if not counts["disturbed"]:
         return []
     return [

@@ -102,14 +102,13 @@ def situation_of(shop: Shop) -> Situation:
     """What the search may use here."""
     job, splits = shop.job, shop.splits
     trainable = splits.train is not None or splits.unlabeled is not None
-    drop = job.policy.drop
     return Situation(
         trials=shop.study.trials,
         techniques=usable(job.search.exclude, trainable=trainable),
         engines=shop.engines(),
         trainable=trainable,
         minimize=job.policy.minimize,
-        margin=drop.limit.value if drop is not None and drop.limit is not None else None,
+        margin=job.policy.margin.value if job.policy.margin is not None else None,
         outputs=lambda artifact: shop.outputs(artifact, "validation"),
         labels=splits.validation.labels,
     )

@@ -92,8 +92,8 @@ def examine(shop: Shop, built: Built, role: str) -> Trial:
         windows = floor(shop, built.artifact)
         return replace(trial, readings=_readings(shop, built.artifact, windows, "baseline"))
     given = baseline_trial(shop)
-    drop = shop.job.policy.drop
-    scale = drop.limit.scale if drop is not None and drop.limit is not None else Scale.RELATIVE
+    limit = shop.job.policy.margin
+    scale = limit.scale if limit is not None else Scale.RELATIVE
     answers = shop.outputs(given.artifact, "validation")
     found = compare(shop.metric, labels, answers, probabilities, scale=scale, confidence=shop.job.policy.confidence, seed=shop.study.seed)
     windows = screen(shop, given.artifact, built.artifact)
