@@ -72,6 +72,14 @@ def _status(pid: int) -> tuple[float, float]:
         return 0.0, 0.0
 
 
+def _refuse_memory(resident_b: float, limits: Limits) -> None:
+    if limits.memory_b is not None and resident_b > limits.memory_b:
+        raise LimitExceeded(
+            f"took {resident_b / 1e9:.2f} GB of memory; one trial may take {limits.memory_b / 1e9:.2f} GB. "
+            "Raise `search: {trial: {memory: ...}}`."
+        )
+
+
 class Worker:
     """One resident worker process; started by the first order, restarted after it died.
 
@@ -172,6 +180,7 @@ class Worker:
                     for line in lines:
                         message: dict[str, Any] = json.loads(line)
                         if "progress" not in message:
+                            _refuse_memory(_status(process.pid)[1], limits)  # short work ends between two looks
                             return message
                         watch.progress(*message["progress"])
                 wall_s = time.perf_counter() - began
@@ -181,11 +190,7 @@ class Worker:
                     raise LimitExceeded(
                         f"took more than the {limits.wall_s:g} s that one trial may take; raise `search: {{trial: {{time: ...}}}}`."
                     )
-                if limits.memory_b is not None and resident_b > limits.memory_b:
-                    raise LimitExceeded(
-                        f"took {resident_b / 1e9:.2f} GB of memory; one trial may take {limits.memory_b / 1e9:.2f} GB. "
-                        "Raise `search: {trial: {memory: ...}}`."
-                    )
+                _refuse_memory(resident_b, limits)
 
     def _died(self) -> WorkerDied:
         process = self._process
