@@ -18,6 +18,12 @@ _EXTRAS = {
     "onnxscript": ("onnxscript", "compress"),
     "safetensors": ("safetensors", "compress"),
     "sklearn": ("scikit-learn", "compress"),
+    "transformers": ("transformers", "compress"),
+    "pyarrow": ("pyarrow", "compress"),
+    "cloudpickle": ("cloudpickle", "compress"),
+    "datasets": ("datasets", "datasets"),
+    "openvino": ("openvino", "openvino"),
+    "nncf": ("nncf", "openvino"),
 }
 
 
