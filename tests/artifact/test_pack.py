@@ -115,9 +115,8 @@ def test_exactly_the_threshold_is_sure_enough(packed: Any) -> None:
         sure = first.predict_proba(IMAGES).max(1)
     with load(packed.cascade) as pair:
         for at, answered in ((float(sure[0]), 1), (float(np.nextafter(sure[0], 2)), 0)):
-            program = make_program(
-                pair.manifest | {"program": {"kind": "cascade", "at": at}}, {name: item.run for name, item in pair._sessions.items()}
-            )
+            runs = {name: item.run for name, item in pair._sessions.items()}
+            program = make_program(pair.manifest | {"program": {"kind": "cascade", "at": at}}, runs, packed.cascade)
             program.answers(IMAGES[:1])
             assert program.asked == {"first": 1, "second": 1 - answered}
 
@@ -136,7 +135,7 @@ def test_a_cascade_carries_the_engine_files_of_its_parts_alone(packed: Any) -> N
 def test_an_unknown_program_is_refused(packed: Any) -> None:
     manifest = read_manifest(packed.single) | {"program": {"kind": "vote"}}
     with pytest.raises(ValueError, match=r"program kind 'vote' is not one of single, cascade\."):
-        make_program(manifest, {})
+        make_program(manifest, {}, packed.single)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +217,10 @@ def test_answers_that_are_no_numbers_are_refused(packed: Any) -> None:
 
         def close(self) -> None: ...
 
-    with Model(manifest, {"model": Nan()}) as model, pytest.raises(BadData, match="NaN or infinite values in 2 of 2 rows, first in row 0"):  # type: ignore[dict-item]
+    with (
+        Model(manifest, {"model": Nan()}, Path()) as model,
+        pytest.raises(BadData, match="NaN or infinite values in 2 of 2 rows, first in row 0"),
+    ):  # type: ignore[dict-item]
         model.predict_proba(IMAGES[:2])
     with open_program(manifest, packed.single) as model:
         assert model.predict(IMAGES[:1]) == [NAMES[expected()[0].argmax()]]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from paredown.tasks import feed
+from paredown.tasks import feed, tokens
 
 
 def image(**changes):
@@ -182,10 +182,11 @@ def test_wrong_outputs_are_refused_with_what_was_found():
             decode({"logits": np.array([[0, 1, 2], [0, bad, 0], [1, 1, 1.0]])})
 
 
-def test_the_module_stands_alone():
-    source = Path(feed.__file__).read_text("utf-8")
+def test_the_modules_stand_alone():
+    source = "".join(Path(module.__file__).read_text("utf-8") for module in (tokens, feed))
     imports = re.findall(r"^\s*(?:from|import) ([\w.]+)", source, re.M)
-    assert set(imports) == {"collections.abc", "typing", "numpy"}
+    assert set(imports) == {"collections.abc", "pathlib", "typing", "numpy", "tokenizers", "paredown.tasks.tokens"}
+    source = source.replace("from paredown.tasks.tokens import make_text_encoder", "")
     space: dict = {}
     exec(compile(source, "predict.py", "exec"), space)
     assert space["make_encoder"](image())(np.zeros((2, 3)))["input"].shape == (1, 1, 2, 3)

@@ -26,14 +26,16 @@ class Model:
     Args:
         manifest: The content of artifact.json.
         sessions: Graph name -> open session.
+        folder: Where the files lie that the manifest names.
     """
 
-    def __init__(self, manifest: Mapping[str, Any], sessions: Mapping[str, Session]) -> None:
+    def __init__(self, manifest: Mapping[str, Any], sessions: Mapping[str, Session], folder: Path) -> None:
         from paredown.artifact.programs import make_program
 
         self.manifest = manifest
         self._sessions = sessions
-        self.program = make_program(manifest, {name: session.run for name, session in sessions.items()})
+        self.folder = folder
+        self.program = make_program(manifest, {name: session.run for name, session in sessions.items()}, folder)
 
     @property
     def labels(self) -> list[str]:
@@ -44,7 +46,7 @@ class Model:
         """One label per row.
 
         Args:
-            inputs: An array (N, ...) of images or vectors, a mapping column -> values, or a list of dict rows.
+            inputs: An array (N, ...) of images or vectors, a list of texts or of pairs, a mapping column -> values, or a list of dict rows.
 
         Raises:
             BadData: The inputs have another shape or lack a column.
@@ -141,7 +143,15 @@ def open_program(manifest: Mapping[str, Any], folder: Path, threads: int | None 
             raise
         except Exception as error:  # engines raise classes of their own
             raise Damaged(f"{file} cannot be opened by {graph['runtime']}: {str(error)[:300]}") from error
-    return Model(manifest, sessions)
+    return _model(manifest, sessions, folder)
+
+
+def _model(manifest: Mapping[str, Any], sessions: Mapping[str, Session], folder: Path) -> Model:
+    """The open artifact; what its encoder says about a broken file is damage."""
+    try:
+        return Model(manifest, sessions, folder)
+    except Exception as error:  # the package tokenizers raises a bare Exception
+        raise Damaged(f"{folder}: the encoder cannot be made: {type(error).__name__}: {str(error)[:300]}") from error
 
 
 def load(folder: str | Path, threads: int | None = None) -> Model:

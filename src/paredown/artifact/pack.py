@@ -29,6 +29,7 @@ class Label:
         recipe: Canonical text.
         lineage: Digests of the baseline and of each step's result, in order.
         encode, decode: The task's declarations.
+        files: Folder of the files that `encode` names.
         labels: Class names in the model's order.
         isa: Instruction-set class of the machine it is built and measured on.
     """
@@ -41,6 +42,7 @@ class Label:
     decode: Mapping[str, Any]
     labels: Sequence[str]
     isa: str
+    files: Path = Path()
 
 
 def pack(label: Label, candidate: Candidate, runtime: str, placement: Mapping[str, Any], probe: Any, store: Store, folder: Path) -> None:
@@ -74,7 +76,7 @@ def join(label: Label, program: Mapping[str, Any], parts: Mapping[str, Path], pr
         (graph,) = read_manifest(part)["graphs"]
         target = folder / name
         target.mkdir()
-        for path in _engine_files(part, graph):
+        for path in _engine_files(part):
             shutil.copyfile(path, target / path.name)
         graphs.append(graph | {"name": name, "file": f"{name}/{graph['file']}"})
     _finish(label, program, graphs, probe, folder)
@@ -91,8 +93,12 @@ def place(folder: Path, threads: int, recipe: str) -> None:
     _write(manifest, folder)
 
 
-def _engine_files(part: Path, graph: Mapping[str, Any]) -> list[Path]:
-    own = {"predict.py", "README.md", "labels.json", "preprocess.json", PROBE, MANIFEST}
+def _encoder_files(encode: Mapping[str, Any]) -> list[str]:
+    return [encode["tokenizer"]] if "tokenizer" in encode else []
+
+
+def _engine_files(part: Path) -> list[Path]:
+    own = {"predict.py", "README.md", "labels.json", "preprocess.json", PROBE, MANIFEST, *_encoder_files(read_manifest(part)["encode"])}
     return [path for path in sorted(part.iterdir()) if path.is_file() and path.name not in own]
 
 
@@ -110,10 +116,12 @@ def _finish(label: Label, program: Mapping[str, Any], graphs: list[dict[str, Any
         "recipe": label.recipe,
         "lineage": list(label.lineage),
         "measured_on": {"isa": label.isa},
-        "requires": _requires(graphs),
+        "requires": _requires(graphs, label.encode),
         "probe": {},
         "files": {},
     }
+    for name in _encoder_files(label.encode):
+        shutil.copyfile(label.files / name, folder / name)
     (folder / "labels.json").write_text(json.dumps(manifest["labels"], ensure_ascii=False, indent=1), "utf-8")
     (folder / "preprocess.json").write_text(
         json.dumps({"encode": manifest["encode"], "decode": manifest["decode"]}, ensure_ascii=False, indent=1), "utf-8"
@@ -133,19 +141,24 @@ def _write(manifest: Mapping[str, Any], folder: Path) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1), "utf-8")
 
 
-def _requires(graphs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _requires(graphs: Sequence[Mapping[str, Any]], encode: Mapping[str, Any]) -> dict[str, Any]:
     engines = sorted({graph["runtime"] for graph in graphs})
     light = engines == ["onnxruntime"]
-    packages = ["numpy"] + [
-        f"{graph['runtime']}>={graph['runtime_version'].partition('+')[0]}"
-        for graph in {graph["runtime"]: graph for graph in graphs}.values()
-    ]
+    packages = (
+        ["numpy"]
+        + [f"{name}>={metadata.version(name)}" for name in ("tokenizers",) if encode["kind"] == "text"]
+        + [
+            f"{graph['runtime']}>={graph['runtime_version'].partition('+')[0]}"
+            for graph in {graph["runtime"]: graph for graph in graphs}.values()
+        ]
+    )
     return {"install": "paredown" if light else "paredown[compress]", "packages": packages}
 
 
 def _script() -> str:
     """`predict.py`: the sources that answer here, one after the other, without imports from paredown."""
     parts = [
+        resources.files("paredown.tasks").joinpath("tokens.py").read_text("utf-8"),
         resources.files("paredown.tasks").joinpath("feed.py").read_text("utf-8"),
         resources.files("paredown.artifact").joinpath("programs.py").read_text("utf-8"),
         resources.files("paredown.artifact").joinpath("predict_main.py").read_text("utf-8"),

@@ -13,7 +13,8 @@ from paredown.artifact.programs import make_program
 
 USAGE = """usage: python predict.py INPUT [--proba]
 
-INPUT: .npy or .npz with an array (N, ...); .csv or .tsv with a header; .png or .jpg (needs pillow); .json with a list of rows.
+INPUT: .npy or .npz with an array (N, ...); .csv or .tsv with a header; .txt with one text per line; .png or .jpg (needs pillow); .json with
+a list of rows.
 Prints one answer per line; with --proba the probabilities of all classes.
 """
 
@@ -48,13 +49,15 @@ def read_inputs(path: Path) -> Any:
         if not rows:
             raise ValueError("it holds no row below a header.")
         return rows
+    if kind == ".txt":
+        return [line for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
     if kind == ".json":
         return json.loads(path.read_text("utf-8"))
     if kind in (".png", ".jpg", ".jpeg"):
         from PIL import Image
 
         return np.asarray(Image.open(path))
-    raise ValueError(f"its ending {path.suffix!r} is not one of .npy, .npz, .csv, .tsv, .json, .png, .jpg.")
+    raise ValueError(f"its ending {path.suffix!r} is not one of .npy, .npz, .csv, .tsv, .txt, .json, .png, .jpg.")
 
 
 def _array(path: Path) -> Any:
@@ -78,7 +81,7 @@ def main(arguments: list[str]) -> int:
     if not path.is_file():
         print(f"{path} does not exist.", file=sys.stderr)
         return 2
-    program = make_program(manifest, {graph["name"]: open_graph(folder, graph) for graph in manifest["graphs"]})
+    program = make_program(manifest, {graph["name"]: open_graph(folder, graph) for graph in manifest["graphs"]}, folder)
     try:
         inputs = read_inputs(path)
     except BAD_FILE as error:

@@ -5,6 +5,7 @@ This file stands alone but for `tasks.feed`, and is copied into an artifact's `p
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,27 +30,28 @@ class Program:
     asked: dict[str, int]
 
 
-def make_program(manifest: Mapping[str, Any], runs: Mapping[str, Run]) -> Program:
+def make_program(manifest: Mapping[str, Any], runs: Mapping[str, Run], folder: Path) -> Program:
     """The program that `artifact.json` declares.
 
     Args:
         manifest: The content of artifact.json.
         runs: Graph name -> function feed -> outputs.
+        folder: Where the files lie that the manifest names.
 
     Raises:
         ValueError: No such kind of program.
     """
     program = manifest["program"]
     if program["kind"] == "single":
-        return _single(manifest, runs)
+        return _single(manifest, runs, folder)
     if program["kind"] == "cascade":
-        return _cascade(manifest, runs, float(program["at"]))
+        return _cascade(manifest, runs, folder, float(program["at"]))
     raise ValueError(f"program kind {program['kind']!r} is not one of single, cascade.")
 
 
-def _single(manifest: Mapping[str, Any], runs: Mapping[str, Run]) -> Program:
+def _single(manifest: Mapping[str, Any], runs: Mapping[str, Run], folder: Path) -> Program:
     ((name, run),) = runs.items()
-    encode, decode = make_encoder(manifest["encode"]), make_decoder(manifest["decode"])
+    encode, decode = make_encoder(manifest["encode"], folder), make_decoder(manifest["decode"])
     answer_of = make_answerer(manifest["decode"], manifest["labels"])
     asked = {name: 0}
 
@@ -64,9 +66,9 @@ def _single(manifest: Mapping[str, Any], runs: Mapping[str, Run]) -> Program:
     return Program(answers, probabilities, asked)
 
 
-def _cascade(manifest: Mapping[str, Any], runs: Mapping[str, Run], at: float) -> Program:
+def _cascade(manifest: Mapping[str, Any], runs: Mapping[str, Run], folder: Path, at: float) -> Program:
     (first_name, first), (second_name, second) = runs.items()
-    encode, decode = make_encoder(manifest["encode"]), make_decoder(manifest["decode"])
+    encode, decode = make_encoder(manifest["encode"], folder), make_decoder(manifest["decode"])
     labels = manifest["labels"]
     asked = {first_name: 0, second_name: 0}
 

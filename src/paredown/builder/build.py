@@ -56,7 +56,7 @@ class Builder:
     trial_b: float | None = None
     tune: Callable[[str, str], int] = lambda artifact, engine: 1
 
-    def baseline(self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int]], classes: int) -> Candidate:
+    def baseline(self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int) -> Candidate:
         """The model as given; trained once where the job says so.
 
         Raises:

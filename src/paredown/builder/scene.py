@@ -23,6 +23,7 @@ class Scene:
         task: The task's name.
         loss: The task's loss.
         encode, decode: The task's declarations.
+        files: Folder of the files that `encode` names.
         labels: Class names in the model's order.
         store: Folder of candidates.
         artifacts: Folder of packed artifacts.
@@ -47,6 +48,7 @@ class Scene:
     threads: int
     isa: str
     probe: str
+    files: str = "."
     teacher: Mapping[str, Any] = field(default_factory=dict)
 
     def json(self) -> dict[str, Any]:
@@ -65,7 +67,7 @@ class Scene:
 
         return Context(
             data={split: (lambda path=path: read_rows(Path(path))) for split, path in self.data.items()},
-            encode=make_encoder(self.encode),
+            encode=make_encoder(self.encode, Path(self.files)),
             loss=self.loss,
             teacher=teacher,
             ask=ask,

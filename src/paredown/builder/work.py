@@ -38,7 +38,7 @@ def baseline(
     scene: Mapping[str, Any],
     spec: Mapping[str, Any],
     folder: str,
-    inputs: Mapping[str, Sequence[int]],
+    inputs: Mapping[str, Sequence[int | str]],
     classes: int,
 ) -> dict[str, Any]:
     """Prepare the model as given, trained where the job says so."""
@@ -116,7 +116,7 @@ def place(state: dict[str, Any], *, artifacts: str, artifact: str, threads: int,
 
 def _label(scene: Mapping[str, Any], recipe: str, lineage: Sequence[str]) -> packing.Label:
     same = {key: scene[key] for key in ("name", "task", "encode", "decode", "labels", "isa")}
-    return packing.Label(recipe=recipe, lineage=list(lineage), **same)
+    return packing.Label(recipe=recipe, lineage=list(lineage), files=Path(scene["files"]), **same)
 
 
 def _rows(probe: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from paredown.core.candidate import Candidate
 from paredown.core.job import ModelSpec
@@ -31,14 +32,32 @@ class ModelSource(ABC):
             BadModel: A file it names is not there.
         """
 
+    def labels(self, spec: ModelSpec, folder: Path) -> tuple[str, ...]:
+        """The class names that the model itself carries, in its order; empty when it has none, which is the default."""
+        return ()
+
+    def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:
+        """What the model says about its own preprocessing: options of the task's encoder, below those of the job; none by default.
+
+        Args:
+            spec, folder: As for `prepare`.
+            work: Takes the files that the options name.
+
+        Raises:
+            BadModel: What it names is not there or cannot be used.
+        """
+        return {}
+
     @abstractmethod
-    def prepare(self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int]], classes: int, context: Context) -> Candidate:
+    def prepare(
+        self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, context: Context
+    ) -> Candidate:
         """The baseline candidate, trained if `trains` says so.
 
         Args:
             spec: The job's entry.
             folder: Where relative paths start.
-            inputs: Feed name -> shape of one item.
+            inputs: Feed name -> shape of one item; a free axis is named, as "tokens".
             classes: Number of classes.
             context: Data, store, seed and limits.
 

@@ -14,29 +14,47 @@ from paredown.core.errors import Damaged
 from paredown.core.rows import Rows
 
 
-def _plain(array: Any) -> Any:
-    """Objects become fixed-width text, with absent cells as empty words."""
-    if array.dtype.kind != "O":
-        return array
-    return np.asarray(["" if item is None or item != item else str(item) for item in array.tolist()], dtype=np.str_)
+def _packed(name: str, array: Any) -> dict[str, Any]:
+    """The arrays that hold one array: itself, or for words their UTF-8 bytes one after the other, where each ends, and the shape.
+
+    Absent cells become empty words. Text of a fixed width would take the memory of the longest word in every row.
+    """
+    if array.dtype.kind not in "OU":
+        return {name: array}
+    cells = ["" if item is None or item != item else str(item) for item in array.reshape(-1).tolist()]
+    words = [cell.encode("utf-8", "surrogatepass") for cell in cells]
+    ends = np.cumsum([len(word) for word in words], dtype=np.int64)
+    return {f"{name}/bytes": np.frombuffer(b"".join(words), np.uint8), f"{name}/ends": ends, f"{name}/shape": np.array(array.shape)}
+
+
+def _unpacked(file: Any, name: str) -> Any:
+    """The inverse of `_packed`; words come back as an array of objects."""
+    if name in file.files:
+        return file[name]
+    text, ends = file[f"{name}/bytes"].tobytes(), file[f"{name}/ends"].tolist()
+    cells = np.empty(len(ends), object)
+    cells[:] = [text[start:end].decode("utf-8", "surrogatepass") for start, end in zip([0, *ends], ends)]
+    return cells.reshape(file[f"{name}/shape"])
 
 
 def write_rows(rows: Rows, path: Path) -> None:
     """Write rows as one .npz file.
 
     Args:
-        rows: Arrays or columns; object columns are written as text.
+        rows: Arrays or columns; words may be of any length.
         path: The file; its folder must exist.
     """
     arrays: dict[str, Any] = {}
     columns = list(rows.inputs) if isinstance(rows.inputs, Mapping) else None
     if columns is None:
-        arrays["inputs"] = _plain(rows.inputs)
+        arrays |= _packed("inputs", rows.inputs)
     else:
-        arrays |= {f"column {number}": _plain(rows.inputs[name]) for number, name in enumerate(columns)}
+        for number, name in enumerate(columns):
+            arrays |= _packed(f"column {number}", rows.inputs[name])
     if rows.labels is not None:
         arrays["labels"] = rows.labels
-    arrays |= {f"group {number}": _plain(column) for number, column in enumerate(rows.groups.values())}
+    for number, column in enumerate(rows.groups.values()):
+        arrays |= _packed(f"group {number}", column)
     head = {"columns": columns, "groups": list(rows.groups), "names": list(rows.names), "high": rows.high}
     np.savez(path, head=np.asarray(json.dumps(head)), **arrays)
 
@@ -51,8 +69,12 @@ def read_rows(path: Path) -> Rows:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             head = json.loads(str(file["head"]))
             columns = head["columns"]
-            inputs = file["inputs"] if columns is None else {name: file[f"column {number}"] for number, name in enumerate(columns)}
-            groups = {name: file[f"group {number}"] for number, name in enumerate(head["groups"])}
+            inputs = (
+                _unpacked(file, "inputs")
+                if columns is None
+                else {name: _unpacked(file, f"column {number}") for number, name in enumerate(columns)}
+            )
+            groups = {name: _unpacked(file, f"group {number}") for number, name in enumerate(head["groups"])}
             labels = file.get("labels")
             return Rows(inputs=inputs, labels=labels, names=tuple(head["names"]), groups=groups, high=head["high"])
     except (OSError, EOFError, BadZipFile, ValueError, KeyError) as error:

@@ -20,6 +20,8 @@ from paredown.ground.lazy import resolve
 from paredown.modelkit.surgery import Surgery, operate
 
 BLUEPRINT, TENSORS = "blueprint.json", "model.safetensors"
+FREE = {"tokens": (torch.int64, 8)}
+"""Free axis -> kind of number of the inputs that have it, and how long an example is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +31,14 @@ class Blueprint:
     Args:
         factory: `pkg.mod:function` that returns a module.
         arguments: Its keyword arguments, plain data.
-        inputs: Input name -> shape of one item without the batch dimension, in the order of the module's parameters.
+        inputs: Input name -> shape of one item without the batch dimension, in the order of the module's parameters; a free axis is named,
+            as "tokens".
         surgeries: What was cut since, in order.
     """
 
     factory: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    inputs: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    inputs: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
     surgeries: Sequence[Surgery] = ()
 
     def then(self, surgeries: Sequence[Surgery]) -> Blueprint:
@@ -43,8 +46,8 @@ class Blueprint:
         return Blueprint(factory=self.factory, arguments=self.arguments, inputs=self.inputs, surgeries=(*self.surgeries, *surgeries))
 
     def example(self, batch: int = 1) -> tuple[Tensor, ...]:
-        """Zero tensors of the right shapes, float32."""
-        return tuple(torch.zeros(batch, *shape) for shape in self.inputs.values())
+        """Tensors of the right shapes: zeros, float32, or ones in the kind of number of their free axis."""
+        return tuple(_example(batch, shape) for shape in self.inputs.values())
 
     def build(self) -> nn.Module:
         """The structure with whatever weights the factory gives, in eval mode.
@@ -72,6 +75,12 @@ class Blueprint:
             "inputs": {key: list(shape) for key, shape in self.inputs.items()},
             "surgeries": [surgery.json() for surgery in self.surgeries],
         }
+
+
+def _example(batch: int, shape: Sequence[int | str]) -> Tensor:
+    free = [FREE[axis] for axis in shape if isinstance(axis, str)]
+    sizes = [FREE[axis][1] if isinstance(axis, str) else axis for axis in shape]
+    return torch.ones(batch, *sizes, dtype=free[0][0]) if free else torch.zeros(batch, *sizes)
 
 
 def read_blueprint(folder: Path) -> Blueprint:
@@ -113,7 +122,7 @@ def write_folder(module: nn.Module, blueprint: Blueprint, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {key: value.detach().to("cpu").contiguous().clone() for key, value in module.state_dict().items()}
     save_file(tensors, folder / TENSORS)
-    (folder / BLUEPRINT).write_text(json.dumps(blueprint.json(), indent=1, sort_keys=True), "utf-8")
+    (folder / BLUEPRINT).write_text(json.dumps(blueprint.json(), indent=1), "utf-8")
 
 
 def save_module(module: nn.Module, blueprint: Blueprint, store: Store, work: Path, note: str = "") -> Candidate:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from paredown.modelkit.couple import Group
-from paredown.modelkit.train import tensors
+from paredown.modelkit.groups import Group
+from paredown.modelkit.train import lengths, part_of, tensors
 
 _NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -71,7 +71,8 @@ def fisher(
     hooks = []
     watched = []
     for group in groups:
-        ends = [item for item in group.members if item.side == "out" and isinstance(module.get_submodule(item.layer), _NORM)]
+        ends = [item for item in group.members if item.side == "out" and item.layer in group.felt]
+        ends = ends or [item for item in group.members if item.side == "out" and isinstance(module.get_submodule(item.layer), _NORM)]
         ends = ends or [item for item in group.members if item.side == "out" and hasattr(module.get_submodule(item.layer), "weight")]
         watched.append(ends)
     for name in {item.layer for ends in watched for item in ends}:
@@ -83,11 +84,12 @@ def fisher(
         hooks.append(module.get_submodule(name).register_forward_hook(hook))
     inputs = tensors(feed)
     sums = [torch.zeros(group.channels, dtype=torch.float64) for group in groups]
-    count = len(inputs[0])
+    count, sizes = len(inputs[0]), lengths(inputs)
     generator = torch.Generator().manual_seed(seed)
     try:
         for start in [start for start in range(0, count, batch) for _ in range(draws)]:
-            part = tuple(item[start : start + batch].requires_grad_(item.is_floating_point()) for item in inputs)
+            part = part_of(inputs, slice(start, start + batch), sizes)
+            part = tuple(item.requires_grad_(item.is_floating_point()) for item in part)
             answers = functional.log_softmax(module(*part) / temperature, dim=1)
             drawn = torch.multinomial(answers.detach().exp(), 1, generator=generator)
             module.zero_grad(set_to_none=True)

@@ -6,57 +6,18 @@ Source: Fang et al. 2023 (DepGraph), arXiv:2301.12900, through the torch-pruning
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from paredown.core.errors import Unfit
 from paredown.ground.lazy import need
+from paredown.modelkit.groups import Group, Member
+from paredown.modelkit.heads import heads
 from paredown.modelkit.surgery import CUTTABLE, Surgery, operate
 
 
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """One layer's part in a group.
-
-    Args:
-        layer: Dotted name.
-        side: "out" or "in".
-        rows: For each channel of the group, the positions in this layer that belong to it.
-    """
-
-    layer: str
-    side: str
-    rows: Sequence[Sequence[int]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """Channels that live and die together across layers.
-
-    Args:
-        channels: How many there are.
-        members: All layers touched.
-    """
-
-    channels: int
-    members: Sequence[Member]
-
-    @property
-    def name(self) -> str:
-        """The first layer that produces the channels."""
-        return next(member.layer for member in self.members if member.side == "out")
-
-    def surgeries(self, kept: Sequence[int]) -> list[Surgery]:
-        """The cuts that leave only these channels."""
-        return [
-            Surgery(layer=member.layer, side=member.side, kept=sorted(row for channel in kept for row in member.rows[channel]))
-            for member in self.members
-        ]
-
-
 def groups(module: nn.Module, example: tuple[Tensor, ...]) -> list[Group]:
-    """All groups of channels that can be cut without changing the module's inputs or outputs.
+    """All groups of channels, and of attention heads, that can be cut without changing the module's inputs or outputs.
 
     Args:
         module: In eval mode.
@@ -72,7 +33,8 @@ def groups(module: nn.Module, example: tuple[Tensor, ...]) -> list[Group]:
         found = list(graph.get_all_groups(root_module_types=[nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear]))
     except Exception as error:
         raise Unfit(f"the couplings of this module's channels cannot be traced: {type(error).__name__}: {error}") from error
-    out = []
+    out = heads(module, example)
+    taken = {(member.layer, member.side) for group in out for member in group.members}
     for group in found:
         channels = len(group[0].idxs)
         members: dict[tuple[str, str], list[list[int]]] = {}
@@ -92,7 +54,7 @@ def groups(module: nn.Module, example: tuple[Tensor, ...]) -> list[Group]:
                     rows[root].append(row)
         reaches_on = any(side == "in" for _, side in members)
         even = all(len(row) == len(rows[0]) > 0 for rows in members.values() for row in rows)
-        if whole and reaches_on and even and channels > 1:
+        if whole and reaches_on and even and channels > 1 and not taken & members.keys():
             out.append(
                 Group(channels=channels, members=tuple(Member(layer=name, side=side, rows=rows) for (name, side), rows in members.items()))
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from paredown.modelkit.graphs import GRAPH, strip
 
 
 def to_onnx(candidate: Candidate, store: Store, work: Path) -> Candidate:
-    """Export a torch candidate as one ONNX file with a free batch dimension, batch norms folded.
+    """Export a torch candidate as one ONNX file with a free batch dimension and the free axes of its inputs, batch norms folded.
 
     Args:
         candidate: In torch form.
@@ -51,7 +51,7 @@ def to_onnx(candidate: Candidate, store: Store, work: Path) -> Candidate:
                 dynamo=True,
                 input_names=list(blueprint.inputs),
                 output_names=["logits"],
-                dynamic_shapes=tuple({0: batch} for _ in blueprint.inputs),
+                dynamic_shapes=tuple(_free(shape, batch) for shape in blueprint.inputs.values()),
                 external_data=False,
                 verbose=False,
             )
@@ -64,6 +64,11 @@ def to_onnx(candidate: Candidate, store: Store, work: Path) -> Candidate:
     strip(model)
     onnx.save(model, file)
     return Candidate(digest=store.put(folder), form="onnx", parameters=candidate.parameters)
+
+
+def _free(shape: Sequence[int | str], batch: Any) -> dict[int, Any]:
+    """Axis of the input -> how free it is; the batch stands before the item's own axes."""
+    return {0: batch} | {at: torch.export.Dim.DYNAMIC for at, axis in enumerate(shape, 1) if isinstance(axis, str)}
 
 
 LOWERINGS: dict[tuple[str, str], Callable[[Candidate, Store, Path], Candidate]] = {("torch", "onnx"): to_onnx}

@@ -68,6 +68,11 @@ def _teacher(context: Context) -> Callable[..., Tensor]:
     return ask
 
 
+def _usual_lr(module: nn.Module) -> float:
+    """Transformers are trained with layer norms and at a tenth of the rate that networks with batch norms, or none, bear."""
+    return 3e-4 if any(isinstance(layer, nn.LayerNorm) for layer in module.modules()) else 4e-3
+
+
 def learn(
     module: nn.Module,
     context: Context,
@@ -84,6 +89,7 @@ def learn(
     """Train `module` in place on the train split, or on unlabeled rows where the labels' weight is 0 and there is no train split.
 
     Args:
+        lr: Peak learning rate; 0 takes the usual one of the module's kind.
         epochs: Passes over the rows; 0 takes as many as `steps` steps need, and at least `steps` / 120.
         steps: See `epochs`.
 
@@ -100,7 +106,7 @@ def learn(
     if alpha < 1:
         teacher = _teacher(context)
     epochs = epochs or max(round(steps / 120), round(steps / max(1, len(rows) // batch)))
-    how = Training(epochs=epochs, lr=lr, batch=batch, alpha=alpha, temperature=temperature, distillation=distillation)
+    how = Training(epochs=epochs, lr=lr or _usual_lr(module), batch=batch, alpha=alpha, temperature=temperature, distillation=distillation)
     loss = fit(
         module,
         context.encode(rows.inputs),

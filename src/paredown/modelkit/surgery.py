@@ -18,7 +18,7 @@ class Surgery:
 
     Args:
         layer: The module's dotted name.
-        side: "out" for rows (output channels), "in" for columns (input channels).
+        side: "out" for rows (output channels), "in" for columns (input channels), "blocks" for the members of a list of blocks.
         kept: Positions that stay, in order.
     """
 
@@ -66,7 +66,13 @@ def operate(module: nn.Module, surgery: Surgery) -> None:
         raise BadModel(f"the structure has no layer {surgery.layer!r} to cut.") from None
     kept = torch.as_tensor(list(surgery.kept), dtype=torch.long)
     count = len(surgery.kept)
-    if isinstance(layer, _CONV):
+    if surgery.side == "blocks":
+        if not isinstance(layer, nn.ModuleList | nn.Sequential):
+            raise BadModel(f"layer {surgery.layer!r} is a {type(layer).__name__}; only lists of blocks can lose some.")
+        blocks = [layer[at] for at in surgery.kept]
+        parent, _, name = surgery.layer.rpartition(".")
+        setattr(module.get_submodule(parent), name, type(layer)(*([blocks] if isinstance(layer, nn.ModuleList) else blocks)))
+    elif isinstance(layer, _CONV):
         depthwise = layer.groups == layer.in_channels == layer.out_channels and layer.groups > 1
         if depthwise:
             if surgery.side == "out":

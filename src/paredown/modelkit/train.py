@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from paredown.ground.seeds import stream
 from paredown.modelkit import augment, losses
 
+_POOL = 32
+"""Batches among which rows are sorted by length: enough to leave little padding, few enough to stay random."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
@@ -26,7 +29,7 @@ class Training:
         alpha: Weight of the labels' loss; the teacher's has 1 - alpha. 1 uses no teacher.
         temperature: Of the distillation loss "kl".
         distillation: "kl" or "mse".
-        augment: True changes each batch at random.
+        augment: True changes each batch of numbers at random; tokens are never changed.
     """
 
     epochs: int = 20
@@ -58,6 +61,41 @@ def tensors(feed: Mapping[str, Any]) -> tuple[Tensor, ...]:
     return tuple(torch.from_numpy(array) for array in feed.values())
 
 
+def lengths(inputs: tuple[Tensor, ...]) -> Tensor | None:
+    """Tokens of each row (N,), from the input that is a mask of ones and then zeros; None where there is none, as with images."""
+    for item in inputs:
+        if item.dim() == 2 and not item.is_floating_point():
+            falls = (item[:, 1:] <= item[:, :-1]).all() and (item[:, 0] == 1).all() and (item >= 0).all()
+            if bool(falls):
+                return item.sum(1)
+    return None
+
+
+def part_of(inputs: tuple[Tensor, ...], rows: Tensor | slice, sizes: Tensor | None) -> tuple[Tensor, ...]:
+    """Some rows of all inputs, without the columns that are padding in all of them; at least two columns stay."""
+    if sizes is None:
+        return tuple(item[rows] for item in inputs)
+    longest, width = max(2, int(sizes[rows].max())), len(sizes) and max(item.shape[1] for item in inputs if item.dim() == 2)
+    return tuple(item[rows, :longest] if item.dim() == 2 and item.shape[1] == width else item[rows] for item in inputs)
+
+
+def batches(count: int, batch: int, sizes: Tensor | None, generator: torch.Generator) -> Iterator[Tensor]:
+    """Rows of each step of one pass, in random order; rows of like length stand together, so that little is padding.
+
+    Args:
+        count: Rows.
+        batch: Rows per step; what is left over waits for another pass.
+        sizes: Tokens per row, or None.
+        generator: Source of random numbers.
+    """
+    order = torch.randperm(count, generator=generator)
+    if sizes is not None:
+        pool = batch * _POOL
+        order = torch.cat([part[torch.argsort(sizes[part], stable=True)] for part in order.split(pool)])
+    steps = order[: count // batch * batch].split(batch)
+    yield from (steps[at] for at in torch.randperm(len(steps), generator=generator).tolist())
+
+
 def fit(
     module: nn.Module,
     feed: Mapping[str, Any],
@@ -87,26 +125,28 @@ def fit(
         Mean loss of the last epoch.
     """
     inputs = tensors(feed)
-    count = len(inputs[0])
+    count, sizes = len(inputs[0]), lengths(inputs)
+    # a teacher answers any input, so every other batch of numbers is a blend; labels fit only rows as they are
+    changes = how.augment and any(item.is_floating_point() for item in inputs)
+    known = None
+    if teacher is not None and how.alpha < 1 and not changes:
+        known = predict(teacher, feed)
     goal = None if labels is None else torch.as_tensor(labels, dtype=torch.long)
     batch = min(how.batch, count)
     per_epoch = max(1, count // batch)
     steps = max(1, how.epochs * per_epoch)
     last = 0.0
     with _repeatable(seed, threads) as generator:
-        optimizer = torch.optim.AdamW(module.parameters(), lr=how.lr, weight_decay=how.weight_decay)
+        optimizer = torch.optim.AdamW(module.parameters(), lr=how.lr, weight_decay=how.weight_decay, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=how.lr, total_steps=max(steps + 1, 12), pct_start=0.1)
         module.train()
         for epoch in range(how.epochs):
-            order = torch.randperm(count, generator=generator)
             total = 0.0
-            for step in range(per_epoch):
-                rows = order[step * batch : (step + 1) * batch]
-                part = tuple(item[rows] for item in inputs)
-                # a teacher answers any input, so every other batch is a blend; labels fit only rows as they are
-                blend = how.augment and teacher is not None and how.alpha < 1 and step % 2 == 1
+            for step, rows in enumerate(batches(count, batch, sizes, generator)):
+                part = part_of(inputs, rows, sizes)
+                blend = changes and teacher is not None and how.alpha < 1 and step % 2 == 1
                 alpha = 0.0 if blend else how.alpha
-                if how.augment:
+                if changes:
                     part = augment.batch(part, generator, blend=blend)
                 logits = module(*part)
                 value = logits.new_zeros(())
@@ -114,7 +154,7 @@ def fit(
                     value = value + alpha * losses.supervised(loss, logits, goal[rows])
                 if alpha < 1 and teacher is not None:
                     with torch.no_grad():
-                        answers = teacher(*part)
+                        answers = teacher(*part) if known is None else known[rows]
                     value = value + (1 - alpha) * losses.distillation(how.distillation, logits, answers, how.temperature)
                 optimizer.zero_grad(set_to_none=True)
                 value.backward()
@@ -128,9 +168,18 @@ def fit(
     return last
 
 
-def predict(module: nn.Module, feed: Mapping[str, Any], batch: int = 256) -> Tensor:
-    """Logits (N, classes) of all rows, in eval mode and without gradients."""
+def predict(module: Callable[..., Tensor], feed: Mapping[str, Any], batch: int = 256) -> Tensor:
+    """Logits (N, classes) of all rows, without gradients; rows of like length are asked together.
+
+    Args:
+        module: In eval mode; takes the feed's tensors in order.
+        feed: Input name -> array (N, ...).
+        batch: Rows per call.
+    """
     inputs = tensors(feed)
-    with torch.inference_mode():
-        parts = [module(*(item[start : start + batch] for item in inputs)) for start in range(0, len(inputs[0]), batch)]
-    return torch.cat(parts)
+    sizes = lengths(inputs)
+    order = torch.arange(len(inputs[0])) if sizes is None else torch.argsort(sizes, stable=True)
+    with torch.no_grad():
+        parts = [module(*part_of(inputs, rows, sizes)) for rows in order.split(batch)]
+    answers = torch.cat(parts)
+    return torch.empty_like(answers).index_copy_(0, order, answers)

@@ -22,7 +22,7 @@ from paredown.modelkit.train import Training, fit
 def train_baseline(
     factory: str,
     arguments: Mapping[str, Any],
-    inputs: Mapping[str, Sequence[int]],
+    inputs: Mapping[str, Sequence[int | str]],
     classes: int,
     settings: Mapping[str, Any],
     context: Context,
@@ -63,7 +63,7 @@ def train_baseline(
 def take_baseline(
     factory: str,
     arguments: Mapping[str, Any],
-    inputs: Mapping[str, Sequence[int]],
+    inputs: Mapping[str, Sequence[int | str]],
     classes: int,
     context: Context,
     weights: Path | None = None,
@@ -74,7 +74,7 @@ def take_baseline(
 
 
 def _build(
-    factory: str, arguments: Mapping[str, Any], inputs: Mapping[str, Sequence[int]], classes: int, seed: int, weights: Path | None
+    factory: str, arguments: Mapping[str, Any], inputs: Mapping[str, Sequence[int | str]], classes: int, seed: int, weights: Path | None
 ) -> tuple[nn.Module, Blueprint]:
     blueprint = Blueprint(factory=factory, arguments=arguments, inputs=inputs)
     with torch.random.fork_rng(devices=[]):

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from paredown.modelkit.count import multiply_adds
-from paredown.modelkit.couple import Group
+from paredown.modelkit.groups import Group
 
 
-def tile(channels: int, round_to: int) -> int:
-    """The step in which a group of this width is cut: `round_to`, or a quarter of the width where that is less."""
-    return max(1, min(round_to, channels // 4))
+def tile(channels: int, round_to: int, rows_each: int = 1) -> int:
+    """The step in which a group of this width is cut: `round_to` rows, or a quarter of the width where that is less; whole channels."""
+    return max(1, min(round_to // rows_each, channels // 4))
 
 
 def allocate(
@@ -40,7 +40,7 @@ def allocate(
     widths = [group.channels for group in groups]
     orders = [torch.argsort(score, stable=True).tolist() for score in scores]
     rising = [torch.cumsum(score.sort().values.double(), 0).tolist() for score in scores]
-    steps = [tile(group.channels, round_to) for group in groups]
+    steps = [tile(group.channels, round_to, group.rows_each) for group in groups]
     sides: dict[str, dict[str, int]] = {}
     for number, group in enumerate(groups):
         for member in group.members:
@@ -80,11 +80,11 @@ def _scaled(cost: float, sides: Mapping[str, int], groups: Sequence[Group], widt
 
 
 def uniform(groups: Sequence[Group], scores: Sequence[Tensor], share: float) -> list[list[int]]:
-    """The strongest channels of each group, the same share everywhere, at least two; widths are multiples of 4 from 8 on."""
+    """The strongest channels of each group, the same share everywhere: at least two, in multiples of 4 from 8 on; any number of heads."""
     kept = []
     for group, score in zip(groups, scores):
-        width = max(2, round(group.channels * share))
-        width = max(4, round(width / 4) * 4) if width >= 6 else width
+        width = max(2 if group.rows_each == 1 else 1, round(group.channels * share))
+        width = max(4, round(width / 4) * 4) if width >= 6 and group.rows_each == 1 else width
         width = min(width, group.channels)
         kept.append(sorted(torch.argsort(score, stable=True, descending=True)[:width].tolist()))
     return kept

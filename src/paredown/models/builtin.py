@@ -33,7 +33,9 @@ class Builtin(ModelSource):
         _network(spec)
         return digests.of_value([spec.kind, spec.value, dict(spec.options)])
 
-    def prepare(self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int]], classes: int, context: Context) -> Candidate:
+    def prepare(
+        self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, context: Context
+    ) -> Candidate:
         """Build the network for these inputs and train it."""
         factory, axes, training = _network(spec)
         if len(inputs) != 1:

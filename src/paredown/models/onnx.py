@@ -13,6 +13,7 @@ from paredown.core.model import ModelSource
 from paredown.core.technique import Context
 from paredown.ground import digests
 from paredown.ground.lazy import need
+from paredown.models import tokenizer
 
 
 class Onnx(ModelSource):
@@ -26,17 +27,26 @@ class Onnx(ModelSource):
         """Over the file's bytes and those of the files beside it that hold its tensors."""
         path = _file(spec, folder)
         beside = sorted(item for item in path.parent.glob(f"{path.stem}*") if item.suffix in (".data", ".weights") and item.is_file())
-        return digests.of_value([digests.of_file(item) for item in (path, *beside)])
+        words = tokenizer.named(spec.options, folder)
+        return digests.of_value([digests.of_file(item) for item in (path, *beside)] + ([tokenizer.digest(words)] if words else []))
 
-    def prepare(self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int]], classes: int, context: Context) -> Candidate:
+    def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:
+        """The tokenizer that `tokenizer:` names, for the inputs of those names that the graph has."""
+        words = tokenizer.named(spec.options, folder)
+        if words is None:
+            return {}
+        onnx: Any = need("onnx", "opening an ONNX model")
+        graph = _opened(onnx, _file(spec, folder), tensors=False).graph
+        found, taken = tokenizer.encoding(words, work), {item.name for item in graph.input}
+        return found | {"inputs": {name: role for name, role in tokenizer.ROLES.items() if name in taken}}
+
+    def prepare(
+        self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, context: Context
+    ) -> Candidate:
         """Check the graph against the task's feed and store it."""
         onnx: Any = need("onnx", "opening an ONNX model")
         path = _file(spec, folder)
-        try:
-            model = onnx.load(path)
-            onnx.checker.check_model(path)
-        except Exception as error:
-            raise BadModel(f"{path} is not a valid ONNX model: {str(error)[:300]}") from error
+        model = _opened(onnx, path)
         held = {item.name for item in model.graph.initializer}
         wanted = [item.name for item in model.graph.input if item.name not in held]
         if sorted(wanted) != sorted(inputs):
@@ -53,6 +63,15 @@ class Onnx(ModelSource):
         target.mkdir()
         onnx.save(model, target / "graph.onnx")
         return Candidate(digest=context.store.put(target), form="onnx", parameters=parameters)
+
+
+def _opened(onnx: Any, path: Path, tensors: bool = True) -> Any:
+    """The checked model; `tensors` False leaves out those in files beside it."""
+    try:
+        onnx.checker.check_model(path)
+        return onnx.load(path, load_external_data=tensors)
+    except Exception as error:
+        raise BadModel(f"{path} is not a valid ONNX model: {str(error)[:300]}") from error
 
 
 def _file(spec: ModelSpec, folder: Path) -> Path:

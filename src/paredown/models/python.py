@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel
@@ -12,10 +13,11 @@ from paredown.core.model import ModelSource
 from paredown.core.technique import Context
 from paredown.ground import digests
 from paredown.ground.lazy import need
+from paredown.models import tokenizer
 
 
 class Python(ModelSource):
-    """A function that returns a torch module; `arguments:` go to it, `weights:` are loaded into it, `train:` trains it here."""
+    """A function that returns a torch module; `arguments:` go to it, `weights:` are loaded, `train:` trains it, `tokenizer:` is its own."""
 
     def trains(self, spec: ModelSpec) -> bool:
         """True when the job says `train:`."""
@@ -23,15 +25,23 @@ class Python(ModelSource):
 
     def digest(self, spec: ModelSpec, folder: Path) -> str:
         """Over the name, the options, the weight file and the module's source file where it lies beside the job."""
+        words = tokenizer.named(spec.options, folder)
         parts: list[object] = [spec.kind, spec.value, {key: value for key, value in spec.options.items() if key != "weights"}]
         if "weights" in spec.options:
             parts.append(digests.of_file(_weights(spec, folder)))
         source = folder / (spec.value.partition(":")[0].replace(".", "/") + ".py")
         if source.is_file():
             parts.append(digests.of_file(source))
-        return digests.of_value(parts)
+        return digests.of_value([*parts, *([tokenizer.digest(words)] if words else [])])
 
-    def prepare(self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int]], classes: int, context: Context) -> Candidate:
+    def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:
+        """The tokenizer that `tokenizer:` names."""
+        words = tokenizer.named(spec.options, folder)
+        return {} if words is None else tokenizer.encoding(words, work)
+
+    def prepare(
+        self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, context: Context
+    ) -> Candidate:
         """Build it, load its weights, train it when the job says so."""
         trainer = need("paredown.modelkit.trainer", "opening a torch model")
         arguments = dict(spec.options.get("arguments", {}))

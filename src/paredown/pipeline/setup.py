@@ -21,7 +21,7 @@ from paredown.search.ladder import STRATEGIES
 from paredown.search.situation import Situation
 from paredown.study.splits import Splits, load_splits
 from paredown.study.study import Study
-from paredown.tasks.feed import feed_shape
+from paredown.tasks.feed import feed_shapes
 
 
 def check_units(job: Job) -> None:
@@ -86,7 +86,7 @@ def _refuse_unknown_groups(job: Job, splits: Splits) -> None:
 def prepare(shop: Shop) -> Trial:
     """The baseline: the model as given, trained where the job says so, packed and measured."""
     shop.listener.stage("the model as given")
-    inputs = {shop.builder.scene.encode["input"]: feed_shape(shop.builder.scene.encode)}
+    inputs = feed_shapes(shop.builder.scene.encode)
     candidate = shop.builder.baseline(shop.job.model, shop.job.folder, inputs, len(shop.splits.names))
     shop.with_baseline(candidate)
     return attempt(shop, shop.as_given(), "the model as given.", role="baseline")

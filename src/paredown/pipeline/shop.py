@@ -160,9 +160,8 @@ class Shop:
         rows = self.rows_file(split)
         out = self.study.data_folder / f"outputs-{artifact[:16]}-{split}.npy"
         key = digests.of_value([artifact, self.splits.digests[split]])
-        value = self.light.order(
-            kind, key, "paredown.protocol.subject:predict", artifact=str(self.artifacts.folder(artifact)), rows=str(rows), out=str(out)
-        )
+        arguments = {"artifact": str(self.artifacts.folder(artifact)), "rows": str(rows), "out": str(out), "batch": self.job.deploy.batch}
+        value = self.light.order(kind, key, "paredown.protocol.subject:predict", **arguments)
         path = self.study.data_folder / value["file"]
         if not path.is_file() or digests.of_file(path) != value["sha256"]:
             raise Damaged(f"{path} is gone or is not what was written.\n  Restore it, or run the job again with `--fresh`.")
@@ -189,7 +188,10 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
     here = host()
     curve = cpu_curve(here)
     train = splits.train if splits.train is not None else splits.calibration
-    encode, decode = task.encoder(train, job.data.preprocess), task.decoder(splits.names)
+    options = source.preprocess(job.model, job.folder, study.data_folder)
+    if task.raw == "text":
+        options |= {"columns": job.data.columns.get("text")}
+    encode, decode = task.encoder(train, options | job.data.preprocess), task.decoder(splits.names)
     probe = task.probe(encode, seeds.stream(job.search.seed, "probe") % 2**32)
     probe_file = study.data_folder / f"probe-{digests.of_value(encode)[:16]}.npz"
     _written(_probe_rows(probe, splits.names), probe_file)
@@ -231,6 +233,7 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
                     threads=here.cores,
                     isa=here.isa,
                     probe=str(probe_file.resolve()),
+                    files=str(study.data_folder.resolve()),
                 ),
                 booked=booked,
                 trial_s=job.search.trial_s,

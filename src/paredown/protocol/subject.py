@@ -112,7 +112,7 @@ def graph_window(state: dict[str, Any], *, seconds: float) -> dict[str, Any]:
         return {"graph_time": None}
     from paredown.tasks.feed import make_encoder
 
-    encode = make_encoder(model.manifest["encode"])
+    encode = make_encoder(model.manifest["encode"], model.folder)
     feeds, run = [encode(call) for call in calls], sessions[0].run
     for feed in feeds[:20]:
         run(feed)
@@ -123,8 +123,11 @@ def graph_window(state: dict[str, Any], *, seconds: float) -> dict[str, Any]:
     return {"graph_time": (time.process_time() - before) / (done * state["batch"])}
 
 
-def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch: int = 256) -> dict[str, Any]:
+def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch: int) -> dict[str, Any]:
     """Probabilities of all rows of a file, written as .npy.
+
+    Args:
+        batch: Rows per call, as deployed: where activations are quantized while running, the other rows of a call change an answer.
 
     Returns:
         {"file": name, "sha256", "shape", "asked": graph name -> rows it answered}.

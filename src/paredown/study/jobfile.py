@@ -16,8 +16,13 @@ from paredown.ground import amounts, registry
 from paredown.ground.documents import Document, Place, check, read, refuse, shown
 from paredown.policy.parse import load
 
-LATER_MODELS = ("huggingface", "keras", "sklearn", "predictions")
-OPTIONS = {"builtin": ("train", "hidden", "widths"), "python": ("weights", "train", "arguments"), "onnx": ()}
+LATER_MODELS = ("keras", "sklearn", "predictions")
+OPTIONS = {
+    "builtin": ("train", "hidden", "widths"),
+    "python": ("weights", "train", "arguments", "tokenizer"),
+    "onnx": ("tokenizer",),
+    "huggingface": ("finetune", "revision", "tokenizer"),
+}
 SPLITS = ("train", "calibration", "validation", "test", "unlabeled")
 _FUNCTION = re.compile(r"(python:)?[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _PRICE = re.compile(r"\d+(\.\d+)?\s*[A-Z]{3}\s*/\s*h")
@@ -221,13 +226,14 @@ class _Reader:
             if kind in OPTIONS and key not in OPTIONS[kind]:
                 allowed = ", ".join(OPTIONS[kind]) or "no further entries"
                 self.note(place, f"does not go with {kind}.", f"Allowed beside `{kind}`: {allowed}.")
-            elif key in ("train", "arguments") and not isinstance(value, dict):
+            elif key in ("train", "arguments", "finetune") and not isinstance(value, dict):
                 self.note(place, f"is {shown(value)}; it has to be a mapping.", f"Write `{key}: {{...}}`.")
-            elif key == "weights":
+            elif key in ("weights", "tokenizer"):
                 if isinstance(value, str):
                     self.exists(place, value)
                 else:
-                    self.note(place, f"is {shown(value)}; it has to be a path.", "Name a safetensors file or a state dict.")
+                    what = "a safetensors file or a state dict" if key == "weights" else "a tokenizer.json or the folder of a tokenizer"
+                    self.note(place, f"is {shown(value)}; it has to be a path.", f"Name {what}.")
 
     def data(self) -> DataSpec:
         """Sources by split, and how to read them."""

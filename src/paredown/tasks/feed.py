@@ -1,16 +1,20 @@
 """Raw inputs to a model's feed, and a model's outputs to answers.
 
-This file stands alone: numpy and nothing else. Its source is copied into an artifact's `predict.py`, so what is measured here is what
-ships. The functions that `make_*` return are called once per inference; all that can be worked out before is worked out there.
+This file and `tokens` stand alone: numpy, and what a declaration asks for. Their source is copied into an artifact's `predict.py`, so what
+is measured here is what ships. The functions that `make_*` return are called once per inference; all that can be worked out before is
+worked out there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from paredown.tasks.tokens import make_text_encoder
 
-def make_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndarray]]:
+
+def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[Any], dict[str, np.ndarray]]:
     """The function raw inputs -> feed.
 
     Args:
@@ -20,24 +24,35 @@ def make_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndarra
             {"kind": "table", "input", "columns": [{"name", "kind": "numeric", "mean", "std", "fill"} |
             {"name", "kind": "categorical", "values"} | {"name", "kind": "code", "values"}]}: one float32 matrix in the order of the
             columns; a word becomes one number per value, all 0 when it is unknown, or its position, -1 when it is unknown;
-            {"kind": "vector", "input", "width", "mean", "std"}: (x - mean) / std, where mean and std may be absent.
+            {"kind": "vector", "input", "width", "mean", "std"}: (x - mean) / std, where mean and std may be absent;
+            {"kind": "text", ...}: see `tokens.make_text_encoder`.
+        folder: Where the files lie that a declaration names, as a tokenizer's.
 
     Returns:
-        A function that takes one item or a batch and gives {input: float32 array (N, ...)}. It raises ValueError when the inputs have
-        another shape, lack a column or hold a word where a number belongs.
+        A function that takes one item or a batch and gives {input: float32 array (N, ...)}, int64 for tokens. It raises
+        ValueError when the inputs have another shape, lack a column or hold a word where a number belongs.
 
     Raises:
         ValueError: No such kind of encoder or layout.
     """
     kind = spec["kind"]
+    if kind == "text":
+        return make_text_encoder(spec, folder)
     makers = {"image": _image_encoder, "table": _table_encoder, "vector": _vector_encoder}
     if kind not in makers:
-        raise ValueError(f"encoder kind {kind!r} is not one of {', '.join(makers)}.")
+        raise ValueError(f"encoder kind {kind!r} is not one of {', '.join(makers)}, text.")
     return makers[kind](spec)
 
 
+def feed_shapes(spec: Mapping[str, Any]) -> dict[str, tuple[int | str, ...]]:
+    """Input -> the shape of one encoded item, without N; an axis of free length is named: "tokens"."""
+    if spec["kind"] == "text":
+        return dict.fromkeys(spec["inputs"], ("tokens",))
+    return {spec["input"]: feed_shape(spec)}
+
+
 def feed_shape(spec: Mapping[str, Any]) -> tuple[int, ...]:
-    """The shape of one encoded item, without N."""
+    """The shape of one encoded item of numbers, without N."""
     if spec["kind"] == "vector":
         return (int(spec["width"]),)
     if spec["kind"] == "table":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from paredown.ground.store import FolderStore
 
 SIDE, CLASSES, HIDDEN = 6, 3, 16
 FEED = "input"
+TEXT_WORDS = ("card", "lost", "stolen", "pin", "loan", "rate", "money", "pay", "visit", "branch", "open", "hours")
 
 
 def conv_net(classes: int = CLASSES, widths: tuple[int, int] = (8, 12)) -> Any:
@@ -93,6 +94,44 @@ def candidate(form: str, folder: Path, network: str = "mlp") -> Candidate:
         _write_graph(scratch / "graph.onnx")
         return Candidate(digest=store.put(scratch), form="onnx", parameters=sum(item.size for item in weights()))
     return _torch_candidate(network, scratch, store)
+
+
+def pretrained(folder: Path, labels: Sequence[str] = (), layers: int = 3, **config: Any) -> Path:
+    """A tiny BERT with random weights and a tokenizer of words, as transformers saves them; without `labels` it has no head."""
+    import torch
+    import transformers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    words = {word: at for at, word in enumerate([*marks, *TEXT_WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.BertPreTokenizer()
+    ends = [("[CLS]", 2), ("[SEP]", 3)]
+    tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", ends)
+    named = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=32, **named)
+    shape = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64, "max_position_embeddings": 40}
+    made = transformers.BertConfig(vocab_size=len(words), num_hidden_layers=layers, **(shape | config))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        if labels:
+            made.id2label = dict(enumerate(labels))
+            made.label2id = {name: at for at, name in enumerate(labels)}
+            model = transformers.BertForSequenceClassification(made)
+        else:
+            model = transformers.BertModel(made)
+    model.save_pretrained(folder)
+    fast.save_pretrained(folder)
+    return folder
+
+
+def texts(count: int = 96, seed: int = 0) -> Rows:
+    """Sentences of two to seven words; those of class k hold its own words most often."""
+    draw = np.random.default_rng(seed)
+    labels = np.arange(count, dtype=np.int64) % CLASSES
+    own = np.array_split(np.array(TEXT_WORDS, object), CLASSES)
+    made = np.array([" ".join([*draw.choice(own[label], 2), *draw.choice(TEXT_WORDS, draw.integers(0, 4))]) for label in labels], object)
+    return Rows(inputs=made, labels=labels, names=("card", "loan", "visit"))
 
 
 def _torch_candidate(network: str, scratch: Path, store: FolderStore) -> Candidate:

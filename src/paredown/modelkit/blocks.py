@@ -1,0 +1,94 @@
+"""Lists of like blocks, of which some can be left out."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from paredown.modelkit import losses
+from paredown.modelkit.surgery import Surgery, operate
+from paredown.modelkit.train import predict
+
+
+def lists(module: nn.Module, example: tuple[Tensor, ...]) -> dict[str, list[int]]:
+    """Name of each list of like blocks -> positions that can be left out: what goes in has the shape of what comes out.
+
+    Args:
+        module: In eval mode.
+        example: Inputs, batch of one.
+    """
+    found: dict[str, list[int]] = {}
+    same: dict[tuple[str, int], bool] = {}
+    hooks = []
+    for name, layer in module.named_modules():
+        if _is_list(layer) and not any(name.startswith(f"{outer}.") for outer in found):
+            found[name] = []
+            hooks += [block.register_forward_hook(_watch(same, name, at)) for at, block in enumerate(layer)]
+    try:
+        with torch.no_grad():
+            module(*example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for (name, at), alike in same.items():
+        if alike:
+            found[name].append(at)
+    return {name: sorted(places) for name, places in found.items() if places}
+
+
+def _is_list(layer: nn.Module) -> bool:
+    """True for two or more blocks of one class that are made of layers themselves."""
+    if not isinstance(layer, nn.ModuleList | nn.Sequential) or len(layer) < 2:
+        return False
+    return len({type(block) for block in layer}) == 1 and any(layer[0].children()) and any(True for _ in layer[0].parameters())
+
+
+def _watch(same: dict[tuple[str, int], bool], name: str, at: int) -> Any:
+    def hook(_: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        first = output[0] if isinstance(output, tuple) else output
+        taken = inputs[0] if inputs else None
+        same[name, at] = isinstance(first, Tensor) and isinstance(taken, Tensor) and first.shape == taken.shape
+
+    return hook
+
+
+def choose(module: nn.Module, places: Mapping[str, list[int]], feed: Mapping[str, Any], count: int) -> list[Surgery]:
+    """The cuts that leave out `count` blocks, one after the other, each time the one without which the answers move least.
+
+    Args:
+        module: In eval mode; not changed.
+        places: As `lists` found them.
+        feed: Input name -> array (N, ...), calibration rows.
+        count: Blocks to leave out, at most those in `places` less one per list.
+
+    Returns:
+        One surgery per list that loses blocks.
+    """
+    goal = predict(module, feed)
+    sizes = {name: len(module.get_submodule(name)) for name in places}
+    gone: dict[str, set[int]] = {name: set() for name in places}
+
+    def without(cut: Mapping[str, set[int]]) -> list[Surgery]:
+        return [
+            Surgery(layer=name, side="blocks", kept=[at for at in range(sizes[name]) if at not in out]) for name, out in cut.items() if out
+        ]
+
+    def lost(name: str, at: int) -> float:
+        smaller = copy.deepcopy(module)
+        for surgery in without({**gone, name: gone[name] | {at}}):
+            operate(smaller, surgery)
+        return float(losses.distillation("kl", predict(smaller, feed), goal, 1.0))
+
+    for _ in range(count):
+        open_places = [
+            (name, at) for name, found in places.items() for at in found if at not in gone[name] and len(gone[name]) < sizes[name] - 1
+        ]
+        if not open_places:
+            break
+        name, at = min(open_places, key=lambda place: lost(*place))
+        gone[name].add(at)
+    return without(gone)

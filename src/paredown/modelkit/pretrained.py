@@ -1,0 +1,112 @@
+"""Models of the transformers library as plain modules: tensors in the feed's order in, logits out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from paredown.core.errors import BadModel
+from paredown.ground.lazy import need
+
+FACTORY = "paredown.modelkit.pretrained:build"
+_AUTO = {"tokens": "AutoModelForSequenceClassification", "pixels": "AutoModelForImageClassification"}
+# what says how or where the model was made, and nothing about its structure
+_NOT_STRUCTURE = ("_name_or_path", "architectures", "dtype", "torch_dtype", "id2label", "label2id", "transformers_version", "num_labels")
+
+
+class Logits(nn.Module):
+    """A transformers model that takes its inputs by position and answers with logits (N, classes) alone.
+
+    Args:
+        model: With a classification head.
+        inputs: Names of its inputs in the feed's order, at most three.
+    """
+
+    def __init__(self, model: nn.Module, inputs: Sequence[str]) -> None:
+        super().__init__()
+        self.model, self.inputs = model, tuple(inputs)
+
+    def forward(self, first: Tensor, second: Tensor | None = None, third: Tensor | None = None) -> Tensor:
+        """Logits (N, classes)."""
+        given = dict(zip(self.inputs, (first, second, third)))
+        return self.model(**given).logits
+
+
+def build(config: Mapping[str, Any], inputs: Sequence[str], classes: int) -> nn.Module:
+    """The structure of a configuration with new weights, float32.
+
+    Args:
+        config: As in config.json, with `model_type`.
+        inputs: Names of its inputs in the feed's order; `pixel_values` makes it a classifier of images.
+        classes: Width of the answer.
+    """
+    transformers = need("transformers", "building a pretrained model's structure")
+    settings = {key: value for key, value in config.items() if key != "model_type"}
+    made = transformers.AutoConfig.for_model(config["model_type"], **settings, num_labels=classes)
+    return Logits(_auto(transformers, inputs).from_config(made, trust_remote_code=False).float(), inputs)
+
+
+def unpack(path: Path, inputs: Sequence[str], classes: int, work: Path, *, new_head: bool) -> tuple[dict[str, Any], Path]:
+    """Open a pretrained model; give the arguments of `build` and a file of weights that fits what it builds.
+
+    Args:
+        path: A folder with config.json and weights.
+        inputs: Names of the model's inputs.
+        classes: Number of classes.
+        work: Takes the file.
+        new_head: True lets the head be new; False refuses weights that the folder does not hold.
+
+    Raises:
+        BadModel: It cannot be opened; its head is new or of another width and the job does not fine-tune it; weights below the head are
+            missing.
+    """
+    transformers = need("transformers", "opening a pretrained model")
+    auto = _auto(transformers, inputs)
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    config = transformers.AutoConfig.from_pretrained(str(path), trust_remote_code=False, local_files_only=True)
+    if not new_head and config.num_labels != classes:
+        raise BadModel(
+            f"{path} answers with {config.num_labels} numbers per row; the data have {classes} classes.\n"
+            "  Train a new head with `finetune: {}` beside `huggingface:`, or correct the data."
+        )
+    config.num_labels = classes
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model, found = auto.from_pretrained(
+                str(path),
+                config=config,
+                trust_remote_code=False,
+                local_files_only=True,
+                ignore_mismatched_sizes=new_head,
+                output_loading_info=True,
+            )
+    except Exception as error:
+        raise BadModel(f"{path} cannot be opened as a classifier: {type(error).__name__}: {str(error)[:300]}") from error
+    new = sorted(found["missing_keys"] | {item[0] for item in found["mismatched_keys"]})
+    below = [name for name in new if name.startswith(f"{model.base_model_prefix}.") and "pooler" not in name]
+    if below:
+        raise BadModel(
+            f"{path} holds no weights for {len(below)} tensors of its own structure, first {below[0]}.\n"
+            "  The file is not whole, or not of this model."
+        )
+    if new and not new_head:
+        raise BadModel(
+            f"{path} has no trained head: {', '.join(new[:3])} would be random.\n"
+            "  Train it with `finetune: {}` beside `huggingface:`; `epochs`, `lr` and `batch` go into the braces."
+        )
+    structure = {key: value for key, value in config.to_dict().items() if key not in _NOT_STRUCTURE}
+    arguments = {"config": structure, "inputs": list(inputs), "classes": classes}
+    file = work / "pretrained.safetensors"
+    save_file({name: value.detach().float().contiguous().clone() for name, value in Logits(model, inputs).state_dict().items()}, file)
+    return arguments, file
+
+
+def _auto(transformers: Any, inputs: Sequence[str]) -> Any:
+    return getattr(transformers, _AUTO["pixels" if "pixel_values" in inputs else "tokens"])

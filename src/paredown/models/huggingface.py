@@ -1,0 +1,129 @@
+"""`model: {huggingface: path-or-id, finetune: {...}}`: a pretrained model as transformers saves it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from paredown.core.candidate import Candidate
+from paredown.core.errors import BadModel
+from paredown.core.job import ModelSpec
+from paredown.core.model import ModelSource
+from paredown.core.technique import Context
+from paredown.ground import digests
+from paredown.ground.lazy import need
+from paredown.models import tokenizer
+
+CONFIG = "config.json"
+_WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin", "pytorch_model.bin.index.json")
+# position numbers of these start behind the padding token's, so that two of them are never used
+_SHIFTED = ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "longformer", "mpnet", "data2vec-text")
+FINETUNE = {"epochs": 5, "lr": 1e-4, "batch": 32, "augment": False}
+
+
+class Huggingface(ModelSource):
+    """A folder with config.json and safetensors, or an id of the hub; `finetune:` trains it here, which a new head needs.
+
+    Code that a model brings along is never run; weights are read from safetensors, or from a state dict without pickled objects.
+    """
+
+    def trains(self, spec: ModelSpec) -> bool:
+        """True when the job says `finetune:`."""
+        return "finetune" in spec.options
+
+    def digest(self, spec: ModelSpec, folder: Path) -> str:
+        """Over the options, the configuration, the weights and the tokenizer."""
+        path = find(spec, folder)
+        weights = [item for pattern in _WEIGHTS for item in sorted(path.glob(pattern))]
+        if not weights:
+            raise BadModel(f"{path} has no weights.\n  It needs model.safetensors; `model.save_pretrained(folder)` writes it.")
+        parts = [[item.name, digests.of_file(item)] for item in (path / CONFIG, *weights)]
+        words = path if "tokenizer" not in spec.options else tokenizer.named(spec.options, folder)
+        return digests.of_value([dict(spec.options), parts, tokenizer.digest(words or path)])
+
+    def labels(self, spec: ModelSpec, folder: Path) -> tuple[str, ...]:
+        """The names in `id2label`; none where the job fine-tunes, since the head then learns the data's own."""
+        if self.trains(spec):
+            return ()
+        found = configuration(find(spec, folder)).get("id2label")
+        return tuple(str(found[key]) for key in sorted(found, key=int)) if found else ()
+
+    def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:
+        """The tokenizer as one file, with the model's own limit of tokens."""
+        path = find(spec, folder)
+        found = tokenizer.encoding(tokenizer.named(spec.options, folder) or path, work)
+        config = configuration(path)
+        inputs = {name: role for name, role in found["inputs"].items() if role != "types" or config.get("type_vocab_size", 2) > 1}
+        places = config.get("max_position_embeddings")
+        if places and config["model_type"] in _SHIFTED:
+            places -= int(config.get("pad_token_id", 1)) + 1
+        longest = min([limit for limit in (found.get("max_length"), places) if limit] or [512])
+        return found | {"inputs": inputs, "max_length": int(longest)}
+
+    def prepare(
+        self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, context: Context
+    ) -> Candidate:
+        """Open it, give it a new head and train it where the job says `finetune:`."""
+        pretrained = need("paredown.modelkit.pretrained", "opening a pretrained model")
+        trainer = need("paredown.modelkit.trainer", "opening a pretrained model")
+        path, trains = find(spec, folder), self.trains(spec)
+        arguments, weights = pretrained.unpack(path, list(inputs), classes, context.work, new_head=trains)
+        if trains:
+            settings = FINETUNE | dict(spec.options["finetune"] or {})
+            return trainer.train_baseline(pretrained.FACTORY, arguments, inputs, classes, settings, context, weights=weights)
+        return trainer.take_baseline(pretrained.FACTORY, arguments, inputs, classes, context, weights=weights)
+
+
+def find(spec: ModelSpec, folder: Path) -> Path:
+    """The folder of the model: as named from the job's folder on, or as the hub's cache holds it, fetched where it does not.
+
+    Raises:
+        BadModel: There is no such folder and it is no id; the hub does not give it; the folder has no config.json.
+    """
+    path = folder / spec.value
+    if not path.is_dir():
+        if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", spec.value) or path.exists():
+            raise BadModel(
+                f"{path} is no folder.\n  `huggingface:` names a folder with {CONFIG}, from the job file's folder on, or an id of the hub."
+            )
+        path = _from_hub(spec.value, spec.options.get("revision"))
+    if not (path / CONFIG).is_file():
+        raise BadModel(
+            f"{path} has no {CONFIG}.\n  Give the folder that `model.save_pretrained(folder)` wrote, with the tokenizer's files beside it."
+        )
+    return path
+
+
+def _from_hub(name: str, revision: str | None) -> Path:
+    hub = need("huggingface_hub", "opening a model by its id")
+    wanted = [*_WEIGHTS[:2], "*.json", "*.txt", "*.model"]
+    try:
+        return Path(hub.snapshot_download(name, revision=revision, allow_patterns=wanted))
+    except Exception as error:
+        raise BadModel(
+            f"{name} is no folder beside the job file, and the hub did not give it: {type(error).__name__}: {str(error)[:200]}\n"
+            "  Check the name, the network and your access, or give a folder."
+        ) from error
+
+
+def configuration(path: Path) -> dict[str, Any]:
+    """The content of config.json.
+
+    Raises:
+        BadModel: It is no JSON mapping with a `model_type`, or it asks for code of its own.
+    """
+    try:
+        found = json.loads((path / CONFIG).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadModel(f"{path / CONFIG} cannot be read: {error}.\n  Save the model again with `save_pretrained`.") from error
+    if not isinstance(found, dict) or "model_type" not in found:
+        raise BadModel(f"{path / CONFIG} names no `model_type`.\n  It has to be the configuration of a transformers model.")
+    if "auto_map" in found:
+        raise BadModel(
+            f"{path / CONFIG} asks for code of its own (`auto_map`), which is never run.\n"
+            "  Use a model that transformers has itself, or build it with `python: my.module:build` and its weights."
+        )
+    return found

@@ -1,0 +1,91 @@
+"""Raw texts to token numbers.
+
+This file stands alone but for numpy and, on first use, the package `tokenizers`. Its source is copied into an artifact's `predict.py`
+before that of `feed`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROLES = ("ids", "mask", "types")
+SHORTEST = 2
+"""Tokens of the shortest row: graphs with a free axis are not exported for a length of one."""
+
+
+def make_text_encoder(spec: Mapping[str, Any], folder: Path) -> Callable[[Any], dict[str, np.ndarray]]:
+    """The function texts -> feed; rows are padded to the longest of their batch and cut at `max_length`.
+
+    Args:
+        spec: {"kind": "text", "tokenizer": file name, "inputs": {input: "ids" | "mask" | "types"}, "max_length": tokens, "pad": {"id",
+            "type_id", "token", "direction"}, "cut": "right" | "left", "width": 1, or 2 for pairs, "columns": names of the texts in rows
+            that are dicts}.
+        folder: Where the tokenizer's file lies.
+
+    Returns:
+        A function that takes one text, a sequence of them (of pairs where width is 2), or dict rows, and gives {input: int64 array (N, T)}.
+        It raises ValueError when a row is no text.
+    """
+    from tokenizers import Tokenizer
+
+    tokenizer, width, columns = Tokenizer.from_file(str(folder / spec["tokenizer"])), int(spec["width"]), list(spec["columns"])
+    pad, longest = spec["pad"], int(spec["max_length"])
+    tokenizer.enable_truncation(max_length=longest, direction=spec["cut"])
+    tokenizer.no_padding()
+    one, many = tokenizer.encode, tokenizer.encode_batch
+    names = [(name, role) for name, role in spec["inputs"].items()]
+    fills = {"ids": int(pad["id"]), "mask": 0, "types": int(pad["type_id"])}
+    fields, left = {"ids": "ids", "mask": "attention_mask", "types": "type_ids"}, pad["direction"] == "left"
+    int64 = np.dtype(np.int64)
+
+    def encode(inputs: Any) -> dict[str, np.ndarray]:
+        rows = as_texts(inputs, width, columns)
+        if len(rows) == 1:
+            found = [one(rows[0]) if width == 1 else one(*rows[0])]
+            size = len(found[0].ids)
+            if size >= SHORTEST:
+                return {name: np.array([getattr(found[0], fields[role])], int64) for name, role in names}
+        else:
+            found = many(rows)
+        sizes = [len(item.ids) for item in found]
+        most, out = max(SHORTEST, *sizes), {}
+        for name, role in names:
+            array, field = np.full((len(found), most), fills[role], int64), fields[role]
+            for line, item, size in zip(array, found, sizes):
+                line[most - size if left else 0 : most if left else size] = getattr(item, field)
+            out[name] = array
+        return out
+
+    return encode
+
+
+def as_texts(inputs: Any, width: int, columns: Sequence[str]) -> list[Any]:
+    """Raw inputs as a list of texts, or of pairs of texts where `width` is 2.
+
+    Raises:
+        ValueError: A row is no text; says which one.
+    """
+    if isinstance(inputs, str):
+        inputs = [inputs]
+    if isinstance(inputs, Mapping):
+        if not columns or columns[0] not in inputs:
+            raise ValueError(f"the inputs lack the column {columns[0] if columns else 'text'!r}; they have {', '.join(map(str, inputs))}.")
+        first = inputs[columns[0]]
+        inputs = [inputs] if isinstance(first, str) else list(zip(*(inputs[name] for name in columns))) if width == 2 else first
+    rows = inputs.tolist() if isinstance(inputs, np.ndarray) else list(inputs)
+    if width == 2 and len(rows) == 2 and isinstance(rows[0], str):
+        rows = [rows]
+    for at, row in enumerate(rows):
+        if isinstance(row, Mapping):
+            absent = [name for name in columns if name not in row]
+            if absent or not columns:
+                raise ValueError(f"row {at} lacks the column {absent[0] if absent else 'text'!r}; it has {', '.join(map(str, row))}.")
+            row = row[columns[0]] if width == 1 else [row[name] for name in columns]
+        if width == 2:
+            row = tuple(row) if isinstance(row, list | tuple | np.ndarray) else (row,)
+        if not (isinstance(row, str) if width == 1 else len(row) == 2 and all(isinstance(text, str) for text in row)):
+            raise ValueError(f"row {at} is {row!r:.60}; it has to be {'a text' if width == 1 else 'a pair of texts'}.")
+        rows[at] = row
+    return rows

@@ -1,0 +1,179 @@
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from paredown.core.candidate import Candidate
+from paredown.core.errors import BadModel, UnknownName
+from paredown.core.job import ModelSpec
+from paredown.core.technique import Context
+from paredown.ground.store import FolderStore
+from paredown.modelkit.blueprint import open_module
+from paredown.modelkit.train import predict
+from paredown.models.huggingface import Huggingface
+from paredown.tasks.text_classification import TextClassification
+from paredown.tasks.tokens import make_text_encoder
+from paredown.testing import tiny
+
+UNIT = Huggingface()
+LABELS = tiny.texts(3).names
+ODD = ["LOST card", "pay money rate loan visit branch open hours", "?", "卡 丢了 pin", "card " * 60]
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.pretrained(tmp_path_factory.mktemp("trained"), LABELS)
+
+
+def spec(folder: Path, **options: Any) -> ModelSpec:
+    return ModelSpec(kind="huggingface", value=str(folder), options=options)
+
+
+def prepared(model: ModelSpec, scratch: Path, classes: int = tiny.CLASSES) -> tuple[Candidate, Context, dict[str, Any]]:
+    options = UNIT.preprocess(model, scratch, scratch)
+    encode = make_text_encoder(TextClassification().encoder(tiny.texts(), options), scratch)
+    work = scratch / "work"
+    work.mkdir()
+    context = Context(
+        data={"train": tiny.texts}, encode=encode, loss="cross_entropy", teacher=Candidate(digest="none", form="none"),
+        ask=lambda feed: None, store=FolderStore(scratch / "store"), seed=0, threads=1, work=work,
+    )  # fmt: skip
+    shapes = dict.fromkeys(options["inputs"], ("tokens",))
+    return UNIT.prepare(model, scratch, shapes, classes, context), context, encode(ODD)
+
+
+def original(folder: Path, texts: list[str]) -> np.ndarray:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        return model(**tokenizer(texts, padding=True, truncation=True, return_tensors="pt")).logits.numpy()
+
+
+def test_the_module_answers_like_the_original_pipeline(given: Path, tmp_path: Path) -> None:
+    candidate, context, feed = prepared(spec(given), tmp_path)
+    module, blueprint = open_module(candidate, context.store)
+    np.testing.assert_allclose(predict(module, feed, batch=2).numpy(), original(given, ODD), atol=1e-5)
+    assert list(blueprint.inputs) == list(feed) == ["input_ids", "attention_mask"]
+    assert candidate.parameters == sum(item.numel() for item in module.parameters())
+    assert "id2label" not in json.dumps(blueprint.json())
+
+
+def test_the_labels_are_the_models_own_unless_it_is_fine_tuned(given: Path) -> None:
+    assert UNIT.labels(spec(given), given) == LABELS
+    assert UNIT.labels(spec(given, finetune={}), given) == ()
+
+
+def test_a_new_head_is_trained_by_the_job(tmp_path: Path) -> None:
+    bare = tiny.pretrained(tmp_path / "bare")
+    model = spec(bare, finetune={"epochs": 12, "lr": 3e-3, "batch": 16})
+    assert UNIT.trains(model)
+    candidate, context, _ = prepared(model, tmp_path)
+    module, _ = open_module(candidate, context.store)
+    fresh = tiny.texts(90, seed=5)
+    answers = predict(module, context.encode(fresh.inputs)).argmax(1).numpy()
+    assert (answers == fresh.labels).mean() > 0.8
+
+
+def test_the_digest_follows_weights_tokenizer_and_options(given: Path, tmp_path: Path) -> None:
+    digests = {UNIT.digest(spec(given), given), UNIT.digest(spec(given, finetune={"epochs": 1}), given)}
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        changed = shutil.copytree(given, tmp_path / name)
+        (changed / name).write_bytes((given / name).read_bytes() + b" ")
+        digests.add(UNIT.digest(spec(changed), given))
+    assert len(digests) == 5
+    assert UNIT.digest(spec(given), given) in digests
+
+
+def test_a_head_that_is_new_or_of_another_width_is_refused(given: Path, tmp_path: Path) -> None:
+    bare = tiny.pretrained(tmp_path / "bare")
+    with pytest.raises(BadModel, match=r"answers with 2 numbers per row; the data have 3 classes.\n  Train a new head with `finetune: {}`"):
+        prepared(spec(bare), tmp_path)
+    two = tiny.pretrained(tmp_path / "two", num_labels=3)
+    with pytest.raises(BadModel, match=r"has no trained head: classifier.bias, classifier.weight would be random"):
+        prepared(spec(two), shutil.copytree(two, tmp_path / "other"))
+    with pytest.raises(BadModel, match="answers with 3 numbers per row; the data have 4 classes"):
+        prepared(spec(given), shutil.copytree(given, tmp_path / "third"), classes=4)
+
+
+def test_settings_of_the_training_are_checked(given: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match=r"no setting of train 'epoch'. Did you mean 'epochs'?"):
+        prepared(spec(given, finetune={"epoch": 1}), tmp_path)
+
+
+def broken(given: Path, folder: Path, **config: Any) -> ModelSpec:
+    shutil.copytree(given, folder)
+    found = json.loads((given / "config.json").read_text()) | config
+    (folder / "config.json").write_text(json.dumps({key: value for key, value in found.items() if value is not None}))
+    return spec(folder)
+
+
+def test_folders_that_hold_no_model_are_refused(given: Path, tmp_path: Path) -> None:
+    cases = [
+        (spec(tmp_path / "no" / "where"), r"no/where is no folder.\n  `huggingface:` names a folder with config.json"),
+        (spec(tmp_path), "has no config.json.\n  Give the folder that `model.save_pretrained"),
+        (
+            broken(given, tmp_path / "code", auto_map={"AutoModel": "own.py"}),
+            r"asks for code of its own \(`auto_map`\), which is never run",
+        ),
+        (broken(given, tmp_path / "kind", model_type=None), "names no `model_type`"),
+    ]
+    for model, message in cases:
+        with pytest.raises(BadModel, match=message):
+            UNIT.preprocess(model, tmp_path, tmp_path)
+    (tmp_path / "code" / "config.json").write_text("{")
+    with pytest.raises(BadModel, match=r"config.json cannot be read"):
+        UNIT.labels(spec(tmp_path / "code"), tmp_path)
+    (tmp_path / "kind" / "model.safetensors").unlink()
+    with pytest.raises(BadModel, match=r"kind has no weights.\n  It needs model.safetensors"):
+        UNIT.digest(spec(tmp_path / "kind"), tmp_path)
+
+
+def test_weights_of_another_structure_are_refused(given: Path, tmp_path: Path) -> None:
+    model = broken(given, tmp_path / "deep", num_hidden_layers=4)
+    with pytest.raises(BadModel, match=r"holds no weights for 16 tensors of its own structure, first bert.encoder.layer.3"):
+        prepared(model, tmp_path)
+    (tmp_path / "deep" / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(BadModel, match="deep cannot be opened as a classifier"):
+        UNIT.prepare(model, tmp_path, {"input_ids": ("tokens",)}, 3, tiny.context(tmp_path / "again"))
+
+
+def test_an_id_that_the_hub_does_not_give_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(BadModel, match="no-such/model is no folder beside the job file, and the hub did not give it: "):
+        UNIT.digest(ModelSpec(kind="huggingface", value="no-such/model"), tmp_path)
+
+
+def test_a_slow_tokenizer_and_one_without_padding_are_refused(given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        is_fast = False
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda *_, **__: Slow())
+    with pytest.raises(BadModel, match=r"the tokenizer Slow runs in Python only; an artifact needs the fast form, a tokenizer.json"):
+        UNIT.preprocess(spec(given), tmp_path, tmp_path)
+    monkeypatch.undo()
+    bare = shutil.copytree(given, tmp_path / "bare")
+    settings = json.loads((bare / "tokenizer_config.json").read_text())
+    (bare / "tokenizer_config.json").write_text(json.dumps({key: value for key, value in settings.items() if key != "pad_token"}))
+    with pytest.raises(BadModel, match="bare: the tokenizer has no token for padding"):
+        UNIT.preprocess(spec(bare), tmp_path, tmp_path)
+    (bare / "tokenizer.json").write_text("{}")
+    with pytest.raises(BadModel, match="bare: the tokenizer cannot be opened"):
+        UNIT.preprocess(spec(bare), tmp_path, tmp_path)
+
+
+def test_a_tokenizer_may_be_named_beside_the_model(given: Path, tmp_path: Path) -> None:
+    alone = UNIT.preprocess(spec(given, tokenizer=str(given / "tokenizer.json")), tmp_path, tmp_path)
+    assert alone["pad"] == {"id": 0, "type_id": 0, "direction": "right"}
+    with pytest.raises(BadModel, match="nothing holds no tokenizer"):
+        UNIT.digest(spec(given, tokenizer="nothing"), tmp_path)
+    (tmp_path / "words.json").write_text("{}")
+    with pytest.raises(BadModel, match=r"words.json is no tokenizer"):
+        UNIT.preprocess(spec(given, tokenizer="words.json"), tmp_path, tmp_path)
