@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.job import DataSpec, Job, ModelSpec
 from paredown.core.policy import Policy
 from paredown.core.rows import Rows
+from paredown.datasets.csv import Csv
+from paredown.study import splits as splits_module
 from paredown.study.splits import NAMES, load_splits, read_rows, stratified
 
 
@@ -354,6 +357,25 @@ def test_a_class_that_train_lost_is_found_even_when_it_was_named(saved):
 def test_wrong_shares_are_refused(saved, shares, text):
     with pytest.raises(BadData, match=re.escape(text)):
         load_splits(job(saved(a=images(60)), all="a.npz", shares=shares), 0, True)
+
+
+def test_a_reader_may_claim_a_folder_by_what_is_in_it(tmp_path, monkeypatch):
+    class Shelf(DatasetReader):
+        """Folders with a file named shelf."""
+
+        @classmethod
+        def claims(cls, source, folder):
+            return (folder / source / "shelf").is_file()
+
+        def read(self, source, folder, columns, labels):
+            return Rows(inputs=np.zeros((2, 1)), labels=None)
+
+    (tmp_path / "old").mkdir()
+    monkeypatch.setattr(splits_module.registry, "working", lambda kind: [Csv, Shelf])
+    with pytest.raises(BadData, match=r"no reader for the folder 'old'\.\n  Name a file in it, a folder that"):
+        read_rows("old", tmp_path, {}, ())
+    (tmp_path / "old" / "shelf").touch()
+    assert len(read_rows("old", tmp_path, {}, ())) == 2
 
 
 def test_an_unknown_task_is_refused_by_name(saved):

@@ -127,21 +127,23 @@ def load_splits(job: Job, seed: int, trains_baseline: bool) -> Splits:
 
 
 def read_rows(source: str, folder: Path, columns: Mapping[str, Any], labels: Sequence[str]) -> Rows:
-    """The rows of one source, by the reader whose prefix or suffix it has; `pkg.mod:function` goes to `python`.
+    """The rows of one source, by the reader that claims it; `pkg.mod:function` goes to `python`.
 
     Raises:
         BadData: No reader takes it, or the reader refuses it.
     """
     readers = registry.working("datasets")
-    chosen = next((reader for reader in readers if reader.prefix and source.startswith(reader.prefix)), None)
+    chosen = next((reader for reader in readers if reader.claims(source, folder)), None)
+    if chosen is None and re.fullmatch(r"[\w.]+:\w+", source):
+        chosen = registry.get("datasets", "python")
     if chosen is None:
-        suffixes = {suffix: reader for reader in readers for suffix in reader.suffixes}
-        chosen = suffixes.get(Path(source).suffix.lower())
-        if chosen is None and re.fullmatch(r"[\w.]+:\w+", source):
-            chosen = registry.get("datasets", "python")
-        if chosen is None:
-            known = ", ".join(sorted(suffixes))
-            raise BadData(f"no reader for {source!r}.\n  Give a file that ends in {known}, `builtin: digits`, or `pkg.mod:function`.")
+        known = ", ".join(sorted(suffix for reader in readers for suffix in reader.suffixes))
+        if (folder / source).is_dir():
+            raise BadData(
+                f"no reader for the folder {source!r}.\n"
+                "  Name a file in it, a folder that `datasets.save_to_disk` wrote, or one of images with a folder per class."
+            )
+        raise BadData(f"no reader for {source!r}.\n  Give a file that ends in {known}, `builtin: digits`, or `pkg.mod:function`.")
     rows: Rows = chosen().read(source, folder, columns, labels)
     return rows
 
