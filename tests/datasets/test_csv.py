@@ -1,11 +1,15 @@
+import gzip
 import re
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from paredown.core.errors import BadData
 from paredown.datasets.csv import Csv
+
+ADULT = Path(__file__).resolve().parents[3] / "shared" / "data" / "adult"
 
 
 @pytest.fixture
@@ -156,6 +160,71 @@ def test_a_missing_file_is_refused_with_the_nearest_name(tmp_path):
     (tmp_path / "sub.csv").mkdir()
     with pytest.raises(BadData, match=r"sub\.csv is a folder"):
         Csv().read("sub.csv", tmp_path, {}, ())
+
+
+@pytest.mark.parametrize(
+    ("head", "found"),
+    [
+        (b"PAR1", "a parquet file, not a text file.\n  Give it the ending .parquet"),
+        (b"PK\3\4", "a zip archive, not a text file.\n  Unpack it, and name the file in it. An .xlsx file is one too"),
+        (gzip.compress(PEOPLE.encode()), "packed with gzip, not a text file.\n  Unpack it"),
+        (PEOPLE.encode("utf-16"), "text in UTF-16, not a text file.\n  Save it as UTF-8"),
+        (b"\xd0\xcf\x11\xe0", "an old Office document"),
+    ],
+)
+def test_files_of_another_kind_are_named(read, head, found):
+    with pytest.raises(BadData, match=re.escape(f"t.csv is {found}")):
+        read(head + b"\0" * 40)
+
+
+def test_200_mb_of_random_bytes_or_one_line_are_refused_at_once(tmp_path):
+    block = np.random.default_rng(0).bytes(1_000_000)
+    with (tmp_path / "random.csv").open("wb") as random, (tmp_path / "line.csv").open("wb") as line:
+        for _ in range(200):
+            random.write(block)
+            line.write(b"0123456789" * 100_000)
+    tracemalloc.start()
+    with pytest.raises(BadData, match=r"random\.csv:1: (byte \d+ of the line \(0x..\) is not UTF-8|there is a NUL byte)"):
+        Csv().read("random.csv", tmp_path, {}, ())
+    with pytest.raises(BadData, match=r"line\.csv:1: the line is longer than 16 MiB"):
+        Csv().read("line.csv", tmp_path, {}, ())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64e6
+
+
+def test_a_header_of_a_million_columns_is_refused_by_name(read):
+    with pytest.raises(
+        BadData, match=re.escape("t.csv:1: there is no column 'label'.") + r".*\n  Set `label:` to one of the columns: 0, 1, 2"
+    ):
+        read(",".join(map(str, range(1_000_000))))
+
+
+@pytest.mark.skipif(not ADULT.is_dir(), reason="the Adult data are not on this machine")
+def test_adult_is_read_as_its_owners_wrote_it():
+    names = [
+        "age",
+        "workclass",
+        "fnlwgt",
+        "education",
+        "years",
+        "marital",
+        "job",
+        "relation",
+        "race",
+        "sex",
+        "gain",
+        "loss",
+        "hours",
+        "country",
+        "income",
+    ]
+    columns = {"names": names, "comment": "|", "label": "income", "label_suffix": ".", "missing": ["?"], "groups": ["sex"]}
+    train, test = (Csv().read(name, ADULT, columns, ()) for name in ("adult.data", "adult.test"))
+    assert (len(train), len(test), train.names, test.names) == (32561, 16281, ("<=50K", ">50K"), ("<=50K", ">50K"))
+    assert [int(rows.labels.sum()) for rows in (train, test)] == [7841, 3846]  # as the owners' description counts them
+    assert [name for name in names[:-1] if train.inputs[name].dtype == np.float32] == ["age", "fnlwgt", "years", "gain", "loss", "hours"]
+    assert set(test.groups["sex"]) == {"Male", "Female"}
 
 
 @pytest.mark.parametrize("byte", [b"\xff", b"\0", b"x", b",", b'"', b"\n"])

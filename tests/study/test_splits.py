@@ -7,13 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.job import DataSpec, Job, ModelSpec
 from paredown.core.policy import Policy
 from paredown.core.rows import Rows
-from paredown.datasets.csv import Csv
-from paredown.study import splits as splits_module
 from paredown.study.splits import NAMES, load_splits, read_rows, stratified
 
 
@@ -295,11 +292,16 @@ def test_columns_from_different_kinds_of_source_are_compared(tmp_path):
             "test has rows of shape (4, 4) in float32; train has rows of shape (4, 4) in uint8",
         ),
         ({"train": "a.npz", "test": "nan.npz"}, True, "test has rows"),
+        (
+            {"train": "a.npz", "test": "color.npz"},
+            True,
+            "test has rows of shape (4, 4, 3) in uint8; train has rows of shape (4, 4) in uint8",
+        ),
         ({"train": "nan.npz", "test": "nan.npz"}, True, "nan.npz (train): 1 of 9 images hold NaN or infinite values, first row 4"),
         ({"train": "a.npz", "test": "bare.npz"}, True, "bare.npz (test) has no labels"),
         ({"train": "a.npz", "test": "more.npz"}, True, "test has the label '3' in 2 rows; train never had it.\n"),
         ({"train": "a.npz", "test": "gone.npz"}, True, "gone.npz: no such file"),
-        ({"train": "a.npz", "test": "a.parquet"}, True, "no reader for 'a.parquet'.\n  Give a file that ends in .csv, "),
+        ({"train": "a.npz", "test": "a.xyz"}, True, "no reader for 'a.xyz'.\n  Give a file that ends in -ubyte, -ubyte.gz, .csv, "),
         ({"all": "tiny.npz"}, True, "all has 3 rows, which would be cut into test 2, train -1"),
         ({"train": "tiny.npz", "test": "a.npz"}, True, "validation has the label '1' in 1 rows; train never had it"),
         ({"test": "tiny.npz", "train": "a.npz"}, False, None),
@@ -313,6 +315,7 @@ def test_sources_that_cannot_be_used_are_refused(saved, sources, trains, text):
         a=images(180),
         wide=(np.zeros((9, 4, 5), np.uint8), classes),
         float=(np.zeros((9, 4, 4)), classes),
+        color=(np.zeros((9, 4, 4, 3), np.uint8), classes),
         nan=(broken, classes),
         bare=(images(9, seed=1)[0], None),
         more=images(8, 4, seed=1),
@@ -357,25 +360,6 @@ def test_a_class_that_train_lost_is_found_even_when_it_was_named(saved):
 def test_wrong_shares_are_refused(saved, shares, text):
     with pytest.raises(BadData, match=re.escape(text)):
         load_splits(job(saved(a=images(60)), all="a.npz", shares=shares), 0, True)
-
-
-def test_a_reader_may_claim_a_folder_by_what_is_in_it(tmp_path, monkeypatch):
-    class Shelf(DatasetReader):
-        """Folders with a file named shelf."""
-
-        @classmethod
-        def claims(cls, source, folder):
-            return (folder / source / "shelf").is_file()
-
-        def read(self, source, folder, columns, labels):
-            return Rows(inputs=np.zeros((2, 1)), labels=None)
-
-    (tmp_path / "old").mkdir()
-    monkeypatch.setattr(splits_module.registry, "working", lambda kind: [Csv, Shelf])
-    with pytest.raises(BadData, match=r"no reader for the folder 'old'\.\n  Name a file in it, a folder that"):
-        read_rows("old", tmp_path, {}, ())
-    (tmp_path / "old" / "shelf").touch()
-    assert len(read_rows("old", tmp_path, {}, ())) == 2
 
 
 def test_an_unknown_task_is_refused_by_name(saved):
