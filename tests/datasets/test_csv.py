@@ -14,7 +14,7 @@ ADULT = Path(__file__).resolve().parents[3] / "shared" / "data" / "adult"
 
 @pytest.fixture
 def read(tmp_path):
-    def write_and_read(text, name="t.csv", labels=(), **columns):
+    def write_and_read(text, name="t.csv", labels=(), /, **columns):
         data = text if isinstance(text, bytes) else text.encode()
         (tmp_path / name).write_bytes(data)
         return Csv().read(name, tmp_path, columns, labels)
@@ -42,9 +42,14 @@ def test_one_word_far_down_makes_the_whole_column_words(read):
 
 
 def test_tabs_byte_order_marks_windows_line_ends_and_spaces_are_taken(read):
-    rows = read(b"\xef\xbb\xbfage\tjob\tlabel\r\n 5\t a b \tyes\r\n\r\n6\tc\tno\r\n", name="t.tsv")
+    rows = read(b"\xef\xbb\xbfage\tjob\tlabel\r\n 5\t a b \tyes\r\n\r\n6\tc\tno\r\n", "t.tsv")
     assert rows.inputs["age"].tolist() == [5, 6]
     assert rows.inputs["job"].tolist() == ["a b", "c"]
+
+
+def test_a_cell_may_hold_a_long_document(read):
+    text = "长" * 500_000
+    assert read(f"q,label\n{text},a\n", text="q").inputs.tolist() == [text]
 
 
 def test_quoted_cells_may_hold_separators_and_line_breaks(read):
@@ -55,7 +60,7 @@ def test_quoted_cells_may_hold_separators_and_line_breaks(read):
 def test_files_without_header_with_comments_and_skipped_lines(read):
     text = "made by hand\n|1x3 validator\n39, Male, <=50K.\n| end\n50, Female, >50K.\n"
     columns = {"names": ["age", "sex", "income"], "skip": 1, "comment": "|", "label": "income", "label_suffix": "."}
-    rows = read(text, name="adult.test", **columns)
+    rows = read(text, "adult.test", **columns)
     assert rows.inputs["age"].tolist() == [39, 50]
     assert rows.names == ("<=50K", ">50K")
 
@@ -102,7 +107,7 @@ def test_without_label_the_rows_are_unlabeled(read):
     ],
 )
 def test_labels_are_matched_by_name_before_by_index(read, cells, labels, names, index):
-    rows = read("a,label\n" + "".join(f"1,{cell}\n" for cell in cells), labels=labels)
+    rows = read("a,label\n" + "".join(f"1,{cell}\n" for cell in cells), "t.csv", labels)
     assert rows.names == names
     assert rows.labels.tolist() == index
 
@@ -136,7 +141,7 @@ def test_labels_are_matched_by_name_before_by_index(read, cells, labels, names, 
         ('a,label\n"1,x\n', {}, "t.csv:2: unexpected end of data"),
         (b"a,label\n1,x\n2,\xe9t\xe9\n", {}, "t.csv:3: byte 3 of the line (0xe9) is not UTF-8"),
         ("a,label\n1,x\n2,\0\n", {}, "t.csv:3: there is a NUL byte"),
-        ("a,label\n1," + "x" * 200_000, {}, "t.csv:2: field larger than field limit"),
+        ("a,label\n1," + "x" * 4_200_000, {}, "t.csv:2: field larger than field limit (4194304)"),
     ],
 )
 def test_broken_files_are_refused_with_file_and_line(read, text, columns, message):
@@ -148,9 +153,9 @@ def test_a_label_that_is_not_in_the_list_is_refused_with_its_line(read):
     with pytest.raises(
         BadData, match=re.escape("t.csv:3: the label 'dgo' is not one of the 2 in `labels:` (cat, dog). Did you mean 'dog'?")
     ):
-        read("a,label\n1,cat\n1,dgo\n", labels=("cat", "dog"))
+        read("a,label\n1,cat\n1,dgo\n", "t.csv", ("cat", "dog"))
     with pytest.raises(BadData, match=re.escape("t.csv:2: the label '0' is not one of the 2")):
-        read("a,label\n1,0\n1,2\n", labels=("cat", "dog"))
+        read("a,label\n1,0\n1,2\n", "t.csv", ("cat", "dog"))
 
 
 def test_a_missing_file_is_refused_with_the_nearest_name(tmp_path):

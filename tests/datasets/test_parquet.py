@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from paredown.core.errors import BadData, MissingExtra
-from paredown.datasets import sources
+from paredown.datasets import parquet, sources
 from paredown.datasets.parquet import Parquet
 from paredown.testing.contracts import check_dataset
 
@@ -107,9 +107,19 @@ def test_a_bomb_is_refused_from_its_description_before_it_is_unpacked(tmp_path, 
     monkeypatch.setattr(pq.ParquetFile, "read", lambda *_, **__: pytest.fail("it was unpacked"))
     small = type("Host", (), {"memory_b": 100_000_000})
     monkeypatch.setattr(sources, "host", lambda: small)
+    monkeypatch.setattr(parquet, "_SMALL_B", 1)
     text = "t.parquet announces 3000000 rows of 2 columns: 0.096 GB in memory; this machine has 0.1 GB.\n  Give fewer rows"
     with pytest.raises(BadData, match=re.escape(text)):
         Parquet().read("t.parquet", tmp_path, {}, ())
+
+
+def test_columns_that_are_not_read_need_no_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "_SMALL_B", 1)
+    monkeypatch.setattr(sources, "host", lambda: type("Host", (), {"memory_b": 1_000_000}))
+    pq.write_table(
+        pa.table({"a": [1, 2], "blob": [np.random.default_rng(0).bytes(2_000_000)] * 2, "label": [0, 1]}), tmp_path / "t.parquet"
+    )
+    assert list(Parquet().read("t.parquet", tmp_path, {"drop": ["blob"]}, ()).inputs) == ["a"]
 
 
 def test_a_long_text_in_many_rows_stands_in_memory_once(tmp_path):

@@ -130,6 +130,14 @@ def test_arrays_of_pairs_are_inputs(form):
     assert (rows.inputs.dtype, rows.inputs.shape, rows.inputs[1].tolist()) == (object, (3, 2), ["c", "d"])
 
 
+def test_lists_of_numpy_scalars_are_values():
+    labels, groups = [np.int64(2), np.int64(0)], {"g": [np.int8(1), np.float32(0.5)]}
+    rows = rows_from_arrays({"w": [np.str_("x"), "y"]}, labels, source="s", groups=groups)
+    assert (rows.names, rows.labels.tolist(), rows.groups["g"].tolist()) == (("0", "2"), [1, 0], ["1", "0.5"])
+    assert rows.inputs["w"].tolist() == ["x", "y"]
+    assert rows_from_arrays([np.str_("x"), np.str_("y")], pd.Categorical(["b", "a"]), source="s").names == ("a", "b")
+
+
 def test_texts_are_taken_from_a_frame_by_name():
     frame = pd.DataFrame({"id": [1, 2], "a": ["x", "y"], "b": ["u", "v"]})
     assert rows_from_arrays(frame, [0, 1], source="s", text=["a"]).inputs.tolist() == ["x", "y"]

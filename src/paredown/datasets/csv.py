@@ -18,6 +18,8 @@ from paredown.datasets.lines import Lines
 from paredown.datasets.sources import find, match_labels, text_inputs
 from paredown.datasets.tables import Roles, as_number, listed, missing_words, number, roles
 
+_LONGEST_CELL = 1 << 22
+
 
 class Csv(DatasetReader):
     """`.csv`, `.tsv`, `.txt`, `.data` and `.test` files in UTF-8.
@@ -79,6 +81,7 @@ class _Table:
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """(line, cells) of the header and the rows; blank lines are left out."""
         separator = self.columns.get("separator") or ("\t" if self.path.suffix.lower() == ".tsv" else ",")
+        csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))  # Python's own limit is 128 KiB, less than a long document
         with Lines(self.path, self.source, int(self.columns.get("skip") or 0), self.columns.get("comment")) as lines:
             try:
                 for cells in csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True):

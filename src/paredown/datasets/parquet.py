@@ -17,6 +17,7 @@ from paredown.datasets.tables import listed, roles, rows_from_table
 from paredown.ground import lazy
 
 _MAGIC = b"PAR1"
+_SMALL_B = 1 << 30
 _INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -67,11 +68,11 @@ def _check_magic(path: Path, source: str) -> None:
 
 def _check_size(metadata: Any, names: Sequence[str], source: str) -> None:
     """What the columns will need: their pages unpacked, and for each cell a number or a pointer while it is copied."""
-    rows, unpacked_b = metadata.num_rows, 0
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        for at in range(group.num_columns):
-            column = group.column(at)
-            if column.path_in_schema in names:
-                unpacked_b += column.total_uncompressed_size
-                rows = max(rows, column.num_values)
+    groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
+    rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
+    unpacked_b = sum(group.total_byte_size for group in groups)
+    if unpacked_b > _SMALL_B:
+        # Only then, because pyarrow ends the process where the description of a column is damaged.
+        columns = (group.column(at) for group in groups for at in range(group.num_columns))
+        unpacked_b = sum(column.total_uncompressed_size for column in columns if column.path_in_schema in names)
     check_room(source, 2 * unpacked_b + 16 * rows * len(names), f"{rows} rows of {len(names)} columns")

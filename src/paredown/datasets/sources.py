@@ -210,7 +210,9 @@ def _word(cell: Any) -> str:
 
 
 def _cells(values: Any) -> list[Any]:
-    return list(values.tolist() if hasattr(values, "tolist") else values)
+    """The values as plain Python objects."""
+    items = values.tolist() if hasattr(values, "tolist") else values
+    return [item.item() if isinstance(item, np.generic) else item for item in items]
 
 
 def _table(values: Mapping[str, Any], source: str, text: Sequence[str], where: Callable[[int], str]) -> Any:
