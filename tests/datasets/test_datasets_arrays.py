@@ -107,7 +107,7 @@ def test_texts_in_npz_files_are_read(npz):
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "d.npz", X=np.zeros(1_000_000))
     monkeypatch.setattr(sources, "host", lambda: type("Host", (), {"memory_b": 10_000_000}))
-    with pytest.raises(BadData, match=r"d\.npz announces arrays: 0\.008 GB in memory; this machine has 0\.01 GB"):
+    with pytest.raises(BadData, match=r"d\.npz announces arrays: 0\.008 GB in memory; half of this machine's 0\.01 GB"):
         Npz().read("d.npz", tmp_path, {}, ())
 
 

@@ -101,7 +101,7 @@ def test_a_file_that_announces_more_than_memory_is_refused_before_it_is_read(tmp
     monkeypatch.setattr(sources, "host", lambda: type("Host", (), {"memory_b": 1_000_000}))
     (tmp_path / "x.idx.gz").write_bytes(gzip.compress(idx(np.zeros((1000, 30, 30), np.uint8))))
     with pytest.raises(
-        BadData, match=re.escape("x.idx.gz announces 1000 x 30 x 30 numbers: 0.0009 GB in memory; this machine has 0.001 GB")
+        BadData, match=re.escape("x.idx.gz announces 1000 x 30 x 30 numbers: 0.0009 GB in memory; half of this machine's 0.001 GB")
     ):
         Idx().read("x.idx.gz", tmp_path, {}, ())
 

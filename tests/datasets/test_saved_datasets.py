@@ -116,9 +116,17 @@ def test_images_in_other_modes_and_too_many_pixels_are_refused(read, monkeypatch
     monkeypatch.setattr(sources, "host", lambda: type("Host", (), {"memory_b": 40_000}))
     flat = [Picture.new("RGB", (200, 100))] * 2
     with pytest.raises(
-        BadData, match=re.escape("saved announces 2 x 100 x 200 x 3 pixels: 0.00012 GB in memory; this machine has 4e-05 GB")
+        BadData, match=re.escape("saved announces 2 x 100 x 200 x 3 pixels: 0.00012 GB in memory; half of this machine's 4e-05 GB")
     ):
         read({"img": flat, "label": [0, 1]}, IMAGE)
+
+
+def test_rows_that_memory_cannot_hold_are_refused_and_columns_that_are_not_read_do_not_count(read, monkeypatch):
+    monkeypatch.setattr(sources, "host", lambda: type("Host", (), {"memory_b": 1_000_000}))
+    table = {"q": ["x" * 1_000_000, "y"], "a": [1, 2], "label": ["u", "v"]}
+    assert list(read(table, drop=["q"]).inputs) == ["a"]
+    with pytest.raises(BadData, match=r"saved announces 2 rows of 2 columns: 0\.002 GB in memory; half of this machine's 0\.001 GB"):
+        read(table, text="q")
 
 
 def test_damaged_folders_are_refused(tmp_path):

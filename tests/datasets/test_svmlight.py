@@ -68,7 +68,9 @@ def test_broken_files_are_refused_with_their_line(read, text, columns, message):
 def test_dense_rows_that_memory_cannot_hold_are_refused_before_they_are_made(read, monkeypatch):
     monkeypatch.setattr(sources, "host", lambda: type("Host", (), {"memory_b": 8_000_000_000}))
     tracemalloc.start()
-    with pytest.raises(BadData, match=re.escape("t.svm announces 2 rows of 2000000000 columns: 16 GB in memory; this machine has 8 GB")):
+    with pytest.raises(
+        BadData, match=re.escape("t.svm announces 2 rows of 2000000000 columns: 16 GB in memory; half of this machine's 8 GB")
+    ):
         read("1 2000000000:1\n0 1:1\n")
     assert tracemalloc.get_traced_memory()[1] < 10e6
     tracemalloc.stop()

@@ -165,6 +165,11 @@ def test_frames_with_gaps_and_categories_are_tables():
         (["a", "\n\t "], "s: row 1: the text is empty"),
         (["a", None], "s: row 1: the text is missing"),
         (pd.Series(["a", None]), "s: row 1: the text is missing"),
+        ([None, "a"], "s: row 0: the text is missing"),
+        (
+            {"t": np.array(["2026-01-01"], "M8[ns]")},
+            "s: row 0: column 't' holds 2026-01-01T00:00:00.000000000.\n  A column is numbers or words",
+        ),
         (["a", 3], "s: row 1: the text is 3"),
         (["a", "x\ud83d"], "s: row 1: the text holds '\\ud83d', half of a character"),
         ([("a", "b"), ("c", " ")], "s: row 1: the text is empty (' ')"),

@@ -50,7 +50,8 @@ class Huggingface(DatasetReader):
         image = _image_column(features, columns, source)
         # A column of images plays the part of a text: the one input.
         parts = roles(data.column_names, columns if image is None else {**columns, "text": [image]}, source)
-        table = data.with_format("arrow")[:]
+        table = data.select_columns(parts.columns).with_format("arrow")[:]
+        check_room(source, 2 * table.nbytes, f"{len(table)} rows of {len(parts.columns)} columns")
         classes = [name for name in parts.columns if hasattr(features[name], "int2str")]
         given = labels or (features[parts.label].names if parts.label in classes else ())
         plain = Roles(label=parts.label, text=() if image else parts.text, features=parts.features, groups=parts.groups)
@@ -58,7 +59,7 @@ class Huggingface(DatasetReader):
         values = arrow.values(table, plain, [*listed(columns, "categorical"), *classes])
         for name in classes:
             words = features[name].names
-            values[name] = [None if cell is None or cell < 0 else words[cell] for cell in values[name]]
+            values[name] = [words[cell] if cell is not None and 0 <= cell < len(words) else None for cell in values[name]]
         if image is None:
             return rows_from_table(values, plain, columns, given, source=source)
         targets = None if parts.label is None else values[parts.label]
@@ -76,23 +77,28 @@ def _place(source: str, folder: Path) -> tuple[Path, str | None] | None:
 
 
 def _loaded(path: Path, split: str | None, source: str) -> Any:
-    library = lazy.need("datasets", source)
-    check_room(source, sum(file.stat().st_size for file in path.rglob("*.arrow")), "Arrow files")
+    library, pyarrow = lazy.need("datasets", source), lazy.need("pyarrow", source)
     try:
         data = library.load_from_disk(str(path))
-        for part in data.values() if isinstance(data, library.DatasetDict) else (data,):
-            part.data.table.validate(full=True)  # Arrow trusts what it maps into memory; a damaged offset would end the process
     except Exception as error:  # the library stumbles in many ways over a damaged description
-        said = str(error).partition("\n")[0][:200]
-        raise BadData(f"{source} is damaged: {said}.\n  Save it again with `save_to_disk`.") from None
-    if not isinstance(data, library.DatasetDict):
-        if split is not None:
-            raise BadData(f"{source}: the folder holds one data set without splits.\n  Leave out `:{split}`.")
-        return data
-    if split not in data:
-        found = f"there is no split {split!r}.{nearest(split, data)}" if split else "the folder holds several splits."
-        raise BadData(f"{source}: {found}\n  Write one of {', '.join(f'`{path.name}:{name}`' for name in data)}.")
-    return data[split]
+        raise _damaged(source, error) from None
+    if isinstance(data, library.DatasetDict):
+        if split not in data:
+            found = f"there is no split {split!r}.{nearest(split, data)}" if split else "the folder holds several splits."
+            raise BadData(f"{source}: {found}\n  Write one of {', '.join(f'`{path.name}:{name}`' for name in data)}.")
+        data = data[split]
+    elif split is not None:
+        raise BadData(f"{source}: the folder holds one data set without splits.\n  Leave out `:{split}`.")
+    try:
+        data.data.table.validate(full=True)  # Arrow trusts what it maps into memory; a damaged offset would end the process
+    except pyarrow.ArrowException as error:
+        raise _damaged(source, error) from None
+    return data
+
+
+def _damaged(source: str, error: Exception) -> BadData:
+    said = str(error).partition("\n")[0][:200]
+    return BadData(f"{source} is damaged: {said}.\n  Save it again with `save_to_disk`.")
 
 
 def _image_column(features: Mapping[str, Any], columns: Mapping[str, Any], source: str) -> str | None:
@@ -111,14 +117,15 @@ def _image_column(features: Mapping[str, Any], columns: Mapping[str, Any], sourc
 
 def _images(column: Any, source: str) -> np.ndarray:
     """All images as one array of 8-bit pixels, (N, H, W) or (N, H, W, C)."""
-    pillow = lazy.need("PIL.Image", source)
+    from PIL import Image
+
     out, first = np.zeros((0,), np.uint8), None
     for row, cell in enumerate(item for chunk in column.chunks for item in chunk):
         stored = cell.as_py() or {}
         if not stored.get("bytes"):
             raise BadData(f"{source}: row {row}: there is no image in the folder.\n  Save the data set again with `save_to_disk`.")
         try:
-            with pillow.open(io.BytesIO(stored["bytes"])) as opened:
+            with Image.open(io.BytesIO(stored["bytes"])) as opened:
                 form = (*opened.size, _MODES.get(opened.mode, opened.mode))
                 if form[2] not in _MODES.values():
                     raise BadData(f"{source}: row {row}: the image is in mode {opened.mode}.\n  Convert it to L, RGB or RGBA.")
@@ -133,6 +140,6 @@ def _images(column: Any, source: str) -> np.ndarray:
                         "  All images need one size and mode; resize or convert them first."
                     )
                 out[row] = np.asarray(opened.convert(form[2]))
-        except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise BadData(f"{source}: row {row}: the image cannot be read: {error!s:.200}.\n  Repair or remove it.") from None
     return out

@@ -50,7 +50,7 @@ def check_room(source: str, needed_b: int, what: str) -> None:
     memory_b = host().memory_b
     if needed_b > memory_b / 2:
         raise BadData(
-            f"{source} announces {what}: {needed_b / 1e9:.3g} GB in memory; this machine has {memory_b / 1e9:.3g} GB.\n"
+            f"{source} announces {what}: {needed_b / 1e9:.3g} GB in memory; half of this machine's {memory_b / 1e9:.3g} GB is the most.\n"
             "  Give fewer rows or columns, or a machine with more memory; if it should be small, the file is damaged or made to harm."
         )
 
@@ -246,8 +246,11 @@ def _array(inputs: Any, source: str, where: Callable[[int], str]) -> np.ndarray:
         array = np.asarray(inputs)
     else:
         items = _cells(inputs)
-        if items and (isinstance(items[0], str) or _is_pair(items[0])):
-            return _texts_or_pairs(items, where)
+        given = next((item for item in items if not _absent(item)), None)
+        if isinstance(given, str):
+            return text_inputs([items], (), where)
+        if isinstance(given, list | tuple) and any(isinstance(part, str) for part in given):
+            return _pairs(items, where)
         shapes = [np.shape(item) for item in items]
         other = next((at for at, shape in enumerate(shapes) if shape != shapes[0]), None)
         if other is not None:
@@ -261,13 +264,7 @@ def _array(inputs: Any, source: str, where: Callable[[int], str]) -> np.ndarray:
     return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
-def _is_pair(item: Any) -> bool:
-    return isinstance(item, list | tuple) and any(isinstance(part, str) for part in item)
-
-
-def _texts_or_pairs(items: list[Any], where: Callable[[int], str]) -> np.ndarray:
-    if isinstance(items[0], str):
-        return text_inputs([items], (), where)
+def _pairs(items: list[Any], where: Callable[[int], str]) -> np.ndarray:
     for row, item in enumerate(items):
         if not isinstance(item, list | tuple) or len(item) != 2:
             found = f"{len(item)} texts" if isinstance(item, list | tuple) else f"{item!r:.60}"
@@ -290,11 +287,12 @@ def _column(values: Any, name: str, source: str, where: Callable[[int], str]) ->
     cells: list[Any] = []
     if array.dtype.kind not in "buif":
         cells = [None if _absent(cell) else cell for cell in _cells(values)]
-        if not all(cell is None or isinstance(cell, int | float) for cell in cells):
-            strange = next((row for row, cell in enumerate(cells) if not (cell is None or isinstance(cell, str))), None)
-            if strange is not None or array.dtype.kind in "mM":
+        dates = array.dtype.kind in "mM"
+        if dates or not all(cell is None or isinstance(cell, int | float) for cell in cells):
+            strange = 0 if dates else next((row for row, cell in enumerate(cells) if not (cell is None or isinstance(cell, str))), None)
+            if strange is not None:
                 raise BadData(
-                    f"{where(strange or 0)}: column {name!r} holds {array.tolist()[strange or 0]!s:.60}.\n"
+                    f"{where(strange)}: column {name!r} holds {array[strange]!s:.60}.\n"
                     "  A column is numbers or words; write all of them as text, or add it to `drop:`."
                 )
             return np.array(["" if cell is None else str(cell) for cell in cells], object)
