@@ -1,5 +1,7 @@
+import gzip
 import re
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,10 +9,12 @@ import pytest
 from paredown.core.errors import BadData
 from paredown.datasets.csv import Csv
 
+ADULT = Path(__file__).resolve().parents[3] / "shared" / "data" / "adult"
+
 
 @pytest.fixture
 def read(tmp_path):
-    def write_and_read(text, name="t.csv", labels=(), **columns):
+    def write_and_read(text, name="t.csv", labels=(), /, **columns):
         data = text if isinstance(text, bytes) else text.encode()
         (tmp_path / name).write_bytes(data)
         return Csv().read(name, tmp_path, columns, labels)
@@ -38,9 +42,14 @@ def test_one_word_far_down_makes_the_whole_column_words(read):
 
 
 def test_tabs_byte_order_marks_windows_line_ends_and_spaces_are_taken(read):
-    rows = read(b"\xef\xbb\xbfage\tjob\tlabel\r\n 5\t a b \tyes\r\n\r\n6\tc\tno\r\n", name="t.tsv")
+    rows = read(b"\xef\xbb\xbfage\tjob\tlabel\r\n 5\t a b \tyes\r\n\r\n6\tc\tno\r\n", "t.tsv")
     assert rows.inputs["age"].tolist() == [5, 6]
     assert rows.inputs["job"].tolist() == ["a b", "c"]
+
+
+def test_a_cell_may_hold_a_long_document(read):
+    text = "长" * 500_000
+    assert read(f"q,label\n{text},a\n", text="q").inputs.tolist() == [text]
 
 
 def test_quoted_cells_may_hold_separators_and_line_breaks(read):
@@ -51,7 +60,7 @@ def test_quoted_cells_may_hold_separators_and_line_breaks(read):
 def test_files_without_header_with_comments_and_skipped_lines(read):
     text = "made by hand\n|1x3 validator\n39, Male, <=50K.\n| end\n50, Female, >50K.\n"
     columns = {"names": ["age", "sex", "income"], "skip": 1, "comment": "|", "label": "income", "label_suffix": "."}
-    rows = read(text, name="adult.test", **columns)
+    rows = read(text, "adult.test", **columns)
     assert rows.inputs["age"].tolist() == [39, 50]
     assert rows.names == ("<=50K", ">50K")
 
@@ -98,7 +107,7 @@ def test_without_label_the_rows_are_unlabeled(read):
     ],
 )
 def test_labels_are_matched_by_name_before_by_index(read, cells, labels, names, index):
-    rows = read("a,label\n" + "".join(f"1,{cell}\n" for cell in cells), labels=labels)
+    rows = read("a,label\n" + "".join(f"1,{cell}\n" for cell in cells), "t.csv", labels)
     assert rows.names == names
     assert rows.labels.tolist() == index
 
@@ -132,7 +141,7 @@ def test_labels_are_matched_by_name_before_by_index(read, cells, labels, names, 
         ('a,label\n"1,x\n', {}, "t.csv:2: unexpected end of data"),
         (b"a,label\n1,x\n2,\xe9t\xe9\n", {}, "t.csv:3: byte 3 of the line (0xe9) is not UTF-8"),
         ("a,label\n1,x\n2,\0\n", {}, "t.csv:3: there is a NUL byte"),
-        ("a,label\n1," + "x" * 200_000, {}, "t.csv:2: field larger than field limit"),
+        ("a,label\n1," + "x" * 4_200_000, {}, "t.csv:2: field larger than field limit (4194304)"),
     ],
 )
 def test_broken_files_are_refused_with_file_and_line(read, text, columns, message):
@@ -144,9 +153,9 @@ def test_a_label_that_is_not_in_the_list_is_refused_with_its_line(read):
     with pytest.raises(
         BadData, match=re.escape("t.csv:3: the label 'dgo' is not one of the 2 in `labels:` (cat, dog). Did you mean 'dog'?")
     ):
-        read("a,label\n1,cat\n1,dgo\n", labels=("cat", "dog"))
+        read("a,label\n1,cat\n1,dgo\n", "t.csv", ("cat", "dog"))
     with pytest.raises(BadData, match=re.escape("t.csv:2: the label '0' is not one of the 2")):
-        read("a,label\n1,0\n1,2\n", labels=("cat", "dog"))
+        read("a,label\n1,0\n1,2\n", "t.csv", ("cat", "dog"))
 
 
 def test_a_missing_file_is_refused_with_the_nearest_name(tmp_path):
@@ -156,6 +165,71 @@ def test_a_missing_file_is_refused_with_the_nearest_name(tmp_path):
     (tmp_path / "sub.csv").mkdir()
     with pytest.raises(BadData, match=r"sub\.csv is a folder"):
         Csv().read("sub.csv", tmp_path, {}, ())
+
+
+@pytest.mark.parametrize(
+    ("head", "found"),
+    [
+        (b"PAR1", "a parquet file, not a text file.\n  Give it the ending .parquet"),
+        (b"PK\3\4", "a zip archive, not a text file.\n  Unpack it, and name the file in it. An .xlsx file is one too"),
+        (gzip.compress(PEOPLE.encode()), "packed with gzip, not a text file.\n  Unpack it"),
+        (PEOPLE.encode("utf-16"), "text in UTF-16, not a text file.\n  Save it as UTF-8"),
+        (b"\xd0\xcf\x11\xe0", "an old Office document"),
+    ],
+)
+def test_files_of_another_kind_are_named(read, head, found):
+    with pytest.raises(BadData, match=re.escape(f"t.csv is {found}")):
+        read(head + b"\0" * 40)
+
+
+def test_200_mb_of_random_bytes_or_one_line_are_refused_at_once(tmp_path):
+    block = np.random.default_rng(0).bytes(1_000_000)
+    with (tmp_path / "random.csv").open("wb") as random, (tmp_path / "line.csv").open("wb") as line:
+        for _ in range(200):
+            random.write(block)
+            line.write(b"0123456789" * 100_000)
+    tracemalloc.start()
+    with pytest.raises(BadData, match=r"random\.csv:1: (byte \d+ of the line \(0x..\) is not UTF-8|there is a NUL byte)"):
+        Csv().read("random.csv", tmp_path, {}, ())
+    with pytest.raises(BadData, match=r"line\.csv:1: the line is longer than 16 MiB"):
+        Csv().read("line.csv", tmp_path, {}, ())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64e6
+
+
+def test_a_header_of_a_million_columns_is_refused_by_name(read):
+    with pytest.raises(
+        BadData, match=re.escape("t.csv:1: there is no column 'label'.") + r".*\n  Set `label:` to one of the columns: 0, 1, 2"
+    ):
+        read(",".join(map(str, range(1_000_000))))
+
+
+@pytest.mark.skipif(not ADULT.is_dir(), reason="the Adult data are not on this machine")
+def test_adult_is_read_as_its_owners_wrote_it():
+    names = [
+        "age",
+        "workclass",
+        "fnlwgt",
+        "education",
+        "years",
+        "marital",
+        "job",
+        "relation",
+        "race",
+        "sex",
+        "gain",
+        "loss",
+        "hours",
+        "country",
+        "income",
+    ]
+    columns = {"names": names, "comment": "|", "label": "income", "label_suffix": ".", "missing": ["?"], "groups": ["sex"]}
+    train, test = (Csv().read(name, ADULT, columns, ()) for name in ("adult.data", "adult.test"))
+    assert (len(train), len(test), train.names, test.names) == (32561, 16281, ("<=50K", ">50K"), ("<=50K", ">50K"))
+    assert [int(rows.labels.sum()) for rows in (train, test)] == [7841, 3846]  # as the owners' description counts them
+    assert [name for name in names[:-1] if train.inputs[name].dtype == np.float32] == ["age", "fnlwgt", "years", "gain", "loss", "hours"]
+    assert set(test.groups["sex"]) == {"Male", "Female"}
 
 
 @pytest.mark.parametrize("byte", [b"\xff", b"\0", b"x", b",", b'"', b"\n"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from paredown.core.errors import BadData, MissingExtra
+from paredown.datasets import sources
 from paredown.datasets.builtin import Builtin
 from paredown.datasets.npz import Npz
 from paredown.datasets.python import Python
@@ -81,8 +82,8 @@ def test_labels_may_be_words_or_truth_values(npz):
         ({"groups": ["g"]}, {"X": X, "y": Y}, "d.npz has no array 'g'; it has X, y.\n  Set `groups:`"),
         ({}, {"X": X, "y": np.eye(3)}, "the labels have shape (3, 3)"),
         ({}, {"X": X, "y": np.array([0, 0.5, 1])}, "d.npz: row 1: the label '0.5' is a fraction"),
-        ({}, {"X": X, "y": np.array([0, np.nan, 1])}, "the label in row 1 is nan"),
-        ({}, {"X": X, "y": np.array(["a", "", "b"])}, "the label in row 1 is ''"),
+        ({}, {"X": X, "y": np.array([0, np.nan, 1])}, "d.npz: row 1: there is no label"),
+        ({}, {"X": X, "y": np.array(["a", "", "b"])}, "d.npz: row 1: there is no label"),
         ({}, {"X": X[:0], "y": Y[:0]}, "there are no rows"),
         ({}, {"X": np.array(3.0)}, "the inputs are float64 with shape ()"),
         ({}, {"X": X.astype(complex)}, "the inputs are complex128"),
@@ -97,6 +98,17 @@ def test_wrong_arrays_are_refused(npz, columns, saved, text):
 def test_labels_beyond_the_given_names_are_refused(npz):
     with pytest.raises(BadData, match=re.escape("d.npz: row 0: the label '2' is not one of the 2 in `labels:` (cat, dog)")):
         npz({}, ("cat", "dog"), X=X, y=Y)
+
+
+def test_texts_in_npz_files_are_read(npz):
+    assert npz(X=np.array(["银行卡", "card"]), y=Y[:2]).inputs.tolist() == ["银行卡", "card"]
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "d.npz", X=np.zeros(1_000_000))
+    monkeypatch.setattr(sources, "host", lambda: type("Host", (), {"memory_b": 10_000_000}))
+    with pytest.raises(BadData, match=r"d\.npz announces arrays: 0\.008 GB in memory; half of this machine's 0\.01 GB"):
+        Npz().read("d.npz", tmp_path, {}, ())
 
 
 def test_pickled_objects_are_never_read(npz):
@@ -150,12 +162,12 @@ def test_a_data_frame_is_a_table():
 @pytest.mark.parametrize(
     ("inputs", "text"),
     [
-        ([np.zeros((8, 8)), np.zeros((8, 8)), np.zeros((8, 9))], "s: row 2 has shape (8, 9); row 0 has (8, 8)"),
+        ([np.zeros((8, 8)), np.zeros((8, 8)), np.zeros((8, 9))], "s: row 2 has shape (8, 9); the first one has (8, 8)"),
         ({}, "s: there are no columns"),
         ({"a": [1, 2], "b": [1]}, "s: column 'b' has 1 rows; column 'a' has 2"),
         ({"a": [[1], [2]]}, "s: column 'a' has shape (2, 1)"),
         ({"a": ["x", ("y",)]}, "s: column 'a': some rows are single values, others lists"),
-        ({"a": np.array(["x", 3], object)}, "s: column 'a' holds 3 in row 1, among words"),
+        ({"a": np.array(["x", 3], object)}, "s: row 1: column 'a' holds 3.\n  A column is numbers or words"),
         (None, "s: the inputs are a NoneType"),
     ],
 )
@@ -175,6 +187,10 @@ def entries(): return {"inputs": X, "labels": [1, 0, 1], "names": ["z", "b"], "h
 def three(): return X, y, y
 def more(): return {"inputs": X, "lables": y}
 def beyond(): return Rows(inputs=X, labels=np.array([0, 2, 1]), names=("z", "b"))
+def texts(): return ["ein Wort", "two words"], ["a", "b"]
+def frame():
+    import pandas
+    return pandas.DataFrame({"q": ["x", "y"], "n": [1, 2], "side": ["l", "r"], "label": ["a", "b"]})
 def refuses():
     from paredown.core.errors import BadData
     raise BadData("row 7 is torn")
@@ -199,6 +215,16 @@ def test_a_function_may_return_a_pair_rows_or_a_dict(call):
     assert call("loader_of_a_user:pair", label=None).labels is None
 
 
+def test_a_function_may_return_texts_or_a_data_frame(call):
+    assert call("loader_of_a_user:texts").inputs.tolist() == ["ein Wort", "two words"]
+    rows = call("loader_of_a_user:frame", groups=["side"], drop=["side", "q"])
+    assert ({name: column.tolist() for name, column in rows.inputs.items()}, rows.names) == ({"n": [1, 2]}, ("a", "b"))
+    assert rows.groups["side"].tolist() == ["l", "r"]
+    assert call("loader_of_a_user:frame", text=["q"]).inputs.tolist() == ["x", "y"]
+    with pytest.raises(BadData, match=r"loader_of_a_user:frame: there is no column 'qq'\. Did you mean 'q'\?\n  Set `text:`"):
+        call("loader_of_a_user:frame", text=["qq"])
+
+
 def test_the_names_of_the_job_come_first_and_are_matched(call):
     assert call("loader_of_a_user:whole", ("b", "z")).labels.tolist() == [0, 1, 0]
 
@@ -206,7 +232,7 @@ def test_the_names_of_the_job_come_first_and_are_matched(call):
 @pytest.mark.parametrize(
     ("target", "text"),
     [
-        ("loader_of_a_user:three", "loader_of_a_user:three returned a tuple.\n  Return (X, y), Rows, or a dict"),
+        ("loader_of_a_user:three", "loader_of_a_user:three returned a tuple.\n  Return (X, y), a data frame, Rows, or a dict"),
         ("loader_of_a_user:more", "returned a dict with 'lables'. Did you mean 'labels'?"),
         ("loader_of_a_user:beyond", "returned the class index 2 with 2 names"),
         ("loader_of_a_user:fails", "loader_of_a_user:fails raised ZeroDivisionError: by nothing"),

@@ -104,6 +104,20 @@ def test_the_example_of_init_is_a_job() -> None:
     assert job.policy.drop.limit.value == 0.02  # type: ignore[union-attr]
 
 
+def test_texts_and_a_split_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "queries.txt").write_text("x")
+    data = {"train": "saved:train", "test": "./saved:test", "unlabeled": "queries.txt", "text": ["premise", "hypothesis"]}
+    found = read_job(SMALL | {"data": data}, tmp_path).data
+    assert found == DataSpec(
+        sources={name: data[name] for name in ("train", "test", "unlabeled")}, columns={"text": ["premise", "hypothesis"]}
+    )
+    assert read_job(SMALL | {"data": {"all": "saved:x", "text": "q", "zero_based": True}}, tmp_path).data.columns == {
+        "text": ["q"],
+        "zero_based": True,
+    }
+
+
 def test_python_data_and_one_budget(tmp_path: Path) -> None:
     job = read_job(SMALL | {"data": {"python": "my.mod:load", "shares": {"test": 0.5}}, "search": {"budget": "20 min"}}, tmp_path)
     assert (dict(job.data.sources), dict(job.data.shares)) == ({"all": "python:my.mod:load"}, {"test": 0.5})
@@ -137,6 +151,14 @@ def test_models_of_later_versions_are_known_and_refused(tmp_path: Path, kind: st
         ({"name": "../up"}, "name is '../up'; it names the study's folder.", "letters, digits"),
         ({"data": {"train": "train.csv"}}, "data has no `test`.", "Add `test: file`"),
         ({"data": {"test": "nix.csv"}}, "data.test is 'nix.csv'; there is no such file.", "folder of the job file"),
+        (
+            {"data": {"test": "tset.csv"}},
+            "data.test is 'tset.csv'; there is no such file. Did you mean 'test.csv'?",
+            "folder of the job file",
+        ),
+        ({"data": {"test": "saved/x:test"}}, "data.test is 'saved/x:test'; there is no such file.", "folder of the job file"),
+        ({"data": {"test": "test.csv", "text": ["a", "b", "c"]}}, "data.text is a, b, c.", "two different ones for pairs"),
+        ({"data": {"test": "test.csv", "text": "a", "features": "b"}}, "data.text stands beside `features`.", "texts or a table"),
         ({"data": {"test": "test.csv", "lable": "x"}}, "no key 'lable' in data.", "Did you mean `label`?"),
         ({"data": {"builtin": "digits", "test": "test.csv"}}, "data names builtin and test.", "cut into splits"),
         ({"data": {"builtin": "digits", "all": "test.csv"}}, "data names all and builtin.", "cut into splits"),

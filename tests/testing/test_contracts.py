@@ -294,6 +294,12 @@ def test_a_bad_dataset_is_found(tmp_path: Path) -> None:
     Rowdy.names = ("a",)
     with pytest.raises(AssertionError, match="the label 2 has no name among 1"):
         check_dataset(Rowdy(), "rowdy:x", tmp_path)
+    Rowdy.suffixes = (".row",)
+    with pytest.raises(AssertionError, match="declares a prefix and suffixes"):
+        check_dataset(Rowdy(), "rowdy:x", tmp_path)
+    Rowdy.prefix = ""
+    with pytest.raises(AssertionError, match=r"does not claim 'x\.rows'"):
+        check_dataset(Rowdy(), "x.rows", tmp_path)
 
 
 def test_the_tiny_models_are_one_function_in_three_forms(tmp_path: Path) -> None:

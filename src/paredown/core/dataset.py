@@ -14,7 +14,8 @@ from paredown.core.technique import snake
 class DatasetReader(ABC):
     """Reads one kind of source. A unit's name is its class name in snake case.
 
-    `prefix` is what a source starts with ("builtin:"), `suffixes` are the endings of the files it reads (".csv"); one of the two finds it.
+    `prefix` is what a source starts with ("builtin:"), `suffixes` are the endings of the files it reads (".csv"). A reader of folders, or
+    of files known by their content, has a `claims` of its own.
     """
 
     prefix: ClassVar[str] = ""
@@ -24,6 +25,11 @@ class DatasetReader(ABC):
     def name(cls) -> str:
         """The name in lists."""
         return snake(cls.__name__)
+
+    @classmethod
+    def claims(cls, source: str, folder: Path) -> bool:
+        """Whether this reader takes a source, which may not exist: by its prefix or ending, or by what stands in `folder / source`."""
+        return bool(cls.prefix and source.startswith(cls.prefix)) or source.lower().endswith(cls.suffixes)
 
     @abstractmethod
     def read(self, source: str, folder: Path, columns: Mapping[str, Any], labels: Sequence[str]) -> Rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,8 @@ class Rows:
     """Rows of raw data, before any encoding.
 
     Args:
-        inputs: An array (N, ...), one item per row, for images and feature vectors; or a mapping column -> array (N,) for tables.
+        inputs: An array (N, ...), one item per row, for images and feature vectors; an object array of str, (N,) or (N, 2) for pairs, for
+            texts; or a mapping column -> array (N,) for tables.
         labels: Array (N,) of class indices into `names`, int64; None for unlabeled rows.
         names: The class names in index order.
         groups: Column -> array (N,) of strings; never given to a model.
@@ -44,13 +46,16 @@ class Rows:
         return self.take([round(at * (len(self) - 1) / max(1, count - 1)) for at in range(count)])
 
     def row_digests(self) -> list[str]:
-        """One digest per row over its raw input alone; equal inputs have equal digests."""
+        """One digest per row over its raw input alone; equal inputs have equal digests.
+
+        Texts go through JSON, whose escapes are the same in every version of Python, and a pair is not the text that looks like one.
+        """
         if isinstance(self.inputs, Mapping):
             keys = sorted(self.inputs)
             lines = zip(*(self.inputs[key].tolist() for key in keys))
             return [hashlib.sha256(repr(line).encode()).hexdigest() for line in lines]
         if self.inputs.dtype.kind in "OU":
-            return [hashlib.sha256(repr(item).encode()).hexdigest() for item in self.inputs.tolist()]
+            return [hashlib.sha256(json.dumps(item).encode()).hexdigest() for item in self.inputs.tolist()]
         return [hashlib.sha256(item.tobytes()).hexdigest() for item in self.inputs]
 
     def digest(self) -> str:

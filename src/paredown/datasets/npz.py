@@ -13,7 +13,7 @@ import numpy as np
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets.sources import find, nearest, rows_from_arrays
+from paredown.datasets.sources import check_room, find, nearest, rows_from_arrays
 
 _INPUTS = ("X", "x", "inputs", "images")
 _LABELS = ("y", "labels", "targets")
@@ -36,11 +36,12 @@ class Npz(DatasetReader):
         path = find(source, folder)
         try:
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                check_room(source, sum(item.file_size for item in file.zip.infolist()), "arrays")
                 inputs = _pick(file, source, "inputs", columns.get("inputs"), _INPUTS, required=True)
                 wanted = "label" not in columns or columns["label"] is not None
                 targets = _pick(file, source, "label", columns.get("label"), _LABELS, required=False) if wanted else None
                 groups = {name: _pick(file, source, "groups", name, (), required=True) for name in columns.get("groups") or ()}
-        except (OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        except (OSError, EOFError, AttributeError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
             raise BadData(
                 f"{source} is not a whole npz file ({type(error).__name__}).\n  Write it with numpy.savez(path, X=..., y=...)."
             ) from None

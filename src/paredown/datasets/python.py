@@ -12,13 +12,17 @@ from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData, BadModel, ParedownError
 from paredown.core.rows import Rows
 from paredown.datasets.sources import nearest, rows_from_arrays
+from paredown.datasets.tables import listed, roles, rows_from_table
 from paredown.ground import lazy
 
 _ENTRIES = tuple(item.name for item in fields(Rows))
 
 
 class Python(DatasetReader):
-    """`pkg.mod:function`: called without arguments, gives (X, y), Rows, or a dict with inputs, labels, names, groups, high."""
+    """`pkg.mod:function`: called without arguments, gives (X, y), Rows, or a dict with inputs, labels, names, groups, high.
+
+    X may be an array, texts, pairs of texts, or a data frame. A data frame alone has its columns read as those of a csv file.
+    """
 
     prefix = "python:"
 
@@ -44,6 +48,9 @@ class Python(DatasetReader):
         finally:
             if path in sys.path:
                 sys.path.remove(path)
+        if hasattr(made, "columns") and hasattr(made, "to_numpy"):
+            table = {str(name): made[name].to_numpy() for name in made.columns}
+            return rows_from_table(table, roles(list(table), columns, target), columns, labels, source=target)
         if isinstance(made, Rows):
             made = {name: getattr(made, name) for name in _ENTRIES}
             if made["names"] and made["labels"] is not None:
@@ -51,7 +58,9 @@ class Python(DatasetReader):
         elif isinstance(made, tuple) and len(made) == 2:
             made = {"inputs": made[0], "labels": made[1]}
         elif not isinstance(made, Mapping) or "inputs" not in made:
-            raise BadData(f"{target} returned a {type(made).__name__}.\n  Return (X, y), Rows, or a dict with inputs and labels.")
+            raise BadData(
+                f"{target} returned a {type(made).__name__}.\n  Return (X, y), a data frame, Rows, or a dict with inputs and labels."
+            )
         strange = next((str(name) for name in made if name not in _ENTRIES), None)
         if strange is not None:
             raise BadData(
@@ -65,6 +74,7 @@ class Python(DatasetReader):
             names=labels or made.get("names") or (),
             groups=made.get("groups"),
             high=made.get("high"),
+            text=listed(columns, "text"),
         )
 
 

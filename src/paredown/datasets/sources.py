@@ -1,10 +1,12 @@
-"""What the readers share: finding a file, naming labels, turning arrays into rows. Not a unit."""
+"""What the readers share: finding a file, naming labels, turning arrays and texts into rows. Not a unit."""
 
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
+from paredown.ground.host import host
 
 
 def find(source: str, folder: Path) -> Path:
@@ -32,9 +35,24 @@ def find(source: str, folder: Path) -> Path:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """` Did you mean 'x'?`, or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    """` Did you mean 'x'?`, or nothing; a name that differs in case only is the nearest."""
+    names = list(islice(known, 10_000))
+    near = [other for other in names if other.casefold() == name.casefold()] or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def check_room(source: str, needed_b: int, what: str) -> None:
+    """Refuse what a file announces before it is read, where it cannot fit in half of the machine's memory.
+
+    Raises:
+        BadData: It cannot.
+    """
+    memory_b = host().memory_b
+    if needed_b > memory_b / 2:
+        raise BadData(
+            f"{source} announces {what}: {needed_b / 1e9:.3g} GB in memory; half of this machine's {memory_b / 1e9:.3g} GB is the most.\n"
+            "  Give fewer rows or columns, or a machine with more memory; if it should be small, the file is damaged or made to harm."
+        )
 
 
 def match_labels(found: Sequence[str], names: Sequence[str], where: Callable[[int], str]) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -99,71 +117,159 @@ def _is_fraction(label: str) -> bool:
 
 
 def rows_from_arrays(
-    inputs: Any, labels: Any, *, source: str, names: Sequence[str] = (), groups: Mapping[str, Any] | None = None, high: float | None = None
+    inputs: Any,
+    labels: Any,
+    *,
+    source: str,
+    names: Sequence[str] = (),
+    groups: Mapping[str, Any] | None = None,
+    high: float | None = None,
+    text: Sequence[str] = (),
+    where: Callable[[int], str] | None = None,
 ) -> Rows:
     """Rows from arrays in memory.
 
     Args:
-        inputs: Array (N, ...), a list of arrays of one shape, a mapping column -> array (N,), or a data frame.
+        inputs: Array (N, ...), a list of arrays of one shape, texts (N,) or pairs of texts (N, 2) as list, array or series, a mapping
+            column -> values (N,), or a data frame.
         labels: Words or whole numbers (N,); None for unlabeled rows.
         source: Shown in messages.
         names: Class names in the model's order, or empty.
         groups: Column -> values (N,).
         high: The largest raw value of a pixel.
+        text: The one or two columns of a mapping or frame that are texts, and then the only inputs.
+        where: Position of a row, for messages; by default its number, from 0.
 
     Raises:
-        BadData: Objects instead of numbers, items of different shapes, columns or labels of another length, no rows.
+        BadData: Objects instead of numbers, items of different shapes, empty texts, columns or labels of another length, no rows.
     """
+    at = where or (lambda row: f"{source}: row {row}")
     if hasattr(inputs, "columns") and hasattr(inputs, "to_numpy"):
         inputs = {str(name): inputs[name].to_numpy() for name in inputs.columns}
+    data: Any
     if isinstance(inputs, Mapping):
-        columns = {str(name): _column(values, f"{source}: column {str(name)!r}") for name, values in inputs.items()}
-        if not columns:
-            raise BadData(f"{source}: there are no columns.\n  Give at least one column name -> values.")
-        lengths = {name: len(column) for name, column in columns.items()}
-        count, table = next(iter(lengths.values())), columns
-        for name, length in lengths.items():
-            if length != count:
-                raise BadData(
-                    f"{source}: column {name!r} has {length} rows; column {next(iter(lengths))!r} has {count}.\n"
-                    "  All columns need the same length."
-                )
-        data: Any = table
+        data = _table({str(name): values for name, values in inputs.items()}, source, text, at)
+        count = len(next(iter(data.values()))) if isinstance(data, Mapping) else len(data)
     else:
-        data = _array(inputs, source)
+        data = _array(inputs, source, at)
         count = len(data)
     if not count:
         raise BadData(f"{source}: there are no rows.\n  Give at least one.")
-    split = {str(name): np.array([str(value) for value in np.asarray(values).tolist()], object) for name, values in (groups or {}).items()}
+    split = {str(name): np.array([_word(value) for value in _cells(values)], object) for name, values in (groups or {}).items()}
     for name, values in split.items():
         if len(values) != count:
             raise BadData(f"{source}: the group {name!r} has {len(values)} values for {count} rows.\n  Give one per row.")
     if labels is None:
         return Rows(inputs=data, labels=None, names=tuple(names), groups=split, high=high)
-    words = _labels(labels, count, source)
-    index, named = match_labels(words, names, lambda row: f"{source}: row {row}")
+    index, named = match_labels(_labels(labels, count, source, at), names, at)
     return Rows(inputs=data, labels=index, names=named, groups=split, high=high)
 
 
-def _array(inputs: Any, source: str) -> np.ndarray:
-    if not hasattr(inputs, "__len__"):
+def text_inputs(columns: Sequence[Sequence[Any]], names: Sequence[str], where: Callable[[int], str]) -> np.ndarray:
+    """Texts as inputs: an object array of str, (N,) for one column, (N, 2) for two.
+
+    Args:
+        columns: One or two lists of texts of one length.
+        names: The names of the columns for messages, or none.
+        where: Position of a row, for messages.
+
+    Raises:
+        BadData: A cell is no text, holds nothing but spaces, or half of a surrogate pair.
+    """
+    out = np.empty((len(columns[0]), len(columns)), object)
+    for place, column in enumerate(columns):
+        called = f"the text in {names[place]!r}" if names else "the text"
+        for row, cell in enumerate(column):
+            if found := _flaw_of_text(cell):
+                raise BadData(f"{where(row)}: {called} {found}.\n  Every row needs a text; write one, or remove the row.")
+            out[row, place] = str(cell)
+    return out if len(columns) > 1 else out[:, 0].copy()
+
+
+def _flaw_of_text(cell: Any) -> str | None:
+    if _absent(cell):
+        return "is missing"
+    if not isinstance(cell, str):
+        return f"is {cell!r:.60}"
+    if not cell.strip():
+        return f"is empty ({cell!r:.60})"
+    try:
+        cell.encode()
+    except UnicodeEncodeError as error:
+        return f"holds {cell[error.start]!r}, half of a character"
+    return None
+
+
+def _absent(cell: Any) -> bool:
+    """None and NaN, and the words that pandas has for them."""
+    return cell is None or (isinstance(cell, float) and cell != cell) or type(cell).__name__ in ("NAType", "NaTType")
+
+
+def _word(cell: Any) -> str:
+    return "" if _absent(cell) else str(cell)
+
+
+def _cells(values: Any) -> list[Any]:
+    """The values as plain Python objects."""
+    items = values.tolist() if hasattr(values, "tolist") else values
+    return [item.item() if isinstance(item, np.generic) else item for item in items]
+
+
+def _table(values: Mapping[str, Any], source: str, text: Sequence[str], where: Callable[[int], str]) -> Any:
+    """Columns of numbers and words, or the texts in some of them."""
+    if not values:
+        raise BadData(f"{source}: there are no columns.\n  Give at least one column name -> values.")
+    for name in text:
+        if name not in values:
+            raise BadData(
+                f"{source}: there is no column {name!r}.{nearest(name, values)}\n  Set `text:` to one of the columns: {', '.join(values)}."
+            )
+    lengths = {name: len(values[name]) for name in text or values}
+    first = next(iter(lengths))
+    for name, length in lengths.items():
+        if length != lengths[first]:
+            raise BadData(
+                f"{source}: column {name!r} has {length} rows; column {first!r} has {lengths[first]}.\n  All columns need the same length."
+            )
+    if text:
+        return text_inputs([_cells(values[name]) for name in text], text, where)
+    return {name: _column(column, name, source, where) for name, column in values.items()}
+
+
+def _array(inputs: Any, source: str, where: Callable[[int], str]) -> np.ndarray:
+    if not hasattr(inputs, "__len__") or isinstance(inputs, str | bytes):
         raise BadData(
-            f"{source}: the inputs are a {type(inputs).__name__}.\n  Give an array, a list of arrays, or a mapping column -> values."
+            f"{source}: the inputs are a {type(inputs).__name__}.\n"
+            "  Give an array, a list of arrays or texts, or a mapping column -> values."
         )
-    if hasattr(inputs, "__array__") and np.asarray(inputs).dtype != object:
+    if hasattr(inputs, "__array__") and np.asarray(inputs).dtype.kind in "buifc":
         array = np.asarray(inputs)
     else:
-        shapes = [np.shape(item) for item in inputs]
+        items = _cells(inputs)
+        given = next((item for item in items if not _absent(item)), None)
+        if isinstance(given, str):
+            return text_inputs([items], (), where)
+        if isinstance(given, list | tuple) and any(isinstance(part, str) for part in given):
+            return _pairs(items, where)
+        shapes = [np.shape(item) for item in items]
         other = next((at for at, shape in enumerate(shapes) if shape != shapes[0]), None)
         if other is not None:
             raise BadData(
-                f"{source}: row {other} has shape {shapes[other]}; row 0 has {shapes[0]}.\n"
+                f"{where(other)} has shape {shapes[other]}; the first one has {shapes[0]}.\n"
                 "  All rows need one shape; resize or pad them first."
             )
-        array = np.array(list(inputs))
-    if array.ndim == 0 or array.dtype.kind not in "buifU":
-        raise BadData(f"{source}: the inputs are {array.dtype} with shape {array.shape}.\n  Give numbers, shape (N, ...).")
+        array = np.array(items)
+    if array.ndim == 0 or array.dtype.kind not in "buif":
+        raise BadData(f"{source}: the inputs are {array.dtype} with shape {array.shape}.\n  Give numbers, shape (N, ...), or texts.")
     return array.astype(np.float32) if array.dtype.kind == "f" else array
+
+
+def _pairs(items: list[Any], where: Callable[[int], str]) -> np.ndarray:
+    for row, item in enumerate(items):
+        if not isinstance(item, list | tuple) or len(item) != 2:
+            found = f"{len(item)} texts" if isinstance(item, list | tuple) else f"{item!r:.60}"
+            raise BadData(f"{where(row)} is {found} among pairs.\n  Give one text per row, or a pair (first, second) for every row.")
+    return text_inputs([[item[place] for item in items] for place in (0, 1)], (), where)
 
 
 def _flat(values: Any, where: str) -> np.ndarray:
@@ -173,39 +279,55 @@ def _flat(values: Any, where: str) -> np.ndarray:
         raise BadData(f"{where}: some rows are single values, others lists.\n  Give one value per row.") from None
 
 
-def _column(values: Any, where: str) -> np.ndarray:
+def _column(values: Any, name: str, source: str, where: Callable[[int], str]) -> np.ndarray:
     """One column as float32 numbers (NaN is missing) or as words (the empty word is missing)."""
-    array = _flat(values, where)
+    array = _flat(values, f"{source}: column {name!r}")
     if array.ndim != 1:
-        raise BadData(f"{where} has shape {array.shape}.\n  A column is one value per row.")
-    if array.dtype.kind in "buif":
-        return array.astype(np.float32)
-    cells = array.tolist()
-    if all(cell is None or isinstance(cell, int | float) for cell in cells):
-        return np.array(cells, np.float64).astype(np.float32)
-    absent = [cell is None or cell != cell for cell in cells]
-    strange = next((at for at, cell in enumerate(cells) if not absent[at] and not isinstance(cell, str)), None)
-    if strange is not None:
+        raise BadData(f"{source}: column {name!r} has shape {array.shape}.\n  A column is one value per row.")
+    cells: list[Any] = []
+    if array.dtype.kind not in "buif":
+        cells = [None if _absent(cell) else cell for cell in _cells(values)]
+        dates = array.dtype.kind in "mM"
+        if dates or not all(cell is None or isinstance(cell, int | float) for cell in cells):
+            strange = 0 if dates else next((row for row, cell in enumerate(cells) if not (cell is None or isinstance(cell, str))), None)
+            if strange is not None:
+                raise BadData(
+                    f"{where(strange)}: column {name!r} holds {array[strange]!s:.60}.\n"
+                    "  A column is numbers or words; write all of them as text, or add it to `drop:`."
+                )
+            return np.array(["" if cell is None else str(cell) for cell in cells], object)
+        array = np.array([math.nan if cell is None else _double(cell) for cell in cells], np.float64)
+    with np.errstate(over="ignore"):
+        numbers = array.astype(np.float32)
+    if np.isinf(numbers).any():
+        row = int(np.argmax(np.isinf(numbers)))
         raise BadData(
-            f"{where} holds {cells[strange]!r} in row {strange}, among words.\n  A column is numbers or words; write all of them as text."
+            f"{where(row)}: column {name!r} holds {array[row]:g}; numbers must be finite in 32 bits.\n"
+            "  Correct the value, or leave it empty."
         )
-    return np.array(["" if gone else cell for gone, cell in zip(absent, cells)], object)
+    return numbers
 
 
-def _labels(labels: Any, count: int, source: str) -> list[str]:
+def _double(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _labels(labels: Any, count: int, source: str, where: Callable[[int], str]) -> list[str]:
     array = _flat(labels, f"{source}: the labels")
     if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
+        labels = array = array[:, 0]
     if array.ndim != 1:
         raise BadData(
             f"{source}: the labels have shape {array.shape}.\n  Give one class per row, shape (N,); for one-hot rows use argmax(axis=1)."
         )
     if len(array) != count:
         raise BadData(f"{source}: {len(array)} labels for {count} rows.\n  Give one label per row.")
-    cells = array.astype(np.int64).tolist() if array.dtype.kind == "b" else array.tolist()
-    strange = next((at for at, cell in enumerate(cells) if not isinstance(cell, int | float | str) or cell != cell or cell == ""), None)
+    cells = [int(cell) if isinstance(cell, bool) else cell for cell in _cells(labels)]
+    strange = next((at for at, cell in enumerate(cells) if _absent(cell) or not isinstance(cell, int | float | str) or cell == ""), None)
     if strange is not None:
-        raise BadData(
-            f"{source}: the label in row {strange} is {cells[strange]!r}.\n  Labels are words or whole numbers; remove rows without one."
-        )
+        found = "there is no label" if _absent(cells[strange]) or cells[strange] == "" else f"the label is {cells[strange]!r:.60}"
+        raise BadData(f"{where(strange)}: {found}.\n  Labels are words or whole numbers; remove rows without one.")
     return [str(cell) for cell in cells]

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from paredown.core.errors import BadDocument, Problem, UnknownName
 from paredown.core.job import DataSpec, Deploy, Job, ModelSpec, SearchSpec
 from paredown.core.policy import Policy
+from paredown.datasets.sources import nearest
 from paredown.ground import amounts, registry
 from paredown.ground.documents import Document, Place, check, read, refuse, shown
 from paredown.policy.parse import load
@@ -78,6 +79,7 @@ class _Data(_Strict):
     separator: str | None = None
     skip: int = Field(default=0, ge=0)
     comment: str | None = None
+    zero_based: bool = False
 
 
 class _Deploy(_Strict):
@@ -181,8 +183,10 @@ class _Reader:
 
     def exists(self, place: Place, path: str) -> None:
         """Note a file that is not there."""
-        if not (self.folder / path).exists():
-            self.note(place, f"is {path!r}; there is no such file.", "Paths start at the folder of the job file.")
+        whole = self.folder / path
+        if not whole.exists():
+            near = nearest(whole.name, sorted(item.name for item in whole.parent.iterdir()) if whole.parent.is_dir() else [])
+            self.note(place, f"is {path!r}; there is no such file.{near}", "Paths start at the folder of the job file.")
 
     def part(self, key: str, model: type[Any]) -> Any:
         """A section checked against its model; None when the job does not have it, or nothing can be made of it."""
@@ -242,8 +246,13 @@ class _Reader:
             return DataSpec(sources={})
         sources = {split: getattr(data, split) for split in (*SPLITS, "all") if getattr(data, split) is not None}
         for split, source in sources.items():
-            if not source.startswith("builtin:") and not _FUNCTION.fullmatch(source):
+            before = source.rpartition(":")[0]
+            if not source.startswith("builtin:") and not _FUNCTION.fullmatch(source) and not (before and (self.folder / before).is_dir()):
                 self.exists(("data", split), source)
+        if len(data.text) > 2 or len(set(data.text)) < len(data.text):
+            self.note(("data", "text"), f"is {', '.join(data.text)}.", "Name one column, or two different ones for pairs.")
+        if data.text and data.features:
+            self.note(("data", "text"), "stands beside `features`.", "A model sees texts or a table; take one out.")
         whole = [key for key in ("all", "builtin", "python") if getattr(data, key) is not None]
         if data.builtin is not None:
             sources["all"] = f"builtin:{data.builtin}"

@@ -16,6 +16,7 @@ from paredown.core.errors import BadData
 from paredown.core.job import Job
 from paredown.core.rows import Rows
 from paredown.ground import registry
+from paredown.study.classes import one_set_of_classes
 
 NAMES = ("train", "calibration", "validation", "test", "unlabeled")
 _SHARED = ("test", "calibration", "validation")
@@ -68,7 +69,7 @@ class Splits:
         return {name: len(rows) for name in NAMES if (rows := getattr(self, name)) is not None}
 
 
-def load_splits(job: Job, seed: int, trains_baseline: bool) -> Splits:
+def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequence[str] = ()) -> Splits:
     """Read all sources of a job and cut what is missing.
 
     One source `all` is cut into test and the rest, the rest into train, calibration and validation. With splits of their own: where the
@@ -84,17 +85,18 @@ def load_splits(job: Job, seed: int, trains_baseline: bool) -> Splits:
         job: Its `data` and `folder` are used, and its `task` to check the rows.
         seed: Root of the study's random streams.
         trains_baseline: True when the job itself trains the model.
+        model_labels: The class names that the model itself gives, in its order; the labels of the data have to be among them.
 
     Returns:
         The splits, with notes on what was done.
 
     Raises:
         BadData: A source cannot be read; there is no test, or no train to train on; a split is or becomes empty; splits differ in columns,
-            shape, kind of number or labels; the task refuses the rows; shares do not add up.
+            shape, kind of number or labels; the model does not know a label; the task refuses the rows; shares do not add up.
     """
     shares = _checked_shares(job)
     parts, notes = _read_all(job), list[str]()
-    parts, names = _one_set_of_labels(_alike(parts), job.data.labels)
+    parts, names = one_set_of_classes(_alike(parts), job.data.labels, model_labels)
     task = registry.get("tasks", job.task)()
     for split, rows in parts.items():
         try:
@@ -127,21 +129,23 @@ def load_splits(job: Job, seed: int, trains_baseline: bool) -> Splits:
 
 
 def read_rows(source: str, folder: Path, columns: Mapping[str, Any], labels: Sequence[str]) -> Rows:
-    """The rows of one source, by the reader whose prefix or suffix it has; `pkg.mod:function` goes to `python`.
+    """The rows of one source, by the reader that claims it; `pkg.mod:function` goes to `python`.
 
     Raises:
         BadData: No reader takes it, or the reader refuses it.
     """
     readers = registry.working("datasets")
-    chosen = next((reader for reader in readers if reader.prefix and source.startswith(reader.prefix)), None)
+    chosen = next((reader for reader in readers if reader.claims(source, folder)), None)
+    if chosen is None and re.fullmatch(r"[\w.]+:\w+", source):
+        chosen = registry.get("datasets", "python")
     if chosen is None:
-        suffixes = {suffix: reader for reader in readers for suffix in reader.suffixes}
-        chosen = suffixes.get(Path(source).suffix.lower())
-        if chosen is None and re.fullmatch(r"[\w.]+:\w+", source):
-            chosen = registry.get("datasets", "python")
-        if chosen is None:
-            known = ", ".join(sorted(suffixes))
-            raise BadData(f"no reader for {source!r}.\n  Give a file that ends in {known}, `builtin: digits`, or `pkg.mod:function`.")
+        known = ", ".join(sorted(suffix for reader in readers for suffix in reader.suffixes))
+        if (folder / source).is_dir():
+            raise BadData(
+                f"no reader for the folder {source!r}.\n"
+                "  Name a file in it, a folder that `datasets.save_to_disk` wrote, or one of images with a folder per class."
+            )
+        raise BadData(f"no reader for {source!r}.\n  Give a file that ends in {known}, `builtin: digits`, or `pkg.mod:function`.")
     rows: Rows = chosen().read(source, folder, columns, labels)
     return rows
 
@@ -181,7 +185,7 @@ def _checked_shares(job: Job) -> Mapping[str, float]:
 
 
 def _read_all(job: Job) -> dict[str, Rows]:
-    """Every source; the first one read decides what is a number and what is a word."""
+    """Every source; the first one read decides what is a number and what is a word, and how many columns sparse rows have."""
     sources = job.data.sources
     strange = next((name for name in sources if name not in ("all", *NAMES)), None)
     if strange is not None:
@@ -203,6 +207,8 @@ def _read_all(job: Job) -> dict[str, Rows]:
                 words = [name for name, column in rows.inputs.items() if column.dtype.kind not in "buif"]
                 numbers = [name for name in rows.inputs if name not in words]
                 columns |= {"features": list(rows.inputs), "drop": [], "categorical": words, "numeric": numbers}
+            elif not parts and rows.inputs.ndim == 2:
+                columns["width"] = rows.inputs.shape[1]
             parts[split] = rows
     return parts
 
@@ -229,45 +235,15 @@ def _alike(parts: dict[str, Rows]) -> dict[str, Rows]:
 
 
 def _form(inputs: Any) -> str:
-    return (
-        "columns"
-        if isinstance(inputs, Mapping)
-        else f"rows of shape {inputs.shape[1:]} in {'text' if inputs.dtype.kind == 'U' else inputs.dtype}"
-    )
+    if isinstance(inputs, Mapping):
+        return "columns"
+    if inputs.dtype.kind in "OU":
+        return "pairs of texts" if inputs.ndim == 2 else "texts"
+    return f"rows of shape {inputs.shape[1:]} in {inputs.dtype}"
 
 
 def _kind(column: np.ndarray) -> str:
     return "numbers" if column.dtype.kind in "buif" else "words"
-
-
-def _one_set_of_labels(parts: dict[str, Rows], given: Sequence[str]) -> tuple[dict[str, Rows], tuple[str, ...]]:
-    """The same class names in all splits: as given, else those of train, else all that occur."""
-    labeled = [rows for rows in parts.values() if rows.labels is not None]
-    source = parts.get("all", parts.get("train"))
-    names = tuple(given) or (source.names if source is not None else _sorted({name for rows in labeled for name in rows.names}))
-    if len(names) < 2:
-        raise BadData(
-            f"the data have {len(names)} class ({', '.join(names)}).\n  Classification needs two or more; is `label:` the right column?"
-        )
-    place, out = {name: at for at, name in enumerate(names)}, dict[str, Rows]()
-    for split, rows in parts.items():
-        index = None
-        if rows.labels is not None:
-            new = [name for at, name in enumerate(rows.names) if name not in place and bool((rows.labels == at).any())]
-            if new:
-                count = int((rows.labels == rows.names.index(new[0])).sum())
-                raise BadData(
-                    f"{split} has the label {new[0]!r} in {count} rows; train never had it.\n"
-                    f"  Add such rows to train, or remove them from {split}."
-                )
-            index = np.array([place.get(name, -1) for name in rows.names], np.int64)[rows.labels]
-        out[split] = replace(rows, labels=index, names=names)
-    return out, names
-
-
-def _sorted(names: set[str]) -> tuple[str, ...]:
-    """Whole numbers in their order, words in alphabetical order."""
-    return tuple(sorted(names, key=int) if all(re.fullmatch(r"-?\d+", name) for name in names) else sorted(names))
 
 
 def _sizes(rows: int, shares: Mapping[str, float], wanted: Sequence[str]) -> list[int]:

@@ -354,7 +354,8 @@ def check_dataset(
         The rows.
     """
     name = _named(type(unit))
-    _hold(bool(unit.prefix) != bool(unit.suffixes), f"{name} must declare a prefix or suffixes, not both: one of them finds it.")
+    _hold(not (unit.prefix and unit.suffixes), f"{name} declares a prefix and suffixes; one of them finds it.")
+    _hold(unit.prefix or unit.claims(source, folder), f"{name} does not claim {source!r}; declare a prefix or suffixes, or write `claims`.")
     found = unit.read(source, folder, columns or {}, labels)
     parts = [*found.inputs.values()] if isinstance(found.inputs, Mapping) else [found.inputs]
     parts += [*found.groups.values()] + ([] if found.labels is None else [found.labels])

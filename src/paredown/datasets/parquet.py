@@ -1,0 +1,78 @@
+"""Tables as Parquet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from paredown.core.dataset import DatasetReader
+from paredown.core.errors import BadData
+from paredown.core.rows import Rows
+from paredown.datasets import arrow
+from paredown.datasets.lines import known_by_content
+from paredown.datasets.sources import check_room, find
+from paredown.datasets.tables import listed, roles, rows_from_table
+from paredown.ground import lazy
+
+_MAGIC = b"PAR1"
+_SMALL_B = 1 << 30
+_INDEX = re.compile(r"__index_level_\d+__")
+
+
+class Parquet(DatasetReader):
+    """`.parquet` and `.pq` files: flat columns, with the same entries as a csv file.
+
+    Null and NaN are missing values. The index that pandas writes along is no column. Only the columns that play a part are read; what they
+    will need is judged from the file's own description first.
+    """
+
+    suffixes = (".parquet", ".pq")
+
+    def read(self, source: str, folder: Path, columns: Mapping[str, Any], labels: Sequence[str]) -> Rows:
+        """All rows in the order of the file.
+
+        Raises:
+            BadData: No such file or column, another kind of file, damaged or cut short, a column of dates, lists or bytes, more rows than
+                memory can hold, an empty text, a row without label.
+            MissingExtra: pyarrow is not installed.
+        """
+        path = find(source, folder)
+        parquet, pyarrow = lazy.need("pyarrow.parquet", source), lazy.need("pyarrow", source)
+        _check_magic(path, source)
+        try:
+            with parquet.ParquetFile(path) as file:
+                schema = file.schema_arrow
+                parts = roles([name for name in schema.names if not _INDEX.fullmatch(name)], columns, source)
+                arrow.check_kinds(schema, parts.columns, source)
+                _check_size(file.metadata, parts.columns, source)
+            words = [name for name in parts.columns if arrow.kind(schema.field(name).type) == "words"]
+            # Words are read as dictionaries: a million rows of one long text need one text.
+            with parquet.ParquetFile(path, read_dictionary=words) as file:
+                table = file.read(columns=parts.columns)
+            found = arrow.values(table, parts, listed(columns, "categorical"))
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
+            said = str(error).partition("\n")[0][:200]
+            raise BadData(f"{source} is not a whole parquet file: {said}.\n  Write it again; a copy may have been cut short.") from None
+        return rows_from_table(found, parts, columns, labels, source=source)
+
+
+def _check_magic(path: Path, source: str) -> None:
+    with path.open("rb") as file:
+        head = file.read(16)
+    if not head.startswith(_MAGIC):
+        what, do = known_by_content(head) or ("empty" if not head else "something else", "Give a parquet file, or correct the ending.")
+        raise BadData(f"{source} is {what}, not a parquet file.\n  {do}")
+
+
+def _check_size(metadata: Any, names: Sequence[str], source: str) -> None:
+    """What the columns will need: their pages unpacked, and for each cell a number or a pointer while it is copied."""
+    groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
+    rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
+    unpacked_b = sum(group.total_byte_size for group in groups)
+    if unpacked_b > _SMALL_B:
+        # Only then, because pyarrow ends the process where the description of a column is damaged.
+        columns = (group.column(at) for group in groups for at in range(group.num_columns))
+        unpacked_b = sum(column.total_uncompressed_size for column in columns if column.path_in_schema in names)
+    check_room(source, 2 * unpacked_b + 16 * rows * len(names), f"{rows} rows of {len(names)} columns")

@@ -1,0 +1,114 @@
+"""The class names of a job: what the data, the job and the model call the classes, made one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from paredown.core.errors import BadData
+from paredown.core.rows import Rows
+from paredown.datasets.sources import nearest
+
+_NAMELESS = re.compile(r"LABEL_\d+")
+
+
+def one_set_of_classes(
+    parts: Mapping[str, Rows], given: Sequence[str], model: Sequence[str] = ()
+) -> tuple[dict[str, Rows], tuple[str, ...]]:
+    """The same class names in all splits: as the job gives them, else the model's, else those of train, else all that occur.
+
+    Labels are matched with the model's names exactly. Where none of them is a name and all are whole numbers from 0, they are the model's
+    indices. A model that calls its classes LABEL_0, LABEL_1, ... has no names: then words need `labels:` in the job.
+
+    Args:
+        parts: Split -> rows, read with the names in `given` where there are any.
+        given: The job's `labels`, in the model's order, or empty.
+        model: The model's own names, in its order, or empty.
+
+    Returns:
+        The splits with indices into one set of names, and the names.
+
+    Raises:
+        BadData: There is one class or none; a label is not among the names; `given` and `model` differ in number or order.
+    """
+    if model and given:
+        _check_given(given, model)
+    elif model:
+        parts, given = _as_the_model_says(parts, tuple(model)), model
+    labeled = [rows for rows in parts.values() if rows.labels is not None]
+    source = parts.get("all", parts.get("train"))
+    names = tuple(given) or (source.names if source is not None else _sorted({name for rows in labeled for name in rows.names}))
+    if len(names) < 2:
+        raise BadData(
+            f"the data have {len(names)} class ({', '.join(names)}).\n  Classification needs two or more; is `label:` the right column?"
+        )
+    place, out = {name: at for at, name in enumerate(names)}, dict[str, Rows]()
+    for split, rows in parts.items():
+        index = None
+        if rows.labels is not None:
+            new = next((name for name in _occurring(rows) if name not in place), None)
+            if new is not None:
+                raise BadData(
+                    f"{split} has the label {new!r} in {_count(rows, new)} rows; train never had it.\n"
+                    f"  Add such rows to train, or remove them from {split}."
+                )
+            index = np.array([place.get(name, -1) for name in rows.names], np.int64)[rows.labels]
+        out[split] = replace(rows, labels=index, names=names)
+    return out, names
+
+
+def _check_given(given: Sequence[str], model: Sequence[str]) -> None:
+    if len(given) != len(model):
+        raise BadData(
+            f"`labels:` has {len(given)} names ({_few(given)}); the model has {len(model)} classes ({_few(model)}).\n"
+            "  Give the data's names in the model's order, one per class."
+        )
+    if set(given) == set(model) and tuple(given) != tuple(model):
+        raise BadData(
+            f"`labels:` has the model's names in another order ({_few(given)}); the model has {_few(model)}.\n"
+            "  Leave `labels:` out; labels are matched by name."
+        )
+
+
+def _as_the_model_says(parts: Mapping[str, Rows], model: tuple[str, ...]) -> dict[str, Rows]:
+    """The splits with the model's names in place of whole numbers, after a check that the model knows all labels."""
+    found = {name: split for split, rows in parts.items() if rows.labels is not None for name in _occurring(rows)}
+    unknown = next((name for name in found if name not in model), None)
+    if unknown is None:
+        return dict(parts)
+    numbers = all(re.fullmatch(r"0|[1-9]\d*", name) for name in found)
+    if numbers and not found.keys() & set(model) and all(int(name) < len(model) for name in found):
+        known = {str(at): name for at, name in enumerate(model)}
+        return {split: replace(rows, names=tuple(known.get(name, name) for name in rows.names)) for split, rows in parts.items()}
+    if all(_NAMELESS.fullmatch(name) for name in model):
+        raise BadData(
+            f"the model calls its {len(model)} classes {_few(model)}; the data have {_few(_sorted({*found}))}.\n"
+            "  Set `labels:` to the data's names in the model's order; it is never guessed."
+        )
+    split, hint = found[unknown], f" Whole numbers are indices from 0 to {len(model) - 1}." if numbers else ""
+    raise BadData(
+        f"{split} has the label {unknown!r} in {_count(parts[split], unknown)} rows; the model does not have it.{nearest(unknown, model)}\n"
+        f"  The data have {_few(_sorted({*found}))}; the model has {_few(model)}. Correct the labels, or set `labels:` to the data's names"
+        f" in the model's order.{hint}"
+    )
+
+
+def _occurring(rows: Rows) -> list[str]:
+    """The names that a row has."""
+    return [rows.names[at] for at in np.unique(rows.labels).tolist()]
+
+
+def _count(rows: Rows, name: str) -> int:
+    return int((rows.labels == rows.names.index(name)).sum())
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(list(names)[:6]) + (", ..." if len(names) > 6 else "")
+
+
+def _sorted(names: set[str]) -> tuple[str, ...]:
+    """Whole numbers in their order, words in alphabetical order."""
+    return tuple(sorted(names, key=int) if all(re.fullmatch(r"-?\d+", name) for name in names) else sorted(names))
