@@ -53,7 +53,7 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
     source = registry.get("models", job.model.kind)()
     listener.stage("reading the data")
     model = source.digest(job.model, job.folder)
-    splits = load_splits(job, job.search.seed, source.trains(job.model))
+    splits = load_splits(job, job.search.seed, source.trains(job.model), source.labels(job.model, job.folder))
     named = {"model": model, "preprocess": digests.of_value(dict(job.data.preprocess)), "labels": digests.of_value(list(splits.names))}
     named |= {f"data.{split}": digest for split, digest in splits.digests.items()}
     here = host()

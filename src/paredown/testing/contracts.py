@@ -69,7 +69,7 @@ def check_technique(cls: type[Technique], folder: Path, network: str = "conv_net
     Args:
         cls: The technique's class.
         folder: An empty scratch folder, as pytest's `tmp_path`.
-        network: For a technique on tensors: "conv_net" or "mlp".
+        network: For a technique on tensors: "conv_net", "mlp" or "deep_net".
         quick: Knob values that keep it quick, as `epochs=1`.
     """
     name = _named(cls)

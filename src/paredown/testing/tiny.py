@@ -43,6 +43,23 @@ def mlp(classes: int = CLASSES, hidden: int = HIDDEN) -> Any:
     return nn.Sequential(nn.Flatten(), nn.Linear(SIDE * SIDE, hidden), nn.ReLU(), nn.Linear(hidden, classes))
 
 
+def deep_net(classes: int = CLASSES, depth: int = 4) -> Any:
+    """A linear layer, `depth` like blocks with a skip each, a linear layer; (N, 1, 6, 6) -> (N, classes)."""
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(HIDDEN, HIDDEN)
+
+        def forward(self, felt: Any) -> Any:
+            return felt + self.inner(felt).relu()
+
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(SIDE * SIDE, HIDDEN), nn.Sequential(*(Block() for _ in range(depth))), nn.Linear(HIDDEN, classes)
+    )
+
+
 def rows(count: int = 96, seed: int = 0) -> Rows:
     """Images (N, 6, 6) from 0 to 16 of three classes; class k is bright in its own two lines."""
     draw = np.random.default_rng(seed)
