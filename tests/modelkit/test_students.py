@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_a_student_from_a_function_or_a_folder(tmp_path: Path) -> None:
 
 def test_a_student_that_is_not_there_is_unfit(tmp_path: Path) -> None:
     given = tiny.candidate("torch", tmp_path)
-    said = r"no student 'tenth'; write one of half, third, quarter, .*, a `pkg\.mod:function`, or a folder with blueprint\.json\."
+    said = r"no student 'tenth'; write one of half, third, quarter, .*, a `pkg\.mod:function`, or a folder with blueprint\.json or config\.json\."
     with pytest.raises(Unfit, match=said):
         students.make("tenth", given, tiny.context(tmp_path), 0)
 
@@ -87,3 +88,27 @@ def test_unlabeled_rows_teach_when_the_labels_have_no_weight(tmp_path: Path) -> 
     assert "on 40 rows" in Distill(epochs=1, alpha=0.5).apply(given, context).note, "without labels their weight is 0"
     with pytest.raises(Unfit, match=r"the job has no (train|unlabeled) data"):
         Distill(epochs=1, alpha=0.0).apply(given, replace(whole, data={}))
+
+
+def test_a_pretrained_student_has_to_read_the_same_tokens(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer
+
+    given = tiny.pretrained(tmp_path / "student", layers=1)
+    transformers = pytest.importorskip("transformers")
+    fast = transformers.AutoTokenizer.from_pretrained(given)
+
+    def encode(texts: Any) -> dict[str, np.ndarray]:
+        made = fast(list(texts), padding=True, return_tensors="np")
+        return {name: made[name].astype(np.int64) for name in ("input_ids", "attention_mask")}
+
+    context = replace(tiny.context(tmp_path / "context"), data={"train": tiny.texts}, encode=encode)
+    module, blueprint, note = students.make(str(given), context.teacher, context, seed=0)
+    assert module(*blueprint.example(2)).shape == (2, tiny.CLASSES)
+    assert blueprint.inputs == {"input_ids": ["tokens"], "attention_mask": ["tokens"]}
+    assert note == "student from the pretrained student."
+    other = Tokenizer.from_file(str(given / "tokenizer.json"))
+    other.normalizer = None
+    other.save(str(given / "tokenizer.json"))
+    shouted = replace(context, data={"train": lambda: replace(tiny.texts(), inputs=np.array(["CARD"] * 96, object))})
+    with pytest.raises(Unfit, match="the student student reads other tokens than the model as given; a pretrained student needs the same"):
+        students.make(str(given), context.teacher, shouted, seed=0)

@@ -70,7 +70,7 @@ def test_the_labels_are_the_models_own_unless_it_is_fine_tuned(given: Path) -> N
 
 def test_a_new_head_is_trained_by_the_job(tmp_path: Path) -> None:
     bare = tiny.pretrained(tmp_path / "bare")
-    model = spec(bare, finetune={"epochs": 12, "lr": 3e-3, "batch": 16})
+    model = spec(bare, finetune={"epochs": 25, "lr": 3e-3, "batch": 16})
     assert UNIT.trains(model)
     candidate, context, _ = prepared(model, tmp_path)
     module, _ = open_module(candidate, context.store)

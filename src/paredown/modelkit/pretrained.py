@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from paredown.core.errors import BadModel
 from paredown.ground.lazy import need
 
+CONFIG = "config.json"
 FACTORY = "paredown.modelkit.pretrained:build"
 _AUTO = {"tokens": "AutoModelForSequenceClassification", "pixels": "AutoModelForImageClassification"}
 # what says how or where the model was made, and nothing about its structure

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.technique import Context
 from paredown.ground.seeds import stream
-from paredown.modelkit import calibrate, couple, widths
+from paredown.modelkit import calibrate, couple, pretrained, tokenizer, widths
 from paredown.modelkit.blueprint import BLUEPRINT, Blueprint, open_folder, open_module, read_blueprint
 from paredown.modelkit.train import Training, fit
 
@@ -24,7 +25,7 @@ def make(student: str, candidate: Candidate, context: Context, seed: int) -> tup
     """A student's module, its blueprint and one sentence on where it comes from.
 
     Args:
-        student: A share of SHARES, `pkg.mod:function`, or a folder with blueprint.json.
+        student: A share of SHARES, `pkg.mod:function`, a folder with blueprint.json, or that of a pretrained model of the same tokens.
         candidate: The model to make it from where it is a share.
 
     Raises:
@@ -39,7 +40,7 @@ def make(student: str, candidate: Candidate, context: Context, seed: int) -> tup
         surgeries = couple.cut(module, groups, kept)
         sizes = ", ".join(f"{group.name} {len(keep)}/{group.channels}" for group, keep in zip(groups, kept))
         return module, blueprint.then(surgeries), f"student of {sizes}."
-    inputs = {name: list(array.shape[1:]) for name, array in context.encode(_few(context)).items()}
+    inputs = {name: _shape(array) for name, array in context.encode(_few(context)).items()}
     if ":" in student:
         blueprint = Blueprint(factory=student, inputs=inputs)
         with torch.random.fork_rng(devices=[]):
@@ -49,7 +50,35 @@ def make(student: str, candidate: Candidate, context: Context, seed: int) -> tup
     folder = Path(student)
     if (folder / BLUEPRINT).is_file():
         return open_folder(folder), read_blueprint(folder), f"student from {folder.name}."
-    raise Unfit(f"no student {student!r}; write one of {', '.join(SHARES)}, a `pkg.mod:function`, or a folder with {BLUEPRINT}.")
+    if (folder / pretrained.CONFIG).is_file():
+        _refuse_other_tokens(folder, context)
+        classes = len(context.rows(next(iter(context.data))).names)
+        arguments, weights = pretrained.unpack(folder, list(inputs), classes, context.work, new_head=True)
+        blueprint = Blueprint(factory=pretrained.FACTORY, arguments=arguments, inputs=inputs)
+        module = blueprint.build()
+        module.load_state_dict(load_file(weights))
+        return module, blueprint, f"student from the pretrained {folder.name}."
+    raise Unfit(
+        f"no student {student!r}; write one of {', '.join(SHARES)}, a `pkg.mod:function`, or a folder with {BLUEPRINT} or "
+        f"{pretrained.CONFIG}."
+    )
+
+
+def _refuse_other_tokens(folder: Path, context: Context) -> None:
+    """A packed model has one tokenizer; a pretrained student has to give the same numbers for the same texts."""
+    rows = context.rows(next(iter(context.data))).spread(32)
+    for at, own in enumerate(tokenizer.numbers(folder, rows.inputs.tolist())):
+        other = next(iter(context.encode(rows.take([at]).inputs).values()))[0].tolist()
+        size = min(len(own), len(other)) - 1  # a limit of length cuts a row and leaves its last token
+        if own[:size] != other[:size]:
+            raise Unfit(
+                f"the student {folder.name} reads other tokens than the model as given; a pretrained student needs the same tokenizer."
+            )
+
+
+def _shape(array: Any) -> list[int | str]:
+    """The shape of one item of a feed; whole numbers are tokens."""
+    return ["tokens"] if array.dtype.kind == "i" else list(array.shape[1:])
 
 
 def _few(context: Context) -> Any:

@@ -1,3 +1,1 @@
 """Where models come from: one file per kind."""
-
-NOT_UNITS = ("tokenizer",)

@@ -15,7 +15,7 @@ from paredown.core.model import ModelSource
 from paredown.core.technique import Context
 from paredown.ground import digests
 from paredown.ground.lazy import need
-from paredown.models import tokenizer
+from paredown.modelkit import tokenizer
 
 CONFIG = "config.json"
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin", "pytorch_model.bin.index.json")

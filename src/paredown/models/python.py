@@ -13,7 +13,7 @@ from paredown.core.model import ModelSource
 from paredown.core.technique import Context
 from paredown.ground import digests
 from paredown.ground.lazy import need
-from paredown.models import tokenizer
+from paredown.modelkit import tokenizer
 
 
 class Python(ModelSource):

@@ -1,8 +1,8 @@
-"""A model's own tokenizer as one file and the options of the text encoder. Not a unit."""
+"""A model's own tokenizer as one file, and the options of the text encoder. No torch here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +54,7 @@ def encoding(path: Path, work: Path) -> dict[str, Any]:
     """
     if path.is_file():
         return _from_file(path, work)
-    transformers = need("transformers", "opening a tokenizer")
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(str(path), trust_remote_code=False, local_files_only=True)
-    except Exception as error:
-        raise BadModel(f"{path}: the tokenizer cannot be opened: {type(error).__name__}: {str(error)[:300]}") from error
+    tokenizer = _opened(path)
     if not tokenizer.is_fast:
         raise BadModel(
             f"{path}: the tokenizer {type(tokenizer).__name__} runs in Python only; an artifact needs the fast form, a {FILE}.\n"
@@ -76,6 +72,20 @@ def encoding(path: Path, work: Path) -> dict[str, Any]:
         "pad": _pad(tokenizer.pad_token_id, tokenizer.pad_token_type_id, tokenizer.padding_side),
         "cut": tokenizer.truncation_side,
     } | limit
+
+
+def numbers(path: Path, texts: Sequence[Any]) -> list[list[int]]:
+    """The token numbers of texts, or of pairs, by the tokenizer in a folder."""
+    tokenizer = _opened(path)
+    return [tokenizer(text)["input_ids"] if isinstance(text, str) else tokenizer(*text)["input_ids"] for text in texts]
+
+
+def _opened(path: Path) -> Any:
+    transformers = need("transformers", "opening a tokenizer")
+    try:
+        return transformers.AutoTokenizer.from_pretrained(str(path), trust_remote_code=False, local_files_only=True)
+    except Exception as error:
+        raise BadModel(f"{path}: the tokenizer cannot be opened: {type(error).__name__}: {str(error)[:300]}") from error
 
 
 def _pad(token: int, kind: int, side: str) -> dict[str, Any]:
