@@ -70,12 +70,12 @@ def test_labels_are_the_models_by_name_or_by_index(data, given, model, names, in
         (["0", "1"], ("a", "b", "c"), ("x", "y"), "`labels:` has 3 names (a, b, c); the model has 2 classes (x, y)"),
         (["a", "b"], ("b", "a"), ("a", "b"), "`labels:` has the model's names in another order (b, a); the model has a, b.\n  Leave"),
         (["a", "a"], (), (), "the data have 1 class (a)"),
-        ([str(at) for at in range(8)], (), ("a", "b"), "The data have 0, 1, 2, 3, 4, 5, ...; the model has a, b"),
+        ([str(at) for at in range(8)], (), ("a", "b"), "The data have 0, 1, 2, 3, 4, 5, ... (8 in all); the model has a, b"),
     ],
 )
 def test_labels_that_the_model_does_not_know_are_refused_with_both_sides(data, given, model, message):
     with pytest.raises(BadData, match=re.escape(message)):
-        one_set_of_classes({"train": rows(*data)}, given, model)
+        one_set_of_classes({"train": rows(*data), "test": rows(data[-1], data[0])}, given, model)
 
 
 def test_the_names_of_a_model_go_through_the_splits(tmp_path):

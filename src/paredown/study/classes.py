@@ -75,7 +75,10 @@ def _check_given(given: Sequence[str], model: Sequence[str]) -> None:
 
 def _as_the_model_says(parts: Mapping[str, Rows], model: tuple[str, ...]) -> dict[str, Rows]:
     """The splits with the model's names in place of whole numbers, after a check that the model knows all labels."""
-    found = {name: split for split, rows in parts.items() if rows.labels is not None for name in _occurring(rows)}
+    found: dict[str, str] = {}
+    for split, rows in parts.items():
+        for name in _occurring(rows):
+            found.setdefault(name, split)
     unknown = next((name for name in found if name not in model), None)
     if unknown is None:
         return dict(parts)
@@ -98,7 +101,7 @@ def _as_the_model_says(parts: Mapping[str, Rows], model: tuple[str, ...]) -> dic
 
 def _occurring(rows: Rows) -> list[str]:
     """The names that a row has."""
-    return [rows.names[at] for at in np.unique(rows.labels).tolist()]
+    return [] if rows.labels is None else [rows.names[at] for at in np.unique(rows.labels).tolist()]
 
 
 def _count(rows: Rows, name: str) -> int:
@@ -106,7 +109,7 @@ def _count(rows: Rows, name: str) -> int:
 
 
 def _few(names: Sequence[str]) -> str:
-    return ", ".join(list(names)[:6]) + (", ..." if len(names) > 6 else "")
+    return ", ".join(list(names)[:6]) + (f", ... ({len(names)} in all)" if len(names) > 6 else "")
 
 
 def _sorted(names: set[str]) -> tuple[str, ...]:
