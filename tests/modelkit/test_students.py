@@ -46,7 +46,7 @@ def test_a_student_from_a_function_or_a_folder(tmp_path: Path) -> None:
 
 def test_a_student_that_is_not_there_is_unfit(tmp_path: Path) -> None:
     given = tiny.candidate("torch", tmp_path)
-    said = r"no student 'tenth'; write one of half, third, quarter, .*, a `pkg\.mod:function`, or a folder with blueprint\.json or config\.json\."
+    said = r"no student 'tenth'; write one of half, third, quarter, .*, a `pkg\.mod:function`, or a folder with blueprint\.json"
     with pytest.raises(Unfit, match=said):
         students.make("tenth", given, tiny.context(tmp_path), 0)
 
