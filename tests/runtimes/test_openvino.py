@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from paredown.techniques.quantize_dynamic import QuantizeDynamic
 from paredown.techniques.quantize_static import QuantizeStatic
 from paredown.testing import tiny
 from paredown.testing.contracts import check_runtime
+from watched import watched
 
 pytestmark = pytest.mark.skipif(missing("openvino", "a test") is not None, reason="the extra openvino is not installed")
 
@@ -221,39 +221,10 @@ def test_without_the_package_the_install_line_is_said(artifact: Path, monkeypatc
         load(artifact)
 
 
-WATCH = """
-import runpy, sys
-
-def hook(event, arguments):
-    if event.startswith("socket.") and event != "socket.__new__" or event in ("os.fork", "subprocess.Popen"):
-        print("REACHED OUT", event, arguments, file=sys.stderr)
-
-sys.addaudithook(hook)
-
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ABSENT:
-            raise ModuleNotFoundError(f"{name} is not here", name=name)
-
-ABSENT = sys.argv.pop(1).split(",")
-sys.meta_path.insert(0, Absent())
-"""
 LIGHT = "torch,onnx,safetensors,sklearn,transformers"
 ANSWER = "from paredown.artifact.load import load; import numpy as np; print(*load(sys.argv[1]).predict(np.load(sys.argv[2])), sep='\\n')"
 SCRIPT = "sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')"
 BOTH = "from paredown.ground.lazy import need; need('openvino', 'x'); need('nncf', 'x'); print('done')"
-
-
-def watched(home: Path, absent: str, code: str, *arguments: object) -> str:
-    """What code prints in a plain process with a fresh home that no test runner or CI is known in; it must reach out to nobody."""
-    home.mkdir()
-    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-c", WATCH + code, absent, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=home, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "REACHED OUT" not in done.stderr
-    assert [str(path) for path in home.rglob("*") if path.is_file()] == []
-    return done.stdout
 
 
 def test_loading_an_artifact_needs_no_training_framework_and_reports_nothing(artifact: Path, tmp_path: Path) -> None:

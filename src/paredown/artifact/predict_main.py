@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 import zipfile
 from pathlib import Path
@@ -34,6 +35,7 @@ def open_graph(folder: Path, graph: dict[str, Any]) -> Any:
 
 
 def _onnxruntime(file: Path, threads: int) -> Any:
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # it reports to its maker from its import on
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -46,7 +48,7 @@ def _onnxruntime(file: Path, threads: int) -> Any:
 
 
 def _openvino(file: Path, threads: int) -> Any:
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # without this module nothing is reported to its maker
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # it reports to its maker where this module is
     import openvino
 
     settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads}

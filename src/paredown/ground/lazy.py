@@ -38,8 +38,8 @@ def need(module: str, purpose: str) -> ModuleType:
     Raises:
         MissingExtra: It is not installed; the message says the install line.
     """
-    if module.partition(".")[0] in ("openvino", "nncf"):
-        _hush()
+    if module.partition(".")[0] in ("onnxruntime", "openvino", "nncf"):
+        hush()
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -50,10 +50,13 @@ def need(module: str, purpose: str) -> ModuleType:
         raise MissingExtra(package, extra, purpose) from None
 
 
-def _hush() -> None:
-    """Keep openvino and nncf from reporting to their maker, which both do when they are imported: without this module they leave it out."""
+def hush() -> None:
+    """Keep onnxruntime, openvino and nncf from reporting to their makers, which all of them do from their import on.
+
+    The first reads the variable; the other two leave reporting out where the module for it is absent, as here from now on.
+    """
+    os.environ |= {"ORT_DISABLE_TELEMETRY": "1", "NNCF_CI": "1"}
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-    os.environ["NNCF_CI"] = "1"
 
 
 def missing(module: str, purpose: str) -> str | None:
