@@ -7,10 +7,13 @@ One inference is raw image to label, batch 1, each side at the thread count in i
 """
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
 from statistics import mean
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reports to its maker from its import on
 
 import numpy as np
 import onnxruntime

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import statistics
 import tempfile
 import time
@@ -19,6 +20,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reports to its maker from its import on
 
 import numpy as np
 import onnxruntime

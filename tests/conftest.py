@@ -10,6 +10,8 @@ from tiny_study import ONE_RECIPE, TinyStudy, shorten, write_tiny_job
 
 # inherited by workers; where a test asks for more threads, it says so
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# some tests import onnxruntime themselves; it reports to its maker otherwise
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 @pytest.fixture(scope="session")

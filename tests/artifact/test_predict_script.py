@@ -18,6 +18,7 @@ import pytest
 from paredown.artifact.load import load
 from paredown.artifact.predict_main import main, read_inputs
 from paredown.testing import tiny
+from watched import watched
 
 IMAGES = tiny.rows(30, 8).inputs
 ALONE = """
@@ -74,7 +75,7 @@ def test_the_script_imports_nothing_of_ours(packed: Any, form: str) -> None:
     modules = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
     modules |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     tops = {name.partition(".")[0] for name in modules}
-    assert tops - sys.stdlib_module_names == {"numpy", "onnxruntime", "PIL", "tokenizers"}
+    assert tops - sys.stdlib_module_names == {"numpy", "onnxruntime", "openvino", "PIL", "tokenizers"}
 
 
 def test_wrong_usage_is_said_without_a_traceback(packed: Any, tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_wrong_usage_is_said_without_a_traceback(packed: Any, tmp_path: Path) ->
         assert done.stderr.startswith(err)
         assert "Traceback" not in done.stderr
     assert alone(packed.torch, tmp_path, "wide.npy").stderr.startswith(
-        "this script runs onnxruntime graphs; model.safetensors needs torch."
+        "this script runs onnxruntime and openvino graphs; model.safetensors needs torch."
     )
 
 
@@ -138,3 +139,9 @@ def test_pickles_are_never_read(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match=r"it is no numpy file .*or it holds pickled objects, which are never read"):
         read_inputs(tmp_path / "a.npy")
+
+
+def test_the_script_reports_nothing(packed: Any, tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", IMAGES)
+    code = "sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')"
+    assert len(watched(tmp_path / "home", "paredown", code, packed.single / "predict.py", tmp_path / "images.npy").split()) == len(IMAGES)

@@ -19,6 +19,7 @@ from paredown.runtimes.torch import Torch
 from paredown.techniques.quantize_dynamic import QuantizeDynamic
 from paredown.testing import tiny
 from paredown.testing.contracts import check_runtime
+from watched import watched
 
 FEED = tiny.encode(tiny.rows(40, 3).inputs)
 
@@ -124,3 +125,13 @@ def test_a_graph_that_really_runs_in_eight_bits_is_exported(tmp_path: Path) -> N
 def test_a_form_that_is_not_the_engines_own_is_said() -> None:
     assert Onnxruntime().fits(Candidate(digest="0", form="torch")) == "onnxruntime runs onnx graphs; this one is in torch form."
     assert Torch().fits(Candidate(digest="0", form="onnx")) == "torch runs torch graphs; this one is in onnx form."
+
+
+QUIET = (
+    "from paredown.runtimes.onnxruntime import Onnxruntime as R; from pathlib import Path; R().open(Path(sys.argv[1]), 'model.onnx', {})"
+)
+
+
+def test_onnxruntime_through_us_reports_nothing(tmp_path: Path) -> None:
+    exported(Onnxruntime(), tmp_path)
+    watched(tmp_path / "home", "torch", QUIET, tmp_path / "out")

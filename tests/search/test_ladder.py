@@ -175,6 +175,48 @@ def test_each_engine_has_its_turn() -> None:
     assert World(outcome=lambda text: (2.0, 0.0), techniques=[]).run() == []
 
 
+def engines_world(times: Mapping[str, float], failing: str = "nothing") -> World:
+    """Where an engine multiplies all gains."""
+
+    def outcome(text: str) -> tuple[float, float] | None:
+        engine = text.partition("@ ")[2].partition("(")[0]
+        gain = 6.0 if "distill" in text else 3.0
+        return None if failing in text else (gain * times[engine] * (2.0 if "quantize" in text else 1.0), 0.0)
+
+    return World(outcome=outcome, techniques=[QuantizeStatic, QuantizeDynamic, Distill], engines=tuple(times))
+
+
+def test_the_engine_that_gains_most_leads_and_only_its_best_cross_over() -> None:
+    found = engines_world({"slow": 1.0, "fast": 1.5}).run()
+    quantized = {f"quantize_{kind}() @ {engine}" for kind in ("dynamic", "static") for engine in ("slow", "fast")}
+    assert set(found[:4]) == quantized
+    on_tensors = [text for text in found[4:] if "distill" in text]
+    assert all(text.endswith("@ fast") for text in on_tensors[:-1])
+    # the first that crosses gains less than on the engine that leads: no second one
+    assert on_tensors[-1].endswith("> quantize_dynamic() @ slow")
+
+
+def test_a_second_recipe_crosses_over_where_the_first_gained() -> None:
+    def outcome(text: str) -> tuple[float, float]:
+        if "distill" in text:  # what is small runs better on the other engine
+            return (9.0 if text.endswith("@ other") else 6.0) * (1.2 if "quantize" in text else 1.0), 0.0
+        return (3.0 if text.endswith("@ lead") else 2.0), 0.0
+
+    found = World(outcome=outcome, techniques=[QuantizeStatic, Distill], engines=("other", "lead")).run()
+    crossed = [text for text in found if text.endswith("@ other") and "distill" in text]
+    assert len(crossed) == 2
+    assert "quantize_static" in crossed[0]
+
+
+def test_what_quantizes_best_is_asked_of_each_engine() -> None:
+    found = engines_world({"lead": 2.0, "other": 1.0}, failing="quantize_dynamic() @ other").run()
+    assert found[-1].endswith("> quantize_static() @ other")
+    assert any(text.endswith("> quantize_dynamic() @ lead") for text in found)
+    none = engines_world({"lead": 2.0, "other": 1.0}, failing="c() @ other").run()  # no quantizer works there
+    assert none[-1] in (text for text in none if "quantize" not in text)
+    assert none[-1].endswith("@ other")
+
+
 GAINS = {"round_weights": 4.0, "quantize_static": 2.0, "distill": 6.0, "drop_layers": 3.0, "prune_channels": 5.0}
 
 

@@ -142,17 +142,12 @@ def _write(manifest: Mapping[str, Any], folder: Path) -> None:
 
 
 def _requires(graphs: Sequence[Mapping[str, Any]], encode: Mapping[str, Any]) -> dict[str, Any]:
-    engines = sorted({graph["runtime"] for graph in graphs})
-    light = engines == ["onnxruntime"]
-    packages = (
-        ["numpy"]
-        + [f"{name}>={metadata.version(name)}" for name in ("tokenizers",) if encode["kind"] == "text"]
-        + [
-            f"{graph['runtime']}>={graph['runtime_version'].partition('+')[0]}"
-            for graph in {graph["runtime"]: graph for graph in graphs}.values()
-        ]
-    )
-    return {"install": "paredown" if light else "paredown[compress]", "packages": packages}
+    versions = {graph["runtime"]: graph["runtime_version"].partition("+")[0] for graph in graphs}
+    engines = {name: registry.get("runtimes", name) for name in versions}
+    extras = ",".join(sorted({engine.extra for engine in engines.values() if engine.extra}))
+    packages = ["numpy", *(f"{name}>={metadata.version(name)}" for name in ("tokenizers",) if encode["kind"] == "text")]
+    packages += [f"{engine.package}>={versions[name]}" for name, engine in engines.items()]
+    return {"install": f"paredown[{extras}]" if extras else "paredown", "packages": packages}
 
 
 def _script() -> str:

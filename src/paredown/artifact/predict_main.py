@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 import zipfile
 from pathlib import Path
@@ -25,17 +26,36 @@ BAD_FILE = (ValueError, OSError, EOFError, LookupError, csv.Error, zipfile.BadZi
 
 def open_graph(folder: Path, graph: dict[str, Any]) -> Any:
     """Load one graph with its engine; returns a function feed -> outputs."""
-    if graph["runtime"] != "onnxruntime":
-        raise SystemExit(f"this script runs onnxruntime graphs; {graph['file']} needs {graph['runtime']}. Use `paredown predict`.")
+    file, threads = folder / graph["file"], int(graph["placement"].get("threads", 1))
+    if graph["runtime"] == "onnxruntime":
+        return _onnxruntime(file, threads)
+    if graph["runtime"] == "openvino":
+        return _openvino(file, threads)
+    raise SystemExit(f"this script runs onnxruntime and openvino graphs; {graph['file']} needs {graph['runtime']}. Use `paredown predict`.")
+
+
+def _onnxruntime(file: Path, threads: int) -> Any:
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # it reports to its maker from its import on
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(graph["placement"].get("threads", 1))
+    options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(folder / graph["file"]), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     names = [item.name for item in session.get_outputs()]
     return lambda feed: dict(zip(names, session.run(None, feed)))
+
+
+def _openvino(file: Path, threads: int) -> Any:
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # it reports to its maker where this module is
+    import openvino
+
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads}
+    settings |= {"ENABLE_HYPER_THREADING": True, "ENABLE_CPU_PINNING": False}
+    compiled = openvino.Core().compile_model(str(file), "CPU", settings)
+    names, request = [item.any_name for item in compiled.outputs], compiled.create_infer_request()
+    return lambda feed: dict(zip(names, request.infer(feed, share_inputs=True).values()))
 
 
 def read_inputs(path: Path) -> Any:

@@ -45,10 +45,19 @@ class Session(ABC):
 
 
 class Runtime(ABC):
-    """An engine. A unit's name is its class name in snake case."""
+    """An engine. A unit's name is its class name in snake case.
+
+    Args:
+        form: The form of the graphs that it takes.
+        package: What has to be installed, as the index names it.
+        extra: Paredown's extra that installs it; empty where the base install has it.
+        precisions: What it can compute in.
+        use_when: Completes "Use it when ...".
+    """
 
     form: ClassVar[str]
     package: ClassVar[str]
+    extra: ClassVar[str] = ""
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
     use_when: ClassVar[str] = ""
 

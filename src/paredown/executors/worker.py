@@ -16,6 +16,8 @@ import time
 import traceback
 from typing import Any, TextIO
 
+from paredown.ground.lazy import hush
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -70,8 +72,9 @@ def serve(orders: TextIO, answers: TextIO) -> None:
 
 
 def main() -> None:
-    """Keep the protocol's pipe apart from what libraries print."""
+    """Keep the protocol's pipe apart from what libraries print, and what they would report to their makers at home."""
     die_with_parent(int(sys.argv[1]))
+    hush()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from types import ModuleType
 from typing import Any
@@ -37,6 +38,8 @@ def need(module: str, purpose: str) -> ModuleType:
     Raises:
         MissingExtra: It is not installed; the message says the install line.
     """
+    if module.partition(".")[0] in ("onnxruntime", "openvino", "nncf"):
+        hush()
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -45,6 +48,15 @@ def need(module: str, purpose: str) -> ModuleType:
             raise
         package, extra = _EXTRAS.get(absent, (absent, "all"))
         raise MissingExtra(package, extra, purpose) from None
+
+
+def hush() -> None:
+    """Keep onnxruntime, openvino and nncf from reporting to their makers, which all of them do from their import on.
+
+    The first reads the variable; the other two leave reporting out where the module for it is absent, as here from now on.
+    """
+    os.environ |= {"ORT_DISABLE_TELEMETRY": "1", "NNCF_CI": "1"}
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
 
 def missing(module: str, purpose: str) -> str | None:

@@ -18,6 +18,7 @@ from paredown.core.trial import Trial
 from paredown.evidence.bundle import write_bundle
 from paredown.ground.files import write_atomic
 from paredown.pipeline.confirm import Confirmed, Final
+from paredown.pipeline.engines import by_engine
 from paredown.pipeline.shop import Shop
 from paredown.pipeline.trials import baseline_trial, fastest_trial, finite
 from paredown.policy.relax import smallest_relaxation
@@ -180,6 +181,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed) -> dict[str
         "fastest_fp32": None if fastest is None else _fastest(shop, fastest, final),
         "chosen": None if confirmed.chosen is None else _chosen(shop, confirmed, spent.energy_j),
         "nearest": nearest,
+        "runtimes": by_engine(shop, situation),
         "front": front(done, [situation.gain(trial) for trial in done], [good * float(trial.quality or 0.0) for trial in done]),
         "trials": [trial.json() for trial in trials],
         "findings": [finding.json() for finding in final.findings] if final is not None else [],

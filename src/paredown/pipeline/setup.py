@@ -14,7 +14,7 @@ from paredown.core.trial import Trial
 from paredown.ground import digests, registry
 from paredown.ground.host import host
 from paredown.pipeline import result as results
-from paredown.pipeline.shop import Listener, Shop, metric_of, open_shop
+from paredown.pipeline.shop import Listener, Shop, engine_reasons, metric_of, open_shop
 from paredown.pipeline.trials import attempt
 from paredown.protocol.readings import RATIOS
 from paredown.search.ladder import STRATEGIES
@@ -25,16 +25,18 @@ from paredown.tasks.feed import feed_shapes
 
 
 def check_units(job: Job) -> None:
-    """Refuse a job that names a unit which does not exist, before anything is read.
+    """Refuse a job that names a unit which does not exist or cannot run here, before anything is read.
 
     Raises:
         UnknownName: The nearest name is suggested.
+        UsageError: It names a runtime that cannot run here.
     """
     registry.get("models", job.model.kind)
     registry.get("tasks", job.task)
     metric_of(job)
     for name in job.deploy.runtimes:
         registry.get("runtimes", name)
+    engine_reasons(job, host())
     for name in job.search.exclude:
         registry.get("techniques", name)
     if job.policy.minimize not in RATIOS:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from paredown.builder.build import Builder
 from paredown.builder.scene import Scene
 from paredown.core.candidate import Candidate
-from paredown.core.errors import Damaged, MissingExtra
+from paredown.core.errors import Damaged, UsageError
 from paredown.core.job import Job
 from paredown.core.model import ModelSource
 from paredown.core.recipe import Chain, Engine
@@ -255,7 +255,7 @@ def engine_reasons(job: Job, here: Host) -> dict[str, str | None]:
     """Each working runtime with None where candidates may run on it, else the reason why not.
 
     Raises:
-        MissingExtra: The job names a runtime that is not installed.
+        UsageError: The job names a runtime that cannot run here.
     """
     out: dict[str, str | None] = {}
     for unit in (unit() for unit in registry.working("runtimes")):
@@ -265,12 +265,9 @@ def engine_reasons(job: Job, here: Host) -> dict[str, str | None]:
         elif not wanted and unit.form == "torch":
             out[name] = "it runs the baseline; `deploy: {runtimes: ...}` can name it."
         else:
-            try:
-                out[name] = unit.ready(here)
-            except MissingExtra as error:
-                if wanted:
-                    raise
-                out[name] = str(error)
+            out[name] = unit.ready(here)
+            if wanted and out[name] is not None:
+                raise UsageError(f"`deploy: {{runtimes: ...}}` names {name}, which cannot run here: {out[name]}")
     return out
 
 

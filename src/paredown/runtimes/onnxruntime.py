@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -62,8 +63,7 @@ class Onnxruntime(Runtime):
 
     def open(self, folder: Path, file: str, placement: Mapping[str, Any]) -> Session:
         """Load a graph; idle threads sleep instead of spinning."""
-        import onnxruntime
-
+        onnxruntime = need("onnxruntime", "the runtime onnxruntime")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = int(placement.get("threads", 1))
         options.inter_op_num_threads = 1
@@ -73,16 +73,13 @@ class Onnxruntime(Runtime):
 
     def version(self) -> str:
         """The installed version."""
-        import onnxruntime
-
-        return str(onnxruntime.__version__)
+        return metadata.version("onnxruntime")
 
     def _check_kernels(self, onnx: Any, file: Path, model: Any) -> None:
         quantized = sum(node.op_type in ("QuantizeLinear", "DynamicQuantizeLinear", *_INT8) for node in model.graph.node)
         if not quantized:
             return
-        import onnxruntime
-
+        onnxruntime = need("onnxruntime", "packing an ONNX graph")
         with tempfile.TemporaryDirectory() as scratch:
             options = onnxruntime.SessionOptions()
             options.log_severity_level = 3

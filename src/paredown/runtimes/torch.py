@@ -18,6 +18,7 @@ class Torch(Runtime):
 
     form: ClassVar[str] = "torch"
     package: ClassVar[str] = "torch"
+    extra: ClassVar[str] = "compress"
     use_when: ClassVar[str] = "the model as given has to be measured."
 
     def ready(self, host: Host) -> str | None:

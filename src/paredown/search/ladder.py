@@ -1,10 +1,11 @@
 """The strategy `ladder`: cheap rungs first; each rung uses what the ones below have shown.
 
-1. What needs no training: quantization of the model as given.
+1. What needs no training: quantization of the model as given, on every engine. What these gain says which engine leads.
 2. Each technique on tensors alone, mildest setting first, followed by recovery where it cuts; harder settings only while the last one
-   kept the quality and gained something.
+   kept the quality and gained something. On the leading engine, like the next.
 3. The best of these, quantized; the second best too where that helped.
-4. Compositions of a cheap and a good one.
+4. The best on the other engines, which may be the better ones for what has become small; the second best too where that helped.
+5. Compositions of a cheap and a good one.
 
 No technique is named here: stages, data needs and each technique's own `ladder` say what can be tried, so a new technique takes part as
 soon as it is installed.
@@ -30,9 +31,26 @@ def ladder(situation: Situation) -> Iterator[Proposal]:
     """Proposals, cheapest first; looks at the trials between two of them."""
     for engine in situation.engines:
         yield from _first(situation, engine)
-        yield from _second(situation, engine)
-        yield from _third(situation, engine)
-    yield from _fourth(situation)
+    if situation.engines:
+        lead = max(situation.engines, key=lambda engine: _best_gain(situation, engine))
+        yield from _second(situation, lead)
+        yield from _third(situation, lead)
+        for engine in situation.engines:
+            if engine != lead:
+                yield from _fourth(situation, lead, engine)
+    yield from _fifth(situation)
+
+
+def _best_gain(situation: Situation, engine: str) -> float:
+    """The most that a trial on this engine gained with the quality kept, the model as given among them."""
+    return max((situation.gain(trial) for trial, _ in _good(situation, engine)), default=0.0)
+
+
+def _good(situation: Situation, engine: str) -> list[tuple[Trial, Chain]]:
+    """The chains on this engine that keep the quality, the best first."""
+    good = sorted((trial for trial in situation.done() if situation.keeps_quality(trial)), key=situation.gain, reverse=True)
+    chains = [(trial, parse(trial.recipe)) for trial in good]
+    return [(trial, chain) for trial, chain in chains if isinstance(chain, Chain) and chain.engine.name == engine]
 
 
 def _of(situation: Situation, *stages: Stage) -> list[type[Technique]]:
@@ -79,37 +97,47 @@ def _second(situation: Situation, engine: str) -> Iterator[Proposal]:
             gain = situation.gain(found)
 
 
+def _quantizer(situation: Situation, engine: str) -> Step | None:
+    """What quantized the model as given best on this engine; None when nothing did."""
+    steps = [Step.of(unit.name(), **values) for unit in _of(situation, Stage.QUANTIZE) for values in unit.ladder]
+    found = [(trial, step) for step in steps if (trial := _result(situation, Chain((step,), Engine.of(engine))))]
+    return max(found, key=lambda item: situation.gain(item[0]))[1] if found else None
+
+
 def _third(situation: Situation, engine: str) -> Iterator[Proposal]:
     """The best tensor recipes on this engine, quantized by what quantized the model as given best."""
-    quantizers = [(unit, values) for unit in _of(situation, Stage.QUANTIZE) for values in unit.ladder]
-    ranked = sorted(
-        ((found, unit, values) for unit, values in quantizers if (found := _result(situation, _chain(engine, (unit, values))))),
-        key=lambda item: -situation.gain(item[0]),
-    )
-    if not ranked:
+    quantizer = _quantizer(situation, engine)
+    if quantizer is None:
         return
-    _, unit, values = ranked[0]
-    good = [trial for trial in situation.done() if situation.keeps_quality(trial)]
-    chains = [(trial, parse(trial.recipe)) for trial in sorted(good, key=situation.gain, reverse=True)]
-    bases = [(trial, chain) for trial, chain in chains if isinstance(chain, Chain) and _is_tensors(situation, chain, engine)]
+    bases = [(trial, chain) for trial, chain in _good(situation, engine) if chain.steps and chain.steps == _on_tensors(situation, chain)]
     for trial, chain in bases[:2]:
-        recipe = Chain((*chain.steps, Step.of(unit.name(), **values)), Engine.of(engine))
-        yield Proposal(recipe=recipe, why=f"trial {trial.id} is among the best without quantization; {unit.name()} may add to it.")
+        recipe = Chain((*chain.steps, quantizer), Engine.of(engine))
+        yield Proposal(recipe=recipe, why=f"trial {trial.id} is among the best without quantization; {quantizer.name}() may add to it.")
         found = _result(situation, recipe)
         if found is None or situation.gain(found) <= situation.gain(trial):
             return
 
 
-def _is_tensors(situation: Situation, chain: Chain, engine: str) -> bool:
+def _on_tensors(situation: Situation, chain: Chain) -> tuple[Step, ...]:
+    """The steps of a chain that stand before its graph is made."""
     stages = {unit.name(): unit.stage for unit in situation.techniques}
-    return (
-        bool(chain.steps)
-        and chain.engine.name == engine
-        and all(not stages.get(step.name, Stage.QUANTIZE).on_graph for step in chain.steps)
-    )
+    return tuple(step for step in chain.steps if not stages.get(step.name, Stage.QUANTIZE).on_graph)
 
 
-def _fourth(situation: Situation) -> Iterator[Proposal]:
+def _fourth(situation: Situation, lead: str, engine: str) -> Iterator[Proposal]:
+    """The best recipes of the leading engine that change tensors, on another one with what quantizes best there."""
+    quantizer = _quantizer(situation, engine)
+    bases = [(trial, chain, tensors) for trial, chain in _good(situation, lead) if (tensors := _on_tensors(situation, chain))]
+    for trial, chain, tensors in bases[:2]:
+        steps = tensors if quantizer is None or chain.steps == tensors else (*tensors, quantizer)
+        recipe = Chain(steps, Engine.of(engine))
+        yield Proposal(recipe=recipe, why=f"trial {trial.id} is among the best on {lead}; {engine} may take less for it.")
+        found = _result(situation, recipe)
+        if found is None or situation.gain(found) <= situation.gain(trial):
+            return
+
+
+def _fifth(situation: Situation) -> Iterator[Proposal]:
     """Compositions: of each cheap trial with the best that keeps the quality, the pair with the least expected cost."""
     compositions = [unit for unit in _of(situation, Stage.COMPOSE) if issubclass(unit, Composition)]
     done = [trial for trial in situation.done() if isinstance(parse(trial.recipe), Chain) and situation.gain(trial) > 0]
