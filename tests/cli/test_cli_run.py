@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from paredown.cli.progress import Progress
 from paredown.core.reading import How, Reading
 from paredown.core.trial import Trial
+from paredown.pipeline.progress import Progress
 from tiny_cli import leave
 from tiny_study import ONE_RECIPE, TinyStudy, shorten, write_tiny_job
 

@@ -10,9 +10,14 @@ import click
 
 from paredown.cli import COMMANDS, screen
 
+GIVEN, JOB = "given", "job.yaml"
+"""Where `paredown.shrink` keeps the job of a study."""
+
 
 @click.command(
-    help=COMMANDS["run"][1] + "\n\nJOB is a job file. A study that was begun is continued: nothing recorded is done again."
+    help=COMMANDS["run"][1]
+    + "\n\nJOB is a job file, or the folder of a study that `paredown.shrink` made. A study that was begun is continued: nothing "
+    "recorded is done again."
     "\n\nExit codes: 0 released, 3 inconclusive, 4 nothing passes the policy."
 )
 @click.argument("job")
@@ -23,13 +28,15 @@ from paredown.cli import COMMANDS, screen
 @screen.json_flag
 def command(job: str, study: str | None, fresh: bool, wait_s: float, dry_run: bool, as_json: bool) -> int:
     """Run a job."""
+    if (Path(job) / GIVEN / JOB).is_file():
+        job, study = str(Path(job) / GIVEN / JOB), study or job
     if dry_run:
         from paredown.pipeline.plan import plan
 
         found = plan(job)
         screen.dump(found) if as_json else _show_plan(found)
         return 0
-    from paredown.cli.progress import Progress
+    from paredown.pipeline.progress import Progress
     from paredown.pipeline.story import run
 
     try:
