@@ -115,7 +115,7 @@ def test_a_notebook_goes_on_with_the_study_of_a_script_and_shows_the_result(scri
     assert {(output.output_type, output.name) for output in ran} == {("stream", "stdout")}
     told = "".join(output.text for output in ran)
     assert len(told.splitlines()) < 20
-    assert "trial 22: quantize_dynamic()" in told
+    assert re.search(r"trial \d+: quantize_dynamic\(\)", told)
     assert "\x1b" not in told
     assert "measuring 1" not in told, "the script has measured everything"
     (shown,) = book.cells[3].outputs
