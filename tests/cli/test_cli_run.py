@@ -52,7 +52,7 @@ def test_a_dry_run_says_what_it_would_try_and_leaves_no_trace(tmp_path: Path, ca
     job = write_tiny_job(tmp_path, search="{exclude: [cascade]}")
     code, out, _ = leave(capfd, "run", job, "--dry-run")
     assert code == 0
-    assert "nothing is spent" in out
+    assert "no study is opened and nothing is kept" in out
     assert "can show a drop of" in out
     assert [line.split()[1:] for line in out.splitlines() if line.startswith("  quantize_static ")] == [["will", "be", "tried"]]
     assert "cascade" in out

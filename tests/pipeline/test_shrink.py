@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from torch import nn
 import paredown
 from paredown.core.errors import BadData, BadModel, OtherJob, UsageError
 from paredown.core.rows import Rows
-from paredown.pipeline import given, shrink
+from paredown.pipeline import given, shrink, standalone
 from paredown.pipeline.entry import entry_of
 from tiny_study import tiny_rows
 
@@ -97,8 +98,16 @@ def test_the_commands_go_on_with_the_study_of_a_script(script, tmp_path: Path) -
     assert "rows    calibration 30, validation 270, test 600" in dry.stdout, dry.stderr
     assert "3 trials" in command("show", "study").stdout
     assert command("verify", "study").returncode == 0
-    measured = command("measure", "study", "--against", "baseline", "--seconds", "1", "--json")
-    assert measured.returncode == 0, measured.stderr
+
+
+def test_the_model_as_given_can_be_measured_again(script, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, _ = script
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    for name, value in (("_FLOOR_ROUNDS", 2), ("_FLOOR_S", 0.02), ("_LEAST_ROUNDS", 4)):
+        monkeypatch.setattr(standalone, name, value)
+    measured = paredown.measure(folder / "study", "baseline", seconds=1)
+    assert measured.other_recipe.startswith("as_given @ torch")
+    assert measured.ratios["size"].value > 3
 
 
 def test_a_notebook_goes_on_with_the_study_of_a_script_and_shows_the_result(script) -> None:
@@ -127,6 +136,29 @@ def test_a_notebook_goes_on_with_the_study_of_a_script_and_shows_the_result(scri
     assert refused.ename == "BadModel"
     assert "\n".join(refused.traceback).startswith("BadModel: the model does not take X as it is: RuntimeError")
     assert "File " not in "\n".join(refused.traceback)
+
+
+def test_an_interrupted_kernel_says_how_to_go_on_and_ends_its_workers(tmp_path: Path) -> None:
+    from jupyter_client.manager import start_new_kernel
+
+    manager, client = start_new_kernel(cwd=str(tmp_path))
+    try:
+        client.execute(SETUP + NET + CALL, store_history=False)
+        told, name, until = "", "", time.monotonic() + 120
+        while not name and time.monotonic() < until:
+            message = client.get_iopub_msg(timeout=120)
+            if message["msg_type"] == "stream":
+                told += message["content"]["text"]
+                if "the model as given" in message["content"]["text"]:
+                    manager.interrupt_kernel()
+            name = message["content"].get("ename", "")
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert name == "KeyboardInterrupt"
+    assert "stopped. Nothing that was recorded is lost; the same call goes on from there." in told
+    assert (tmp_path / "study/ledger.sqlite").is_file()
+    assert (tmp_path / "study/given/job.yaml").is_file()
 
 
 def test_another_model_is_another_job_and_leaves_the_study_as_it_was(script) -> None:
