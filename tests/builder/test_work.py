@@ -25,7 +25,7 @@ def test_nan_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(scene, "_answers", nan)
     sketch = {"name": "n", "task": "t", "loss": "cross_entropy", "encode": {"kind": "vector", "input": "input", "width": 2}}
     sketch |= {"decode": {}, "labels": ["a", "b"], "store": str(tmp_path / "store"), "artifacts": "", "data": {}}
-    sketch |= {"seed": 0, "threads": 1, "isa": "", "probe": "", "teacher": {}}
+    sketch |= {"seed": 0, "threads": 1, "isa": "", "probe": "", "files": "", "teacher": {}}
     entry = {"kind": "onnx", "value": "m.onnx", "options": {}}
     with pytest.raises(BadModel, match=r"the model as given: the model's output holds NaN"):
         work.rehearse({}, scene=sketch, spec=entry, folder="", inputs={}, classes=2, rows=str(tmp_path / "asked.npz"))

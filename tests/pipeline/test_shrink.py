@@ -385,3 +385,26 @@ def test_a_path_that_is_a_model(tmp_path: Path) -> None:
 def test_a_function_by_name_is_called_by_the_user(tmp_path: Path) -> None:
     with pytest.raises(BadModel, match=r"is the function 'my\.mod:build'\.\n  Call it and give the module"):
         refuse(tmp_path, "my.mod:build", X, Y)
+
+
+def test_a_transformers_model_with_its_tokenizer_goes_as_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    from paredown.pipeline.plan import plan
+    from paredown.testing import tiny
+
+    texts = tiny.texts(96)
+    folder = tiny.pretrained(tmp_path / "bert", texts.names)
+    model, tokenizer = AutoModelForSequenceClassification.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    asked = []
+    monkeypatch.setattr(shrink, "run", lambda job, *_, **__: asked.append((job, plan(job, timed=True))))
+    words = [texts.names[label] for label in texts.labels]
+    for _ in range(2):
+        paredown.shrink(model.train(), test=(list(texts.inputs), words), tokenizer=tokenizer, folder=tmp_path / "study", quiet=True)
+    (first, found), (second, _) = asked
+    assert (first.model.kind, first.task, first.name) == ("huggingface", "text-classification", type(model).__name__)
+    assert first.document == second.document
+    assert found["rows"]["test"] == 64
+    assert found["estimate"]["rehearsed"]["parameters"] > 0
+    with pytest.raises(BadModel, match=r"the tokenizer is a function\.\n  `tokenizer=` goes with a transformers model"):
+        paredown.shrink(model, test=(["a", "b"], ["c", "d"]), tokenizer=refuse, folder=tmp_path / "other", quiet=True)

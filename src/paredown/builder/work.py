@@ -61,7 +61,7 @@ def rehearse(
     scene: Mapping[str, Any],
     spec: Mapping[str, Any],
     folder: str,
-    inputs: Mapping[str, Sequence[int]],
+    inputs: Mapping[str, Sequence[int | str]],
     classes: int,
     rows: str,
 ) -> dict[str, Any]:

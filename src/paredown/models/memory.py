@@ -27,7 +27,9 @@ class Memory(ModelSource):
         _sha256(spec)
         return digests.of_value([spec.kind, spec.value])
 
-    def prepare(self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int]], classes: int, context: Context) -> Candidate:
+    def prepare(
+        self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, context: Context
+    ) -> Candidate:
         """Open the structure, load its tensors and store both."""
         trainer: Any = need("paredown.modelkit.trainer", "opening a torch model")
         memory: Any = need("paredown.modelkit.memory", "opening a torch model")

@@ -36,7 +36,7 @@ def plan(job: Job | str | Path | Mapping[str, Any], *, timed: bool = False) -> d
     check_units(job)
     source = registry.get("models", job.model.kind)()
     source.digest(job.model, job.folder)
-    splits = load_splits(job, job.search.seed, source.trains(job.model))
+    splits = load_splits(job, job.search.seed, source.trains(job.model), source.labels(job.model, job.folder))
     found = {
         "name": job.name,
         "task": job.task,

@@ -19,12 +19,12 @@ from paredown.ground.rowfile import write_rows
 from paredown.impact.energy import active_energy, cpu_curve
 from paredown.pipeline.confirm import AS_FOUND, FINAL
 from paredown.pipeline.setup import usable
-from paredown.pipeline.shop import engine_reasons
+from paredown.pipeline.shop import encoding, engine_reasons
 from paredown.pipeline.trials import FLOOR
 from paredown.protocol.bench import CALLS, SCREENING, Plan
 from paredown.search.finalists import MOST
 from paredown.study.splits import Splits
-from paredown.tasks.feed import feed_shape
+from paredown.tasks.feed import feed_shapes
 
 _ROWS = 64
 """Rows that the rehearsal trains on and asks: a step's cost shows, an epoch is extrapolated."""
@@ -115,10 +115,10 @@ def _rehearsed(job: Job, splits: Splits) -> dict[str, Any]:
     """The model opened (trained on few rows, where the job trains it) and asked, in a worker and a folder of its own."""
     task, here = registry.get("tasks", job.task)(), host()
     train = splits.train if splits.train is not None else splits.calibration
-    encode = task.encoder(train, job.data.preprocess)
     few = {split: rows.spread(_ROWS) for split in ("train", "calibration", "unlabeled") if (rows := getattr(splits, split)) is not None}
     with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
         root = Path(scratch)
+        encode = encoding(job, train, root)
         for split, rows in few.items():
             write_rows(rows, root / f"{split}.npz")
         write_rows(splits.validation.spread(_ROWS), root / "asked.npz")
@@ -136,6 +136,7 @@ def _rehearsed(job: Job, splits: Splits) -> dict[str, Any]:
             threads=here.cores,
             isa=here.isa,
             probe="",
+            files=str(root),
         )
         with Worker((job.folder.resolve(),), root / "worker.log") as worker:
             answer = worker.order(
@@ -144,7 +145,7 @@ def _rehearsed(job: Job, splits: Splits) -> dict[str, Any]:
                 scene=scene.json(),
                 spec=asdict(job.model),
                 folder=str(job.folder.resolve()),
-                inputs={encode["input"]: list(feed_shape(encode))},
+                inputs={name: list(shape) for name, shape in feed_shapes(encode).items()},
                 classes=len(splits.names),
                 rows=str(root / "asked.npz"),
             )

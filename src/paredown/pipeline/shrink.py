@@ -14,8 +14,8 @@ import numpy as np
 from paredown.core.errors import BadData, BadModel, OtherJob
 from paredown.core.rows import Rows
 from paredown.core.task import Task
-from paredown.ground import documents, registry
-from paredown.ground.files import writable, write_atomic
+from paredown.ground import digests, documents, registry
+from paredown.ground.files import remove, writable, write_atomic
 from paredown.ground.lazy import need
 from paredown.pipeline import given
 from paredown.pipeline.entry import entry_of
@@ -48,6 +48,7 @@ def shrink(
     runtimes: Sequence[str] = (),
     volume: Any = None,
     preprocess: Mapping[str, Any] | None = None,
+    tokenizer: Any = None,
     name: str | None = None,
     folder: str | Path | None = None,
     seed: int = 0,
@@ -82,6 +83,7 @@ def shrink(
         runtimes: Engines that may be deployed; all that are ready here when empty.
         volume: Inferences over the model's life, as `"2e6 / month for 12 months"`.
         preprocess: Options of the task's encoder, as in job files.
+        tokenizer: The fast tokenizer of a transformers model; then X is texts, or pairs of texts, and labels are matched with `id2label`.
         name: Of the study; the model's class or file when not given.
         folder: Of the study; runs/<name> when not given.
         seed: Root of all random streams.
@@ -107,20 +109,22 @@ def shrink(
         split: given.labeled(split, rows, groups) for split, rows in (("train", train), ("validation", validation)) if rows is not None
     }
     parts |= {} if unlabeled is None else {"unlabeled": given.unlabeled(unlabeled)}
-    entry, module = _entry(model)
+    entry, module = _entry(model) if tokenizer is None else ({}, None)
     guess, seen = given.guessed(parts["test"], as_images="builtin" in entry) if task is None else (task, "")
     options, names = dict(preprocess or {}), None if labels is None else [str(label) for label in labels]
     if module is not None:
         options = _unscaled(guess, parts, options)
         parts = given.with_names(parts, labels, _asked(module, registry.get("tasks", guess)(), parts, options))
         names = [*parts["test"].names]
-    title = name or _title(model, module)
+    title = name or _title(model, module if tokenizer is None else model)
     target = Path(folder) if folder is not None else Path("runs") / title
     refuse_foreign(target)
     place = target / GIVEN
     with writable(place):
         place.mkdir(parents=True, exist_ok=True)
         before = {*place.iterdir()}
+        if tokenizer is not None:
+            entry = {"huggingface": _saved(model, tokenizer, place)}
         if module is not None:
             frozen = need("paredown.modelkit.memory", "a model in memory").freeze(module, place)
             entry = {"memory": frozen["fingerprint"], "sha256": frozen["sha256"]}
@@ -146,8 +150,8 @@ def shrink(
                 listener.stage(f"{guess}, as X is {seen}; `task=` names another")
             result = run(read_job(document, place), target, fresh=fresh, listener=listener)
     except OtherJob as error:
-        for file in {*place.iterdir()} - before:
-            file.unlink()
+        for new in {*place.iterdir()} - before:
+            remove(new)
         found = str(error).rpartition("\n")[0]
         raise OtherJob(f"{found}\n  Give another `folder=`, or give up what is there with `fresh=True`.") from None
     except KeyboardInterrupt:
@@ -183,6 +187,30 @@ def _entry(model: Any) -> tuple[dict[str, Any], Any]:
     return entry, None
 
 
+def _saved(model: Any, tokenizer: Any, place: Path) -> str:
+    """A transformers model and its tokenizer in a folder of the study, written once; returns the folder's name.
+
+    Raises:
+        BadModel: One of them is not of transformers, or a weight cannot be used.
+    """
+    for thing, what in ((model, "model"), (tokenizer, "tokenizer")):
+        if not hasattr(thing, "save_pretrained"):
+            raise BadModel(
+                f"the {what} is a {type(thing).__name__}.\n  `tokenizer=` goes with a transformers model; both have `save_pretrained`."
+            )
+    module = need("paredown.modelkit.memory", "a model in memory").unwrapped(model)
+    part = place / ".model.part"
+    remove(part)
+    module.save_pretrained(part)
+    tokenizer.save_pretrained(part)
+    target = place / f"model-{digests.of_folder(part)[:16]}"
+    if target.is_dir():
+        remove(part)
+    else:
+        part.rename(target)
+    return target.name
+
+
 def _title(model: Any, module: Any) -> str:
     found = (
         type(module).__name__
@@ -198,7 +226,8 @@ def _unscaled(task: str, parts: Mapping[str, Rows], options: dict[str, Any]) -> 
     """Options of the encoder for a model in memory: numbers of a table stay as they are, and what is no number is not encoded unasked."""
     if task == "text-classification":
         raise BadData(
-            "X is texts; a torch module takes numbers.\n  Save the model with its tokenizer by `save_pretrained` and give the folder."
+            "X is texts; a torch module takes numbers.\n  Save the model with its tokenizer by `save_pretrained` and give the folder, or give "
+            "`tokenizer=` beside a transformers model."
         )
     if task != "tabular-classification":
         return options
