@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from paredown.core.technique import Stage as Stage
     from paredown.core.technique import Technique as Technique
     from paredown.core.trial import Trial as Trial
+    from paredown.pipeline.shrink import shrink as shrink
     from paredown.pipeline.standalone import check as check
     from paredown.pipeline.standalone import measure as measure
     from paredown.pipeline.story import Result as Result
@@ -53,6 +54,7 @@ _HOMES = {
     "load": "paredown.artifact.load",
     "measure": "paredown.pipeline.standalone",
     "run": "paredown.pipeline.story",
+    "shrink": "paredown.pipeline.shrink",
 }
 
 __all__ = [*_HOMES]

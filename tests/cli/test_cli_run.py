@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from paredown.cli.progress import Progress
 from paredown.core.reading import How, Reading
 from paredown.core.trial import Trial
+from paredown.pipeline.progress import Progress
 from tiny_cli import leave
 from tiny_study import ONE_RECIPE, TinyStudy, shorten, write_tiny_job
 
@@ -52,7 +52,7 @@ def test_a_dry_run_says_what_it_would_try_and_leaves_no_trace(tmp_path: Path, ca
     job = write_tiny_job(tmp_path, search="{exclude: [cascade]}")
     code, out, _ = leave(capfd, "run", job, "--dry-run")
     assert code == 0
-    assert "nothing is spent" in out
+    assert "no study is opened and nothing is kept" in out
     assert "can show a drop of" in out
     assert [line.split()[1:] for line in out.splitlines() if line.startswith("  quantize_static ")] == [["will", "be", "tried"]]
     assert "cascade" in out

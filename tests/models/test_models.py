@@ -129,3 +129,20 @@ def test_a_graph_with_weights_among_its_inputs_is_taken(tmp_path: Path) -> None:
     onnx.save(helper.make_model(model, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), tmp_path / "old.onnx")
     made = prepare(Onnx(), spec("onnx", "old.onnx"), tmp_path, {"input": (6,)})
     assert made.parameters == 18
+
+
+def test_memory_contract_and_what_it_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from paredown.modelkit import memory
+    from paredown.models.memory import Memory
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = memory.freeze(tiny.mlp(), tmp_path)
+    entry = spec("memory", made["fingerprint"], sha256=made["sha256"])
+    check_model_source(Memory(), entry, tmp_path, tmp_path / "scratch")
+    with pytest.raises(
+        BadModel, match=r"`memory: [0-9a-f]{16}` stands with nothing; it needs `sha256`(.|\n)*Only `paredown\.shrink` writes"
+    ):
+        Memory().digest(spec("memory", made["fingerprint"]), tmp_path)
+    with pytest.raises(BadModel, match=r"module-[0-9a-f]{16}\.safetensors does not exist"):
+        Memory().prepare(entry, tmp_path / "elsewhere", INPUTS, tiny.CLASSES, tiny.context(tmp_path / "other"))

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
+import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from paredown.artifact import pack as packing
 from paredown.builder.scene import Scene
 from paredown.core.candidate import Candidate
-from paredown.core.errors import Unfit
+from paredown.core.errors import BadModel, Unfit
 from paredown.core.job import ModelSpec
 from paredown.core.knob import make
 from paredown.core.technique import Context
 from paredown.ground import registry
+from paredown.ground.lazy import need
 from paredown.ground.rowfile import read_rows
 from paredown.ground.store import FolderStore
+
+_SINGLES = 9
+"""Single answers that a rehearsal times."""
 
 
 @contextmanager
@@ -45,6 +53,48 @@ def baseline(
     source = registry.get("models", spec["kind"])()
     with _context(state, scene) as context:
         return asdict(source.prepare(ModelSpec(**spec), Path(folder), inputs, classes, context))
+
+
+def rehearse(
+    state: dict[str, Any],
+    *,
+    scene: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    folder: str,
+    inputs: Mapping[str, Sequence[int | str]],
+    classes: int,
+    rows: str,
+) -> dict[str, Any]:
+    """Prepare the model as given and time its answers to a few rows, one by one and all at once.
+
+    Returns:
+        {"prepare_s", "call_s", "row_s", "resident_b", "parameters", "rows"}: seconds of preparing, of one answer and of one row among many.
+
+    Raises:
+        BadModel: It cannot be opened, or answers NaN.
+    """
+    if registry.get("models", spec["kind"])().trains(ModelSpec(**spec)):
+        need("paredown.modelkit.trainer", "training the baseline")  # its import is no part of what grows with the rows
+    began = time.perf_counter()
+    candidate = baseline(state, scene=scene, spec=spec, folder=folder, inputs=inputs, classes=classes)
+    prepare_s, asked = time.perf_counter() - began, read_rows(Path(rows))
+    single = [asked.take([at]).inputs for at in range(min(_SINGLES, len(asked)))]
+    with _context(state, {**scene, "teacher": candidate | {"note": ""}}) as context:
+
+        def answered_s(inputs: Any) -> float:
+            before = time.perf_counter()
+            context.ask(context.encode(inputs))
+            return time.perf_counter() - before
+
+        try:
+            answered_s(single[0])  # opens the engine
+            call_s = median(map(answered_s, single))
+            row_s = min(call_s, *(answered_s(asked.inputs) / len(asked) for _ in range(2)))
+        except ValueError as error:
+            raise BadModel(f"the model as given: {error}") from error
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    known = {"resident_b": float(resident), "parameters": candidate["parameters"], "rows": len(asked)}
+    return {"prepare_s": prepare_s, "call_s": call_s, "row_s": row_s, **known}
 
 
 def apply(

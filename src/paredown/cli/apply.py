@@ -21,8 +21,8 @@ _SHOWN = ("cpu_time", "energy", "latency_p50", "latency_p95", "size", "peak_rss"
 @screen.json_flag
 def command(recipe: str, job: str, study: str | None, out: str | None, as_json: bool) -> None:
     """Build one recipe."""
-    from paredown.cli.progress import Progress
     from paredown.pipeline.apply import NOT_CONFIRMED, apply
+    from paredown.pipeline.progress import Progress
 
     with Progress() as progress:
         done = apply(recipe, job, study, out, listener=progress)

@@ -59,7 +59,7 @@ def command(
         if against is not None or data is not None:
             raise UsageError("--against and --data go with an artifact, not with a command.\n  Leave them out, or give TARGET.")
         return _command(words, as_json)
-    from paredown.cli.progress import Progress
+    from paredown.pipeline.progress import Progress
     from paredown.pipeline.standalone import measure
 
     assert target is not None

@@ -10,26 +10,33 @@ import click
 
 from paredown.cli import COMMANDS, screen
 
+GIVEN, JOB = "given", "job.yaml"
+"""Where `paredown.shrink` keeps the job of a study."""
+
 
 @click.command(
-    help=COMMANDS["run"][1] + "\n\nJOB is a job file. A study that was begun is continued: nothing recorded is done again."
+    help=COMMANDS["run"][1]
+    + "\n\nJOB is a job file, or the folder of a study that `paredown.shrink` made. A study that was begun is continued: nothing "
+    "recorded is done again."
     "\n\nExit codes: 0 released, 3 inconclusive, 4 nothing passes the policy."
 )
 @click.argument("job")
 @click.option("--study", metavar="DIR", help="The study folder; runs/NAME when left out.")
 @click.option("--fresh", is_flag=True, help="Give up what the study holds and start again.")
 @click.option("--wait", "wait_s", metavar="SECONDS", type=click.FloatRange(min=0), default=0.0, help="Wait for another run of the study.")
-@click.option("--dry-run", is_flag=True, help="Say what test can show and what would be tried; spend nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what test can show, what would be tried and what it would take; no study is opened.")
 @screen.json_flag
 def command(job: str, study: str | None, fresh: bool, wait_s: float, dry_run: bool, as_json: bool) -> int:
     """Run a job."""
+    if (Path(job) / GIVEN / JOB).is_file():
+        job, study = str(Path(job) / GIVEN / JOB), study or job
     if dry_run:
         from paredown.pipeline.plan import plan
 
-        found = plan(job)
+        found = plan(job, timed=True)
         screen.dump(found) if as_json else _show_plan(found)
         return 0
-    from paredown.cli.progress import Progress
+    from paredown.pipeline.progress import Progress
     from paredown.pipeline.story import run
 
     try:
@@ -59,7 +66,7 @@ def show_result(result: Any, study: Path, as_json: bool, language: str = "en") -
 
 
 def _show_plan(found: dict[str, Any]) -> None:
-    screen.say(f"{found['name']}: a dry run; nothing is spent and no study is opened")
+    screen.say(f"{found['name']}: a dry run; no study is opened and nothing is kept")
     screen.say()
     rows = ", ".join(f"{split} {count}" for split, count in found["rows"].items())
     screen.table(
@@ -68,6 +75,7 @@ def _show_plan(found: dict[str, Any]) -> None:
             ("policy", f"{found['policy']}; of all that pass, the least {found['minimize'].replace('_', ' ')}"),
             ("rows", rows),
             ("proof", found["provable"]["text"]),
+            ("cost", found["estimate"].get("text") or found["estimate"]["missing"]),
             *(("note", note) for note in found["notes"]),
         ]
     )

@@ -37,6 +37,10 @@ class UsageError(ParedownError):
 
     exit_code = 2
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message without a traceback, as on the command line."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class BadKnob(UsageError):
     """A knob's value is outside what it declares."""

@@ -152,6 +152,29 @@ def parse(text: str, name: str) -> Document:
     return Document(name=name, data=data, lines=composer.lines)
 
 
+def write(data: Any) -> bytes:
+    """Data as YAML that `parse` reads back to the same; what is no plain data becomes its text."""
+    from io import BytesIO
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    out = BytesIO()
+    yaml.dump(_plain(data), out)
+    return out.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    """Mappings and sequences of any kind as dict and list, so that the writer knows them."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
 class _Composer:
     """Builds plain data from the parser's events."""
 

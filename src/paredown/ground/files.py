@@ -14,6 +14,12 @@ from paredown.core.errors import UsageError
 PART = ".part"
 
 
+def state_folder() -> Path:
+    """What paredown keeps on this machine across studies: `paredown` under XDG_STATE_HOME, else under ~/.local/state."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state") / "paredown"
+
+
 @contextmanager
 def writable(path: Path) -> Iterator[None]:
     """Turn what the system says about a path (read-only, disk full, not a folder) into an error that names it.

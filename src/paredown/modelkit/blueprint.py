@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from paredown.core.candidate import Candidate
-from paredown.core.errors import BadModel, Damaged
+from paredown.core.errors import BadModel, Damaged, ParedownError
 from paredown.core.technique import Store
 from paredown.ground.lazy import resolve
 from paredown.modelkit.surgery import Surgery, operate
@@ -58,6 +58,8 @@ class Blueprint:
         factory = resolve(self.factory, "model")
         try:
             module = factory(**self.arguments)
+        except ParedownError:
+            raise
         except Exception as error:
             raise BadModel(f"{self.factory}({dict(self.arguments)}) failed: {type(error).__name__}: {error}") from error
         if not isinstance(module, nn.Module):

@@ -10,6 +10,7 @@ from paredown.core.candidate import Candidate
 from paredown.core.job import Job
 from paredown.ground import registry
 from paredown.ground.host import host
+from paredown.pipeline.rehearse import estimate
 from paredown.pipeline.result import provable
 from paredown.pipeline.setup import check_units, usable
 from paredown.pipeline.shop import engine_reasons, metric_of
@@ -17,15 +18,16 @@ from paredown.study.jobfile import read_job
 from paredown.study.splits import load_splits
 
 
-def plan(job: Job | str | Path | Mapping[str, Any]) -> dict[str, Any]:
+def plan(job: Job | str | Path | Mapping[str, Any], *, timed: bool = False) -> dict[str, Any]:
     """Read a job and its data, and say what its test rows can show and what would be tried; no study is opened, nothing is written.
 
     Args:
         job: A job, a job file, or its content.
+        timed: True also opens the model and times it on a few rows, in a folder that is thrown away.
 
     Returns:
         {"name", "task", "metric", "policy", "minimize", "provable", "rows", "notes", "techniques", "runtimes"}; the last two are lists of
-        {"name", "tried", "reason"}, where `reason` says why one is not tried.
+        {"name", "tried", "reason"}, where `reason` says why one is not tried. With `timed` also "estimate", see `rehearse.estimate`.
 
     Raises:
         UsageError: Job, data or model cannot be used.
@@ -34,8 +36,8 @@ def plan(job: Job | str | Path | Mapping[str, Any]) -> dict[str, Any]:
     check_units(job)
     source = registry.get("models", job.model.kind)()
     source.digest(job.model, job.folder)
-    splits = load_splits(job, job.search.seed, source.trains(job.model))
-    return {
+    splits = load_splits(job, job.search.seed, source.trains(job.model), source.labels(job.model, job.folder))
+    found = {
         "name": job.name,
         "task": job.task,
         "metric": job.metric,
@@ -47,6 +49,7 @@ def plan(job: Job | str | Path | Mapping[str, Any]) -> dict[str, Any]:
         "techniques": _techniques(job, trainable=splits.train is not None or splits.unlabeled is not None),
         "runtimes": [{"name": name, "tried": why is None, "reason": why or ""} for name, why in engine_reasons(job, host()).items()],
     }
+    return found | {"estimate": estimate(job, splits)} if timed else found
 
 
 def _techniques(job: Job, *, trainable: bool) -> list[dict[str, Any]]:

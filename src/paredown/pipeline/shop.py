@@ -188,10 +188,7 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
     here = host()
     curve = cpu_curve(here)
     train = splits.train if splits.train is not None else splits.calibration
-    options = source.preprocess(job.model, job.folder, study.data_folder)
-    if task.raw == "text":
-        options |= {"columns": job.data.columns.get("text")}
-    encode, decode = task.encoder(train, options | job.data.preprocess), task.decoder(splits.names)
+    encode, decode = encoding(job, train, study.data_folder), task.decoder(splits.names)
     probe = task.probe(encode, seeds.stream(job.search.seed, "probe") % 2**32)
     probe_file = study.data_folder / f"probe-{digests.of_value(encode)[:16]}.npz"
     _written(_probe_rows(probe, splits.names), probe_file)
@@ -249,6 +246,25 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
         FolderStore(study.store_folder).sweep()
         shop.artifacts.sweep()
         yield shop
+
+
+def encoding(job: Job, train: Rows, files: Path) -> dict[str, Any]:
+    """The task's declaration of raw input -> feed, with what the model says about its own preprocessing below what the job says.
+
+    Args:
+        job: Its model, task and data entries are used.
+        train: Rows that statistics come from.
+        files: Takes the files that the declaration names, as a tokenizer's.
+
+    Raises:
+        BadData: The task cannot encode the rows.
+    """
+    task: Task = registry.get("tasks", job.task)()
+    source: ModelSource = registry.get("models", job.model.kind)()
+    options = source.preprocess(job.model, job.folder, files)
+    if task.raw == "text":
+        options |= {"columns": job.data.columns.get("text")}
+    return task.encoder(train, options | dict(job.data.preprocess))
 
 
 def engine_reasons(job: Job, here: Host) -> dict[str, str | None]:

@@ -14,7 +14,7 @@ from paredown.core.finding import Finding, Level, Outcome
 from paredown.core.policy import Kind, Limit, Policy, Rule, Scale, Waiver
 from paredown.core.quantity import quantity
 from paredown.core.reading import How, Missing, Reading, reading_from_json
-from paredown.pipeline.targets import artifact_of, other_class, other_of, result_of
+from paredown.pipeline.targets import artifact_of, given_of, other_class, other_of, result_of
 
 if TYPE_CHECKING:
     from paredown.core.rows import Rows
@@ -132,7 +132,8 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
         file = Path(scratch) / "rows.npz"
         write_rows(rows, file)
-        with Bench(file, batch, Path(scratch) / "worker.log") as bench:
+        path = tuple(folder for side in (artifact, other) if side is not None and (folder := given_of(side)).is_dir())
+        with Bench(file, batch, Path(scratch) / "worker.log", path) as bench:
             sides = [Side(name="target", artifact=artifact)]
             floor = None
             if other is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from paredown.pipeline.setup import check_units, fastest_fp32, opened, prepare, 
 from paredown.pipeline.shop import Listener, Shop, Silent
 from paredown.pipeline.trials import attempt, baseline_trial
 from paredown.report import write_report
+from paredown.report.cell import cell, line
 from paredown.search.budget import Spending, reason_to_stop
 from paredown.search.ladder import STRATEGIES
 from paredown.search.situation import Situation
@@ -26,7 +28,7 @@ from paredown.study.jobfile import read_job
 EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3, "infeasible": 4}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """What a run came to.
 
@@ -75,6 +77,13 @@ class Result:
             Damaged: Nothing was released, or its folder is gone.
         """
         return load(self.folder / "artifact")
+
+    def __repr__(self) -> str:
+        return f"<{line(self.data)}; report: {self.report}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return cell(self.data, Path(os.path.relpath(self.report)).as_posix())
 
 
 def run(

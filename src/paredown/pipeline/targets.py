@@ -104,6 +104,11 @@ def baseline_of(study: Path) -> Path:
     return folder
 
 
+def given_of(artifact: Path) -> Path:
+    """Where the study of a packed model as given keeps what it was given from memory; the folder need not be there."""
+    return artifact.resolve().parent.parent.parent / "given"
+
+
 def other_of(against: str | Path, target: Path) -> Path:
     """The artifact that `--against` means.
 

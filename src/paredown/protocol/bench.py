@@ -15,7 +15,7 @@ from paredown.protocol.gates import close_gate, open_gate
 from paredown.stats.intervals import student
 
 _SUBJECT = "paredown.protocol.subject"
-_CALLS = 24
+CALLS = 24
 """Calls of one side that a measurement needs, so that the 95th percentile exists; windows of slow models grow to hold them."""
 
 _SPARE = 8
@@ -185,7 +185,7 @@ class Bench(AbstractContextManager["Bench"]):
         seconds = {}
         for side in sides:
             self.open(side)
-            seconds[side.name] = max(plan.window_s, self._warm(side.name, plan) * _CALLS / plan.rounds)
+            seconds[side.name] = max(plan.window_s, self._warm(side.name, plan) * CALLS / plan.rounds)
         out: dict[str, list[Mapping[str, Any]]] = {side.name: [] for side in sides}
         laps: dict[str, list[float]] = {side.name: [] for side in sides}
         raw, spare = [], _SPARE

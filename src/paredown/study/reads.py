@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 from paredown.core.reading import Missing
+from paredown.ground.files import state_folder
 
 
 def default_path() -> Path:
-    """`paredown/test_reads.sqlite` under XDG_STATE_HOME, else under ~/.local/state."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    home = Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state"
-    return home / "paredown" / "test_reads.sqlite"
+    """`test_reads.sqlite` in the machine's state folder."""
+    return state_folder() / "test_reads.sqlite"
 
 
 def count(digest: str, path: Path | None = None) -> int | Missing:

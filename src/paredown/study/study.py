@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from paredown.core.errors import Damaged, OtherJob, UsageError
 from paredown.core.job import Job
 from paredown.core.policy import Policy
 from paredown.core.trial import Trial, trial_from_json
+from paredown.ground.documents import write
 from paredown.ground.files import PART, remove, remove_parts, writable, write_atomic
 from paredown.study.ledger import Ledger, Record, SpanEntry, Spent
 from paredown.study.lock import StudyLock
@@ -23,6 +23,8 @@ from paredown.study.lock import StudyLock
 FORMAT = 1
 JOB_LOCK = "job.lock.yaml"
 LEDGER = "ledger.sqlite"
+GIVEN = "given"
+"""What a study was given from memory: model, rows and job file; `--fresh` keeps it, as it keeps a job file elsewhere."""
 OURS = (
     *(f"{LEDGER}{end}" for end in ("", "-wal", "-shm", "-journal")),
     *("cache", "artifact", "nearest-miss", "evidence", "review", "report.html", "result.json"),
@@ -72,7 +74,7 @@ class Study:
             UsageError: The folder is not empty and holds no study; it cannot be written; a newer paredown wrote it.
             Damaged: The lock file or the ledger is not what was written.
         """
-        _refuse_foreign(folder)
+        refuse_foreign(folder)
         with StudyLock(folder, wait_s):
             remove_parts(folder)
             if fresh:
@@ -84,8 +86,8 @@ class Study:
             if before is not None:
                 _refuse_other(folder, before[0], now)
             mine = version("paredown")
-            document = {"format": FORMAT, "name": job.name, "paredown": mine, "digests": now, "job": _plain(job.document)}
-            write_atomic(folder / JOB_LOCK, _yaml(document))
+            document = {"format": FORMAT, "name": job.name, "paredown": mine, "digests": now, "job": job.document}
+            write_atomic(folder / JOB_LOCK, write(document))
             with writable(folder):
                 for name in ("store", "data", "artifacts"):
                     (folder / "cache" / name).mkdir(parents=True, exist_ok=True)
@@ -176,13 +178,17 @@ def _record_policy(ledger: Ledger, policy: Policy) -> Record:
     return ledger.find("policy", key) or ledger.add("policy", key, value)
 
 
-def _refuse_foreign(folder: Path) -> None:
-    """Nothing of ours goes into a folder that is somebody else's."""
+def refuse_foreign(folder: Path) -> None:
+    """Nothing of ours goes into a folder that is somebody else's.
+
+    Raises:
+        UsageError: It is a file, or holds something and no study.
+    """
     if not folder.exists():
         return
     if not folder.is_dir():
         raise UsageError(f"{folder} is a file; a study needs a folder.\n  Choose another with `--study DIR`.")
-    names = sorted(path.name for path in folder.iterdir() if path.name != ".lock" and not path.name.endswith(PART))
+    names = sorted(path.name for path in folder.iterdir() if path.name not in (".lock", GIVEN) and not path.name.endswith(PART))
     if names and JOB_LOCK not in names and LEDGER not in names:
         some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         raise UsageError(f"{folder} is not empty and holds no study; found {some}.\n  Choose a new or empty folder with `--study DIR`.")
@@ -221,23 +227,3 @@ def _refuse_other(folder: Path, before: Mapping[str, str], now: Mapping[str, str
             f"{folder} holds the study of another job; these entries differ (old -> new):\n{lines}\n"
             "  Use another folder with `--study DIR`, or give up what is there and start again with `--fresh`."
         )
-
-
-def _yaml(document: Any) -> bytes:
-    from ruamel.yaml import YAML
-
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    text = io.BytesIO()
-    yaml.dump(document, text)
-    return text.getvalue()
-
-
-def _plain(value: Any) -> Any:
-    """Mappings and sequences of any kind as dict and list, so that the writer knows them."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -25,6 +25,7 @@ def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[An
             {"name", "kind": "categorical", "values"} | {"name", "kind": "code", "values"}]}: one float32 matrix in the order of the
             columns; a word becomes one number per value, all 0 when it is unknown, or its position, -1 when it is unknown;
             {"kind": "vector", "input", "width", "mean", "std"}: (x - mean) / std, where mean and std may be absent;
+            {"kind": "array", "input", "shape"}: the numbers as they are;
             {"kind": "text", ...}: see `tokens.make_text_encoder`.
         folder: Where the files lie that a declaration names, as a tokenizer's.
 
@@ -38,7 +39,7 @@ def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[An
     kind = spec["kind"]
     if kind == "text":
         return make_text_encoder(spec, folder)
-    makers = {"image": _image_encoder, "table": _table_encoder, "vector": _vector_encoder}
+    makers = {"image": _image_encoder, "table": _table_encoder, "vector": _vector_encoder, "array": _array_encoder}
     if kind not in makers:
         raise ValueError(f"encoder kind {kind!r} is not one of {', '.join(makers)}, text.")
     return makers[kind](spec)
@@ -58,6 +59,8 @@ def feed_shape(spec: Mapping[str, Any]) -> tuple[int, ...]:
     if spec["kind"] == "table":
         return (sum(len(column["values"]) if column["kind"] == "categorical" else 1 for column in spec["columns"]),)
     shape = tuple(spec["shape"])
+    if spec["kind"] == "array":
+        return shape
     height, width, channels = shape if len(shape) == 3 else (*shape, 1)
     return {"nchw": (channels, height, width), "nhwc": (height, width, channels), "flat": (height * width * channels,)}[spec["layout"]]
 
@@ -106,6 +109,15 @@ def _vector_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.nda
     def encode(inputs: Any) -> dict[str, np.ndarray]:
         values = np.ascontiguousarray(_batch(inputs, item, "row"), np.float32)
         return {name: values * gain + shift if scaled else values}
+
+    return encode
+
+
+def _array_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndarray]]:
+    name, item = spec["input"], tuple(spec["shape"])
+
+    def encode(inputs: Any) -> dict[str, np.ndarray]:
+        return {name: np.ascontiguousarray(_batch(inputs, item, "row"), np.float32)}
 
     return encode
 

@@ -52,21 +52,21 @@ class Progress:
         """A new part of the story begins."""
         self._stop_if_interrupted()
         self._stage, self._step = text, ""
-        self._say(text)
+        self.say(text)
 
     def step(self, what: str, done: int, total: int) -> None:
         """Work goes on."""
         self._stop_if_interrupted()
         self._step = f"{what} {done}/{total}"
         if self._live is None and self._clock() - self._told >= QUIET_S:
-            self._say(f"  {self._step}")
+            self.say(f"  {self._step}")
 
     def trial(self, trial: Trial) -> None:
         """A recipe was tried, now or in an earlier run of this study."""
         self._trials += 1
         self._joules += trial.energy_j
         self._step = ""
-        self._say(f"  trial {trial.id}: {trial.recipe}: {_outcome(trial)}; {self._spent()}")
+        self.say(f"  trial {trial.id}: {trial.recipe}: {_outcome(trial)}; {self._spent()}")
 
     def _spent(self) -> str:
         from paredown.report.format import style_of
@@ -77,7 +77,8 @@ class Progress:
         minutes, seconds = divmod(int(self._clock() - self._began), 60)
         return f"{minutes:d}:{seconds:02d}"
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """A line of its own, with the time since the start."""
         self._told = self._clock()
         self._console.print(f"{self._elapsed():>6}  {line}", markup=False)
 

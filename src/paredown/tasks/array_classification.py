@@ -1,0 +1,61 @@
+"""Arrays in, one class out; a model is fed what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from paredown.core.errors import BadData, UnknownName
+from paredown.core.rows import Rows
+from paredown.core.task import Task
+
+_OPTIONS = ("input",)
+
+
+class ArrayClassification(Task):
+    """Arrays of numbers of one shape, fed to the model as they are: nothing is scaled or moved; one label each."""
+
+    raw = "array"
+
+    def check(self, rows: Rows) -> None:
+        """Refuse what is no array of finite numbers.
+
+        Raises:
+            BadData: Another form or kind of number, or values that are not finite; says the first row.
+        """
+        inputs = rows.inputs
+        if not isinstance(inputs, np.ndarray) or inputs.dtype.kind not in "buif" or inputs.ndim < 2 or 0 in inputs.shape[1:]:
+            found = f"an array {inputs.shape} of {inputs.dtype}" if isinstance(inputs, np.ndarray) else f"a {type(inputs).__name__}"
+            raise BadData(f"the inputs are {found}.\n  Array classification needs one array of numbers, shape (N, ...).")
+        fine = np.isfinite(inputs).reshape(len(inputs), -1).all(axis=1)
+        if not fine.all():
+            raise BadData(
+                f"{int((~fine).sum())} of {len(inputs)} rows hold NaN or infinite values, first row {int(np.argmin(fine))}.\n"
+                "  Fill or remove them."
+            )
+
+    def encoder(self, train: Rows, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The shape of one row.
+
+        Args:
+            train: Rows.
+            options: input: the name of the model's input ("input" by default).
+
+        Raises:
+            UnknownName: No such option; what has to be scaled is an image or a table.
+        """
+        for key in options:
+            if key not in _OPTIONS:
+                hint = "Arrays are fed as they are; `task: image-classification` and `tabular-classification` scale theirs."
+                raise UnknownName("preprocess option of array-classification", key, _OPTIONS, hint)
+        return {"kind": "array", "input": str(options.get("input", "input")), "shape": list(train.inputs.shape[1:])}
+
+    def decoder(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """Logits, one per class."""
+        return {"kind": "softmax", "output": "logits", "classes": len(names)}
+
+    def probe(self, encoder: Mapping[str, Any], seed: int) -> np.ndarray:
+        """Four rows of normal numbers."""
+        return np.random.default_rng(seed).standard_normal((4, *encoder["shape"])).astype(np.float32)

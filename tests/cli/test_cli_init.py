@@ -1,0 +1,190 @@
+"""`paredown init MODEL`: a job about a model and its data that passes a dry run; what cannot be seen is left to fill in."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paredown.core.errors import BadData, BadModel, UnknownName
+from paredown.ground import documents
+from paredown.pipeline import columns
+from paredown.pipeline.starter import quoted, starter
+from paredown.study.jobfile import read_job
+from tiny_cli import leave
+from tiny_study import write_tiny_job
+
+HEADER = ("age", "sex", "NO", "on: x", "outcome")
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "300")
+
+
+def write_table(name: str, rows: int, header: tuple[str, ...] = HEADER, classes: tuple[str, ...] = ("NO", "on", "2e6")) -> None:
+    draw = random.Random(name)
+    with open(name, "w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(header)
+        for at in range(rows):
+            row = [draw.randint(20, 80), draw.choice("fm"), draw.choice(["x", "y"]), draw.random(), classes[at % len(classes)]]
+            out.writerow(row[5 - len(header) :])
+
+
+def test_a_table_gets_a_job_with_comments_that_passes_a_dry_run(capfd) -> None:
+    write_table("train.csv", 300)
+    write_table("test.csv", 900)
+    code, out, err = leave(capfd, "init", "mlp", "--train", "train.csv", "--test", "test.csv", "--out", "new/job.yaml")
+    assert (code, err) == (0, "")
+    assert "label is 'outcome': it is named so and has 3 different values" in out
+    assert re.search(r"age \(\d+ values\), sex \(2 values\); suggested, not switched on", out)
+    assert "test: 900 rows; can show a drop of 2.0% or more" in out
+    assert out.endswith("Read it, then run `paredown run new/job.yaml --dry-run`.\n")
+    text = Path("new/job.yaml").read_text()
+    job = read_job(Path("new/job.yaml"))
+    assert (job.model.kind, job.task, job.data.columns["label"]) == ("builtin", "tabular-classification", "outcome")
+    assert job.data.sources == {"train": "../train.csv", "test": "../test.csv"}
+    assert job.policy.margin.value == pytest.approx(0.02)
+    assert "# groups: [sex]" in text
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert all("#" in line or line.endswith(":") or line.startswith(("model", "task", "  seed")) for line in lines)
+    assert leave(capfd, "run", "new/job.yaml", "--dry-run")[0] == 0
+
+
+def test_an_existing_file_is_kept(capfd) -> None:
+    write_table("test.csv", 60)
+    Path("job.yaml").write_text("mine")
+    code, _, err = leave(capfd, "init", "mlp", "--train", "test.csv", "--test", "test.csv")
+    assert (code, Path("job.yaml").read_text()) == (2, "mine")
+    assert err.startswith("job.yaml exists already and is kept as it is.\n  Give another file: `--out other.yaml`.")
+
+
+def test_a_graph_says_its_input_and_how_many_classes_it_answers(capfd) -> None:
+    write_tiny_job(Path())
+    code, out, _ = leave(capfd, "init", "given.onnx", "--test", "rows.npz", "--json")
+    found = json.loads(out)
+    assert (code, found["rows"]) == (0, {"calibration": 30, "validation": 270, "test": 600})
+    assert found["open"] == ["the order of the model's outputs is not known: write `labels:`; until then it is taken to be alphabetical"]
+    assert "# labels: [left, middle, right]" in Path("job.yaml").read_text()
+    assert leave(capfd, "run", "job.yaml", "--dry-run")[0] == 0
+    write_table("two.csv", 60, classes=("a", "b"))
+    with pytest.raises(BadModel, match=r"given\.onnx answers with 3 numbers per row; the label 'outcome' of two\.csv has 2 classes"):
+        starter("given.onnx", "two.csv")
+    Path("no.onnx").write_text("no graph")
+    with pytest.raises(BadModel, match=r"no\.onnx is not a valid ONNX model"):
+        starter("no.onnx", "two.csv")
+
+
+def test_without_a_label_there_is_a_line_to_fill_in(capfd) -> None:
+    write_table("test.csv", 60, header=("age", "sex", "a", "b", "z"), classes=("p", "q"))
+    code, out, _ = leave(capfd, "init", "mlp", "--test", "test.csv")
+    assert code == 0
+    assert "to fill in: no column of labels was found: write `label:`, or say `--label`; with few values: sex, a, z" in out
+    assert "  # label: column    # FILL IN: the column of labels; with few values: sex, a, z" in Path("job.yaml").read_text()
+    assert starter("mlp", "test.csv", "test.csv", label="z").seen[0] == "label is 'z': you said so"
+
+
+def test_groups_that_are_named_are_switched_on_with_a_rule(capfd) -> None:
+    write_table("train.csv", 300)
+    write_table("test.csv", 900)
+    assert leave(capfd, "init", "mlp", "--train", "train.csv", "--test", "test.csv", "--groups", "sex, NO")[0] == 0
+    job = read_job(Path("job.yaml"))
+    assert job.data.columns["groups"] == ["sex", "NO"]
+    assert [tuple(rule.by) for rule in job.policy.rules if rule.by] == [("sex", "NO")]
+
+
+@pytest.mark.parametrize(
+    ("config", "words", "absent"),
+    [
+        ({"architectures": ["BertForSequenceClassification"], "id2label": {"0": "bad", "1": "good"}}, "matched by name", "finetune"),
+        ({"architectures": ["BertForMaskedLM"]}, "finetune: {epochs: 3}", "FILL IN"),
+        (
+            {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "LABEL_0", "1": "LABEL_1"}},
+            "FILL IN: the order",
+            "finetune",
+        ),
+        (
+            {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "a", "1": "b", "2": "c"}},
+            "finetune: {epochs: 3}",
+            "FILL IN",
+        ),
+    ],
+)
+def test_a_folder_of_transformers_says_whether_its_head_is_new(config: dict, words: str, absent: str) -> None:
+    Path("bert").mkdir()
+    Path("bert/config.json").write_text(json.dumps(config))
+    lines = [f"this is sentence number {at} of all,{('good', 'bad')[at % 2]}" for at in range(60)]
+    for name in ("train.csv", "test.csv"):
+        Path(name).write_text("\n".join(["review,mood", *(f"{name} {line}" for line in lines)]))
+    made = starter("bert", "test.csv", "train.csv", label="mood")
+    assert "task: text-classification" in made.text
+    assert "  text: review    # what the model reads" in made.text
+    assert words in made.text
+    assert absent not in made.text
+    assert documents.parse(made.text, "job").data["model"]["huggingface"] == "bert"
+
+
+def test_a_column_that_holds_the_models_classes_is_the_label() -> None:
+    table = {"class": np.array(["x", "y"] * 9, object), "mood": np.array(["good", "bad"] * 9, object)}
+    assert columns.find_label(table, ["bad", "good"]).name == "mood"
+    assert columns.find_label(table).name == "class"
+
+
+@pytest.mark.parametrize(
+    "text", ["NO", "on", "2e6", "1.0", "null", "a: b", "x #y", "- z", "tr'ue", 'q"', "é", "true", "~", "[a]", " lead", "a\tb"]
+)
+def test_every_name_comes_back_as_it_was(text: str) -> None:
+    assert documents.parse(f"- {quoted(text)}\n- [{quoted(text)}, b]", "x").data == [text, [text, "b"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        (("mlp", "none.csv"), BadData, r"none\.csv: no such file"),
+        (("mlp", "empty.csv"), BadData, r"empty\.csv is empty"),
+        (("mlp", "head.csv"), BadData, r"head\.csv has a header and no rows"),
+        (("model.pkl", "one.csv"), BadModel, r"model\.pkl is a pickle"),
+        (("module.pt", "one.csv"), BadModel, r"module\.pt holds weights, not the code"),
+        (("folder", "one.csv"), BadModel, r"folder has no config\.json"),
+        (("broken", "one.csv"), BadModel, r"broken/config\.json is not JSON"),
+        (("listed", "one.csv"), BadModel, r"listed/config\.json holds a list"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(words: tuple[str, str], error: type[Exception], message: str) -> None:
+    Path("empty.csv").touch()
+    Path("head.csv").write_text("age,label\n")
+    write_table("one.csv", 20, classes=("a",))
+    for file in ("model.pkl", "module.pt"):
+        Path(file).touch()
+    for folder, text in (("folder", None), ("broken", "{"), ("listed", "[]")):
+        Path(folder).mkdir()
+        if text:
+            Path(folder, "config.json").write_text(text)
+    with pytest.raises(error, match=message):
+        starter(*words)
+
+
+def test_one_class_and_columns_that_are_not_there_are_refused(capfd) -> None:
+    write_table("one.csv", 20, classes=("a",))
+    with pytest.raises(BadData, match=r"one\.csv: the label 'outcome' has one value, 'a'"):
+        starter("mlp", "one.csv", label="outcome")
+    with pytest.raises(UnknownName, match=r"no column 'outcom'\. Did you mean 'outcome'"):
+        starter("mlp", "one.csv", label="outcom")
+    with pytest.raises(UnknownName, match=r"no column of one\.csv 'sexx'\. Did you mean 'sex'"):
+        starter("mlp", "one.csv", groups=["sexx"])
+    assert leave(capfd, "init", "mlp", "--test", "none.csv", "--out", "new/job.yaml")[0] == 2
+    assert not Path("new").exists()
+
+
+@pytest.mark.parametrize(("words", "message"), [((), "there is no model"), (("mlp",), "there is no `--test`")])
+def test_a_call_that_lacks_something_says_what(words: tuple[str, ...], message: str, capfd) -> None:
+    code, _, err = leave(capfd, "init", *words)
+    assert code == 2
+    assert message in err
