@@ -26,6 +26,8 @@ OPEN_GROUPS = {
     "footnote",
     "basis",
     "model",
+    "unit",
+    "why",
 }
 FORBIDDEN = re.compile(r"\b(green|lossless|fair|compliant|certified|carbon neutral)\b", re.IGNORECASE)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 
 def write_report(result: Mapping[str, Any], folder: Path, language: str = "en") -> Path:
-    """Write report.html: whole or not at all, also when the machine stops in between.
+    """Write report.html, or report.zh.html in another language: whole or not at all, also when the machine stops in between.
 
     Args:
         result: The content of result.json.
@@ -26,7 +26,7 @@ def write_report(result: Mapping[str, Any], folder: Path, language: str = "en") 
     from paredown.report.html import render
 
     page = render(result, language)
-    file = folder / "report.html"
+    file = folder / ("report.html" if language == "en" else f"report.{language}.html")
     handle, draft = tempfile.mkstemp(dir=folder, prefix=".report-", suffix=".html")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as out:

@@ -45,9 +45,9 @@ def subject(result: Mapping[str, Any]) -> Mapping[str, Any]:
     return table(result, "chosen") or table(result, "nearest")
 
 
-def unit(result: Mapping[str, Any]) -> str:
-    """The functional unit: inference, token, image."""
-    return clean(at(result, "unit") or "inference")
+def unit(result: Mapping[str, Any], words: Words) -> str:
+    """The functional unit in this language: inference, token, image."""
+    return words.name("unit", clean(at(result, "unit") or "inference"))
 
 
 def metric(result: Mapping[str, Any], words: Words) -> str:
@@ -90,7 +90,7 @@ def headline(result: Mapping[str, Any], words: Words) -> str:
     name = lead(result)
     if verdict(result) != "pass" or name is None:
         return words(f"headline.{verdict(result)}", policy=clean(at(result, "policy", "name") or words("policy.unnamed")))
-    said = times(subject(result)["ratios"][name], words, words.name("saved", name).replace("{unit}", unit(result)))
+    said = times(subject(result)["ratios"][name], words, words.name("saved", name).replace("{unit}", unit(result, words)))
     return said[:1].upper() + said[1:]
 
 
@@ -135,7 +135,19 @@ def payback_sentence(result: Mapping[str, Any], words: Words) -> str:
     if value_of(num) is None:
         return words("payback.missing", reason=clean(at(num, "missing") or words("number.no_record")))
     weak = f" ({words.name('how', how_of(num))})" if how_of(num) not in FIRM else ""
-    return words("payback.after", count=number(num, "count", words), unit=unit(result)) + weak + "."
+    return words("payback.after", count=number(num, "count", words), unit=unit(result, words)) + weak + "."
+
+
+def efficiency_sentence(result: Mapping[str, Any], words: Words) -> str:
+    """Quality per joule on both sides."""
+    after, before, gain = at(subject(result), "efficiency"), at(result, "baseline", "efficiency"), at(subject(result), "efficiency_ratio")
+    if value_of(after) is None:
+        return words("number.missing", reason=clean(at(after, "missing"))) if at(after, "missing") else ""
+    said = number(after, "per_joule", words, interval=True)
+    if value_of(before) is None or value_of(gain) is None:
+        return words("efficiency.alone", metric=metric(result, words), after=said)
+    holes = {"before": number(before, "per_joule", words), "gain": number(gain, "ratio", words, interval=True)}
+    return words("efficiency.gain", metric=metric(result, words), after=number(after, "per_joule", words, origin=True), **holes)
 
 
 @dataclass(frozen=True)
