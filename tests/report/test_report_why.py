@@ -46,7 +46,7 @@ def test_lengths_add_up_and_each_bar_starts_where_the_last_ended():
     assert structure.end == quantize.start
     assert quantize.end == pytest.approx(whole.end) == pytest.approx(1)
     assert engine.end == pytest.approx(math.log(2) / math.log(9))
-    assert product([engine, structure, quantize, whole]) == "2.00 × 3.00 × 1.50 = 9.00x"
+    assert product([engine, structure, quantize, whole]) == "2.00 × 3.00 × 1.50 ≈ 9.00x"
 
 
 def test_a_step_that_made_it_cost_more_goes_back_and_stays_on_the_scale():

@@ -140,7 +140,12 @@ def number(num: Number, kind: str, words: Words, interval: bool = False, origin:
     ends = None if ends and ends[0] == ends[1] else ends
     text = style.write(value)
     text += f" [{style.write(ends[0], suffix=False)}, {style.write(ends[1], suffix=False)}]" if ends else ""
-    return f"{text} ({words.name('how', how_of(num))})" if origin and how_of(num) not in FIRM else text
+    return text + weakness(num, words) if origin else text
+
+
+def weakness(num: Number, words: Words) -> str:
+    """(estimated) where a number was neither counted nor measured, else nothing."""
+    return "" if how_of(num) in FIRM else words("number.weak", how=words.name("how", how_of(num)))
 
 
 def at_most(value: float, kind: str) -> str:

@@ -8,7 +8,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from paredown.report.format import FIRM, clean, how_of, number, value_of
+from paredown.report.format import clean, number, value_of, weakness
 from paredown.report.markup import Markup, escape, join, prose, recipe, recorded, tag
 from paredown.report.outline import (
     LED_BY,
@@ -124,7 +124,7 @@ def _answer(result: Mapping[str, Any], words: Words) -> Markup:
 def _nearest(result: Mapping[str, Any], words: Words) -> Markup | None:
     binds, change = at(result, "nearest", "binds"), at(result, "nearest", "relaxation")
     lines = [words("nearest.binds", rule=clean(binds))] if binds else []
-    lines += [words("nearest.relaxation", change=clean(change).replace("->", "→"))] if change else []
+    lines += [words("nearest.relaxation", change=clean(change).rstrip(".").replace("->", "→"))] if change else []
     return tag("div", *(tag("p", prose(line)) for line in lines), class_="callout") if lines else None
 
 
@@ -159,8 +159,7 @@ def _proof(result: Mapping[str, Any], words: Words) -> Markup | None:
     payback = payback_sentence(result, words)
     if payback and value_of(num) is not None:
         count, after = number(num, "count", words), words("payback.until", unit=unit(result, words))
-        weak = f" ({words.name('how', how_of(num))})" if how_of(num) not in FIRM else ""
-        paid: Markup | None = tag("p", prose(count), " ", tag("small", after + weak), class_="paid")
+        paid: Markup | None = tag("p", prose(count), " ", tag("small", after + weakness(num, words)), class_="paid")
     else:
         paid = tag("p", prose(payback)) if payback else None
     right = tag("div", tag("h3", words("section.cost")), paid, tag("p", prose(cost)) if cost else None) if paid or cost else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paredown.core.quantity import quantities
-from paredown.report.format import FIRM, at_most, bounds_of, clean, duration, how_of, kind_of, number, short, value_of
+from paredown.report.format import at_most, bounds_of, clean, duration, kind_of, number, short, value_of, weakness
 from paredown.report.words import Words
 
 LED_BY = ("cpu_time", "energy", "latency_p50", "size", "peak_rss")
@@ -103,14 +103,15 @@ def quality_sentence(result: Mapping[str, Any], words: Words) -> str:
     kind = kind_of("quality", at(after, "unit"))
     sentence = words("quality.level", metric=metric(result, words), after=number(after, kind, words), before=number(before, kind, words))
     if value_of(drop.get("drop")) is None or value_of(drop.get("upper")) is None:
-        return sentence + " " + words("quality.no_drop")
+        return sentence + words("page.gap") + words("quality.no_drop")
     scale = "points" if drop.get("scale") == "points" else "share"
     sure = short(value_of(at(result, "policy", "confidence")) or 0.95, "share")
     said = words("quality.drop", drop=number(drop["drop"], scale, words), upper=at_most(drop["upper"], scale), confidence=sure)
     rows, flips = value_of(drop.get("n")), value_of(drop.get("flips"))
     if rows is None or flips is None:
-        return f"{sentence} {said}"
-    return f"{sentence} {said} " + words("quality.flips", rows=number(rows, "count", words), flips=number(flips, "share", words))
+        return words("page.gap").join([sentence, said])
+    changed = words("quality.flips", rows=number(rows, "count", words), flips=number(flips, "share", words))
+    return words("page.gap").join([sentence, said, changed])
 
 
 def search_sentence(result: Mapping[str, Any], words: Words) -> str:
@@ -124,7 +125,7 @@ def search_sentence(result: Mapping[str, Any], words: Words) -> str:
     energy, lost = number(search.get("energy_j"), "energy", words, origin=True), value_of(search.get("lost_wall_s"))
     said = "search.no_energy" if value_of(search.get("energy_j")) is None else "search.cost"
     sentence = words(said, trials=count + failures, wall=duration(value_of(search.get("wall_s")), words), energy=energy)
-    return sentence + (" " + words("search.lost", wall=duration(lost, words)) if lost else "")
+    return sentence + (words("page.gap") + words("search.lost", wall=duration(lost, words)) if lost else "")
 
 
 def payback_sentence(result: Mapping[str, Any], words: Words) -> str:
@@ -134,8 +135,7 @@ def payback_sentence(result: Mapping[str, Any], words: Words) -> str:
     num = at(result, "search", "payback_inferences")
     if value_of(num) is None:
         return words("payback.missing", reason=clean(at(num, "missing") or words("number.no_record")))
-    weak = f" ({words.name('how', how_of(num))})" if how_of(num) not in FIRM else ""
-    return words("payback.after", count=number(num, "count", words), unit=unit(result, words)) + weak + "."
+    return words("payback.after", count=number(num, "count", words), unit=unit(result, words), weak=weakness(num, words))
 
 
 def efficiency_sentence(result: Mapping[str, Any], words: Words) -> str:

@@ -74,7 +74,7 @@ def _answer(result: Mapping[str, Any], words: Words, width: int) -> Iterable[Ren
     if at(result, "nearest", "binds"):
         yield Text(words("nearest.binds", rule=clean(at(result, "nearest", "binds"))))
     if at(result, "nearest", "relaxation"):
-        yield Text(words("nearest.relaxation", change=clean(at(result, "nearest", "relaxation")).replace("->", "→")))
+        yield Text(words("nearest.relaxation", change=clean(at(result, "nearest", "relaxation")).rstrip(".").replace("->", "→")))
     sentences = [_others(result, words), quality_sentence(result, words), efficiency_sentence(result, words)]
     sentences += [payback_sentence(result, words), search_sentence(result, words), headroom(result, words)]
     for sentence in sentences:

@@ -78,10 +78,10 @@ def bars(result: Mapping[str, Any], words: Words) -> list[Bar]:
 
 
 def product(found: Sequence[Bar]) -> str:
-    """The steps multiplied: "5.31 × 2.68 = 14.3x"; empty for a single step."""
+    """The steps multiplied: "5.31 × 2.68 ≈ 14.3x"; empty for a single step."""
     steps = [bar.factor.removesuffix("x") for bar in found if bar.kind not in ("whole", "threads")]
     whole = next((bar.factor for bar in found if bar.kind == "whole"), "")
-    return f"{' × '.join(steps)} = {whole}" if whole else ""
+    return f"{' × '.join(steps)} ≈ {whole}" if whole else ""
 
 
 def steps_chart(result: Mapping[str, Any], words: Words) -> Markup | None:
