@@ -106,7 +106,7 @@ def test_predictions_of_all_rows_are_written(made: Any, tmp_path: Path) -> None:
 
 def test_rows_that_do_not_fit_are_refused(made: Any, tmp_path: Path) -> None:
     with pytest.raises(BadData, match=r"the inputs are of type ndarray; give a mapping column -> values"):
-        subject.predict({}, artifact=str(made.table), rows=str(made.rows), out=str(tmp_path / "p.npy"))
+        subject.predict({}, artifact=str(made.table), rows=str(made.rows), out=str(tmp_path / "p.npy"), batch=64)
     assert list(tmp_path.iterdir()) == []
 
 
