@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
@@ -12,7 +12,7 @@ from typing import Any
 from paredown.core.finding import Outcome
 from paredown.core.policy import Policy
 from paredown.core.reading import How, Missing, Reading
-from paredown.core.recipe import Chain, Composed, Recipe, parse
+from paredown.core.recipe import Composed, Recipe, parse
 from paredown.core.runtime import Host
 from paredown.core.trial import Trial
 from paredown.evidence.bundle import write_bundle
@@ -106,22 +106,29 @@ def _efficiency_ratio(shop: Shop, final: Final) -> dict[str, Any]:
     return {"value": energy.value * share, **ends, "unit": "x", "how": str(energy.how)}
 
 
-def _steps(recipe: Recipe, notes: Mapping[str, str]) -> list[dict[str, str]]:
-    if isinstance(recipe, Chain):
-        return [{"text": str(step), "note": notes.get(step.name, "")} for step in recipe.steps]
-    return [step for part in recipe.parts for step in _steps(part, notes)]
+def steps_with_notes(recipe: Recipe, notes: Sequence[str]) -> list[dict[str, str]]:
+    """The steps of a recipe, inner ones first, each with what it said it did.
+
+    Args:
+        recipe: Of the trial.
+        notes: The trial's, as "step text: note"; a step whose text differs by a default knob is known by its name.
+    """
+    if isinstance(recipe, Composed):
+        return [step for part in recipe.parts for step in steps_with_notes(part, notes)]
+    said = [(text, note) for text, _, note in (one.partition(": ") for one in notes)]
+    by_text, by_name = dict(said), {text.partition("(")[0]: note for text, note in said}
+    return [{"text": str(step), "note": by_text.get(str(step)) or by_name.get(step.name, "")} for step in recipe.steps]
 
 
 def _candidate(shop: Shop, final: Final, folder: str) -> dict[str, Any]:
     trial = final.trial
     rows = len(shop.splits.test) if final.split == "test" else len(shop.splits.validation)
-    notes = {note.partition("(")[0]: note.partition(": ")[2] for note in trial.notes}
     limit = shop.job.policy.margin
     out = _side(shop, trial, final.readings, final.quality, rows)
     size = final.ratios.get("size")
     return out | {
         "why": _why(shop, final, folder == "artifact"),
-        "steps": _steps(parse(trial.recipe), notes),
+        "steps": steps_with_notes(parse(trial.recipe), trial.notes),
         "split": final.split,
         "quality_drop": finite(asdict(final.drop)) | {"scale": str(limit.scale) if limit is not None else "relative"},
         "ratios": _numbers(final.ratios),

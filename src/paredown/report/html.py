@@ -169,9 +169,8 @@ def _proof(result: Mapping[str, Any], words: Words) -> Markup | None:
 def _facts(result: Mapping[str, Any], words: Words) -> Markup | None:
     """Compression rate, efficiency and the smallest machine, a sentence each."""
     rate = at(subject(result), "compression_rate")
-    sized = value_of(rate) is not None and value_of(table(subject(result), "readings").get("size")) is not None
     pairs = [
-        ("fact.compression", words("fact.rate", rate=number(rate, "ratio", words)) if sized else ""),
+        ("fact.compression", "" if value_of(rate) is None else words("fact.rate", rate=number(rate, "ratio", words))),
         ("fact.efficiency", efficiency_sentence(result, words)),
         ("fact.machine", headroom(result, words)),
     ]
