@@ -21,9 +21,9 @@ def command(study: Path, language: str, as_json: bool) -> None:
     from paredown.cli.run import show_result
     from paredown.ground.files import writable
     from paredown.pipeline.targets import result_of
-    from paredown.report import write_report
+    from paredown.report import report_file, write_report
 
     result = result_of(study)
-    with writable(study / "report.html"):
+    with writable(report_file(study, language)):
         file = write_report(result, study, language)
     show_result(result, file, as_json, language)
