@@ -28,6 +28,7 @@ OPEN_GROUPS = {
     "model",
     "unit",
     "why",
+    "meaning",
 }
 FORBIDDEN = re.compile(r"\b(green|lossless|fair|compliant|certified|carbon neutral)\b|绿色|环保|无损|公平|合规|认证|碳中和", re.IGNORECASE)
 
@@ -45,6 +46,11 @@ def test_every_text_is_used():
 
 def test_every_quantity_has_a_name():
     assert {f"quantity.{name}" for name in quantities()} <= set(load().entries)
+
+
+def test_every_quantity_means_what_the_table_says():
+    said = {key.removeprefix("meaning."): text for key, text in load().entries.items() if key.startswith("meaning.")}
+    assert said == {name: one.meaning for name, one in quantities().items()}
 
 
 @pytest.mark.parametrize("language", languages())

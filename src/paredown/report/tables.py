@@ -182,7 +182,7 @@ def origins(result: Mapping[str, Any], words: Words) -> Markup | None:
     rows = []
     for name in dict.fromkeys([*(name for name in COMPARED if name in readings), *readings]):
         num = readings[name]
-        meaning = words.entries.get(f"meaning.{name}", quantities()[name].meaning if name in quantities() else "")
+        meaning = words.entries.get(f"meaning.{name}", "")
         label = tag("div", tag("b", quantity_name(name, words)), tag("small", meaning) if meaning else None)
         source = tag("small", prose(clean(at(num, "source")))) if at(num, "source") else None
         how = tag("div", words.name("how", clean(at(num, "how") or words("number.no_record"))), source)
