@@ -28,6 +28,15 @@ def test_the_page_is_written_again_and_the_answer_shown(folder: Path, tiny_study
     assert (folder / "report.html").read_text() == (tiny_study.folder / "report.html").read_text()
 
 
+def test_another_language_stands_beside(folder: Path, capfd) -> None:
+    code, out, _ = leave(capfd, "report", folder, "--lang", "zh")
+    assert code == 0
+    assert "✓ 通过" in out
+    assert out.rstrip().endswith(f"report: {folder / 'report.zh.html'}")
+    assert '<html lang="zh">' in (folder / "report.zh.html").read_text("utf-8")
+    assert not (folder / "report.html").exists()
+
+
 def test_json_is_the_result_itself(folder: Path, capfd) -> None:
     code, out, err = leave(capfd, "report", folder, "--json")
     assert (code, json.loads(out)) == (0, json.loads((folder / "result.json").read_text()))
@@ -35,7 +44,7 @@ def test_json_is_the_result_itself(folder: Path, capfd) -> None:
 
 
 def test_wrong_folder_wrong_language_and_a_damaged_result(folder: Path, capfd) -> None:
-    code, _, err = leave(capfd, "report", folder, "--language", "xx")
+    code, _, err = leave(capfd, "report", folder, "--lang", "xx")
     assert (code, "no report language 'xx'" in err) == (2, True)
     code, _, err = leave(capfd, "report", folder / "none")
     assert (code, "none does not exist" in err) == (2, True)

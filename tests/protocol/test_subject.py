@@ -106,7 +106,7 @@ def test_predictions_of_all_rows_are_written(made: Any, tmp_path: Path) -> None:
 
 def test_rows_that_do_not_fit_are_refused(made: Any, tmp_path: Path) -> None:
     with pytest.raises(BadData, match=r"the inputs are of type ndarray; give a mapping column -> values"):
-        subject.predict({}, artifact=str(made.table), rows=str(made.rows), out=str(tmp_path / "p.npy"))
+        subject.predict({}, artifact=str(made.table), rows=str(made.rows), out=str(tmp_path / "p.npy"), batch=64)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -131,3 +131,22 @@ def test_measuring_imports_nothing_heavy(made: Any) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_profile_is_per_inference_and_goes_through_every_graph(made: Any) -> None:
+    for batch in (1, 8):
+        (found,) = subject.profile({}, artifact=str(made.light), rows=str(made.rows), batch=batch, seconds=0.05)
+        assert found["name"] == "model"
+        assert all(node["op"] and 0 <= node["wall_s"] < 0.01 for node in found["nodes"])
+    given = read_rows(made.rows)
+    with load(made.light) as model:
+        model.predict(given.inputs[:1])
+
+
+def test_an_engine_that_cannot_say_gives_its_reason(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from paredown.core.runtime import Runtime
+    from paredown.runtimes.onnxruntime import Onnxruntime
+
+    monkeypatch.setattr(Onnxruntime, "profile", Runtime.profile)
+    found = subject.profile({}, artifact=str(made.light), rows=str(made.rows), batch=1, seconds=0.05)
+    assert found == [{"name": "model", "missing": "onnxruntime does not say where its time goes."}]

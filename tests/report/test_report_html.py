@@ -10,7 +10,7 @@ from paredown.report import write_report
 from paredown.report.html import render
 from paredown.report.markup import Markup, escape, prose, tag
 
-NAMES = ("pass", "infeasible", "inconclusive")
+NAMES = ("pass", "infeasible", "inconclusive", "digits")
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 FORBIDDEN = re.compile(r"\b(green|lossless|fair|compliant|certified|carbon neutral)\b", re.IGNORECASE)
 

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from paredown.report.terminal import LISTED, show
 
-NAMES = ("pass", "infeasible", "inconclusive")
+NAMES = ("pass", "infeasible", "inconclusive", "digits")
 
 
 def printed(result, width=80, terminal=False):

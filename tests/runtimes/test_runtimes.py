@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
+from paredown.core.reading import Missing
 from paredown.ground.store import FolderStore
 from paredown.runtimes.onnxruntime import Onnxruntime
 from paredown.runtimes.torch import Torch
@@ -50,6 +51,51 @@ def test_both_engines_say_the_same_of_one_model(tmp_path: Path) -> None:
     assert [fact["multiply_adds"] for fact in facts] == [36 * 16 + 16 * 3] * 2
     assert [fact["parameters"] for fact in facts] == [36 * 16 + 16 + 16 * 3 + 3] * 2
     assert [(fact["inputs"], fact["outputs"]) for fact in facts] == [(["input"], ["logits"])] * 2
+
+
+def test_a_profile_names_the_layer_of_each_node_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two layers whose matrices lost their names, as exporters do; the bias that follows tells whose they are."""
+    nodes = [
+        helper.make_node("MatMul", ["input", "val_1"], ["a"], name="m1"),
+        helper.make_node("Add", ["a", "encoder.layer.0.dense.bias"], ["b"], name="b1"),
+        helper.make_node("Relu", ["b"], ["c"], name="r1"),
+        helper.make_node("MatMul", ["c", "val_2"], ["d"], name="m2"),
+        helper.make_node("Add", ["d", "head.bias"], ["logits"], name="b2"),
+    ]
+    draw = np.random.default_rng(0)
+    held = {"val_1": (8, 16), "encoder.layer.0.dense.bias": (16,), "val_2": (16, 3), "head.bias": (3,)}
+    tensors = [numpy_helper.from_array(draw.normal(size=shape).astype(np.float32), name) for name, shape in held.items()]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size]) for name, size in (("input", 8), ("logits", 3))]
+    graph = helper.make_graph(nodes, "two", ends[:1], ends[1:], tensors)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), tmp_path / "model.onnx")
+    monkeypatch.chdir(tmp_path)
+    found = Onnxruntime().profile(tmp_path, "model.onnx", {"threads": 1}, [{"input": np.ones((1, 8), np.float32)}], 0.05)
+    assert {node.layer for node in found} == {"encoder.layer.0.dense", "head"}
+    assert {node.layer for node in found if "head" not in node.layer and node.op in ("Gemm", "FusedGemm", "MatMul")} == {
+        "encoder.layer.0.dense"
+    }
+    assert all(0 < node.wall_s < 0.1 for node in found)
+    assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_equal_numbers_that_layers_share_name_none_of_them(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Mul", ["input", "first.weight"], ["a"], name="n1"),
+        helper.make_node("Relu", ["a"], ["b"], name="n2"),
+        helper.make_node("Mul", ["b", "first.weight"], ["logits"], name="n3"),
+    ]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 4]) for name in ("input", "logits")]
+    held = numpy_helper.from_array(np.arange(4, dtype=np.float32), "first.weight")
+    graph = helper.make_graph(nodes, "shared", ends[:1], ends[1:], [held])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), tmp_path / "model.onnx")
+    found = Onnxruntime().profile(tmp_path, "model.onnx", {"threads": 1}, [{"input": np.ones((1, 4), np.float32)}], 0.01)
+    assert {node.layer for node in found} == {""}
+
+
+def test_an_engine_without_a_profiler_says_so(tmp_path: Path) -> None:
+    found = Torch().profile(tmp_path, "x", {}, [], 0.1)
+    assert isinstance(found, Missing)
+    assert found.reason == "torch does not say where its time goes."
 
 
 def tasks() -> int:

@@ -9,18 +9,21 @@ import click
 from paredown.cli import COMMANDS, screen
 
 
-@click.command(help=COMMANDS["report"][1] + "\n\nSTUDY is the folder of a study. Its report.html is written again from its result.json.")
+@click.command(
+    help=COMMANDS["report"][1]
+    + "\n\nSTUDY is the folder of a study. Its report.html, or report.zh.html, is written again from its result.json."
+)
 @click.argument("study", type=click.Path(path_type=Path))
-@click.option("--language", default="en", show_default=True, help="The report's language.")
+@click.option("--lang", "language", default="en", show_default=True, help="The report's language: en or zh.")
 @screen.json_flag
 def command(study: Path, language: str, as_json: bool) -> None:
     """Write and show the report."""
     from paredown.cli.run import show_result
     from paredown.ground.files import writable
     from paredown.pipeline.targets import result_of
-    from paredown.report import write_report
+    from paredown.report import report_file, write_report
 
     result = result_of(study)
-    with writable(study / "report.html"):
-        write_report(result, study, language)
-    show_result(result, study, as_json, language)
+    with writable(report_file(study, language)):
+        file = write_report(result, study, language)
+    show_result(result, file, as_json, language)

@@ -46,12 +46,12 @@ def command(job: str, study: str | None, fresh: bool, wait_s: float, dry_run: bo
         words = ["paredown", "run", job, *(["--study", study] if study else [])]
         screen.note(f"stopped. Nothing that was recorded is lost; go on with `{shlex.join(words)}`.")
         return 130
-    show_result(result.data, result.folder, as_json)
+    show_result(result.data, result.report, as_json)
     return result.exit_code
 
 
-def show_result(result: Any, study: Path, as_json: bool, language: str = "en") -> None:
-    """The result on stdout: the report for the terminal, or result.json; where report.html is on stderr."""
+def show_result(result: Any, report: Path, as_json: bool, language: str = "en") -> None:
+    """The result on stdout: the report for the terminal, or result.json; where the page is on stderr."""
     if as_json:
         screen.dump(result)
     else:
@@ -61,7 +61,7 @@ def show_result(result: Any, study: Path, as_json: bool, language: str = "en") -
 
         show(result, Console(highlight=False), language)
         screen.say()
-    where = f"report: {study / 'report.html'}"
+    where = f"report: {report}"
     screen.note(where) if as_json else screen.say(where)
 
 

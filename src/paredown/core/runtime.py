@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from paredown.core.candidate import Candidate
+from paredown.core.reading import Missing
 from paredown.core.technique import Store, snake
 
 
@@ -31,6 +32,23 @@ class Host:
     memory_b: int
     system: str
     virtual: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeTime:
+    """Wall time inside one node of a graph, as an engine's own profiler says it.
+
+    Args:
+        name: The engine's name of the node.
+        op: What it does, as "Conv".
+        wall_s: Seconds per call.
+        layer: Dotted name of the layer whose weights it uses, or whose result it works on; empty when the engine does not know.
+    """
+
+    name: str
+    op: str
+    wall_s: float
+    layer: str = ""
 
 
 class Session(ABC):
@@ -91,6 +109,21 @@ class Runtime(ABC):
             file: Name of the main file.
             placement: {"threads": int, "device": "cpu", ...}.
         """
+
+    def profile(
+        self, folder: Path, file: str, placement: Mapping[str, Any], feeds: Sequence[Mapping[str, Any]], seconds: float
+    ) -> Sequence[NodeTime] | Missing:
+        """Where the time of answering goes, node by node; no file of it stays behind.
+
+        Args:
+            folder, file, placement: As given to `open`.
+            feeds: Answered in turn.
+            seconds: About how long to answer, after a warm-up.
+
+        Returns:
+            The nodes in the order in which they run, or Missing where the engine cannot say.
+        """
+        return Missing(quantity="graph_time", reason=f"{self.name()} does not say where its time goes.")
 
     @abstractmethod
     def version(self) -> str:

@@ -244,11 +244,16 @@ def _sides(shop: Shop, trial: Trial) -> list[Side]:
     return sides
 
 
-def _measured_at_length(shop: Shop, trial: Trial, noise: float) -> Final:
+def long_windows(shop: Shop, trial: Trial) -> tuple[list[Side], Windows]:
+    """The long measurement of a candidate between the model as given and the fastest fp32; taken once."""
     sides = _sides(shop, trial)
-    shop.listener.stage(f"measuring at length: {trial.recipe}")
     names = [[side.name, side.artifact.name] for side in sides]
-    windows = measured(shop, "measure", digests.of_value([names, FINAL.rounds, FINAL.window_s]), sides, FINAL)
+    return sides, measured(shop, "measure", digests.of_value([names, FINAL.rounds, FINAL.window_s]), sides, FINAL)
+
+
+def _measured_at_length(shop: Shop, trial: Trial, noise: float) -> Final:
+    shop.listener.stage(f"measuring at length: {trial.recipe}")
+    sides, windows = long_windows(shop, trial)
     given = baseline_trial(shop)
     folder = shop.artifacts.folder(trial.artifact)
     before = _complete(shop, windows, "baseline", given.artifact)

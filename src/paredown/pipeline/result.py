@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
@@ -12,7 +12,7 @@ from typing import Any
 from paredown.core.finding import Outcome
 from paredown.core.policy import Policy
 from paredown.core.reading import How, Missing, Reading
-from paredown.core.recipe import Chain, Composed, Recipe, parse
+from paredown.core.recipe import Composed, Recipe, parse
 from paredown.core.runtime import Host
 from paredown.core.trial import Trial
 from paredown.evidence.bundle import write_bundle
@@ -81,40 +81,62 @@ def _side(shop: Shop, trial: Trial, readings: Mapping[str, Reading | Missing], q
         if quality is not None
         else {"missing": "not asked on the test rows; it gives the answers of the model as given"},
         "readings": _numbers(readings),
+        "efficiency": _efficiency(shop, quality, readings.get("energy")),
         "artifact": trial.artifact,
     }
 
 
-def _steps(recipe: Recipe, notes: Mapping[str, str]) -> list[dict[str, str]]:
-    if isinstance(recipe, Chain):
-        return [{"text": str(step), "note": notes.get(step.name, "")} for step in recipe.steps]
-    return [step for part in recipe.parts for step in _steps(part, notes)]
+def _efficiency(shop: Shop, quality: float | None, energy: Reading | Missing | None) -> dict[str, Any]:
+    """Quality per joule of one inference, with the interval of the energy."""
+    if shop.metric.better == "lower":
+        return {"missing": f"{shop.metric.name()} is better when lower, so that it is no quality per joule"}
+    if quality is None or not isinstance(energy, Reading) or energy.value <= 0:
+        return {"missing": "quality or energy per inference is not known"}
+    low = quality / energy.high if energy.high else None
+    high = quality / energy.low if energy.low else None
+    return {"value": quality / energy.value, "low": low, "high": high, "unit": "1/J", "how": str(energy.how)}
+
+
+def _efficiency_ratio(shop: Shop, final: Final) -> dict[str, Any]:
+    """Chosen over baseline, so that 12.0 means twelve times the quality per joule."""
+    energy = final.ratios.get("energy")
+    if shop.metric.better == "lower" or not final.baseline_quality or not isinstance(energy, Reading):
+        return {"missing": "quality per joule is not known on both sides"}
+    share = final.quality / final.baseline_quality
+    ends = {name: None if end is None else end * share for name, end in (("low", energy.low), ("high", energy.high))}
+    return {"value": energy.value * share, **ends, "unit": "x", "how": str(energy.how)}
+
+
+def steps_with_notes(recipe: Recipe, notes: Sequence[str]) -> list[dict[str, str]]:
+    """The steps of a recipe, inner ones first, each with what it said it did.
+
+    Args:
+        recipe: Of the trial.
+        notes: The trial's, as "step text: note"; a step whose text differs by a default knob is known by its name.
+    """
+    if isinstance(recipe, Composed):
+        return [step for part in recipe.parts for step in steps_with_notes(part, notes)]
+    said = [(text, note) for text, _, note in (one.partition(": ") for one in notes)]
+    by_text, by_name = dict(said), {text.partition("(")[0]: note for text, note in said}
+    return [{"text": str(step), "note": by_text.get(str(step)) or by_name.get(step.name, "")} for step in recipe.steps]
 
 
 def _candidate(shop: Shop, final: Final, folder: str) -> dict[str, Any]:
     trial = final.trial
     rows = len(shop.splits.test) if final.split == "test" else len(shop.splits.validation)
-    notes = {note.partition("(")[0]: note.partition(": ")[2] for note in trial.notes}
     limit = shop.job.policy.margin
     out = _side(shop, trial, final.readings, final.quality, rows)
-    energy, size = final.readings.get("energy"), final.ratios.get("size")
-    efficiency: dict[str, Any] = {"missing": "the energy per inference is not known"}
-    if shop.metric.better == "lower":
-        efficiency = {"missing": f"{shop.metric.name()} is better when lower, so that it is no quality per joule"}
-    elif isinstance(energy, Reading) and energy.value > 0:
-        low = final.quality / energy.high if energy.high else None
-        high = final.quality / energy.low if energy.low else None
-        efficiency = {"value": final.quality / energy.value, "low": low, "high": high, "unit": "1/J", "how": str(energy.how)}
+    size = final.ratios.get("size")
     return out | {
         "why": _why(shop, final, folder == "artifact"),
-        "steps": _steps(parse(trial.recipe), notes),
+        "steps": steps_with_notes(parse(trial.recipe), trial.notes),
         "split": final.split,
         "quality_drop": finite(asdict(final.drop)) | {"scale": str(limit.scale) if limit is not None else "relative"},
         "ratios": _numbers(final.ratios),
         "ratios_vs_fastest_fp32": _numbers(final.ratios_fastest),
         "ratios_as_found": _numbers(final.ratios_as_found),
         "compression_rate": _number(size) if size is not None else {"missing": "not measured"},
-        "efficiency": efficiency,
+        "efficiency_ratio": _efficiency_ratio(shop, final),
         "measured": "at length" if final.long else "screening",
         "artifact": folder,
         "digest": trial.artifact,
@@ -124,20 +146,25 @@ def _candidate(shop: Shop, final: Final, folder: str) -> dict[str, Any]:
 
 def _why(shop: Shop, final: Final, chosen: bool) -> str:
     quantity = shop.job.policy.minimize
+    named = quantity.replace("cpu", "CPU").replace("_", " ")
     ratio = final.ratios.get(quantity)
     if chosen:
-        text = f"Of all that passed it takes the least {quantity}"
+        text = f"Of all that passed it takes the least {named}"
     elif final.blocked:
         text = "Of all tried it comes nearest to the policy"
     else:
-        return f"It breaks no rule, but nothing that was tried takes less {quantity} than the model as given. {final.trial.why}"
+        return f"It breaks no rule, but nothing that was tried takes less {named} than the model as given. {final.trial.why}"
     if isinstance(ratio, Reading):
         text += f": {ratio.value:.1f} times less than the model as given"
     return f"{text}. {final.trial.why[:1].upper()}{final.trial.why[1:]}"
 
 
-def assemble(shop: Shop, situation: Situation, confirmed: Confirmed) -> dict[str, Any]:
-    """The content of result.json."""
+def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The content of result.json.
+
+    Args:
+        why: From `explain`.
+    """
     study, policy = shop.study, shop.job.policy
     final = confirmed.chosen or confirmed.nearest
     trials = study.trials()
@@ -181,6 +208,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed) -> dict[str
         "fastest_fp32": None if fastest is None else _fastest(shop, fastest, final),
         "chosen": None if confirmed.chosen is None else _chosen(shop, confirmed, spent.energy_j),
         "nearest": nearest,
+        "why": why,
         "runtimes": by_engine(shop, situation),
         "front": front(done, [situation.gain(trial) for trial in done], [good * float(trial.quality or 0.0) for trial in done]),
         "trials": [trial.json() for trial in trials],

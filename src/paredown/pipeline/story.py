@@ -18,6 +18,7 @@ from paredown.pipeline.confirm import confirm, finalists, release
 from paredown.pipeline.setup import check_units, fastest_fp32, opened, prepare, situation_of
 from paredown.pipeline.shop import Listener, Shop, Silent
 from paredown.pipeline.trials import attempt, baseline_trial
+from paredown.pipeline.why import explain
 from paredown.report import write_report
 from paredown.report.cell import cell, line
 from paredown.search.budget import Spending, reason_to_stop
@@ -122,8 +123,9 @@ def run(
         listener.stage("confirming on test")
         confirmed = confirm(shop, situation, finalists(shop, situation))
         release(shop, confirmed)
+        why = explain(shop, confirmed)
         book_own_time(shop, since)
-        data = results.assemble(shop, situation, confirmed)
+        data = results.assemble(shop, situation, confirmed, why)
         results.write(shop, data)
         write_report(data, shop.study.folder)
         return Result(shop.study.folder, data)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from paredown.artifact.load import load
 from paredown.core.meter import Meter, Window
+from paredown.core.reading import Missing
 from paredown.ground import registry
 from paredown.ground.digests import of_file
 from paredown.ground.host import host
@@ -121,6 +123,38 @@ def graph_window(state: dict[str, Any], *, seconds: float) -> dict[str, Any]:
         run(feeds[done % len(feeds)])
         done += 1
     return {"graph_time": (time.process_time() - before) / (done * state["batch"])}
+
+
+def profile(state: dict[str, Any], *, artifact: str, rows: str, batch: int, seconds: float) -> list[dict[str, Any]]:
+    """Where the time goes inside the engine, for each graph of an artifact.
+
+    Args:
+        artifact: Its folder.
+        rows: File of raw rows; the first ones are asked in turn.
+        batch: Rows per call.
+        seconds: About how long each graph answers.
+
+    Returns:
+        One {"name": of the graph, "nodes": [{"name", "op", "layer", "wall_s": per inference}]} or {"name", "missing": reason} per graph.
+    """
+    from paredown.artifact.load import read_manifest
+    from paredown.tasks.feed import make_encoder
+
+    folder = Path(artifact)
+    manifest = read_manifest(folder)
+    few = read_rows(Path(rows)).spread(max(_SAMPLE, batch))
+    encode = make_encoder(manifest["encode"], folder)
+    feeds = [encode(call) for call in _calls(few.inputs, batch) or [few.inputs]]
+    found: list[dict[str, Any]] = []
+    for graph in manifest["graphs"]:
+        file = folder / graph["file"]
+        nodes = registry.get("runtimes", graph["runtime"])().profile(file.parent, file.name, graph["placement"], feeds, seconds)
+        if isinstance(nodes, Missing):
+            found.append({"name": graph["name"], "missing": nodes.reason})
+        else:
+            told = [asdict(node) | {"wall_s": node.wall_s / min(batch, len(few))} for node in nodes]
+            found.append({"name": graph["name"], "nodes": told})
+    return found
 
 
 def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch: int) -> dict[str, Any]:

@@ -9,8 +9,13 @@ from pathlib import Path
 from typing import Any
 
 
+def report_file(folder: Path, language: str = "en") -> Path:
+    """Where the report of a study stands: report.html, in another language report.zh.html beside it."""
+    return folder / ("report.html" if language == "en" else f"report.{language}.html")
+
+
 def write_report(result: Mapping[str, Any], folder: Path, language: str = "en") -> Path:
-    """Write report.html: whole or not at all, also when the machine stops in between.
+    """Write a report: whole or not at all, also when the machine stops in between.
 
     Args:
         result: The content of result.json.
@@ -26,7 +31,7 @@ def write_report(result: Mapping[str, Any], folder: Path, language: str = "en") 
     from paredown.report.html import render
 
     page = render(result, language)
-    file = folder / "report.html"
+    file = report_file(folder, language)
     handle, draft = tempfile.mkstemp(dir=folder, prefix=".report-", suffix=".html")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as out:

@@ -21,6 +21,7 @@ _KINDS = {
     "B": "bytes",
     "W": "power",
     "1/s": "rate",
+    "1/J": "per_joule",
     "1": "count",
     "share": "share",
     "points": "points",
@@ -48,7 +49,7 @@ class Style:
 
 
 def kind_of(quantity: str, unit: str | None = "") -> str:
-    """How a quantity in that unit is printed: time, energy, bytes, power, rate, count, share, points, ratio or plain."""
+    """How a quantity in that unit is printed: time, energy, bytes, power, rate, per_joule, count, share, points, ratio or plain."""
     if unit:
         return _KINDS.get(unit, "plain")
     return quantities()[quantity].print if quantity in quantities() else "share"
@@ -114,7 +115,7 @@ def style_of(value: float, kind: str, digits: int = 3, exact: bool = True) -> St
         factor, prefix = next(((size, name) for size, name in fits if abs(value) >= size), fits[-1])
     decimals = digits - 1 - _power(value / factor) if value else 0
     unit = prefix + _SYMBOLS.get(kind, "")
-    suffix = {"ratio": "x", "rate": "/s"}.get(kind, f" {unit}" if unit else "")
+    suffix = {"ratio": "x", "rate": "/s", "per_joule": "/J"}.get(kind, f" {unit}" if unit else "")
     return Style(factor, 0 if kind == "bytes" and factor == 1 else decimals, suffix)
 
 
@@ -136,9 +137,15 @@ def number(num: Number, kind: str, words: Words, interval: bool = False, origin:
     if kind == "plain" and isinstance(num, Mapping) and num.get("unit"):
         style = Style(style.factor, style.decimals, f" {clean(num['unit'])}")
     ends = bounds_of(num) if interval else None
+    ends = None if ends and ends[0] == ends[1] else ends
     text = style.write(value)
     text += f" [{style.write(ends[0], suffix=False)}, {style.write(ends[1], suffix=False)}]" if ends else ""
-    return f"{text} ({words.name('how', how_of(num))})" if origin and how_of(num) not in FIRM else text
+    return text + weakness(num, words) if origin else text
+
+
+def weakness(num: Number, words: Words) -> str:
+    """(estimated) where a number was neither counted nor measured, else nothing."""
+    return "" if how_of(num) in FIRM else words("number.weak", how=words.name("how", how_of(num)))
 
 
 def at_most(value: float, kind: str) -> str:

@@ -8,13 +8,14 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from paredown.report.format import FIRM, clean, how_of, number, value_of
-from paredown.report.markup import Markup, escape, join, prose, recipe, tag
+from paredown.report.format import clean, number, value_of, weakness
+from paredown.report.markup import Markup, escape, join, prose, recipe, recorded, tag
 from paredown.report.outline import (
     LED_BY,
     Compared,
     at,
     compared,
+    efficiency_sentence,
     footnotes,
     headline,
     items,
@@ -32,6 +33,7 @@ from paredown.report.outline import (
 )
 from paredown.report.plot import drop_gauge, pareto_plot
 from paredown.report.tables import basis, comparison, findings, origins, tested, trials
+from paredown.report.why import headroom, layers_chart, steps_chart
 from paredown.report.words import Words, load
 
 _MARKS = {"pass": "✓", "fail": "✗", "inconclusive": "?", "infeasible": "✗", "unknown": "·"}
@@ -52,7 +54,7 @@ def render(result: Mapping[str, Any], language: str = "en") -> str:
     """
     words = load(language)
     name = clean(at(result, "name") or words("page.unnamed"))
-    parts = (_answer, _model, _comparison, _pareto, _findings, _tested, _trials, _origins, _basis)
+    parts = (_answer, _why, _model, _layers, _comparison, _pareto, _findings, _tested, _trials, _origins, _basis)
     body = join(
         tag(
             "header",
@@ -81,11 +83,19 @@ def _date(result: Mapping[str, Any]) -> Markup | None:
     return tag("time", clean(created)[:16].replace("T", " "), datetime=clean(created)) if created else None
 
 
-def section(title: str, *children: object, lede: str = "", name: str = "") -> Markup | None:
+def section(title: str, *children: object, lede: str | Markup = "", name: str = "") -> Markup | None:
     """A part of the page with its title; None when it would be empty."""
     shown = [child for child in children if child is not None]
     return (
-        tag("section", tag("h2", title), tag("p", prose(lede), class_="lede") if lede else None, *shown, id=name or None) if shown else None
+        tag(
+            "section",
+            tag("h2", title),
+            tag("p", lede if isinstance(lede, Markup) else prose(lede), class_="lede") if lede else None,
+            *shown,
+            id=name or None,
+        )
+        if shown
+        else None
     )
 
 
@@ -106,6 +116,7 @@ def _answer(result: Mapping[str, Any], words: Words) -> Markup:
         tag("h3", words("section.nearest_figures"), class_="before-figures") if kind != "pass" and subject(result) else None,
         _figures(result, words),
         _proof(result, words),
+        _facts(result, words),
         class_=f"answer {kind}",
     )
 
@@ -113,7 +124,7 @@ def _answer(result: Mapping[str, Any], words: Words) -> Markup:
 def _nearest(result: Mapping[str, Any], words: Words) -> Markup | None:
     binds, change = at(result, "nearest", "binds"), at(result, "nearest", "relaxation")
     lines = [words("nearest.binds", rule=clean(binds))] if binds else []
-    lines += [words("nearest.relaxation", change=clean(change).replace("->", "→"))] if change else []
+    lines += [words("nearest.relaxation", change=clean(change).rstrip(".").replace("->", "→"))] if change else []
     return tag("div", *(tag("p", prose(line)) for line in lines), class_="callout") if lines else None
 
 
@@ -147,13 +158,33 @@ def _proof(result: Mapping[str, Any], words: Words) -> Markup | None:
     num, cost = at(result, "search", "payback_inferences"), search_sentence(result, words)
     payback = payback_sentence(result, words)
     if payback and value_of(num) is not None:
-        count, after = number(num, "count", words), words("payback.until", unit=unit(result))
-        weak = f" ({words.name('how', how_of(num))})" if how_of(num) not in FIRM else ""
-        paid: Markup | None = tag("p", prose(count), " ", tag("small", after + weak), class_="paid")
+        count, after = number(num, "count", words), words("payback.until", unit=unit(result, words))
+        paid: Markup | None = tag("p", prose(count), " ", tag("small", after + weakness(num, words)), class_="paid")
     else:
         paid = tag("p", prose(payback)) if payback else None
     right = tag("div", tag("h3", words("section.cost")), paid, tag("p", prose(cost)) if cost else None) if paid or cost else None
     return tag("div", left, right, class_="proof") if left or right else None
+
+
+def _facts(result: Mapping[str, Any], words: Words) -> Markup | None:
+    """Compression rate, efficiency and the smallest machine, a sentence each."""
+    rate = at(subject(result), "compression_rate")
+    pairs = [
+        ("fact.compression", "" if value_of(rate) is None else words("fact.rate", rate=number(rate, "ratio", words))),
+        ("fact.efficiency", efficiency_sentence(result, words)),
+        ("fact.machine", headroom(result, words)),
+    ]
+    shown = [tag("div", tag("dt", words(key)), tag("dd", prose(text))) for key, text in pairs if text]
+    return tag("dl", *shown, class_="facts") if shown else None
+
+
+def _why(result: Mapping[str, Any], words: Words) -> Markup | None:
+    chart = steps_chart(result, words)
+    return section(words("section.why"), chart, lede=words("section.why_lede"), name="why")
+
+
+def _layers(result: Mapping[str, Any], words: Words) -> Markup | None:
+    return section(words("section.layers"), layers_chart(result, words), lede=words("section.layers_lede"), name="layers")
 
 
 def _model(result: Mapping[str, Any], words: Words) -> Markup | None:
@@ -161,7 +192,7 @@ def _model(result: Mapping[str, Any], words: Words) -> Markup | None:
     if not model:
         return None
     steps = [
-        tag("li", recipe(clean(step.get("text") or "")), tag("span", prose(clean(step["note"]))) if step.get("note") else None)
+        tag("li", recipe(clean(step.get("text") or "")), recorded(clean(step["note"])) if step.get("note") else None)
         for step in items(model, "steps")
         if isinstance(step, Mapping)
     ]
@@ -174,7 +205,7 @@ def _model(result: Mapping[str, Any], words: Words) -> Markup | None:
         tag("ol", *steps, end, class_="steps") if steps else None,
         tag("p", recipe(trial_title(model, words)), class_="whole"),
         tag("p", folder, class_="muted") if folder else None,
-        lede=clean(model.get("why") or ""),
+        lede=recorded(clean(model["why"])) if model.get("why") else "",
         name="recipe",
     )
 
@@ -183,7 +214,7 @@ def _comparison(result: Mapping[str, Any], words: Words) -> Markup | None:
     notes = [tag("p", tag("b", f"{names}: "), prose(note)) for names, note in footnotes(result, words)]
     found = table(subject(result), "ratios_as_found").get("cpu_time")
     if value_of(found) is not None:
-        saved = times(found, words, words.name("saved", "cpu_time").replace("{unit}", unit(result)))
+        saved = times(found, words, words.name("saved", "cpu_time").replace("{unit}", unit(result, words)))
         notes.append(tag("p", prose(words("model.as_found", saved=saved))))
     return section(
         words("section.numbers"),

@@ -53,3 +53,8 @@ def join(*children: object) -> Markup:
 def recipe(text: str) -> Markup:
     """A recipe in code type."""
     return tag("code", text, class_="recipe")
+
+
+def recorded(text: object) -> Markup:
+    """A sentence that the study wrote down, in the language in which it did."""
+    return tag("span", prose(" ".join(str(text).split())), lang="en")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paredown.core.quantity import quantities
-from paredown.report.format import FIRM, at_most, bounds_of, clean, duration, how_of, kind_of, number, short, value_of
+from paredown.report.format import at_most, bounds_of, clean, duration, kind_of, number, short, value_of, weakness
 from paredown.report.words import Words
 
 LED_BY = ("cpu_time", "energy", "latency_p50", "size", "peak_rss")
@@ -45,9 +45,9 @@ def subject(result: Mapping[str, Any]) -> Mapping[str, Any]:
     return table(result, "chosen") or table(result, "nearest")
 
 
-def unit(result: Mapping[str, Any]) -> str:
-    """The functional unit: inference, token, image."""
-    return clean(at(result, "unit") or "inference")
+def unit(result: Mapping[str, Any], words: Words) -> str:
+    """The functional unit in this language: inference, token, image."""
+    return words.name("unit", clean(at(result, "unit") or "inference"))
 
 
 def metric(result: Mapping[str, Any], words: Words) -> str:
@@ -90,7 +90,7 @@ def headline(result: Mapping[str, Any], words: Words) -> str:
     name = lead(result)
     if verdict(result) != "pass" or name is None:
         return words(f"headline.{verdict(result)}", policy=clean(at(result, "policy", "name") or words("policy.unnamed")))
-    said = times(subject(result)["ratios"][name], words, words.name("saved", name).replace("{unit}", unit(result)))
+    said = times(subject(result)["ratios"][name], words, words.name("saved", name).replace("{unit}", unit(result, words)))
     return said[:1].upper() + said[1:]
 
 
@@ -103,14 +103,15 @@ def quality_sentence(result: Mapping[str, Any], words: Words) -> str:
     kind = kind_of("quality", at(after, "unit"))
     sentence = words("quality.level", metric=metric(result, words), after=number(after, kind, words), before=number(before, kind, words))
     if value_of(drop.get("drop")) is None or value_of(drop.get("upper")) is None:
-        return sentence + " " + words("quality.no_drop")
+        return sentence + words("page.gap") + words("quality.no_drop")
     scale = "points" if drop.get("scale") == "points" else "share"
     sure = short(value_of(at(result, "policy", "confidence")) or 0.95, "share")
     said = words("quality.drop", drop=number(drop["drop"], scale, words), upper=at_most(drop["upper"], scale), confidence=sure)
     rows, flips = value_of(drop.get("n")), value_of(drop.get("flips"))
     if rows is None or flips is None:
-        return f"{sentence} {said}"
-    return f"{sentence} {said} " + words("quality.flips", rows=number(rows, "count", words), flips=number(flips, "share", words))
+        return words("page.gap").join([sentence, said])
+    changed = words("quality.flips", rows=number(rows, "count", words), flips=number(flips, "share", words))
+    return words("page.gap").join([sentence, said, changed])
 
 
 def search_sentence(result: Mapping[str, Any], words: Words) -> str:
@@ -124,7 +125,7 @@ def search_sentence(result: Mapping[str, Any], words: Words) -> str:
     energy, lost = number(search.get("energy_j"), "energy", words, origin=True), value_of(search.get("lost_wall_s"))
     said = "search.no_energy" if value_of(search.get("energy_j")) is None else "search.cost"
     sentence = words(said, trials=count + failures, wall=duration(value_of(search.get("wall_s")), words), energy=energy)
-    return sentence + (" " + words("search.lost", wall=duration(lost, words)) if lost else "")
+    return sentence + (words("page.gap") + words("search.lost", wall=duration(lost, words)) if lost else "")
 
 
 def payback_sentence(result: Mapping[str, Any], words: Words) -> str:
@@ -134,8 +135,19 @@ def payback_sentence(result: Mapping[str, Any], words: Words) -> str:
     num = at(result, "search", "payback_inferences")
     if value_of(num) is None:
         return words("payback.missing", reason=clean(at(num, "missing") or words("number.no_record")))
-    weak = f" ({words.name('how', how_of(num))})" if how_of(num) not in FIRM else ""
-    return words("payback.after", count=number(num, "count", words), unit=unit(result)) + weak + "."
+    return words("payback.after", count=number(num, "count", words), unit=unit(result, words), weak=weakness(num, words))
+
+
+def efficiency_sentence(result: Mapping[str, Any], words: Words) -> str:
+    """Quality per joule on both sides."""
+    after, before, gain = at(subject(result), "efficiency"), at(result, "baseline", "efficiency"), at(subject(result), "efficiency_ratio")
+    if value_of(after) is None:
+        return words("number.missing", reason=clean(at(after, "missing"))) if at(after, "missing") else ""
+    said = number(after, "per_joule", words, interval=True)
+    if value_of(before) is None or value_of(gain) is None:
+        return words("efficiency.alone", metric=metric(result, words), after=said)
+    holes = {"before": number(before, "per_joule", words), "gain": number(gain, "ratio", words, interval=True)}
+    return words("efficiency.gain", metric=metric(result, words), after=number(after, "per_joule", words, origin=True), **holes)
 
 
 @dataclass(frozen=True)

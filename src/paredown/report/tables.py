@@ -7,7 +7,7 @@ from typing import Any
 
 from paredown.core.quantity import quantities
 from paredown.report.format import at_most, clean, duration, kind_of, number, value_of
-from paredown.report.markup import Markup, prose, recipe, tag
+from paredown.report.markup import Markup, prose, recipe, recorded, tag
 from paredown.report.outline import (
     COMPARED,
     allowed,
@@ -18,7 +18,6 @@ from paredown.report.outline import (
     metric,
     quantity_name,
     rows_sentences,
-    rule_name,
     seen,
     subject,
     table,
@@ -89,8 +88,8 @@ def findings(result: Mapping[str, Any], words: Words) -> Markup | None:
     for finding in found:
         waived = tag("em", " ", words("finding.waived", reason=clean(finding["waived"]))) if finding.get("waived") else None
         refs = [clean(ref) for ref in items(finding, "refs")]
-        reason = tag("span", prose(clean(finding.get("reason") or "")), waived, tag("small", f" {', '.join(refs)}") if refs else None)
-        name = tag("span", tag("b", rule_name(finding)))
+        reason = tag("span", recorded(clean(finding.get("reason") or "")), waived, tag("small", f" {', '.join(refs)}") if refs else None)
+        name = _rule(finding, words)
         cells = [
             outcome_mark(clean(finding.get("outcome") or "unknown"), words),
             name,
@@ -98,6 +97,14 @@ def findings(result: Mapping[str, Any], words: Words) -> Markup | None:
         ]
         rows.append(line(heads, [*cells, seen(finding, words) or "–", allowed(finding) or "–", reason]))
     return grid(heads, rows, words("section.findings"))
+
+
+def _rule(finding: Mapping[str, Any], words: Words) -> Markup:
+    """The quantity's name where the rule is called after one, with its id and group."""
+    rule, group = clean(finding.get("rule") or "?"), finding.get("group")
+    known = rule in quantities()
+    told = tag("b", quantity_name(rule, words) if known else rule)
+    return tag("span", told, tag("small", clean(group)) if group else None)
 
 
 def tested(result: Mapping[str, Any], words: Words) -> Markup | None:
@@ -110,7 +117,7 @@ def tested(result: Mapping[str, Any], words: Words) -> Markup | None:
             "li",
             outcome_mark(clean(one.get("outcome") or "unknown"), words),
             recipe(trial_title(one, words)),
-            tag("span", prose(clean(one.get("reason") or ""))),
+            recorded(clean(one.get("reason") or "")),
         )
         for one in found
     ]
@@ -134,12 +141,12 @@ def _trial(
     kind = "failed" if trial.get("state") == "failed" else role(trial, result)
     number_cell = clean(trial.get("id") if trial.get("id") is not None else "–")
     chip = tag("span", words(f"plot.{kind}"), class_=f"chip {kind}") if kind not in ("other", "failed") else None
-    why = tag("small", chip, prose(clean(trial.get("why") or ""))) if chip or trial.get("why") else None
-    notes = tag("ul", *(tag("li", prose(clean(note))) for note in items(trial, "notes"))) if items(trial, "notes") else None
+    why = tag("small", chip, recorded(clean(trial.get("why") or ""))) if chip or trial.get("why") else None
+    notes = tag("ul", *(tag("li", recorded(clean(note))) for note in items(trial, "notes"))) if items(trial, "notes") else None
     head, spent = [recipe(trial_title(trial, words)), why], _spent(trial, words)
     named = {"id": f"trial-{number_cell}", "class_": kind}
     if kind == "failed":
-        reason = prose(clean(trial.get("reason") or words("trial.no_reason")))
+        reason = recorded(clean(trial["reason"])) if trial.get("reason") else words("trial.no_reason")
         told = tag("div", *head, tag("small", outcome_mark("fail", words), ": ", reason, class_="failed"), notes)
         cells = [
             tag("td", number_cell, class_="num"),
@@ -175,7 +182,7 @@ def origins(result: Mapping[str, Any], words: Words) -> Markup | None:
     rows = []
     for name in dict.fromkeys([*(name for name in COMPARED if name in readings), *readings]):
         num = readings[name]
-        meaning = words.entries.get(f"meaning.{name}", quantities()[name].meaning if name in quantities() else "")
+        meaning = words.entries.get(f"meaning.{name}", "")
         label = tag("div", tag("b", quantity_name(name, words)), tag("small", meaning) if meaning else None)
         source = tag("small", prose(clean(at(num, "source")))) if at(num, "source") else None
         how = tag("div", words.name("how", clean(at(num, "how") or words("number.no_record"))), source)

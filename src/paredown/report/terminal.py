@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from paredown.report.format import clean, kind_of, number, value_of
 from paredown.report.outline import (
+    LED_BY,
     allowed,
     at,
     compared,
+    efficiency_sentence,
     footnotes,
     headline,
     host_sentence,
     items,
+    lead,
     payback_sentence,
     quality_sentence,
+    quantity_name,
     rows_sentences,
     rule_name,
     search_sentence,
@@ -27,6 +31,7 @@ from paredown.report.outline import (
     unit,
     verdict,
 )
+from paredown.report.why import bars, headroom
 from paredown.report.words import Words, load
 
 if TYPE_CHECKING:
@@ -40,7 +45,7 @@ _STYLES = {"pass": "bold cyan", "fail": "bold red", "inconclusive": "bold yellow
 
 
 def show(result: Mapping[str, Any], console: Console, language: str = "en") -> None:
-    """Print a result: verdict, recipe, ratios, quality and cost; then findings, trials, rows and notes.
+    """Print a result: verdict, quality, cost and recipe; why it costs less; the ratios; then findings, trials, rows and notes.
 
     Args:
         result: The content of result.json; any field may be absent.
@@ -51,7 +56,7 @@ def show(result: Mapping[str, Any], console: Console, language: str = "en") -> N
         UnknownName: There is no such language.
     """
     words = load(language)
-    for part in (_answer, _numbers, _findings, _tested, _trials, _basis):
+    for part in (_answer, _why, _numbers, _findings, _tested, _trials, _basis):
         for line in part(result, words, console.width):
             console.print(line, soft_wrap=False)
 
@@ -69,8 +74,10 @@ def _answer(result: Mapping[str, Any], words: Words, width: int) -> Iterable[Ren
     if at(result, "nearest", "binds"):
         yield Text(words("nearest.binds", rule=clean(at(result, "nearest", "binds"))))
     if at(result, "nearest", "relaxation"):
-        yield Text(words("nearest.relaxation", change=clean(at(result, "nearest", "relaxation")).replace("->", "→")))
-    for sentence in (quality_sentence(result, words), payback_sentence(result, words), search_sentence(result, words)):
+        yield Text(words("nearest.relaxation", change=clean(at(result, "nearest", "relaxation")).rstrip(".").replace("->", "→")))
+    sentences = [_others(result, words), quality_sentence(result, words), efficiency_sentence(result, words)]
+    sentences += [payback_sentence(result, words), search_sentence(result, words), headroom(result, words)]
+    for sentence in sentences:
         if sentence:
             yield Text(f"· {sentence}")
     if not model:
@@ -82,6 +89,25 @@ def _answer(result: Mapping[str, Any], words: Words, width: int) -> Iterable[Ren
         yield Padding(Text(clean(model["why"])), (0, 0, 0, 2), expand=False)
     if model.get("artifact"):
         yield Padding(Text(words("model.folder", folder=clean(model["artifact"])), style="dim"), (0, 0, 0, 2), expand=False)
+
+
+def _others(result: Mapping[str, Any], words: Words) -> str:
+    """The ratios that do not lead, in a line."""
+    ratios = table(subject(result), "ratios")
+    names = [name for name in LED_BY if name != lead(result) and value_of(ratios.get(name)) is not None]
+    return " · ".join(f"{quantity_name(name, words)} {number(ratios[name], 'ratio', words, origin=True)}" for name in names)
+
+
+def _why(result: Mapping[str, Any], words: Words, width: int) -> Iterable[RenderableType]:
+    found = bars(result, words)
+    if not found:
+        return
+    yield ""
+    columns = [("column.step", "left"), ("column.recipe", "left"), ("column.ratio_short", "right")]
+    grid = _grid(words, "section.why", columns)
+    for bar in found:
+        _row(grid, bar.label, bar.text, f"{bar.factor} {bar.interval}".strip(), style="bold" if bar.kind == "whole" else "")
+    yield grid
 
 
 def _grid(words: Words, title: str, columns: Iterable[tuple[str, str]]) -> Table:
@@ -131,7 +157,9 @@ def _numbers(result: Mapping[str, Any], words: Words, width: int) -> Iterable[Re
         yield _dim(f"{names}: {note}")
     found = table(model, "ratios_as_found").get("cpu_time")
     if value_of(found) is not None:
-        yield _dim(words("model.as_found", saved=times(found, words, words.name("saved", "cpu_time").replace("{unit}", unit(result)))))
+        yield _dim(
+            words("model.as_found", saved=times(found, words, words.name("saved", "cpu_time").replace("{unit}", unit(result, words))))
+        )
 
 
 def _dim(text: str) -> RenderableType:

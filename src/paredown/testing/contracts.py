@@ -181,7 +181,21 @@ def check_runtime(cls: type[Runtime], folder: Path) -> str | None:
             np.testing.assert_allclose(next(iter(answers.values())), tiny.logits(feed), rtol=1e-4, atol=1e-5)
     finally:
         session.close()
+    _check_profile(name, unit, out, facts["file"])
     return None
+
+
+def _check_profile(name: str, unit: Runtime, out: Path, file: str) -> None:
+    """Where the time goes is Missing with a reason, or nodes with times; and no file is left."""
+    before = digests.of_folder(out)
+    found = unit.profile(out, file, {"threads": 1, "device": "cpu"}, [tiny.encode(tiny.rows(1).inputs)], 0.01)
+    if isinstance(found, Missing):
+        _sentence(found.reason, f"{name}.profile")
+        return
+    _hold(len(found) > 0, f"{name}.profile gives no node; an engine that cannot say gives Missing.")
+    _hold(len({node.name for node in found}) == len(found), f"{name}.profile gives a node twice.")
+    _hold(all(node.op and math.isfinite(node.wall_s) and node.wall_s >= 0 for node in found), f"{name}.profile: a node has no op or time.")
+    _hold(digests.of_folder(out) == before, f"{name}.profile left a file in the folder.")
 
 
 def check_meter(unit: Meter, window: Window | None = None) -> str | None:
