@@ -51,4 +51,4 @@ def _saved(result: Mapping[str, Any]) -> list[str]:
     """The ratios that are known, in words."""
     words, found = load(), table(subject(result), "ratios")
     known = [name for name in SHOWN if value_of(found.get(name)) is not None]
-    return [times(found[name], words, words.name("saved", name).replace("{unit}", unit(result))) for name in known]
+    return [times(found[name], words, words.name("saved", name).replace("{unit}", unit(result, words))) for name in known]
