@@ -33,9 +33,7 @@ def test_a_range_for_minutes_memory_and_joules_and_no_trace(tmp_path: Path, scra
         assert 0 < low <= high, name
     assert found["rehearsed"]["parameters"] == 8 * 1024 + 1024 * 1024 + 1024 * 3
     assert found["memory_b"][0] > 1e7
-    assert re.match(
-        r"estimated: [\d.]+ to [\d.]+ min, [\d. to]+ GB of memory, [\d.]+ to [\d.]+ kJ, for \\d+ to \\d+ trials;", found["text"]
-    )
+    assert re.match(r"estimated: [\d.]+ to [\d.]+ min, [\d. to]+ GB of memory, [\d.]+ to [\d.]+ kJ, for \d+ to \d+ trials;", found["text"])
     assert "ms per answer of the model as given, timed here on 64 rows." in found["text"]
     assert sorted(path.name for path in tmp_path.iterdir()) == before
     assert list(scratch.iterdir()) == []

@@ -19,7 +19,6 @@ import paredown
 from paredown.core.errors import BadData, BadModel, OtherJob, UsageError
 from paredown.core.rows import Rows
 from paredown.pipeline import given, shrink, standalone
-from paredown.pipeline.entry import entry_of
 from tiny_study import tiny_rows
 
 HERE = Path(__file__).parents[1]
@@ -28,6 +27,7 @@ import sys
 sys.path.insert(0, {str(HERE)!r})
 import pytest
 from pathlib import Path
+from paredown.ground import registry
 from tiny_study import shorten, tiny_rows
 shorten(pytest.MonkeyPatch(), Path("state").resolve())
 X, y = tiny_rows(900, 0)
@@ -53,7 +53,7 @@ CALL = """
 result = paredown.shrink(
     Net().train(), test=(X, y), runtimes=["onnxruntime"], folder="study",
     policy={"minimize": "size", "rules": [{"quality": {"drop": "5 %"}}]},
-    job={"search": {"exclude": ["distill", "prune_channels", "recover", "cascade", "quantize_static"]}},
+    job={"search": {"exclude": [name for name in registry.names("techniques") if name != "quantize_dynamic"]}},
 )
 """
 SAY = """
@@ -342,44 +342,6 @@ def test_labels_in_the_order_of_the_outputs_and_classes_that_do_not_occur() -> N
     numbers = Rows(inputs=X[:2], labels=np.array([0, 1]), names=("0", "3"))
     found = given.with_names({"test": numbers}, None, 5)["test"]
     assert (found.names, found.labels.tolist()) == (("0", "1", "2", "3", "4"), [0, 3])
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("model.pkl", r"model\.pkl is a pickle; reading it could run any code"),
-        ("model.joblib", r"is a pickle(.|\n)*skl2onnx"),
-        ("weights.pt", r"holds weights, not the code that uses them(.|\n)*--build pkg\.mod:build"),
-        ("none.safetensors", r"none\.safetensors does not exist"),
-        ("none.onnx", r"none\.onnx does not exist"),
-        ("folder", r"folder has no config\.json, so it is no Hugging Face model; it has nothing"),
-        ("table.csv", r"ends in \.csv; models are"),
-        ("digits-cn", r"no model 'digits-cn'\. Did you mean 'digits-cnn'"),
-    ],
-)
-def test_a_path_that_is_no_model_is_refused(tmp_path: Path, name: str, message: str) -> None:
-    for file in ("model.pkl", "model.joblib", "weights.pt", "table.csv"):
-        (tmp_path / file).touch()
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(UsageError, match=message):
-        entry_of(name, tmp_path)
-
-
-def test_a_path_that_is_a_model(tmp_path: Path) -> None:
-    for file in ("weights.pt", "m.onnx"):
-        (tmp_path / file).touch()
-    (tmp_path / "bert").mkdir()
-    (tmp_path / "bert" / "config.json").write_text("{}")
-    assert entry_of("m.onnx", tmp_path) == {"onnx": "m.onnx"}
-    assert entry_of("bert", tmp_path) == {"huggingface": "bert"}
-    assert entry_of("org/bert", tmp_path) == {"huggingface": "org/bert"}
-    assert entry_of("my.mod:build", tmp_path) == {"python": "my.mod:build"}
-    assert entry_of("weights.pt", tmp_path, "my.mod:build") == {"python": "my.mod:build", "weights": "weights.pt"}
-    assert entry_of("mlp", tmp_path) == {"builtin": "mlp"}
-    with pytest.raises(BadModel, match=r"m\.onnx needs no function that builds it"):
-        entry_of("m.onnx", tmp_path, "my.mod:build")
-    with pytest.raises(BadModel, match=r"`--build` is 'build'"):
-        entry_of("weights.pt", tmp_path, "build")
 
 
 def test_a_function_by_name_is_called_by_the_user(tmp_path: Path) -> None:

@@ -226,8 +226,8 @@ def _unscaled(task: str, parts: Mapping[str, Rows], options: dict[str, Any]) -> 
     """Options of the encoder for a model in memory: numbers of a table stay as they are, and what is no number is not encoded unasked."""
     if task == "text-classification":
         raise BadData(
-            "X is texts; a torch module takes numbers.\n  Save the model with its tokenizer by `save_pretrained` and give the folder, or "
-            "give `tokenizer=` beside a transformers model."
+            "X is texts; a torch module takes numbers.\n  Give `tokenizer=` beside a transformers "
+            "model, or the folder where both were saved by `save_pretrained`."
         )
     if task != "tabular-classification":
         return options
