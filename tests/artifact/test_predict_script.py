@@ -17,6 +17,7 @@ import pytest
 
 from paredown.artifact.load import load
 from paredown.artifact.predict_main import main, read_inputs
+from paredown.core.errors import BadData
 from paredown.testing import tiny
 from watched import watched
 
@@ -97,14 +98,30 @@ def test_wrong_usage_is_said_without_a_traceback(packed: Any, tmp_path: Path) ->
 
 
 def test_files_are_read_by_their_ending(tmp_path: Path) -> None:
-    from PIL import Image
-
     picture = np.arange(36, dtype=np.uint8).reshape(6, 6)
-    Image.fromarray(picture).save(tmp_path / "a.png")
     np.savez(tmp_path / "b.npz", other=np.zeros(1), X=picture)
     np.savez(tmp_path / "c.npz", pixels=picture)
-    for name in ("a.png", "b.npz", "c.npz"):
+    for name in ("b.npz", "c.npz"):
         np.testing.assert_array_equal(read_inputs(tmp_path / name), picture)
+
+
+def test_an_image_file_is_answered_like_its_pixels(packed: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    picture = np.arange(36, dtype=np.uint8).reshape(6, 6) * 7
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    with load(packed.single) as model:
+        expected = model.predict(picture)
+        assert model.predict(str(tmp_path / "a.png")) == model.predict([tmp_path / "a.png"]) == expected
+    assert alone(packed.single, tmp_path, "a.png").stdout.splitlines() == expected
+    for image, text in (
+        (Image.fromarray(picture[:5]), "is 5 x 6 pixels; the model takes 6 x 6. Resize it first."),
+        (Image.fromarray(picture).convert("RGB"), "has mode RGB; the model takes L. Convert it first."),
+    ):
+        image.save(tmp_path / "a.png")
+        assert f"a.png: image 0 {text}" in alone(packed.single, tmp_path, "a.png").stderr
+        with load(packed.single) as model, pytest.raises(BadData, match=re.escape(f"a.png {text}")):
+            model.predict([tmp_path / "a.png"])
 
 
 @pytest.mark.parametrize(
@@ -115,7 +132,7 @@ def test_files_are_read_by_their_ending(tmp_path: Path) -> None:
         ("a.json", b"{", "cannot be read"),
         ("a.csv", b"age,job\n", "it holds no row below a header"),
         ("a.xls", b"x", r"its ending '\.xls' is not one of"),
-        ("a.png", b"no picture", "cannot be read"),
+        ("a.png", b"no picture", r"image 0 cannot be opened as an image \(UnidentifiedImageError\)"),
     ],
 )
 def test_files_that_cannot_be_read_are_refused(

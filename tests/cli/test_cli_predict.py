@@ -58,7 +58,7 @@ BAD = {
     "words.json": (b"{", "cannot be read: Expecting"),
     "latin.csv": (b"a,b\n\xff,1\n", "'utf-8' codec"),
     "empty.tsv": (b"a\tb\n", "it holds no row below a header"),
-    "noise.png": (b"\x00\x01", "cannot identify image file"),
+    "noise.png": (b"\x00\x01", r"the inputs have shape \(1,\); one row is \(8,\)"),
     "rows.xlsx": (b"PK", r"its ending '\.xlsx' is not one of \.npy"),
     "flat.json": (b"[1, 2]", r"the inputs have shape \(2,\); one row is \(8,\)"),
 }

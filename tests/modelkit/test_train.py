@@ -81,6 +81,44 @@ def test_a_shift_is_a_window_of_the_padded_image(shape: tuple[int, ...], reach: 
     assert len(seen) > 0.6 * (2 * reach + 1) ** 2
 
 
+@pytest.mark.parametrize(("shape", "across"), [((200, 3, 4, 5), 3), ((200, 9, 7, 3), 2)])
+def test_about_half_of_the_images_are_mirrored_and_the_others_stay(shape: tuple[int, ...], across: int) -> None:
+    images = torch.rand(shape, generator=draw())
+    flipped = augment.flip(images, draw(1))
+    mirrored = np.flip(images.numpy(), across)
+    same = [np.array_equal(new, old) for new, old in zip(flipped.numpy(), images.numpy())]
+    turned = [np.array_equal(new, other) for new, other in zip(flipped.numpy(), mirrored)]
+    assert all(one != other for one, other in zip(same, turned))
+    assert 70 < sum(turned) < 130
+
+
+def test_only_images_are_mirrored() -> None:
+    images, table = torch.rand(8, 1, 6, 6), torch.rand(8, 4)
+    changed = augment.mirrored((images, table), draw())
+    assert not torch.equal(changed[0], images)
+    assert torch.equal(changed[1], table)
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_a_network_sees_mirrored_images_only_where_training_says_so(flip: bool) -> None:
+    class Looks(torch.nn.Module):
+        """Remembers whether light ever came from the right."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.head, self.right = torch.nn.Linear(36, 3), False
+
+        def forward(self, images: Tensor) -> Tensor:
+            self.right |= bool(images[..., 3:].any())
+            return self.head(images.flatten(1))
+
+    lamps = np.zeros((32, 1, 6, 6), np.float32)
+    lamps[..., :2] = 1
+    module = Looks()
+    fit(module, {"input": lamps}, np.zeros(32, int), Training(epochs=1, augment=False, flip=flip), loss="cross_entropy", seed=0)
+    assert module.right == flip
+
+
 def test_a_mix_lies_between_its_two_rows() -> None:
     inputs = torch.rand(30, 5, generator=draw())
     mixed = augment.mix(inputs, draw(1))
@@ -120,6 +158,7 @@ def test_training_is_repeatable_and_leaves_no_trace() -> None:
     for module, seed in zip(modules, (5, 5, 6)):
         fit(module, FEED, ROWS.labels, how, loss="cross_entropy", seed=seed)
         assert not module.training
+        assert all(item.is_contiguous() for item in module.parameters())
     assert digest(modules[0]) == digest(modules[1]) != digest(modules[2])
     assert torch.equal(torch.random.get_rng_state(), state)
     assert torch.get_num_threads() == threads

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from paredown.tasks import feed, tokens
+from paredown.tasks import feed, pictures, tokens
 
 
 def image(**changes):
@@ -183,10 +183,12 @@ def test_wrong_outputs_are_refused_with_what_was_found():
 
 
 def test_the_modules_stand_alone():
-    source = "".join(Path(module.__file__).read_text("utf-8") for module in (tokens, feed))
+    source = "".join(Path(module.__file__).read_text("utf-8") for module in (tokens, pictures, feed))
     imports = re.findall(r"^\s*(?:from|import) ([\w.]+)", source, re.M)
-    assert set(imports) == {"collections.abc", "pathlib", "typing", "numpy", "tokenizers", "paredown.tasks.tokens"}
-    source = source.replace("from paredown.tasks.tokens import make_text_encoder", "")
+    lazy = {"tokenizers", "PIL", "io", "warnings"}
+    assert set(imports) == {"collections.abc", "pathlib", "typing", "numpy", "paredown.tasks.tokens", "paredown.tasks.pictures", *lazy}
+    assert not set(re.findall(r"^(?:from|import) ([\w.]+)", source, re.M)) & lazy
+    source = "\n".join(line for line in source.splitlines() if not line.startswith("from paredown."))
     space: dict = {}
     exec(compile(source, "predict.py", "exec"), space)
     assert space["make_encoder"](image())(np.zeros((2, 3)))["input"].shape == (1, 1, 2, 3)

@@ -1,8 +1,10 @@
+import io
 import json
 import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
@@ -74,6 +76,11 @@ def test_options_are_taken_as_given():
         ({"mean": [1, 2]}, "mean has 2 numbers; the images have 3 channels"),
         ({"std": [1, 0, 1]}, "std is [1.0, 0.0, 1.0]"),
         ({"std": float("nan")}, "std is nan"),
+        ({"crop": 3}, "there is no resize, which crop and resample go with"),
+        ({"resize": 0}, "resize is 0.\n  Give a whole number of pixels from 1 to 4096, or [height, width]."),
+        ({"resize": [4]}, "resize is [4]"),
+        ({"resize": "big"}, "resize is 'big'"),
+        ({"resize": 4, "crop": [4, 5000]}, "crop is [4, 5000]"),
     ],
 )
 def test_wrong_options_are_refused(options, text):
@@ -86,6 +93,62 @@ def test_unknown_options_are_refused_with_the_nearest():
         TASK.encoder(rows(pixels(2, 4, 4)), {"scala": 1})
     with pytest.raises(UnknownName, match=re.escape("no layout 'nwch'.")):
         TASK.encoder(rows(pixels(2, 4, 4)), {"layout": "nwch"})
+    with pytest.raises(UnknownName, match=re.escape("no mode 'RBG'. Did you mean 'RGB'?")):
+        TASK.encoder(rows(pixels(2, 4, 4)), {"mode": "RBG"})
+    with pytest.raises(UnknownName, match=re.escape("no resample 'cubic'. Did you mean 'bicubic'?")):
+        TASK.encoder(rows(pixels(2, 4, 4)), {"resize": 3, "resample": "cubic"})
+
+
+def files(*sizes, mode="RGB"):
+    found = np.empty(len(sizes), object)
+    for at, size in enumerate(sizes):
+        file = io.BytesIO()
+        Image.fromarray(pixels(*size, 3)).convert(mode).save(file, "PNG")
+        found[at] = file.getvalue()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "expected"),
+    [
+        (files((9, 7), (4, 6)), {"resize": 8}, {"shape": [8, 8, 3], "mode": "RGB", "resize": 8, "resample": "bilinear"}),
+        (files((9, 7)), {"resize": [6, 8], "mode": "L"}, {"shape": [6, 8], "mode": "L", "resize": [6, 8], "resample": "bilinear"}),
+        (pixels(2, 5, 5), {"resize": 6, "crop": 4}, {"shape": [4, 4], "mode": "L", "resize": 6, "resample": "bilinear"}),
+        (pixels(2, 5, 5, 4), {"resize": 6}, {"shape": [6, 6, 3], "mode": "RGB", "resize": 6, "resample": "bilinear"}),
+        (pixels(2, 5, 5), {"mode": "RGB"}, {"shape": [5, 5, 3], "mode": "RGB"}),
+        (pixels(2, 5, 5, 3), {"mode": "L"}, {"shape": [5, 5], "mode": "L"}),
+    ],
+)
+def test_images_are_converted_and_resized_where_the_job_says_so(images, options, expected):
+    given = rows(images)
+    TASK.check(given)
+    spec = TASK.encoder(given, options)
+    assert {key: spec[key] for key in ("shape", "mode", "resize", "resample") if key in spec} == expected
+    assert spec["scale"] == 1 / 255
+    probe = TASK.probe(spec, 0)
+    encode = feed.make_encoder(spec)
+    assert encode(probe)["input"].shape == (4, *feed.feed_shape(spec)) == encode(probe.tolist())["input"].shape
+    assert encode(images)["input"].shape == (len(images), *feed.feed_shape(spec))
+
+
+def test_statistics_of_train_are_those_of_the_resized_images():
+    images = files(*[(9, 7 + at) for at in range(30)])
+    spec = TASK.encoder(rows(images), {"resize": 8, "mean": "train", "std": "train"})
+    out = feed.make_encoder(spec)(images)["input"]
+    np.testing.assert_allclose(out.mean(axis=(0, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(out.std(axis=(0, 2, 3)), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("images", "text"),
+    [
+        (np.zeros((2, 4, 4), np.float32), "the images are float32 with 1 channel.\n  Only 8-bit"),
+        (pixels(2, 4, 4, 2), "uint8 with 2 channels"),
+    ],
+)
+def test_only_8_bit_pixels_are_resized(images, text):
+    with pytest.raises(BadData, match=re.escape(text)):
+        TASK.encoder(rows(images), {"resize": 8})
 
 
 def broken(value):

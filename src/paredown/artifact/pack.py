@@ -12,6 +12,7 @@ from typing import Any
 
 from paredown.artifact.load import MANIFEST, PROBE, open_program, read_manifest
 from paredown.core.candidate import Candidate
+from paredown.core.errors import BadData
 from paredown.core.technique import Store
 from paredown.ground import digests, registry
 
@@ -129,7 +130,10 @@ def _finish(label: Label, program: Mapping[str, Any], graphs: list[dict[str, Any
     (folder / "predict.py").write_text(_script(), "utf-8")
     (folder / "README.md").write_text(_readme(manifest), "utf-8")
     with open_program(manifest, folder) as model:
-        answers = model.predict_proba(probe)
+        try:
+            answers = model.predict_proba(probe)
+        except BadData as error:
+            raise BadData(f"asked made-up inputs, as a check: {error}") from error
     inputs = probe.tolist() if hasattr(probe, "tolist") else probe
     (folder / PROBE).write_text(json.dumps({"inputs": inputs, "outputs": answers.tolist()}), "utf-8")
     manifest["probe"] = {"file": PROBE, "tolerance": _TOLERANCE}
@@ -141,11 +145,16 @@ def _write(manifest: Mapping[str, Any], folder: Path) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1), "utf-8")
 
 
+def _encoder_packages(encode: Mapping[str, Any]) -> list[str]:
+    """What the encoder imports besides numpy, whatever the raw inputs are."""
+    return ["tokenizers"] if encode["kind"] == "text" else ["pillow"] if "resize" in encode else []
+
+
 def _requires(graphs: Sequence[Mapping[str, Any]], encode: Mapping[str, Any]) -> dict[str, Any]:
     versions = {graph["runtime"]: graph["runtime_version"].partition("+")[0] for graph in graphs}
     engines = {name: registry.get("runtimes", name) for name in versions}
     extras = ",".join(sorted({engine.extra for engine in engines.values() if engine.extra}))
-    packages = ["numpy", *(f"{name}>={metadata.version(name)}" for name in ("tokenizers",) if encode["kind"] == "text")]
+    packages = ["numpy", *(f"{name}>={metadata.version(name)}" for name in _encoder_packages(encode))]
     packages += [f"{engine.package}>={versions[name]}" for name, engine in engines.items()]
     return {"install": f"paredown[{extras}]" if extras else "paredown", "packages": packages}
 
@@ -154,6 +163,7 @@ def _script() -> str:
     """`predict.py`: the sources that answer here, one after the other, without imports from paredown."""
     parts = [
         resources.files("paredown.tasks").joinpath("tokens.py").read_text("utf-8"),
+        resources.files("paredown.tasks").joinpath("pictures.py").read_text("utf-8"),
         resources.files("paredown.tasks").joinpath("feed.py").read_text("utf-8"),
         resources.files("paredown.artifact").joinpath("programs.py").read_text("utf-8"),
         resources.files("paredown.artifact").joinpath("predict_main.py").read_text("utf-8"),

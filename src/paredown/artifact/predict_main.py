@@ -14,12 +14,13 @@ from paredown.artifact.programs import make_program
 
 USAGE = """usage: python predict.py INPUT [--proba]
 
-INPUT: .npy or .npz with an array (N, ...); .csv or .tsv with a header; .txt with one text per line; .png or .jpg (needs pillow); .json with
-a list of rows.
+INPUT: .npy or .npz with an array (N, ...); .csv or .tsv with a header; .txt with one text per line; an image as .png or .jpg (needs
+pillow); .json with a list of rows.
 Prints one answer per line; with --proba the probabilities of all classes.
 """
 
 
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 BAD_FILE = (ValueError, OSError, EOFError, LookupError, csv.Error, zipfile.BadZipFile)
 """What reading a damaged or wrong file can raise."""
 
@@ -73,11 +74,9 @@ def read_inputs(path: Path) -> Any:
         return [line for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
     if kind == ".json":
         return json.loads(path.read_text("utf-8"))
-    if kind in (".png", ".jpg", ".jpeg"):
-        from PIL import Image
-
-        return np.asarray(Image.open(path))
-    raise ValueError(f"its ending {path.suffix!r} is not one of .npy, .npz, .csv, .tsv, .txt, .json, .png, .jpg.")
+    if kind in PICTURES:
+        return [path.read_bytes()]
+    raise ValueError(f"its ending {path.suffix!r} is not one of .npy, .npz, .csv, .tsv, .txt, .json, {', '.join(PICTURES)}.")
 
 
 def _array(path: Path) -> Any:

@@ -38,7 +38,8 @@ class DatasetReader(ABC):
         Args:
             source: As written in the job; shown in messages.
             folder: Where relative paths and modules start.
-            columns: The job's entries that name columns, see `DataSpec.columns`; `label: None` reads no labels.
+            columns: The job's entries that name columns, see `DataSpec.columns`; `label: None` reads no labels. `preprocess` is there
+                too, for readers of files that the task changes.
             labels: Class names in the model's order; empty takes the names from the data.
 
         Returns:

@@ -15,7 +15,7 @@ class Rows:
 
     Args:
         inputs: An array (N, ...), one item per row, for images and feature vectors; an object array of str, (N,) or (N, 2) for pairs, for
-            texts; or a mapping column -> array (N,) for tables.
+            texts; an object array (N,) of bytes for the files of images of any size; or a mapping column -> array (N,) for tables.
         labels: Array (N,) of class indices into `names`, int64; None for unlabeled rows.
         names: The class names in index order.
         groups: Column -> array (N,) of strings; never given to a model.
@@ -55,7 +55,8 @@ class Rows:
             lines = zip(*(self.inputs[key].tolist() for key in keys))
             return [hashlib.sha256(repr(line).encode()).hexdigest() for line in lines]
         if self.inputs.dtype.kind in "OU":
-            return [hashlib.sha256(json.dumps(item).encode()).hexdigest() for item in self.inputs.tolist()]
+            items = self.inputs.tolist()
+            return [hashlib.sha256(item if isinstance(item, bytes) else json.dumps(item).encode()).hexdigest() for item in items]
         return [hashlib.sha256(item.tobytes()).hexdigest() for item in self.inputs]
 
     def digest(self) -> str:

@@ -17,23 +17,30 @@ from paredown.core.rows import Rows
 def _packed(name: str, array: Any) -> dict[str, Any]:
     """The arrays that hold one array: itself, or for words their UTF-8 bytes one after the other, where each ends, and the shape.
 
-    Absent cells become empty words. Text of a fixed width would take the memory of the longest word in every row.
+    Absent cells become empty words. Text of a fixed width would take the memory of the longest word in every row. Files are bytes already.
     """
     if array.dtype.kind not in "OU":
         return {name: array}
-    cells = ["" if item is None or item != item else str(item) for item in array.reshape(-1).tolist()]
-    words = [cell.encode("utf-8", "surrogatepass") for cell in cells]
-    ends = np.cumsum([len(word) for word in words], dtype=np.int64)
-    return {f"{name}/bytes": np.frombuffer(b"".join(words), np.uint8), f"{name}/ends": ends, f"{name}/shape": np.array(array.shape)}
+    cells = array.reshape(-1).tolist()
+    kind = "files" if cells and all(isinstance(cell, bytes) for cell in cells) else "bytes"
+    parts = cells if kind == "files" else [_word(cell).encode("utf-8", "surrogatepass") for cell in cells]
+    ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
+    return {f"{name}/{kind}": np.frombuffer(b"".join(parts), np.uint8), f"{name}/ends": ends, f"{name}/shape": np.array(array.shape)}
+
+
+def _word(cell: Any) -> str:
+    return "" if cell is None or cell != cell else str(cell)
 
 
 def _unpacked(file: Any, name: str) -> Any:
-    """The inverse of `_packed`; words come back as an array of objects."""
+    """The inverse of `_packed`; words and files come back as an array of objects."""
     if name in file.files:
         return file[name]
-    text, ends = file[f"{name}/bytes"].tobytes(), file[f"{name}/ends"].tolist()
+    whole = f"{name}/files" in file.files
+    data, ends = file[f"{name}/files" if whole else f"{name}/bytes"].tobytes(), file[f"{name}/ends"].tolist()
+    parts = [data[start:end] for start, end in zip([0, *ends], ends)]
     cells = np.empty(len(ends), object)
-    cells[:] = [text[start:end].decode("utf-8", "surrogatepass") for start, end in zip([0, *ends], ends)]
+    cells[:] = parts if whole else [part.decode("utf-8", "surrogatepass") for part in parts]
     return cells.reshape(file[f"{name}/shape"])
 
 
@@ -41,7 +48,7 @@ def write_rows(rows: Rows, path: Path) -> None:
     """Write rows as one .npz file.
 
     Args:
-        rows: Arrays or columns; words may be of any length.
+        rows: Arrays or columns; words, and files as bytes, may be of any length.
         path: The file; its folder must exist.
     """
     arrays: dict[str, Any] = {}

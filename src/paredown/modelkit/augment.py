@@ -26,6 +26,18 @@ def shift(images: Tensor, generator: torch.Generator, share: float = 0.125) -> T
     return padded[torch.arange(count).view(-1, 1, 1, 1), channels, down, right]
 
 
+def flip(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror half of the images left to right, drawn at random.
+
+    Args:
+        images: (N, C, H, W), or (N, H, W, C) with at most four channels. Not modified.
+        generator: Source of random numbers.
+    """
+    across = 2 if images.shape[3] <= 4 < images.shape[1] else 3
+    chosen = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
+    return torch.where(chosen, images.flip(across), images)
+
+
 def mix(inputs: Tensor, generator: torch.Generator) -> Tensor:
     """Blend each item with a random other one; only for training on a teacher's answers, which fit any input.
 
@@ -42,7 +54,16 @@ def mix(inputs: Tensor, generator: torch.Generator) -> Tensor:
 
 def batch(inputs: tuple[Tensor, ...], generator: torch.Generator, *, blend: bool) -> tuple[Tensor, ...]:
     """Augment a batch by the shape of its inputs: images are shifted; with `blend` items of a single float input are mixed."""
-    changed = tuple(shift(item, generator) if item.dim() == 4 and item.is_floating_point() else item for item in inputs)
+    changed = tuple(shift(item, generator) if _are_images(item) else item for item in inputs)
     if blend and len(changed) == 1 and changed[0].is_floating_point():
         return (mix(changed[0], generator),)
     return changed
+
+
+def mirrored(inputs: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
+    """A batch with half of its images flipped; what is no image stays."""
+    return tuple(flip(item, generator) if _are_images(item) else item for item in inputs)
+
+
+def _are_images(inputs: Tensor) -> bool:
+    return inputs.dim() == 4 and inputs.is_floating_point()

@@ -30,6 +30,7 @@ class Training:
         temperature: Of the distillation loss "kl".
         distillation: "kl" or "mse".
         augment: True changes each batch of numbers at random; tokens are never changed.
+        flip: True mirrors half of the images left to right; for things that look the same in a mirror, unlike letters and digits.
     """
 
     epochs: int = 20
@@ -40,6 +41,7 @@ class Training:
     temperature: float = 2.0
     distillation: str = "kl"
     augment: bool = True
+    flip: bool = False
 
 
 @contextmanager
@@ -129,7 +131,7 @@ def fit(
     # a teacher answers any input, so every other batch of numbers is a blend; labels fit only rows as they are
     changes = how.augment and any(item.is_floating_point() for item in inputs)
     known = None
-    if teacher is not None and how.alpha < 1 and not changes:
+    if teacher is not None and how.alpha < 1 and not (changes or how.flip):
         known = predict(teacher, feed)
     goal = None if labels is None else torch.as_tensor(labels, dtype=torch.long)
     batch = min(how.batch, count)
@@ -137,6 +139,7 @@ def fit(
     steps = max(1, how.epochs * per_epoch)
     last = 0.0
     with _repeatable(seed, threads) as generator:
+        module.to(memory_format=torch.channels_last)  # convolutions take a quarter less time; nothing else changes
         optimizer = torch.optim.AdamW(module.parameters(), lr=how.lr, weight_decay=how.weight_decay, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=how.lr, total_steps=max(steps + 1, 12), pct_start=0.1)
         module.train()
@@ -146,6 +149,8 @@ def fit(
                 part = part_of(inputs, rows, sizes)
                 blend = changes and teacher is not None and how.alpha < 1 and step % 2 == 1
                 alpha = 0.0 if blend else how.alpha
+                if how.flip:
+                    part = augment.mirrored(part, generator)
                 if changes:
                     part = augment.batch(part, generator, blend=blend)
                 logits = module(*part)
@@ -164,7 +169,7 @@ def fit(
                 total += float(value.detach())
             last = total / per_epoch
             progress(epoch + 1, how.epochs)
-    module.eval()
+    module.to(memory_format=torch.contiguous_format).eval()
     return last
 
 

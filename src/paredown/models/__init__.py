@@ -1,1 +1,3 @@
 """Where models come from: one file per kind."""
+
+NOT_UNITS = ("processor",)

@@ -16,6 +16,7 @@ from paredown.core.technique import Context
 from paredown.ground import digests
 from paredown.ground.lazy import need
 from paredown.modelkit import tokenizer
+from paredown.models import processor
 
 CONFIG = "config.json"
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin", "pytorch_model.bin.index.json")
@@ -41,6 +42,8 @@ class Huggingface(ModelSource):
         if not weights:
             raise BadModel(f"{path} has no weights.\n  It needs model.safetensors; `model.save_pretrained(folder)` writes it.")
         parts = [[item.name, digests.of_file(item)] for item in (path / CONFIG, *weights)]
+        if _sees(path):
+            return digests.of_value([dict(spec.options), parts, processor.digest(path)])
         words = path if "tokenizer" not in spec.options else tokenizer.named(spec.options, folder)
         return digests.of_value([dict(spec.options), parts, tokenizer.digest(words or path)])
 
@@ -52,8 +55,10 @@ class Huggingface(ModelSource):
         return tuple(str(found[key]) for key in sorted(found, key=int)) if found else ()
 
     def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:
-        """The tokenizer as one file, with the model's own limit of tokens."""
+        """The tokenizer as one file, with the model's own limit of tokens; for a model of images what its image processor does."""
         path = find(spec, folder)
+        if _sees(path):
+            return processor.options_of(path, int(configuration(path).get("num_channels", 3)))
         found = tokenizer.encoding(tokenizer.named(spec.options, folder) or path, work)
         config = configuration(path)
         inputs = {name: role for name, role in found["inputs"].items() if role != "types" or config.get("type_vocab_size", 2) > 1}
@@ -92,9 +97,15 @@ def find(spec: ModelSpec, folder: Path) -> Path:
         path = _from_hub(spec.value, spec.options.get("revision"))
     if not (path / CONFIG).is_file():
         raise BadModel(
-            f"{path} has no {CONFIG}.\n  Give the folder that `model.save_pretrained(folder)` wrote, with the tokenizer's files beside it."
+            f"{path} has no {CONFIG}.\n"
+            "  Give the folder that `model.save_pretrained(folder)` wrote, with the files of its tokenizer or image processor in it."
         )
     return path
+
+
+def _sees(path: Path) -> bool:
+    """Whether the model takes images: then its image processor lies beside it."""
+    return (path / processor.FILE).is_file()
 
 
 def _from_hub(name: str, revision: str | None) -> Path:

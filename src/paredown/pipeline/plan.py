@@ -12,10 +12,9 @@ from paredown.ground import registry
 from paredown.ground.host import host
 from paredown.pipeline.rehearse import estimate
 from paredown.pipeline.result import provable
-from paredown.pipeline.setup import check_units, usable
+from paredown.pipeline.setup import check_units, read_splits, usable
 from paredown.pipeline.shop import engine_reasons, metric_of
 from paredown.study.jobfile import read_job
-from paredown.study.splits import load_splits
 
 
 def plan(job: Job | str | Path | Mapping[str, Any], *, timed: bool = False) -> dict[str, Any]:
@@ -36,7 +35,7 @@ def plan(job: Job | str | Path | Mapping[str, Any], *, timed: bool = False) -> d
     check_units(job)
     source = registry.get("models", job.model.kind)()
     source.digest(job.model, job.folder)
-    splits = load_splits(job, job.search.seed, source.trains(job.model), source.labels(job.model, job.folder))
+    splits = read_splits(job, source)
     found = {
         "name": job.name,
         "task": job.task,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from paredown.core.errors import UnknownName
 from paredown.core.job import Job
+from paredown.core.model import ModelSource
 from paredown.core.recipe import Chain, Engine
 from paredown.core.technique import DataNeed, Technique
 from paredown.core.trial import Trial
@@ -55,7 +58,7 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
     source = registry.get("models", job.model.kind)()
     listener.stage("reading the data")
     model = source.digest(job.model, job.folder)
-    splits = load_splits(job, job.search.seed, source.trains(job.model), source.labels(job.model, job.folder))
+    splits = read_splits(job, source)
     named = {"model": model, "preprocess": digests.of_value(dict(job.data.preprocess)), "labels": digests.of_value(list(splits.names))}
     named |= {f"data.{split}": digest for split, digest in splits.digests.items()}
     here = host()
@@ -74,6 +77,20 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
         listener.stage(results.provable(job.policy, len(splits.test), metric_of(job).name())["text"])
         with open_shop(study, job, splits, listener) as shop:
             yield shop
+
+
+def read_splits(job: Job, source: ModelSource) -> Splits:
+    """The job's rows; a reader of image files is told what becomes of them, which the model may say itself.
+
+    Raises:
+        UsageError: Data or model cannot be used.
+    """
+    options = job.data.preprocess
+    if registry.get("tasks", job.task).raw == "image":
+        with TemporaryDirectory() as work:
+            options = source.preprocess(job.model, job.folder, Path(work)) | options
+    told = replace(job, data=replace(job.data, preprocess=options))
+    return load_splits(told, job.search.seed, source.trains(job.model), source.labels(job.model, job.folder))
 
 
 def _refuse_unknown_groups(job: Job, splits: Splits) -> None:

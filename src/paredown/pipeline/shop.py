@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from paredown.builder.build import Builder
 from paredown.builder.scene import Scene
 from paredown.core.candidate import Candidate
-from paredown.core.errors import Damaged, UsageError
+from paredown.core.errors import BadData, Damaged, UsageError
 from paredown.core.job import Job
 from paredown.core.model import ModelSource
 from paredown.core.recipe import Chain, Engine
@@ -135,11 +135,18 @@ class Shop:
         known = self.study.ledger.find("tune", key)
         if known is None:
             with self.study.ledger.span("tune", key) as span:
-                found = self.bench.sweep(self.artifacts.folder(artifact), self.thread_counts())
+                found = self._sweep(artifact)
                 cpu_s = self.bench.take_cpu_s()
                 known = span.finish({str(count): value for count, value in found.items()}, cpu_s=cpu_s, energy_j=self.joules(cpu_s))
         least = min(known.value.values())
         return next(int(count) for count, value in known.value.items() if value <= _SAME * least)
+
+    def _sweep(self, artifact: str) -> dict[int, float]:
+        try:
+            return self.bench.sweep(self.artifacts.folder(artifact), self.thread_counts())
+        except BadData:
+            self.outputs(artifact, "validation")  # says which rows the model cannot answer
+            raise
 
     def rows_file(self, split: str) -> Path:
         """The file of a split's rows, written when it is first asked for."""

@@ -190,7 +190,7 @@ def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, ba
         return rows.take(many), f"the artifact's own {len(rows)} probe rows in turn"
     from paredown.study.splits import read_rows
 
-    columns: dict[str, Any] = {"label": None}
+    columns: dict[str, Any] = {"label": None, "preprocess": manifest["encode"]}
     if manifest["encode"]["kind"] == "table":
         described = manifest["encode"]["columns"]
         columns["features"] = [column["name"] for column in described]

@@ -9,9 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from paredown.artifact.load import load
+from paredown.artifact.load import Model, load
+from paredown.core.errors import BadData
 from paredown.core.meter import Meter, Window
 from paredown.core.reading import Missing
+from paredown.core.rows import Rows
 from paredown.ground import registry
 from paredown.ground.digests import of_file
 from paredown.ground.host import host
@@ -98,6 +100,8 @@ def window(state: dict[str, Any], *, seconds: float) -> dict[str, Any]:
             now = after
         done = Window(wall_s=now - began, items=len(laps) * state["batch"], laps_s=laps)
         found = [reading for meter in reversed(meters) for reading in meter.stop(done)]
+    except ValueError as error:
+        raise BadData(str(error)) from error
     finally:
         gc.enable()
         gc.collect()
@@ -157,6 +161,14 @@ def profile(state: dict[str, Any], *, artifact: str, rows: str, batch: int, seco
     return found
 
 
+def _answered(model: Model, given: Rows, start: int, batch: int) -> Any:
+    """Probabilities of the rows from `start` on; what is wrong is said with where that is."""
+    try:
+        return model.predict_proba(given.take(slice(start, start + batch)).inputs)
+    except BadData as error:
+        raise BadData(f"row {start}{f' and the {batch - 1} after it' * (batch > 1)}: {error}") from error
+
+
 def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch: int) -> dict[str, Any]:
     """Probabilities of all rows of a file, written as .npy.
 
@@ -173,7 +185,7 @@ def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch:
 
     given = read_rows(Path(rows))
     with load(Path(artifact)) as model:
-        parts = [model.predict_proba(given.take(slice(start, start + batch)).inputs) for start in range(0, len(given), batch)]
+        parts = [_answered(model, given, start, batch) for start in range(0, len(given), batch)]
         asked = dict(model.program.asked)
     found = np.concatenate(parts)
     path = Path(out)

@@ -194,7 +194,7 @@ def _read_all(job: Job) -> dict[str, Rows]:
         raise BadData(f"data: all stands beside {', '.join(both)}.\n  Give one source to be cut, or the splits.")
     if "all" not in sources and "test" not in sources:
         raise BadData(f"data: there is no test, only {', '.join(sources) or 'nothing'}.\n  Add `test:`, or give one source as `all:`.")
-    columns, parts = dict(job.data.columns), dict[str, Rows]()
+    columns, parts = dict(job.data.columns) | {"preprocess": job.data.preprocess}, dict[str, Rows]()
     for split in ("all", *NAMES):
         if split in sources:
             wanted = columns | {"label": None, "groups": []} if split == "unlabeled" else columns

@@ -1,8 +1,8 @@
 """Raw inputs to a model's feed, and a model's outputs to answers.
 
-This file and `tokens` stand alone: numpy, and what a declaration asks for. Their source is copied into an artifact's `predict.py`, so what
-is measured here is what ships. The functions that `make_*` return are called once per inference; all that can be worked out before is
-worked out there.
+This file, `pictures` and `tokens` stand alone: numpy, and what a declaration asks for. Their source is copied into an artifact's
+`predict.py`, so what is measured here is what ships. The functions that `make_*` return are called once per inference; all that can be
+worked out before is worked out there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from paredown.tasks.pictures import one_by_one, picture_reader
 from paredown.tasks.tokens import make_text_encoder
 
 
@@ -20,7 +21,9 @@ def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[An
     Args:
         spec: One of
             {"kind": "image", "input", "shape": [H, W] or [H, W, C], "scale", "mean", "std", "layout": "nchw" | "nhwc" | "flat"}:
-            pixel -> (pixel * scale - mean) / std, with mean and std as numbers or one per channel;
+            pixel -> (pixel * scale - mean) / std, with mean and std as numbers or one per channel; with "mode" ("L" or "RGB") images
+            are converted first; with "resize" ([H, W], or a number for the shorter side) and "resample" they are then resized, and
+            cut or padded with zeros to "shape" around their middle;
             {"kind": "table", "input", "columns": [{"name", "kind": "numeric", "mean", "std", "fill"} |
             {"name", "kind": "categorical", "values"} | {"name", "kind": "code", "values"}]}: one float32 matrix in the order of the
             columns; a word becomes one number per value, all 0 when it is unknown, or its position, -1 when it is unknown;
@@ -88,9 +91,14 @@ def _image_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
     gain, shift = np.asarray(spec["scale"] / std, np.float32), np.asarray(-mean / std, np.float32)
     shifted, swapped = bool(np.any(shift)), layout == "nchw" and len(item) == 3
     target, float32 = (-1, *feed_shape(spec)), np.dtype(np.float32)
+    size, read = spec.get("resize"), picture_reader(spec)
+    as_is = size is None or size == list(item[:2])  # an array of the declared shape is ready
+    changes = size is not None or "mode" in spec
 
     def encode(inputs: Any) -> dict[str, np.ndarray]:
-        values = _batch(inputs, item, "image").astype(float32)
+        given = one_by_one(inputs, item if as_is else (), changes)
+        raw = _batch(inputs, item, "image") if given is None else np.stack([read(each, at) for at, each in enumerate(given)])
+        values = raw.astype(float32)
         values *= gain
         if shifted:
             values += shift

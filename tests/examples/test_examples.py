@@ -1,0 +1,150 @@
+"""The examples' own jobs, cut down to a few rows, two epochs and one recipe: on made-up rows always, on the real ones where they lie."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import shutil
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from paredown.core.job import Job
+from paredown.ground.documents import read
+from paredown.pipeline.story import run
+from paredown.study.jobfile import read_job
+from paredown.study.splits import load_splits
+from paredown.tasks import feed
+from paredown.tasks.tabular_classification import TabularClassification
+from tiny_study import shorten
+
+ROOT = Path(__file__).parents[2]
+TRAIN, TEST = 700, 300
+LOOSE = [{"quality": {"drop": "40 %"}}]
+
+
+def real(name: str, *files: str) -> list[Path]:
+    """The example's files, in its own data folder or beside the repository; the test is skipped where they are in neither."""
+    for folder in (ROOT / "examples" / name / "data", ROOT.parent / "shared" / "data" / name):
+        if all((folder / file).is_file() for file in files):
+            return [folder / file for file in files]
+    pytest.skip(f"the data of examples/{name} are not here; its README says where to get them.")
+
+
+def cut(name: str, folder: Path, policy: list[dict[str, Any]]) -> Job:
+    """The example's job in `folder`, with two epochs, static quantization as the only recipe, and a policy that noise cannot touch."""
+    example = ROOT / "examples" / name
+    for path in (*example.glob("*.yaml"), *example.glob("*.py")):
+        shutil.copy(path, folder)
+    document = dict(read(folder / "job.yaml").data)
+    document["model"]["train"] |= {"epochs": 2, "batch": 32}
+    document["search"] = {"exclude": ["distill", "prune_channels", "recover", "cascade", "quantize_dynamic"]}
+    document["policy"] = {"minimize": "size", "rules": policy}
+    return read_job(document, folder)
+
+
+# --- Fashion-MNIST
+
+FASHION = [f"{split}-{kind}-ubyte.gz" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    head = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+    path.write_bytes(gzip.compress(head + array.astype(np.uint8).tobytes(), 1))
+
+
+def made_up_clothes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ten fixed patterns with noise, (N, 28, 28), and which one it is."""
+    patterns = np.random.default_rng(0).integers(0, 200, (10, 7, 7)).repeat(4, 1).repeat(4, 2)
+    labels = np.arange(count) % 10
+    return patterns[labels] + np.random.default_rng(seed).integers(0, 55, (count, 28, 28)), labels
+
+
+def real_clothes(images: Path, labels: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
+    with gzip.open(images) as first, gzip.open(labels) as second:
+        pixels = np.frombuffer(first.read(16 + count * 784)[16:], np.uint8).reshape(count, 28, 28)
+        return pixels, np.frombuffer(second.read(8 + count)[8:], np.uint8)
+
+
+@pytest.mark.parametrize("made_up", [True, False], ids=["made-up", "real"])
+def test_the_images_run_to_a_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_up: bool) -> None:
+    shorten(monkeypatch, tmp_path / "state")
+    (tmp_path / "data").mkdir()
+    files = [] if made_up else real("fashion_mnist", *FASHION)
+    for at, count in ((0, TRAIN), (2, TEST)):
+        parts = made_up_clothes(count, at) if made_up else real_clothes(files[at], files[at + 1], count)
+        for name, array in zip(FASHION[at : at + 2], parts):
+            write_idx(tmp_path / "data" / name, array)
+    result = run(cut("fashion_mnist", tmp_path, LOOSE), tmp_path / "study")
+    assert result.verdict == "pass"
+    assert result.chosen is not None
+    assert "quantize_static" in result.chosen["recipe"]
+    assert result.data["rows"]["test"] == TEST
+    assert result.data["baseline"]["readings"]["parameters"]["value"] == pytest.approx(272_000, rel=0.01)
+    with result.load() as model:
+        assert set(model.predict(parts[0][:20].astype(np.uint8))) <= set(model.labels)
+        assert "sneaker" in model.labels
+
+
+# --- Adult
+
+ADULT = ("adult.data", "adult.test")
+WORDS = {
+    "workclass": ["Private", "?"],
+    "education": ["HS-grad", "11th"],
+    "marital": ["Divorced", "Widowed"],
+    "occupation": ["Sales", "?"],
+    "relationship": ["Husband", "Wife"],
+    "race": ["White", "Black"],
+    "sex": ["Male", "Female"],
+    "country": ["Cuba", "?"],
+}
+
+
+def made_up_people(count: int, seed: int, end: str) -> list[str]:
+    """Lines as in adult.data; who works long hours earns more."""
+    draw, lines = np.random.default_rng(seed), []
+    for _ in range(count):
+        words = {name: draw.choice(values) for name, values in WORDS.items()}
+        age, weight, school, hours = draw.integers(17, 90), draw.integers(10_000, 900_000), draw.integers(1, 17), draw.integers(10, 90)
+        cells = [age, words["workclass"], weight, words["education"], school, words["marital"], words["occupation"], words["relationship"]]
+        cells += [words["race"], words["sex"], 0, 0, hours, words["country"], (">50K" if hours > 50 else "<=50K") + end]
+        lines.append(", ".join(map(str, cells)))
+    return lines
+
+
+@pytest.mark.parametrize("made_up", [True, False], ids=["made-up", "real"])
+def test_the_table_runs_to_a_pass_with_its_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_up: bool) -> None:
+    shorten(monkeypatch, tmp_path / "state")
+    (tmp_path / "data").mkdir()
+    files = [] if made_up else real("adult", *ADULT)
+    for at, (name, count) in enumerate(zip(ADULT, (3 * TRAIN, 3 * TEST))):
+        if made_up:
+            lines = ["|1x3 Cross validator"] * at + made_up_people(count, at, "." * at)
+        else:
+            with files[at].open() as file:
+                lines = [line.rstrip("\n") for line in itertools.islice(file, count + at)]
+        (tmp_path / "data" / name).write_text("\n".join(lines) + "\n\n")
+    groups = {"quality": {"id": "groups", "drop": "40 pp", "by": ["sex", "race"], "min_rows": 30}}
+    result = run(cut("adult", tmp_path, [*LOOSE, groups]), tmp_path / "study")
+    assert result.verdict == "pass"
+    assert result.data["rows"]["test"] == 3 * TEST
+    judged = {str(finding) for finding in result.data["findings"] if finding["rule"] == "groups"}
+    assert any("Female" in text for text in judged)
+    assert any("White" in text for text in judged)
+    with result.load() as model:
+        assert set(model.labels) == {"<=50K", ">50K"}
+
+
+def test_the_table_has_108_inputs_after_encoding(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for file in real("adult", *ADULT):
+        shutil.copy(file, tmp_path / "data")
+    job = cut("adult", tmp_path, LOOSE)
+    splits = load_splits(job, job.search.seed, trains_baseline=True)
+    assert splits.train is not None
+    assert feed.feed_shape(TabularClassification().encoder(splits.train, job.data.preprocess)) == (108,)
+    assert splits.counts["test"] == 16_281
