@@ -91,8 +91,15 @@ def test_layers_are_named_as_far_as_one_part_after_their_number() -> None:
         ("encoder.layer.1.output", "op4", 5.0),
         ("head", "op5", 6.0),
     ]
+    wrapped = [node | {"layer": f"module.{node['layer']}" if node["layer"] else ""} for node in nodes]
+    assert grouped(wrapped) == grouped(nodes)
     plain = [{"name": name, "op": "Conv", "layer": name, "wall_s": 1.0} for name in ("features.0", "features.3", "head")]
     assert [name for name, _, _ in grouped(plain)] == ["features.0", "features.3", "head"]
+
+
+def test_an_engine_that_knows_no_layers_is_told_by_kind_of_work() -> None:
+    nodes = [{"name": str(at), "op": op, "layer": "", "wall_s": 1.0} for at, op in enumerate(("MatMul", "Add", "MatMul"))]
+    assert grouped(nodes) == [("MatMul", "MatMul", 2.0), ("Add", "Add", 1.0)]
 
 
 def test_a_run_says_why(tiny_study: TinyStudy) -> None:

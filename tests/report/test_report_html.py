@@ -87,6 +87,22 @@ def test_every_failed_trial_stands_with_its_reason(sample):
     assert all(trial["recipe"] in text and trial["reason"] in text for trial in failed)
 
 
+def test_engines_stand_side_by_side_with_the_reason_of_those_that_were_not_used(sample):
+    number = {"value": 2e-5, "how": "measured", "unit": "s"}
+    shown = {"recipe": "quantize_static() @ quick", "readings": {"cpu_time": number}, "ratios": {"cpu_time": {"value": 4.0, "unit": "x"}}}
+    result = sample("digits") | {
+        "runtimes": [
+            {"name": "quick", "version": "1.2", "reason": None, "trials": 3, "failed": 1, "as_given": None, "best": shown},
+            {"name": "slow", "reason": "it is not installed."},
+        ]
+    }
+    text = Page(render(result)).text
+    assert "Engines side by side" in text
+    assert "quick1.23––20.0 µs4.00xquantize_static() @ quick" in text
+    assert "slow–––––it is not installed." in text
+    assert "Engines side by side" not in Page(render(sample("pass"))).text
+
+
 def poisoned(tree, bad):
     """The same tree with every text replaced, but for the words that steer the page."""
     steering = {"verdict", "state", "role", "how", "unit", "outcome", "level", "scale", "minimize", "language"}

@@ -62,6 +62,11 @@ def test_the_defaults_come_on_top_of_the_whole():
     assert last.label == "On top, against the defaults: threads 1 instead of 8"
 
 
+def test_defaults_that_show_no_difference_are_not_told():
+    threads = {"from": 8, "to": 1, "factor": {"value": 2.0, "low": 0.9, "high": 4.4, "how": "measured"}}
+    assert [bar.kind for bar in bars(explained([("engine", "e", 2.0)], 2.0, threads), load())] == ["engine"]
+
+
 def test_a_single_step_is_the_whole():
     found = bars(explained([("quantize", "q()", 4.0)], 4.0), load())
     assert [bar.kind for bar in found] == ["quantize"]

@@ -16,6 +16,7 @@ from paredown.artifact.load import load
 from paredown.artifact.pack import Label, pack
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Damaged, MissingExtra, Unfit
+from paredown.core.reading import Missing
 from paredown.ground import digests
 from paredown.ground.lazy import missing, need
 from paredown.ground.store import FolderStore
@@ -35,6 +36,16 @@ PROBE = tiny.rows(4, 8).inputs
 
 def test_contract(tmp_path: Path) -> None:
     assert check_runtime(Openvino, tmp_path) is None
+
+
+def test_a_profile_tells_kinds_of_work_and_no_layer(tmp_path: Path) -> None:
+    given, store = tiny.candidate("onnx", tmp_path), FolderStore(tmp_path / "store")
+    fact = export(given, store, tmp_path / "out")
+    found = Openvino().profile(tmp_path / "out", fact["file"], {"threads": 1}, [{"input": FEED["input"][:1]}], 0.05)
+    assert not isinstance(found, Missing)
+    assert "FullyConnected" in {node.op for node in found}
+    assert {node.layer for node in found} == {""}
+    assert all(0 < node.wall_s < 0.1 for node in found)
 
 
 def stored(folder: Path, nodes: list[Any], held: list[Any], taken: list[Any], given: Any) -> tuple[Candidate, FolderStore]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -225,24 +225,33 @@ def _share(asked: Any, name: str, rows: int) -> float:
     return 1.0 if asked is None else float(asked.value["asked"].get(name, rows) / rows)
 
 
-def grouped(nodes: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, float]]:
+def grouped(nodes: Sequence[dict[str, Any]]) -> list[tuple[str, str, float]]:
     """(layer, the op that takes most of its time, wall seconds) in the order of the graph.
 
-    A layer is named as far as one part after its number: `encoder.layer.3.attention`, `features.0`; nodes before the first known layer
-    are the input. The model's own name at the beginning (`bert.`) is left out.
+    A layer is named as far as one part after its number, else by its first part: `encoder.layer.3.attention`, `embeddings`. Nodes before
+    the first known layer are the input. An engine that knows no layers is told by kind of work.
     """
+    if not any(node["layer"] for node in nodes):
+        nodes = [node | {"layer": node["op"]} for node in nodes]
+    names = _without_roots({node["layer"] for node in nodes})
     times: dict[str, dict[str, float]] = {}
     for node in nodes:
-        ops = times.setdefault(_short(node["layer"]), {})
+        ops = times.setdefault(_short(names[node["layer"]]) or "input", {})
         ops[node["op"]] = ops.get(node["op"], 0.0) + node["wall_s"]
-    roots = {name.partition(".")[0] for name in times if "." in name}
-    root = f"{roots.pop()}." if len(roots) == 1 else "."
-    if any(name.removeprefix(root)[:1].isdigit() for name in times):
-        root = "."
-    return [(name.removeprefix(root) or "input", max(ops, key=lambda op: ops[op]), sum(ops.values())) for name, ops in times.items()]
+    return [(name, max(ops, key=lambda op: ops[op]), sum(ops.values())) for name, ops in times.items()]
 
 
-def _short(layer: str) -> str:
-    parts = layer.split(".")
+def _without_roots(layers: set[str]) -> dict[str, str]:
+    """Layer -> its name without the parts that hold all layers (`module.bert.`); a number never loses the part before it."""
+    names = {layer: layer for layer in layers}
+    while True:
+        inner = {layer: name.partition(".") for layer, name in names.items() if "." in name}
+        if len(inner) < 2 or len({first for first, _, _ in inner.values()}) > 1 or any(rest[:1].isdigit() for _, _, rest in inner.values()):
+            return names
+        names |= {layer: rest for layer, (_, _, rest) in inner.items()}
+
+
+def _short(name: str) -> str:
+    parts = name.split(".")
     number = next((at for at, part in enumerate(parts) if part.isdigit()), None)
-    return ".".join(parts[: 2 if number is None else number + 2])
+    return ".".join(parts[: 1 if number is None else number + 2])

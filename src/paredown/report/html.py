@@ -32,7 +32,7 @@ from paredown.report.outline import (
     verdict,
 )
 from paredown.report.plot import drop_gauge, pareto_plot
-from paredown.report.tables import basis, comparison, findings, origins, tested, trials
+from paredown.report.tables import basis, comparison, engines, findings, origins, tested, trials
 from paredown.report.why import headroom, layers_chart, steps_chart
 from paredown.report.words import Words, load
 
@@ -54,7 +54,7 @@ def render(result: Mapping[str, Any], language: str = "en") -> str:
     """
     words = load(language)
     name = clean(at(result, "name") or words("page.unnamed"))
-    parts = (_answer, _why, _model, _layers, _comparison, _pareto, _findings, _tested, _trials, _origins, _basis)
+    parts = (_answer, _why, _model, _layers, _comparison, _pareto, _engines, _findings, _tested, _trials, _origins, _basis)
     body = join(
         tag(
             "header",
@@ -227,6 +227,10 @@ def _comparison(result: Mapping[str, Any], words: Words) -> Markup | None:
 
 def _pareto(result: Mapping[str, Any], words: Words) -> Markup | None:
     return section(words("section.pareto"), pareto_plot(result, words), lede=words("section.pareto_lede"), name="pareto")
+
+
+def _engines(result: Mapping[str, Any], words: Words) -> Markup | None:
+    return section(words("section.engines"), engines(result, words), lede=words("section.engines_lede"), name="engines")
 
 
 def _findings(result: Mapping[str, Any], words: Words) -> Markup | None:

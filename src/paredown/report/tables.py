@@ -124,6 +124,26 @@ def tested(result: Mapping[str, Any], words: Words) -> Markup | None:
     return tag("ol", *lines, class_="tested")
 
 
+def engines(result: Mapping[str, Any], words: Words) -> Markup | None:
+    """Each engine with the model as given and the best of what was tried on it, or why nothing was."""
+    found = [one for one in items(result, "runtimes") if isinstance(one, Mapping)]
+    if not any(one.get("trials") for one in found):
+        return None
+    numeric = ("trials", "as_given", "ratio", "best", "ratio")
+    heads = [(words("column.engine"), False), *((words(f"column.{name}"), True) for name in numeric), (words("column.recipe"), False)]
+    rows = []
+    for one in found:
+        name = tag("span", tag("b", clean(one.get("name") or "?")), tag("small", clean(one.get("version") or "")))
+        sides = [table(one, side) for side in ("as_given", "best")]
+        cells: list[object] = [_or_dash(one.get("trials"), "count", words)]
+        for side in sides:
+            cells += [_or_dash(table(side, "readings").get("cpu_time"), "time", words)]
+            cells += [_or_dash(table(side, "ratios").get("cpu_time"), "ratio", words)]
+        last = recorded(clean(one["reason"])) if one.get("reason") else recipe(trial_title(sides[1], words)) if sides[1] else "–"
+        rows.append(line(heads, [name, *cells, last]))
+    return grid(heads, rows, words("section.engines"))
+
+
 def trials(result: Mapping[str, Any], words: Words) -> Markup | None:
     """Every trial, the failed ones with their reason."""
     found = [trial for trial in items(result, "trials") if isinstance(trial, Mapping)]

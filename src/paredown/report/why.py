@@ -50,7 +50,8 @@ def bars(result: Mapping[str, Any], words: Words) -> list[Bar]:
     rows = [(str(step.get("kind")), step.get("text") or "", step.get("joined") or "", step["factor"]) for step in steps]
     rows += [("whole", "", "", whole)] if len(rows) > 1 else []
     threads = table(result, "why", "threads")
-    if (value_of(threads.get("factor")) or 0) > 0:
+    # an interval that holds 1 claims nothing
+    if (value_of(threads.get("factor")) or 0) > 0 and (bounds_of(threads["factor"]) or (2.0, 2.0))[0] > 1:
         rows.append(("threads", "", "", threads["factor"]))
     places, at_now = [], 0.0
     for kind, _, _, factor in rows:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
 
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
-from paredown.core.runtime import Host, Runtime, Session
+from paredown.core.reading import Missing
+from paredown.core.runtime import Host, NodeTime, Runtime, Session
 from paredown.core.technique import Store
 from paredown.ground.lazy import missing, need
 
@@ -69,12 +71,29 @@ class Openvino(Runtime):
         """Load a graph for one call at a time."""
         return _Graph(_compiled(need("openvino", "the runtime openvino"), folder / file, placement))
 
+    def profile(
+        self, folder: Path, file: str, placement: Mapping[str, Any], feeds: Sequence[Mapping[str, Any]], seconds: float
+    ) -> Sequence[NodeTime] | Missing:
+        """The engine's own counters; its nodes have lost the names of layers, so that only kinds of work are told apart."""
+        compiled = _compiled(need("openvino", "the runtime openvino"), folder / file, placement, PERF_COUNT=True)
+        request = compiled.create_infer_request()
+        until, calls = time.perf_counter() + seconds, 0
+        spent: dict[str, list[float]] = {}
+        ops: dict[str, str] = {}
+        while calls < 2 or time.perf_counter() < until:
+            request.infer(feeds[calls % len(feeds)], share_inputs=True)
+            calls += 1
+            for node in request.profiling_info if calls > 1 else ():  # the first call allocates
+                ops[node.node_name] = node.node_type
+                spent.setdefault(node.node_name, []).append(node.real_time.total_seconds())
+        return [NodeTime(name=name, op=ops[name], wall_s=sum(times) / (calls - 1)) for name, times in spent.items() if any(times)]
+
     def version(self) -> str:
         """The installed version."""
         return metadata.version("openvino")
 
 
-def _compiled(openvino: Any, file: Path, placement: Mapping[str, Any]) -> Any:
+def _compiled(openvino: Any, file: Path, placement: Mapping[str, Any], **more: Any) -> Any:
     """A graph ready to run: in fp32, where the engine's default on newer CPUs is bf16; no thread bound to a core that others may use."""
     settings = {
         "INFERENCE_PRECISION_HINT": "f32",
@@ -84,7 +103,7 @@ def _compiled(openvino: Any, file: Path, placement: Mapping[str, Any]) -> Any:
         "ENABLE_HYPER_THREADING": True,
         "ENABLE_CPU_PINNING": False,
     }
-    return openvino.Core().compile_model(str(file), "CPU", settings)
+    return openvino.Core().compile_model(str(file), "CPU", settings | more)
 
 
 def _name_anew(model: Any) -> None:
