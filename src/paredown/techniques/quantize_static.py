@@ -25,7 +25,7 @@ class QuantizeStatic(Technique):
         "percentile",
         "entropy",
         "nncf",
-        help="How an activation's range is taken from what was seen; nncf also shifts biases by the mean error and needs the extra openvino.",
+        help="How an activation's range is taken from what was seen; nncf also shifts biases by the mean error (extra openvino).",
     )
     samples: int = knob.count(300, low=8, high=100_000, help="Calibration rows used at most.")
     per_channel: bool = knob.flag(True, help="One scale per output channel instead of one per tensor.")
