@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from paredown.core.technique import Technique as Technique
     from paredown.core.trial import Trial as Trial
     from paredown.pipeline.shrink import shrink as shrink
+    from paredown.pipeline.side_by_side import measure as measure
     from paredown.pipeline.standalone import check as check
-    from paredown.pipeline.standalone import measure as measure
     from paredown.pipeline.story import Result as Result
     from paredown.pipeline.story import run as run
     from paredown.study.study import Study as Study
@@ -52,7 +52,7 @@ _HOMES = {
     "Trial": "paredown.core.trial",
     "check": "paredown.pipeline.standalone",
     "load": "paredown.artifact.load",
-    "measure": "paredown.pipeline.standalone",
+    "measure": "paredown.pipeline.side_by_side",
     "run": "paredown.pipeline.story",
     "shrink": "paredown.pipeline.shrink",
 }

@@ -153,7 +153,50 @@ def test_doctor_says_what_is_ready_and_what_is_not(monkeypatch: pytest.MonkeyPat
     assert found["energy"]["per_vcpu"]["active_w"]["value"] > 0
     cls = registry.get("runtimes", "onnxruntime")
     monkeypatch.setattr(cls, "ready", lambda self, host: "the engine wants a newer CPU.")
-    assert "onnxruntime  not ready: the engine wants a newer CPU." in answer(doctor)
+    assert "onnxruntime  not ready: the engine wants a newer CPU." in answer(doctor, "--quick")
+    (line,) = [line for line in answer(doctor).splitlines() if "onnxruntime, conv" in line]
+    assert "not tried: the engine wants a newer CPU." in line
+
+
+def test_doctor_times_int8_in_each_engine() -> None:
+    found = data(doctor)["int8"]
+    assert found["instructions"]["class"] == data(doctor, "--quick")["host"]["isa"]
+    for entry in found["tried"]:
+        if entry["reason"] is None:
+            assert entry["ratio"] == pytest.approx(entry["fp32_s"] / entry["int8_s"])
+            assert 0 < entry["int8_s"] < 0.1
+    assert [entry["products"] for entry in found["tried"] if entry["engine"] == "onnxruntime"] == ["matmul", "conv"]
+    assert data(doctor, "--quick")["int8"]["tried"] == []
+
+
+def test_doctor_without_onnx_goes_by_the_instruction_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    from paredown.ground.host import host
+    from paredown.pipeline import eight_bits
+
+    monkeypatch.setattr(eight_bits, "missing", lambda module, purpose: "a sample graph needs the package onnx.")
+    assert {entry["reason"] for entry in eight_bits.tried(host()) if entry["engine"] == "onnxruntime"} == {
+        "a sample graph needs the package onnx."
+    }
+    assert eight_bits.instructions("avx512_vnni")["fused"] is True
+    assert eight_bits.instructions("generic") == {
+        "class": "generic", "fused": False, "text": "shows no instruction for 8-bit products; int8 may be slower than fp32",
+    }  # fmt: skip
+
+
+def test_doctor_reads_energy_counters_and_steal_from_the_kernel(tmp_path: Path) -> None:
+    assert doctor.counters(tmp_path)["text"].startswith("none in /sys/class/powercap")
+    assert doctor.steal(tmp_path) is None
+    folder = tmp_path / "sys/class/powercap/intel-rapl:0"
+    folder.mkdir(parents=True)
+    (folder / "name").write_text("package-0\n")
+    (folder / "energy_uj").write_text("123\n")
+    assert doctor.counters(tmp_path) == {"found": ["package-0"], "readable": True, "text": "package-0; readable"}
+    (folder / "energy_uj").unlink()
+    (folder / "energy_uj").mkdir()  # what cannot be read, for root too
+    assert "sudo chmod a+r" in doctor.counters(tmp_path)["text"]
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/stat").write_text("cpu  60 0 20 10 0 0 0 10 0 0\ncpu0 1\n")
+    assert doctor.steal(tmp_path) == 0.1
 
 
 def test_doctor_names_the_packages_of_an_extra_that_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:

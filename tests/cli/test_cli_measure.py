@@ -10,7 +10,9 @@ import pytest
 from paredown.cli import measure
 from paredown.core.errors import UsageError
 from paredown.core.reading import How, Missing, Reading
-from paredown.pipeline.standalone import Measured
+from paredown.pipeline.side_by_side import Measured
+from paredown.report.format import at_most
+from paredown.stats.paired import relative_upper
 from tiny_cli import leave
 from tiny_study import TinyStudy
 
@@ -70,7 +72,7 @@ WRONG = {
     "nothing": ((), "either TARGET or a command"),
     "both": (("runs/x", "--", "ls"), "either TARGET or a command"),
     "no command": (("--",), "either TARGET or a command"),
-    "command with data": (("--data", "x.csv", "--", "ls"), "--against and --data go with an artifact"),
+    "command with data": (("--data", "x.csv", "--", "ls"), "--against, --data and --label go with an artifact"),
 }
 
 
@@ -79,3 +81,30 @@ def test_wrong_usage(name: str) -> None:
     words, message = WRONG[name]
     with pytest.raises(UsageError, match=message):
         measure.command.main([*words], standalone_mode=False)
+
+
+def test_quality_beside_speed(tiny_study: TinyStudy, capfd) -> None:
+    words = ("--data", tiny_study.rows, "--label", "y", "--seconds", "1")
+    code, out, _ = leave(capfd, "measure", tiny_study.folder, "--against", tiny_study.job.with_name("given.onnx"), *words)
+    assert code == 0
+    assert "answers: 0 % of 900 rows are answered otherwise" in out
+    assert "accuracy: target 100 %, against 100 %" in out
+    bound = at_most(relative_upper(900, 900, 0, 0, 0.95), "share")
+    assert f"relative drop from against to target: 0 %, at most {bound} with 95 % confidence" in out
+    code, out, _ = leave(capfd, "compare", tiny_study.artifact, tiny_study.folder, *words, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["answers"]["drop"]["confidence"] == 0.95
+    assert found["target"]["recipe"] == found["against"]["recipe"]
+
+
+def test_compare_names_its_sides(tiny_study: TinyStudy, capfd) -> None:
+    code, out, err = leave(capfd, "compare", tiny_study.artifact, tiny_study.folder, "--seconds", "1")
+    assert code == 0
+    assert out.startswith(f"A: {tiny_study.artifact}: ")
+    assert f"B: {tiny_study.artifact}: " in out
+    assert "A takes times less" in out
+    assert "in turn" in err
+    code, out, err = leave(capfd, "compare", tiny_study.artifact, "nowhere")
+    assert (code, out) == (2, "")
+    assert "nowhere does not exist.\n  Give the folder of an artifact or of a study, as `runs/digits`.\n" in err

@@ -66,14 +66,17 @@ def test_result_json_shows_both_engines_with_trials_threads_and_readings(tried: 
     assert found["torch"] == {"name": "torch", "reason": "`deploy: {runtimes: ...}` does not name it."}
     for name in ("onnxruntime", "openvino"):
         entry = found[name]
-        assert (entry["reason"], entry["trials"]) == (None, 3)  # as given, quantize_static, quantize_dynamic
+        tried_on = [trial for trial in result["trials"] if f"@ {name}" in trial["recipe"] and trial["role"] != "baseline"]
+        assert entry["reason"] is None
+        assert len(tried_on) >= 3  # as given, quantize_static, quantize_dynamic
+        assert (entry["trials"], entry["failed"]) == (len(tried_on), sum(trial["state"] == "failed" for trial in tried_on))
         assert entry["as_given"]["recipe"] == f"as_given @ {name}(threads={entry['as_given']['threads']})"
         for side in (entry["as_given"], entry["best"]):
             assert side["quality"] == 1.0
             assert {"cpu_time", "latency_p50", "size"} <= set(side["readings"])
             assert side["ratios"]["size"]["value"] > 0
         assert entry["best"]["ratios"]["size"]["value"] >= entry["as_given"]["ratios"]["size"]["value"]
-    assert [found[name]["failed"] for name in ("onnxruntime", "openvino")] == [0, 1]
+    assert found["openvino"]["failed"] > found["onnxruntime"]["failed"]  # dynamic quantization
 
 
 def test_the_engine_with_the_least_of_what_is_minimized_is_chosen(tried: tuple[Path, dict[str, Any], str]) -> None:

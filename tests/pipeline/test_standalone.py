@@ -23,7 +23,8 @@ from paredown.pipeline import command, targets
 from paredown.pipeline.apply import apply
 from paredown.pipeline.plan import plan
 from paredown.pipeline.proof import verify
-from paredown.pipeline.standalone import check, measure
+from paredown.pipeline.side_by_side import measure
+from paredown.pipeline.standalone import check
 from paredown.study.jobfile import read_job
 from paredown.study.ledger import Ledger
 from tiny_study import NAMES, TinyStudy, shorten, tiny_rows, write_tiny_job

@@ -13,6 +13,7 @@ import pytest
 from paredown.builder.order import check
 from paredown.core.errors import BadRecipe, Unfit
 from paredown.core.recipe import parse
+from paredown.ground.lazy import missing
 from paredown.techniques.quantize_dynamic import QuantizeDynamic
 from paredown.techniques.quantize_static import QuantizeStatic
 from paredown.testing import tiny
@@ -24,6 +25,30 @@ Ask = Callable[[Path, np.ndarray], np.ndarray]
 
 def test_static_contract(tmp_path: Path) -> None:
     check_technique(QuantizeStatic, tmp_path, samples=32)
+
+
+NNCF = pytest.mark.skipif(missing("nncf", "a test") is not None, reason="the extra openvino is not installed")
+
+
+@NNCF
+def test_static_contract_through_nncf(tmp_path: Path) -> None:
+    check_technique(QuantizeStatic, tmp_path, samples=32, ranges="nncf")
+
+
+@NNCF
+def test_nncf_stays_near_and_runs_in_eight_bits_on_both_engines(prepared: Any, tmp_path: Path, graph_logits: Ask) -> None:
+    from paredown.runtimes.onnxruntime import Onnxruntime
+    from paredown.runtimes.openvino import Openvino
+
+    _, graph, context_at = prepared
+    context = context_at(tmp_path)
+    made = QuantizeStatic(ranges="nncf", samples=40).apply(graph, context)
+    near(graph_logits(context.store.folder(made.digest), IMAGES), graph_logits(context.store.folder(graph.digest), IMAGES))
+    for unit in (Onnxruntime(), Openvino()):
+        (tmp_path / unit.name()).mkdir()
+        unit.export(made, context.store, tmp_path / unit.name())  # refuses what would run in fp32
+    with pytest.raises(Unfit, match=r"nncf has one scale per channel only; leave `per_channel` at true"):
+        QuantizeStatic(ranges="nncf", per_channel=False).apply(graph, context_at(tmp_path / "b"))
 
 
 def test_dynamic_contract(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("paredown.cli.init:command", "Write a commented job.yaml to start from."),
     "run": ("paredown.cli.run:command", "Search, measure, confirm on test and release what passes the policy."),
     "measure": ("paredown.cli.measure:command", "Measure an artifact, alone or against another model, interleaved."),
+    "compare": ("paredown.cli.compare:command", "Measure two models interleaved, and compare their answers."),
     "check": ("paredown.cli.check:command", "Hold an artifact against a policy."),
     "verify": ("paredown.cli.verify:command", "Prove that an artifact and its evidence are what was written."),
     "report": ("paredown.cli.report:command", "Write and show the report of a study again."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -75,13 +77,46 @@ def extras() -> list[dict[str, Any]]:
     return found
 
 
-def state() -> dict[str, Any]:
-    """All that doctor knows, as plain data in SI units."""
+def counters(root: Path = Path("/")) -> dict[str, Any]:
+    """Energy counters of the CPU: {"found": their names, "readable": bool, "text": what it means and what to do}."""
+    found = sorted((root / "sys/class/powercap").glob("*/energy_uj"))
+    names = [_first_line(path.with_name("name")) or path.parent.name for path in found]
+    if not found:
+        return {"found": names, "readable": False, "text": "none in /sys/class/powercap, as on most virtual machines: energy is estimated"}
+    readable = all(_first_line(path) for path in found)
+    fix = "readable" if readable else "only root may read them: `sudo chmod a+r /sys/class/powercap/*/energy_uj`"
+    return {"found": names, "readable": readable, "text": f"{', '.join(names)}; {fix}"}
+
+
+def steal(root: Path = Path("/")) -> float | None:
+    """The share of CPU time since boot that the hypervisor gave to others; None where the kernel does not say."""
+    fields = _first_line(root / "proc/stat").split()
+    if len(fields) < 9 or fields[0] != "cpu":
+        return None
+    ticks = [int(field) for field in fields[1:9]]
+    return ticks[7] / max(1, sum(ticks))
+
+
+def _first_line(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", errors="replace").partition("\n")[0].strip()
+    except OSError:
+        return ""
+
+
+def state(try_engines: bool = True) -> dict[str, Any]:
+    """All that doctor knows, as plain data in SI units.
+
+    Args:
+        try_engines: False leaves the timing of engines out, which takes a few seconds.
+    """
     import platform
+    import shutil
     from importlib.metadata import version
 
     from paredown.ground.host import host
     from paredown.impact.energy import cpu_curve
+    from paredown.pipeline import eight_bits
 
     machine = host()
     curve = cpu_curve(machine)
@@ -94,8 +129,10 @@ def state() -> dict[str, Any]:
         "python": platform.python_version(),
         "host": {
             "cores": machine.cores, "isa": machine.isa, "cpu": dict(machine.cpu), "memory_b": machine.memory_b, "system": machine.system,
-            "virtual": machine.virtual,
+            "virtual": machine.virtual, "steal": steal(), "disk_free_b": shutil.disk_usage(".").free,
         },
+        "counters": counters(),
+        "int8": {"instructions": eight_bits.instructions(machine.isa), "tried": eight_bits.tried(machine) if try_engines else []},
         "energy": {"how": "estimated", "curve": curve.name, "per_vcpu": watts, "source": curve.source, "note": curve.note},
         "engines": engines(),
         "meters": meters(),
@@ -104,10 +141,13 @@ def state() -> dict[str, Any]:
 
 
 @click.command(help=COMMANDS["doctor"][1])
+@click.option("--quick", is_flag=True, help="Leave out the few seconds in which the engines are timed.")
 @screen.json_flag
-def command(as_json: bool) -> None:
+def command(quick: bool, as_json: bool) -> None:
     """Show it."""
-    found = state()
+    if not quick:
+        screen.note("timing the engines, a few seconds")
+    found = state(not quick)
     if as_json:
         screen.dump(found)
         return
@@ -118,15 +158,34 @@ def command(as_json: bool) -> None:
         [
             ("paredown", f"{found['paredown']} on Python {found['python']}, {host['system']}"),
             ("cpu", f"{host['cores']} cores for this process, {host['isa']}, {host['cpu'].get('brand') or 'brand unknown'}, {virtual}"),
-            ("memory", f"{host['memory_b'] / 2**30:.1f} GiB for this process"),
+            ("memory", f"{host['memory_b'] / 2**30:.1f} GiB for this process; {host['disk_free_b'] / 2**30:.1f} GiB free on this disk"),
+            *([("steal", f"{host['steal']:.2%} of CPU time since boot went to other machines on this hardware")] if host["steal"] else []),
+            ("counters", found["counters"]["text"]),
             ("energy", f"estimated from CPU time: {_watts(active)} per busy vCPU above {_watts(idle)} idle"),
             ("", f"{energy['note']}; {energy['source']}"),
         ]
     )
+    screen.say()
+    screen.say("int8")
+    screen.table([("  this CPU", found["int8"]["instructions"]["text"]), *_tried(found["int8"]["tried"])])
     for title, line in (("engines", _engine), ("meters", _meter), ("extras", _extra)):
         screen.say()
         screen.say(title)
         screen.table([(f"  {entry['name']}", line(entry)) for entry in found[title]])
+
+
+def _tried(entries: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Per engine, how much less CPU time a sample takes in int8, or the reason why that is not known."""
+    for entry in entries:
+        name = f"  {entry['engine']}, {entry['products']}"
+        if entry["reason"] is not None:
+            yield name, f"not tried: {entry['reason']}"
+        else:
+            times = f"{1e6 * entry['fp32_s']:.0f} µs in fp32, {1e6 * entry['int8_s']:.0f} µs in int8"
+            yield (
+                name,
+                f"int8 takes {entry['ratio']:.1f} times less CPU time here ({times})" if entry["ratio"] > 1.1 else f"no gain ({times})",
+            )
 
 
 def _engine(entry: dict[str, Any]) -> str:

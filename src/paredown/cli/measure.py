@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +12,7 @@ from paredown.cli import COMMANDS, screen
 
 if TYPE_CHECKING:
     from paredown.pipeline.command import Ran
-    from paredown.pipeline.standalone import Measured
+    from paredown.pipeline.side_by_side import Measured
 
 _COMMAND = "paredown.command"
 _SHOWN = (
@@ -30,6 +32,20 @@ class _WithCommand(click.Command):
         return super().parse_args(ctx, args)
 
 
+def asking(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say what is asked, and for how long."""
+    options = (
+        click.option("--data", metavar="FILE", help="Rows to ask; the artifact's own probe rows when left out. Answers are compared too."),
+        click.option("--label", metavar="COLUMN", help="The column of FILE with the right answers, to compare quality."),
+        click.option("--metric", default="accuracy", show_default=True, help="What quality is; `paredown list metrics` shows all."),
+        click.option("--seconds", type=float, default=60.0, show_default=True, help="Wall time of all windows together."),
+        click.option("--batch", type=int, default=1, show_default=True, help="Rows per call."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 @click.command(
     cls=_WithCommand,
     help=COMMANDS["measure"][1]
@@ -38,14 +54,24 @@ class _WithCommand(click.Command):
     "\n\n`paredown measure -- COMMAND ...` runs a command and says what it took; the exit code is the command's own.",
 )
 @click.argument("target", required=False)
-@click.option("--against", metavar="OTHER", help="An artifact, a study (its model as given), or `baseline`: that of the target's study.")
-@click.option("--data", metavar="FILE", help="Rows to ask; the artifact's own probe rows when left out.")
-@click.option("--seconds", type=float, default=60.0, show_default=True, help="Wall time of all windows together.")
-@click.option("--batch", type=int, default=1, show_default=True, help="Rows per call.")
+@click.option(
+    "--against",
+    metavar="MODEL",
+    help="An artifact, a study (its model as given), `baseline` (that of the target's study), an .onnx file or a Hugging Face folder.",
+)
+@asking
 @screen.json_flag
 @click.pass_context
 def command(
-    ctx: click.Context, target: str | None, against: str | None, data: str | None, seconds: float, batch: int, as_json: bool
+    ctx: click.Context,
+    target: str | None,
+    against: str | None,
+    data: str | None,
+    label: str | None,
+    metric: str,
+    seconds: float,
+    batch: int,
+    as_json: bool,
 ) -> int | None:
     """Measure."""
     from paredown.core.errors import UsageError
@@ -56,30 +82,37 @@ def command(
             "measure needs either TARGET or a command.\n  Write `paredown measure runs/digits` or `paredown measure -- COMMAND ...`."
         )
     if words is not None:
-        if against is not None or data is not None:
-            raise UsageError("--against and --data go with an artifact, not with a command.\n  Leave them out, or give TARGET.")
+        if against is not None or data is not None or label is not None:
+            raise UsageError("--against, --data and --label go with an artifact, not with a command.\n  Leave them out, or give TARGET.")
         return _command(words, as_json)
     from paredown.pipeline.progress import Progress
-    from paredown.pipeline.standalone import measure
+    from paredown.pipeline.side_by_side import measure
 
     assert target is not None
     with Progress() as progress:
         progress.stage(f"measuring {target}" + (f" against {against}" if against else ""))
-        found = measure(target, against, data=data, seconds=seconds, batch=batch, tick=progress.step)
-    screen.dump(found) if as_json else _show(found)
+        found = measure(target, against, data=data, label=label, metric=metric, seconds=seconds, batch=batch, tick=progress.step)
+    screen.dump(found) if as_json else show(found)
     for warning in found.warnings:
         screen.note(f"warning: {warning}")
     return None
 
 
-def _show(found: Measured) -> None:
+def show(found: Measured, sides: tuple[str, str] = ("target", "against")) -> None:
+    """The table of readings and ratios, the answers, and what the numbers are.
+
+    Args:
+        found: The measurement.
+        sides: What the target and the other side are called.
+    """
     from paredown.report.format import kind_of, number, style_of
     from paredown.report.words import load
 
     words = load()
-    screen.say(f"{found.artifact}: {found.recipe}")
+    heads = [f"{name}: " if sides[0] != "target" else "" for name in sides]
+    screen.say(f"{heads[0]}{found.artifact}: {found.recipe}")
     if found.other is not None:
-        screen.say(f"against {found.other}: {found.other_recipe}")
+        screen.say(f"{heads[1] or 'against '}{found.other}: {found.other_recipe}")
     screen.say()
 
     def cell(reading: Any, kind: str) -> str:
@@ -95,8 +128,11 @@ def _show(found: Measured) -> None:
             ratio = found.ratios.get(name)
             row += [cell(found.other_readings.get(name), kind_of(name)), _ratio(found, ratio, cell) if name in found.ratios else ""]
         rows.append(row)
-    screen.table(rows, ("", "target", "against", "times less") if found.other is not None else ("", "target"))
+    less = "times less" if sides[0] == "target" else f"{sides[0]} takes times less"
+    screen.table(rows, ("", *sides, less) if found.other is not None else ("", sides[0]))
     screen.say()
+    for line in _answers(found, sides):
+        screen.say(line)
     all_s = found.windows * found.window_s * (1 if found.other is None else 2)
     screen.say(f"{found.windows} windows of {found.window_s:g} s per side, {all_s:g} s in all; batch {found.batch}; {found.asked}")
     screen.say("one inference is raw input to decoded answer, in a process of its own, at the thread count of each recipe")
@@ -105,6 +141,27 @@ def _show(found: Measured) -> None:
         screen.say(f"noise floor of CPU time: {floor}, the other side against its twin; a difference below it is not claimed")
     if found.quick:
         screen.say(f"this is a quick measurement: {all_s:g} s of windows where a claim needs 60 s; leave `--seconds` out for it")
+
+
+def _answers(found: Measured, sides: tuple[str, str]) -> Iterator[str]:
+    """The answers of both sides beside each other, in words."""
+    from paredown.report.format import at_most, style_of
+
+    answers = found.answers
+    if answers is None:
+        return
+
+    def share(value: float) -> str:
+        return style_of(value, "share").write(value)
+
+    yield f"answers: {share(answers.flips.value)} of {answers.rows} rows are answered otherwise"
+    if answers.drop is not None and answers.quality is not None and answers.other_quality is not None:
+        drop = answers.drop
+        yield f"{answers.metric}: {sides[0]} {share(answers.quality)}, {sides[1]} {share(answers.other_quality)}"
+        bound = at_most(drop.upper, "share") if math.isfinite(drop.upper) else "not known: too few rows"
+        sure = f"at most {bound} with {100 * drop.confidence:g} % confidence"
+        yield f"  relative drop from {sides[1]} to {sides[0]}: {share(drop.drop)}, {sure}"
+    yield ""
 
 
 def _ratio(found: Measured, ratio: Any, cell: Any) -> str:

@@ -48,6 +48,10 @@ class ModelSource(ABC):
         """
         return {}
 
+    def opens(self, path: Path) -> bool:
+        """True for a file or folder that is this kind of model by its looks; a command that is given a path asks."""
+        return False
+
     @abstractmethod
     def prepare(
         self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, context: Context

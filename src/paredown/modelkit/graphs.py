@@ -104,3 +104,35 @@ def count(model: Any) -> tuple[int | None, int]:
     skipped = {name for node in model.graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear") for name in node.input[1:]}
     kept = [item for name, item in held.items() if item.data_type != onnx.TensorProto.INT64 and name not in skipped]
     return total, sum(prod(item.dims) for item in kept if len(item.dims))
+
+
+def write_sample(kind: str, file: Path) -> tuple[int, ...]:
+    """A graph in fp32 whose work is products of one kind, large enough to be timed: "matmul" or "conv".
+
+    Args:
+        file: Where it goes.
+
+    Returns:
+        The shape of one item of its input "input"; it answers "logits".
+    """
+    import numpy as np
+
+    onnx = need("onnx", "a sample graph")
+    draw = np.random.default_rng(0)
+    shape = (512,) if kind == "matmul" else (32, 16, 16)
+    size = (512, 512) if kind == "matmul" else (32, 32, 3, 3)
+    nodes, held, last = [], [], "input"
+    for layer in range(4):
+        array = draw.normal(0, 1 / np.sqrt(np.prod(size[1:])), size).astype(np.float32)
+        held.append(onnx.numpy_helper.from_array(array, f"weight{layer}"))
+        made = f"made{layer}"
+        if kind == "matmul":
+            nodes.append(onnx.helper.make_node("MatMul", [last, f"weight{layer}"], [made]))
+        else:
+            nodes.append(onnx.helper.make_node("Conv", [last, f"weight{layer}"], [made], pads=[1, 1, 1, 1]))
+        last = f"felt{layer}" if layer < 3 else "logits"
+        nodes.append(onnx.helper.make_node("Relu", [made], [last]))
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", *shape]) for name in ("input", "logits")]
+    graph = onnx.helper.make_graph(nodes, kind, ends[:1], ends[1:], held)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10), file)
+    return shape

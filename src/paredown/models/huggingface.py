@@ -35,6 +35,10 @@ class Huggingface(ModelSource):
         """True when the job says `finetune:`."""
         return "finetune" in spec.options
 
+    def opens(self, path: Path) -> bool:
+        """A folder with config.json."""
+        return (path / CONFIG).is_file()
+
     def digest(self, spec: ModelSpec, folder: Path) -> str:
         """Over the options, the configuration, the weights and the tokenizer."""
         path = find(spec, folder)

@@ -23,6 +23,10 @@ class Onnx(ModelSource):
         """Never."""
         return False
 
+    def opens(self, path: Path) -> bool:
+        """A name that ends in .onnx."""
+        return path.suffix.lower() == ".onnx"
+
     def digest(self, spec: ModelSpec, folder: Path) -> str:
         """Over the file's bytes and those of the files beside it that hold its tensors."""
         path = _file(spec, folder)

@@ -28,12 +28,9 @@ from paredown.ground.lazy import need
 from paredown.ground.rowfile import write_rows
 from paredown.ground.store import FolderStore
 from paredown.impact.energy import Curve, active_energy, cpu_curve
-from paredown.protocol.bench import Bench
+from paredown.protocol.bench import Bench, fewest, thread_counts
 from paredown.study.splits import Splits
 from paredown.study.study import Study
-
-_SAME = 1.05
-"""Thread counts whose CPU time differs by less than this factor are equal: a sweep is too short to tell."""
 
 
 class Listener(Protocol):
@@ -124,10 +121,7 @@ class Shop:
 
     def thread_counts(self) -> list[int]:
         """1, 2, 4, ... and all cores."""
-        counts = [1]
-        while counts[-1] * 2 < self.host.cores:
-            counts.append(counts[-1] * 2)
-        return sorted({*counts, self.host.cores})
+        return thread_counts(self.host.cores)
 
     def tune(self, artifact: str, engine: str) -> int:
         """The thread count at which an artifact takes the least CPU time, the smaller of equals; recorded."""
@@ -138,8 +132,7 @@ class Shop:
                 found = self._sweep(artifact)
                 cpu_s = self.bench.take_cpu_s()
                 known = span.finish({str(count): value for count, value in found.items()}, cpu_s=cpu_s, energy_j=self.joules(cpu_s))
-        least = min(known.value.values())
-        return next(int(count) for count, value in known.value.items() if value <= _SAME * least)
+        return fewest({int(count): value for count, value in known.value.items()})
 
     def _sweep(self, artifact: str) -> dict[int, float]:
         try:

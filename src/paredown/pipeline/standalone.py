@@ -1,211 +1,21 @@
-"""What can be asked of an artifact or a study without a run: measure it, hold it against a policy."""
+"""Holding what a study recorded against a policy, without a run."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from paredown.core.errors import BadData, Damaged, UsageError
+from paredown.core.errors import Damaged, UsageError
 from paredown.core.finding import Finding, Level, Outcome
 from paredown.core.policy import Kind, Limit, Policy, Rule, Scale, Waiver
 from paredown.core.quantity import quantity
 from paredown.core.reading import How, Missing, Reading, reading_from_json
-from paredown.pipeline.targets import artifact_of, given_of, other_class, other_of, result_of
-
-if TYPE_CHECKING:
-    from paredown.core.rows import Rows
-    from paredown.protocol.bench import Plan
+from paredown.pipeline.targets import result_of
 
 Readings = dict[str, Reading | Missing]
-
-LONG_S = 60.0
-"""A measurement below this is quick: enough to look, never enough for a must-rule."""
-
-_FLOOR_ROUNDS, _FLOOR_S = 16, 0.25
-_LEAST_ROUNDS, _WINDOW_S = 10, 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """What `measure` found.
-
-    Args:
-        artifact: The folder that was measured.
-        recipe: As packed in it.
-        readings: Of the artifact, by quantity.
-        other, other_recipe, other_readings: The same of the other side; None and empty where there was none.
-        ratios: Other over artifact, unit "x": 12.0 is twelve times less.
-        noise_floor: Of CPU time as a share, from the other side against its twin; None where there was none.
-        windows: Windows per side.
-        window_s: Wall seconds of one.
-        batch: Rows per call.
-        asked: What was asked, in words.
-        quick: True when all windows together lasted less than 60 s.
-        warnings: What weakens the numbers, one sentence each.
-    """
-
-    artifact: Path
-    recipe: str
-    readings: Readings
-    other: Path | None
-    other_recipe: str
-    other_readings: Readings
-    ratios: Readings
-    noise_floor: float | None
-    windows: int
-    window_s: float
-    batch: int
-    asked: str
-    quick: bool
-    warnings: Sequence[str]
-
-    def json(self) -> dict[str, Any]:
-        """Plain data, in SI units."""
-
-        def side(folder: Path, recipe: str, readings: Readings) -> dict[str, Any]:
-            return {"folder": str(folder), "recipe": recipe, "readings": _json(readings)}
-
-        return {
-            "target": side(self.artifact, self.recipe, self.readings),
-            "against": None if self.other is None else side(self.other, self.other_recipe, self.other_readings),
-            "ratios": _json(self.ratios),
-            "noise_floor": self.noise_floor,
-            "windows": self.windows,
-            "window_s": self.window_s,
-            "batch": self.batch,
-            "asked": self.asked,
-            "quick": self.quick,
-            "warnings": list(self.warnings),
-        }
-
-
-def _json(readings: Readings) -> dict[str, Any]:
-    return {name: reading.json() for name, reading in readings.items()}
-
-
-def measure(
-    target: str | Path,
-    against: str | Path | None = None,
-    *,
-    data: str | Path | None = None,
-    seconds: float = LONG_S,
-    batch: int = 1,
-    tick: Callable[[str, int, int], None] = lambda what, done, total: None,
-) -> Measured:
-    """Measure an artifact in a fresh light process, alone or interleaved with another one.
-
-    One inference is raw input to decoded answer; each side runs at the thread count that it is packed with.
-
-    Args:
-        target: Folder of an artifact, or of a study: what it released.
-        against: Folder of an artifact, of a study (its model as given), or "baseline" for that of the study `target` belongs to.
-        data: File of rows to ask; without it the artifact's own probe rows are asked.
-        seconds: Wall seconds of all windows together, without the noise floor's and the warm-up; 60 or more for a claim.
-        batch: Rows per call.
-        tick: Called with (what, done, total).
-
-    Raises:
-        UsageError: A folder is not what it should be; `seconds` or `batch` is too small.
-        BadData: The file cannot be read, or an artifact does not take its rows.
-        Damaged: An artifact cannot be opened.
-        MissingExtra: An engine is not installed.
-    """
-    from paredown.artifact.load import read_manifest
-    from paredown.ground.rowfile import write_rows
-    from paredown.protocol.bench import Bench, Plan, Side
-    from paredown.protocol.readings import facts, of_windows, ratios
-    from paredown.stats.ratios import noise_floor
-
-    if not seconds >= 1 or batch < 1:
-        raise UsageError(f"seconds is {seconds:g} and batch is {batch}; each needs to be 1 or more.")
-    artifact = artifact_of(Path(target))
-    other = None if against is None else other_of(against, Path(target))
-    manifests = [read_manifest(folder) for folder in (artifact, other) if folder is not None]
-    rows, asked = _rows(artifact, manifests[0], data, batch)
-    count = len(manifests)
-    window_s = min(_WINDOW_S, seconds / (count * _LEAST_ROUNDS))
-    plan = Plan(rounds=max(2, round(seconds / (count * window_s))), window_s=window_s, warm_s=min(0.5, window_s))
-    with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
-        file = Path(scratch) / "rows.npz"
-        write_rows(rows, file)
-        path = tuple(folder for side in (artifact, other) if side is not None and (folder := given_of(side)).is_dir())
-        with Bench(file, batch, Path(scratch) / "worker.log", path) as bench:
-            sides = [Side(name="target", artifact=artifact)]
-            floor = None
-            if other is not None:
-                sides.insert(0, Side(name="against", artifact=other))
-            for side in sides:
-                try:
-                    bench.open(side)
-                except BadData as error:
-                    raise BadData(f"{side.artifact} cannot answer {asked}: {error}") from error
-            if other is not None:
-                twins = [sides[0], Side(name="twin", artifact=other)]
-                short = Plan(rounds=_FLOOR_ROUNDS, window_s=min(_FLOOR_S, window_s), warm_s=plan.warm_s)
-                same = bench.measure(twins, short, lambda done, total: tick("noise floor", done, total))
-                floor = noise_floor(same.series("against", "cpu_time"), same.series("twin", "cpu_time"))
-                bench.close("twin")
-            windows = bench.measure(sides, plan, lambda done, total: tick("windows", done, total))
-    found = of_windows(windows, "target") | facts(artifact)
-    before: Readings = {} if other is None else of_windows(windows, "against") | facts(other)
-    return Measured(
-        artifact=artifact,
-        recipe=manifests[0]["recipe"],
-        readings=found,
-        other=other,
-        other_recipe=manifests[1]["recipe"] if other is not None else "",
-        other_readings=before,
-        ratios={} if other is None else ratios(windows, "against", "target", before, found),
-        noise_floor=floor,
-        windows=plan.rounds,
-        window_s=window_s,
-        batch=batch,
-        asked=asked,
-        quick=_all_s(plan, count) < LONG_S,
-        warnings=[*other_class(manifests), *_disturbed(windows.raw)],
-    )
-
-
-def _all_s(plan: Plan, sides: int) -> float:
-    return round(plan.rounds * plan.window_s * sides, 6)
-
-
-def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, batch: int) -> tuple[Rows, str]:
-    """The rows to ask, and what they are in words."""
-    import numpy as np
-
-    from paredown.artifact.load import read_probe
-    from paredown.core.rows import Rows
-
-    if data is None:
-        probe = read_probe(folder, manifest)["inputs"]
-        table = bool(probe) and isinstance(probe[0], Mapping)
-        inputs: Any = {name: np.asarray([row[name] for row in probe]) for name in probe[0]} if table else np.asarray(probe)
-        rows = Rows(inputs=inputs, labels=None)
-        many = np.arange(max(len(rows), batch)) % len(rows)
-        return rows.take(many), f"the artifact's own {len(rows)} probe rows in turn"
-    from paredown.study.splits import read_rows
-
-    columns: dict[str, Any] = {"label": None, "preprocess": manifest["encode"]}
-    if manifest["encode"]["kind"] == "table":
-        described = manifest["encode"]["columns"]
-        columns["features"] = [column["name"] for column in described]
-        columns["numeric"] = [column["name"] for column in described if column["kind"] == "numeric"]
-        columns["categorical"] = [column["name"] for column in described if column["kind"] != "numeric"]
-    rows = read_rows(str(data), Path(), columns, ())
-    if len(rows) < batch:
-        raise BadData(f"{data} has {len(rows)} rows; a batch needs {batch}.\n  Give more rows or a smaller `--batch`.")
-    return rows, f"the first {min(len(rows), max(256, batch))} rows of {data} in turn"
-
-
-def _disturbed(raw: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    found = [window["reasons"][0] for window in raw if window["reasons"]]
-    if found:
-        yield f"{len(found)} of {len(raw)} windows were disturbed and taken again while there were spare ones; the last one: {found[-1]}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,10 @@ _SPARE = 8
 """Disturbed windows that one measurement may take again, each once; on a machine that is always disturbed more would not help."""
 
 
+_SAME = 1.05
+"""Thread counts whose CPU time differs by less than this factor are equal: a sweep is too short to tell."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Side:
     """One artifact in a comparison.
@@ -239,6 +243,17 @@ class Bench(AbstractContextManager["Bench"]):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for name in list(self._open):
             self.close(name)
+
+
+def thread_counts(cores: int) -> list[int]:
+    """1, 2, 4, ... and all cores."""
+    return sorted({*(2**power for power in range(cores.bit_length()) if 2**power <= cores), cores})
+
+
+def fewest(found: Mapping[int, float]) -> int:
+    """Of a sweep, the thread count that takes least; the smaller of equals."""
+    least = min(found.values())
+    return next(count for count in sorted(found) if found[count] <= _SAME * least)
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from paredown.core import knob
 from paredown.core.candidate import Candidate
+from paredown.core.errors import Unfit
 from paredown.core.technique import Context, DataNeed, Stage, Technique
 from paredown.ground.lazy import need
 from paredown.ground.logs import quiet
@@ -17,7 +20,13 @@ from paredown.ground.logs import quiet
 class QuantizeStatic(Technique):
     """Store weights and activations in 8 bits, with the activations' ranges measured on calibration rows."""
 
-    ranges: str = knob.choice("minmax", "percentile", "entropy", help="How an activation's range is taken from what was seen.")
+    ranges: str = knob.choice(
+        "minmax",
+        "percentile",
+        "entropy",
+        "nncf",
+        help="How an activation's range is taken from what was seen; nncf also shifts biases by the mean error (extra openvino).",
+    )
     samples: int = knob.count(300, low=8, high=100_000, help="Calibration rows used at most.")
     per_channel: bool = knob.flag(True, help="One scale per output channel instead of one per tensor.")
 
@@ -30,9 +39,12 @@ class QuantizeStatic(Technique):
     ladder: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
 
     def apply(self, candidate: Candidate, context: Context) -> Candidate:
-        """Measure ranges and quantize a copy of the graph."""
+        """Measure ranges and quantize a copy of the graph.
+
+        Raises:
+            Unfit: nncf was asked for one scale per tensor, which it does not have.
+        """
         onnx = need("onnx", self.name())
-        quantization = need("onnxruntime.quantization", self.name())
         graphs = need("paredown.modelkit.graphs", self.name())
         model = graphs.load_clean(context.store.folder(candidate.digest), self.name())
         rows = context.rows("calibration")
@@ -40,21 +52,7 @@ class QuantizeStatic(Technique):
         target = context.work / "quantized"
         target.mkdir()
         with quiet():
-            quantization.quantize_static(
-                model,
-                target / graphs.GRAPH,
-                _reader(quantization.CalibrationDataReader, feed),
-                quant_format=quantization.QuantFormat.QDQ,
-                per_channel=self.per_channel,
-                activation_type=quantization.QuantType.QUInt8,
-                weight_type=quantization.QuantType.QInt8,
-                calibrate_method={
-                    "minmax": quantization.CalibrationMethod.MinMax,
-                    "percentile": quantization.CalibrationMethod.Percentile,
-                    "entropy": quantization.CalibrationMethod.Entropy,
-                }[self.ranges],
-            )
-        made = onnx.load(target / graphs.GRAPH)
+            made = self._by_nncf(model, feed) if self.ranges == "nncf" else self._by_onnxruntime(onnx, model, feed, target / graphs.GRAPH)
         graphs.strip(made)
         onnx.save(made, target / graphs.GRAPH)
         return Candidate(
@@ -63,6 +61,33 @@ class QuantizeStatic(Technique):
             parameters=candidate.parameters,
             note=f"ranges from {min(len(rows), self.samples)} rows.",
         )
+
+    def _by_onnxruntime(self, onnx: Any, model: Any, feed: Mapping[str, Any], file: Path) -> Any:
+        quantization = need("onnxruntime.quantization", self.name())
+        quantization.quantize_static(
+            model,
+            file,
+            _reader(quantization.CalibrationDataReader, feed),
+            quant_format=quantization.QuantFormat.QDQ,
+            per_channel=self.per_channel,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            calibrate_method={
+                "minmax": quantization.CalibrationMethod.MinMax,
+                "percentile": quantization.CalibrationMethod.Percentile,
+                "entropy": quantization.CalibrationMethod.Entropy,
+            }[self.ranges],
+        )
+        return onnx.load(file)
+
+    def _by_nncf(self, model: Any, feed: Mapping[str, Any]) -> Any:
+        if not self.per_channel:
+            raise Unfit("nncf has one scale per channel only; leave `per_channel` at true, or choose other ranges.")
+        nncf = need("nncf", f"{self.name()}(ranges=nncf)")
+        nncf.set_log_level(logging.ERROR)
+        count = len(next(iter(feed.values())))
+        items = [{name: array[at : at + 1] for name, array in feed.items()} for at in range(count)]
+        return nncf.quantize(model, nncf.Dataset(items), subset_size=count)
 
 
 def _reader(base: type[Any], feed: Mapping[str, Any], most: int = 32) -> Any:

@@ -1,0 +1,114 @@
+"""How two artifacts answer the same rows."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paredown.core.errors import UsageError
+from paredown.core.reading import How, Reading
+from paredown.core.task import Metric
+from paredown.stats.intervals import wilson
+from paredown.stats.paired import Drop
+
+if TYPE_CHECKING:
+    from paredown.core.rows import Rows
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """Two models' answers to the same rows.
+
+    Args:
+        rows: How many.
+        flips: The share of rows whose answers differ.
+        metric: Name of the metric; empty where the rows have no labels, and the rest is None.
+        quality, other_quality: The metric of the target and of the other side.
+        drop: How much worse the target is than the other side, as a share of the other side's quality.
+    """
+
+    rows: int
+    flips: Reading
+    metric: str = ""
+    quality: float | None = None
+    other_quality: float | None = None
+    drop: Drop | None = None
+
+    def json(self) -> dict[str, Any]:
+        """Plain data."""
+        plain = {"rows": self.rows, "flips": self.flips.json(), "metric": self.metric or None, "quality": self.quality}
+        return plain | {"other_quality": self.other_quality, "drop": None if self.drop is None else asdict(self.drop)}
+
+
+def refuse_strangers(target: Path, other: Path, manifests: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse two artifacts that do not answer the same question.
+
+    Raises:
+        UsageError: Their tasks or their labels differ.
+    """
+    one, two = manifests
+    if one["task"] != two["task"]:
+        raise UsageError(f"{target} is for {one['task']}, {other} for {two['task']}.\n  Give two models of one task.")
+    only = [sorted(set(a["labels"]) - set(b["labels"])) for a, b in ((one, two), (two, one))]
+    if any(only):
+        said = "; ".join(f"only {folder} has {', '.join(names[:5])}" for folder, names in zip((target, other), only) if names)
+        raise UsageError(f"the two models answer with different labels: {said}.\n  Give two models of one task with the same labels.")
+
+
+def compare_answers(
+    target: Path,
+    other: Path,
+    manifests: Sequence[Mapping[str, Any]],
+    rows: Rows,
+    file: Path,
+    batch: int,
+    path: tuple[Path, ...],
+    metric: Metric | None,
+    tick: Callable[[str, int, int], None],
+) -> Answers:
+    """Ask both all rows, each in a process of its own, and compare row by row.
+
+    Args:
+        target, other: Artifacts with the same labels, in any order.
+        manifests: Of both.
+        rows: With class indices in the order of the target's labels, or without.
+        file: The same rows, for the processes.
+        batch: Rows per call, as measured: padding and 8-bit ranges can make the answers depend on it.
+        path: Folders for the processes' module search path.
+        metric: Judges the answers; None where the rows have no labels.
+        tick: Told when one has answered.
+    """
+    import numpy as np
+
+    from paredown.executors.processes import Worker
+    from paredown.policy.quality import compare
+
+    found = []
+    with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
+        for at, folder in enumerate((target, other)):
+            out = Path(scratch) / f"{at}.npy"
+            with Worker(path) as worker:
+                worker.order("paredown.protocol.subject:predict", artifact=str(folder), rows=str(file), out=str(out), batch=batch)
+            found.append(np.load(out, allow_pickle=False))
+            tick("answers", at + 1, 2)
+    after, before = found
+    names = manifests[1]["labels"]
+    before = before[:, [names.index(name) for name in manifests[0]["labels"]]]
+    changed, count = int((before.argmax(1) != after.argmax(1)).sum()), len(rows)
+    low, high = wilson(changed, count, CONFIDENCE)
+    flips = Reading(quantity="flips", value=changed / count, low=low, high=high, how=How.MEASURED, n=count)
+    if metric is None:
+        return Answers(rows=count, flips=flips)
+    return Answers(
+        rows=count,
+        flips=flips,
+        metric=metric.name(),
+        quality=metric.over_set(rows.labels, after),
+        other_quality=metric.over_set(rows.labels, before),
+        drop=compare(metric, rows.labels, before, after, confidence=CONFIDENCE),
+    )

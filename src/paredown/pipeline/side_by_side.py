@@ -1,0 +1,293 @@
+"""Measuring an artifact without a run: alone, or interleaved with another model, whose answers are compared too."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paredown.core.errors import BadData, UsageError
+from paredown.core.job import ModelSpec
+from paredown.core.reading import Missing, Reading
+from paredown.pipeline.answers import Answers, compare_answers, refuse_strangers
+from paredown.pipeline.bare import model_spec, packed, probe_rows
+from paredown.pipeline.targets import artifact_of, given_of, other_class, other_of
+
+if TYPE_CHECKING:
+    from paredown.core.rows import Rows
+    from paredown.core.task import Metric
+    from paredown.protocol.bench import Plan
+
+Readings = dict[str, Reading | Missing]
+Tick = Callable[[str, int, int], None]
+
+LONG_S = 60.0
+"""A measurement below this is quick: enough to look, never enough for a must-rule."""
+
+_FLOOR_ROUNDS, _FLOOR_S = 16, 0.25
+_LEAST_ROUNDS, _WINDOW_S = 10, 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What `measure` found.
+
+    Args:
+        artifact: The folder that was measured.
+        recipe: As packed in it.
+        readings: Of the artifact, by quantity.
+        other, other_recipe, other_readings: The same of the other side; None and empty where there was none. For a model that was packed
+            only to be measured, the folder or file that was given.
+        ratios: Other over artifact, unit "x": 12.0 is twelve times less.
+        noise_floor: Of CPU time as a share, from the other side against its twin; None where there was none.
+        windows: Windows per side.
+        window_s: Wall seconds of one.
+        batch: Rows per call.
+        asked: What was asked, in words.
+        quick: True when all windows together lasted less than 60 s.
+        warnings: What weakens the numbers, one sentence each.
+        answers: How the answers to the given rows differ; None without a second side or without rows.
+    """
+
+    artifact: Path
+    recipe: str
+    readings: Readings
+    other: Path | None
+    other_recipe: str
+    other_readings: Readings
+    ratios: Readings
+    noise_floor: float | None
+    windows: int
+    window_s: float
+    batch: int
+    asked: str
+    quick: bool
+    warnings: Sequence[str]
+    answers: Answers | None = None
+
+    def json(self) -> dict[str, Any]:
+        """Plain data, in SI units."""
+
+        def side(folder: Path, recipe: str, readings: Readings) -> dict[str, Any]:
+            return {"folder": str(folder), "recipe": recipe, "readings": _json(readings)}
+
+        return {
+            "target": side(self.artifact, self.recipe, self.readings),
+            "against": None if self.other is None else side(self.other, self.other_recipe, self.other_readings),
+            "ratios": _json(self.ratios),
+            "noise_floor": self.noise_floor,
+            "windows": self.windows,
+            "window_s": self.window_s,
+            "batch": self.batch,
+            "asked": self.asked,
+            "quick": self.quick,
+            "warnings": list(self.warnings),
+            "answers": None if self.answers is None else self.answers.json(),
+        }
+
+
+def _json(readings: Readings) -> dict[str, Any]:
+    return {name: reading.json() for name, reading in readings.items()}
+
+
+def measure(
+    target: str | Path,
+    against: str | Path | None = None,
+    *,
+    data: str | Path | None = None,
+    label: str | None = None,
+    metric: str = "accuracy",
+    seconds: float = LONG_S,
+    batch: int = 1,
+    tick: Tick = lambda what, done, total: None,
+) -> Measured:
+    """Measure an artifact in a fresh light process, alone or interleaved with another model.
+
+    One inference is raw input to decoded answer; each side runs at the thread count that it is packed with.
+
+    Args:
+        target: Folder of an artifact, or of a study: what it released.
+        against: Folder of an artifact, of a study (its model as given), "baseline" for that of the study `target` belongs to, or a model as
+            a job names one: an .onnx file, a Hugging Face folder, "kind:value". Such a model is packed as it is, at its best thread count.
+        data: File of rows to ask; without it the artifact's own probe rows are asked. The answers of two sides are compared, row by row.
+        label: The column of `data` with the right answers; then both sides' quality is compared too.
+        metric: Of quality.
+        seconds: Wall seconds of all windows together, without the noise floor's and the warm-up; 60 or more for a claim.
+        batch: Rows per call.
+        tick: Called with (what, done, total).
+
+    Raises:
+        UsageError: A folder is not what it should be; `seconds` or `batch` is too small; the two sides do not answer the same question.
+        BadData: The file cannot be read or lacks a column, or an artifact does not take its rows.
+        BadModel: A model cannot be opened, or does not fit the artifact's inputs and labels.
+        Damaged: An artifact cannot be opened.
+        MissingExtra: An engine is not installed.
+    """
+    artifact = artifact_of(Path(target))
+    other: Path | ModelSpec | None = None
+    if against is not None:
+        other = model_spec(against) or other_of(against, Path(target))
+    return _measured(artifact, other, data, label, metric, seconds, batch, tick)
+
+
+def compare(
+    first: str | Path,
+    second: str | Path,
+    *,
+    data: str | Path | None = None,
+    label: str | None = None,
+    metric: str = "accuracy",
+    seconds: float = LONG_S,
+    batch: int = 1,
+    tick: Tick = lambda what, done, total: None,
+) -> Measured:
+    """Measure two models interleaved; a study is what it released, on either side.
+
+    Args:
+        first: Folder of an artifact or of a study, or a model as in `measure`.
+        second: The same; one of both has to be an artifact or a study, which says how raw input becomes the model's.
+        data, label, metric, seconds, batch, tick: As in `measure`.
+
+    Returns:
+        `first` as the target and `second` as the other side.
+
+    Raises:
+        UsageError: Neither is an artifact; and as in `measure`, like all other errors.
+    """
+    sides = [model_spec(given) or artifact_of(Path(given)) for given in (first, second)]
+    if isinstance(sides[0], ModelSpec) and isinstance(sides[1], ModelSpec):
+        raise UsageError(
+            f"neither {first} nor {second} is an artifact or a study, so that it is not known how raw input becomes theirs.\n"
+            "  Give one that is: `paredown run` or `paredown apply` writes it."
+        )
+    return _measured(sides[0], sides[1], data, label, metric, seconds, batch, tick)
+
+
+def _measured(
+    target: Path | ModelSpec,
+    against: Path | ModelSpec | None,
+    data: str | Path | None,
+    label: str | None,
+    metric: str,
+    seconds: float,
+    batch: int,
+    tick: Tick,
+) -> Measured:
+    from paredown.artifact.load import read_manifest
+    from paredown.ground.rowfile import write_rows
+    from paredown.protocol.bench import Bench, Plan, Side
+    from paredown.protocol.readings import facts, of_windows, ratios
+    from paredown.stats.ratios import noise_floor
+
+    if not seconds >= 1 or batch < 1:
+        raise UsageError(f"seconds is {seconds:g} and batch is {batch}; each needs to be 1 or more.")
+    if label is not None and (data is None or against is None):
+        raise UsageError(
+            "a label column needs rows to ask and a second model.\n  Give `--data FILE`, and `--against OTHER` where none is given."
+        )
+    judge = None if label is None else _judge(metric)
+    like = next(side for side in (target, against) if isinstance(side, Path))
+    manifest = read_manifest(like)
+    rows, asked = _rows(like, manifest, data, label, batch)
+    count = 1 if against is None else 2
+    window_s = min(_WINDOW_S, seconds / (count * _LEAST_ROUNDS))
+    plan = Plan(rounds=max(2, round(seconds / (count * window_s))), window_s=window_s, warm_s=min(0.5, window_s))
+    with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
+        file = Path(scratch) / "rows.npz"
+        write_rows(rows, file)
+        path = tuple(folder for side in (target, against) if isinstance(side, Path) and (folder := given_of(side)).is_dir())
+        with Bench(file, batch, Path(scratch) / "worker.log", path) as bench:
+
+            def opened(side: Path | ModelSpec) -> Path:
+                return side if isinstance(side, Path) else packed(side, like, rows, bench, Path(scratch))
+
+            artifact, other = opened(target), None if against is None else opened(against)
+            manifests = [read_manifest(folder) for folder in (artifact, other) if folder is not None]
+            if other is not None:
+                refuse_strangers(artifact, other, manifests)
+            sides = [Side(name="target", artifact=artifact)]
+            floor = answers = None
+            if other is not None:
+                sides.insert(0, Side(name="against", artifact=other))
+            for side in sides:
+                try:
+                    bench.open(side)
+                except BadData as error:
+                    raise BadData(f"{side.artifact} cannot answer {asked}: {error}") from error
+            if other is not None and data is not None:
+                answers = compare_answers(artifact, other, manifests, rows, file, batch, path, judge, tick)
+            if other is not None:
+                twins = [sides[0], Side(name="twin", artifact=other)]
+                short = Plan(rounds=_FLOOR_ROUNDS, window_s=min(_FLOOR_S, window_s), warm_s=plan.warm_s)
+                same = bench.measure(twins, short, lambda done, total: tick("noise floor", done, total))
+                floor = noise_floor(same.series("against", "cpu_time"), same.series("twin", "cpu_time"))
+                bench.close("twin")
+            windows = bench.measure(sides, plan, lambda done, total: tick("windows", done, total))
+        found = of_windows(windows, "target") | facts(artifact)
+        before: Readings = {} if other is None else of_windows(windows, "against") | facts(other)
+    return Measured(
+        artifact=_given(target),
+        recipe=manifests[0]["recipe"],
+        readings=found,
+        other=None if against is None else _given(against),
+        other_recipe=manifests[1]["recipe"] if other is not None else "",
+        other_readings=before,
+        ratios={} if other is None else ratios(windows, "against", "target", before, found),
+        noise_floor=floor,
+        windows=plan.rounds,
+        window_s=window_s,
+        batch=batch,
+        asked=asked,
+        quick=_all_s(plan, count) < LONG_S,
+        warnings=[*other_class(manifests), *_disturbed(windows.raw)],
+        answers=answers,
+    )
+
+
+def _judge(metric: str) -> Metric:
+    from paredown.pipeline.shop import metric_named
+
+    return metric_named(metric, Path())
+
+
+def _given(side: Path | ModelSpec) -> Path:
+    return side if isinstance(side, Path) else Path(side.value)
+
+
+def _all_s(plan: Plan, sides: int) -> float:
+    return round(plan.rounds * plan.window_s * sides, 6)
+
+
+def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, label: str | None, batch: int) -> tuple[Rows, str]:
+    """The rows to ask, and what they are in words."""
+    import numpy as np
+
+    if data is None:
+        rows = probe_rows(folder, manifest)
+        many = np.arange(max(len(rows), batch)) % len(rows)
+        return rows.take(many), f"the artifact's own {len(rows)} probe rows in turn"
+    from paredown.study.splits import read_rows
+
+    encode = manifest["encode"]
+    columns: dict[str, Any] = {"label": label, "preprocess": encode}
+    if encode["kind"] == "text":
+        columns["text"] = list(encode["columns"])
+    if encode["kind"] == "table":
+        described = encode["columns"]
+        columns["features"] = [column["name"] for column in described]
+        columns["numeric"] = [column["name"] for column in described if column["kind"] == "numeric"]
+        columns["categorical"] = [column["name"] for column in described if column["kind"] != "numeric"]
+    rows = read_rows(str(data), Path(), columns, tuple(manifest["labels"]) if label is not None else ())
+    if label is not None and rows.labels is None:
+        raise BadData(f"{data} has no labels under {label!r}.\n  Name the column that holds the right answers, or leave `--label` out.")
+    if len(rows) < batch:
+        raise BadData(f"{data} has {len(rows)} rows; a batch needs {batch}.\n  Give more rows or a smaller `--batch`.")
+    return rows, f"the first {min(len(rows), max(256, batch))} rows of {data} in turn"
+
+
+def _disturbed(raw: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    found = [window["reasons"][0] for window in raw if window["reasons"]]
+    if found:
+        yield f"{len(found)} of {len(raw)} windows were disturbed and taken again while there were spare ones; the last one: {found[-1]}"
