@@ -196,6 +196,17 @@ def test_the_labels_alone_never_ask_the_teacher() -> None:
     fit(net(), FEED, ROWS.labels, Training(epochs=1, alpha=1.0), loss="cross_entropy", seed=0, teacher=teacher)
 
 
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_convolutions_over_any_number_of_axes_train(axes: int) -> None:
+    layer = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)[axes - 1](1, 3, 2)
+    module = torch.nn.Sequential(layer, torch.nn.Flatten(), torch.nn.Linear(3 * 2**axes, 2))
+    before = layer.weight.detach().clone()
+    feed = {"input": np.random.default_rng(0).random((20, 1, *[3] * axes), np.float32)}
+    fit(module, feed, np.arange(20) % 2, Training(epochs=1), loss="cross_entropy", seed=0)
+    assert not torch.equal(layer.weight, before)
+    assert layer.weight.is_contiguous()
+
+
 def test_fewer_rows_than_a_batch_still_train() -> None:
     module = net()
     before = copy.deepcopy(module.state_dict())

@@ -46,7 +46,8 @@ class Model:
         """One label per row.
 
         Args:
-            inputs: An array (N, ...) of images or vectors, a list of texts or of pairs, a mapping column -> values, or a list of dict rows.
+            inputs: An array (N, ...) of images or vectors, paths to image files, a list of texts or of pairs, a mapping column -> values,
+                or a list of dict rows.
 
         Raises:
             BadData: The inputs have another shape or lack a column.

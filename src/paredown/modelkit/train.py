@@ -139,7 +139,7 @@ def fit(
     steps = max(1, how.epochs * per_epoch)
     last = 0.0
     with _repeatable(seed, threads) as generator:
-        module.to(memory_format=torch.channels_last)  # convolutions take a quarter less time; nothing else changes
+        _lay_out(module, torch.channels_last)  # convolutions of images take a quarter less time; nothing else changes
         optimizer = torch.optim.AdamW(module.parameters(), lr=how.lr, weight_decay=how.weight_decay, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=how.lr, total_steps=max(steps + 1, 12), pct_start=0.1)
         module.train()
@@ -169,8 +169,15 @@ def fit(
                 total += float(value.detach())
             last = total / per_epoch
             progress(epoch + 1, how.epochs)
-    module.to(memory_format=torch.contiguous_format).eval()
+    _lay_out(module, torch.contiguous_format)
+    module.eval()
     return last
+
+
+def _lay_out(module: nn.Module, order: torch.memory_format) -> None:
+    for item in module.parameters():
+        if item.dim() == 4:
+            item.data = item.data.contiguous(memory_format=order)
 
 
 def predict(module: Callable[..., Tensor], feed: Mapping[str, Any], batch: int = 256) -> Tensor:
