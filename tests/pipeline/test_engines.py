@@ -76,7 +76,6 @@ def test_result_json_shows_both_engines_with_trials_threads_and_readings(tried: 
             assert {"cpu_time", "latency_p50", "size"} <= set(side["readings"])
             assert side["ratios"]["size"]["value"] > 0
         assert entry["best"]["ratios"]["size"]["value"] >= entry["as_given"]["ratios"]["size"]["value"]
-    assert found["openvino"]["failed"] > found["onnxruntime"]["failed"]  # dynamic quantization
 
 
 def test_the_engine_with_the_least_of_what_is_minimized_is_chosen(tried: tuple[Path, dict[str, Any], str]) -> None:

@@ -134,7 +134,7 @@ def test_measure_against_the_baseline_is_interleaved_and_its_ratio_is_that_of_th
     assert ratio.value == pytest.approx(before.value / after.value, rel=0.25)  # one is the mean of paired ratios
     assert found.ratios["size"].value == found.other_readings["size"].value / found.readings["size"].value
     assert found.noise_floor >= 0
-    assert [what for what, done, total in seen if done == total] == ["noise floor", "windows"]
+    assert [what for what, done, total in seen if done == total] == ["answers", "noise floor", "windows"]
     assert "256 rows" in found.asked
     assert json.loads(json.dumps(found.json()))["quick"] is True
 
@@ -278,7 +278,7 @@ def test_plan_says_what_is_tried_and_opens_nothing(tmp_path: Path) -> None:
     assert tried["quantize_dynamic"] == ""
     assert "exclude" in tried["cascade"]
     assert "works on a model in torch form" in tried["prune_channels"]  # the model arrives as a graph
-    assert {entry["name"]: entry["tried"] for entry in found["runtimes"]} == {"onnxruntime": True, "torch": False}
+    assert {entry["name"]: entry["tried"] for entry in found["runtimes"]} == {"onnxruntime": True, "openvino": False, "torch": False}
     assert sum(found["rows"].values()) == 900
     assert f"test: {found['rows']['test']} rows; can show a drop of" in found["provable"]["text"]
 
