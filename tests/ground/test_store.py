@@ -92,3 +92,14 @@ def test_what_is_not_stored_is_refused(tmp_path: Path) -> None:
     assert not store.has("0" * 64)
     with pytest.raises(Damaged, match=r"0{64} is gone from the store\.\n  Run the job again with `--fresh`"):
         store.folder("0" * 64)
+
+
+def test_a_copy_of_what_was_changed_in_the_store_is_refused(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    digest = store.put(fill(tmp_path / "x"))
+    store.copy(digest, tmp_path / "copy")
+    assert digests.of_folder(tmp_path / "copy") == digest
+    (store.root / digest / "a.txt").write_text("two")
+    changed = digests.of_folder(store.root / digest)
+    with pytest.raises(Damaged, match=rf"{digest} is not what was stored: its digest is {changed[:12]}\.\.\. now(.|\n)*--fresh"):
+        store.copy(digest, tmp_path / "other")

@@ -322,6 +322,8 @@ def test_lost_outputs_are_named_not_guessed(tiny_study: TinyStudy, tmp_path: Pat
 
 def test_a_group_that_the_data_lack_is_refused_before_anything_is_spent(tmp_path: Path) -> None:
     job = write_tiny_job(tmp_path, "{minimize: cpu_time, rules: [{quality: {drop: 5 pp, by: [region]}}]}")
-    with pytest.raises(UnknownName, match="no group column of the rule quality 'region'"):
+    with pytest.raises(
+        BadDocument, match=r"tiny\.yaml:8: quality is judged by 'region'; the data have no groups\.(.|\n)*`data: \{groups: "
+    ):
         run(job, tmp_path / "study")
     assert not (tmp_path / "study").exists()

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from paredown.core.errors import Damaged, UsageError
+from paredown.core.errors import CannotWrite, Damaged, UsageError
 from paredown.study import ledger as ledger_module
 from paredown.study import schema
 from paredown.study.ledger import Ledger, Spent
@@ -317,7 +317,7 @@ def test_a_full_disk_is_named_and_nothing_is_half_written(path, ledger):
     with ledger._read() as file:
         file.exec_driver_sql("PRAGMA max_page_count = 1")
     with (
-        pytest.raises(UsageError, match=r"cannot use .*ledger\.sqlite: database or disk is full") as caught,
+        pytest.raises(CannotWrite, match=r"cannot use .*ledger\.sqlite: database or disk is full") as caught,
         ledger.span("build", "a") as span,
     ):
         span.finish("x" * 100_000)

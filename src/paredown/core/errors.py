@@ -9,6 +9,7 @@ ParedownError                     exit code 6: a run-time failure
 │   ├── BadModel                  the model cannot be used as it is
 │   ├── UnknownName               no unit, quantity or group of that name; the nearest is suggested
 │   ├── MissingExtra              an optional package is not installed; says the install line
+│   ├── CannotWrite               a folder is read-only, or its disk is full
 │   ├── OtherJob                  the study folder holds another job
 │   └── StudyBusy                 another run holds the study
 ├── Unfit                         a technique or runtime does not apply; fails one trial
@@ -56,6 +57,10 @@ class BadData(UsageError):
 
 class BadModel(UsageError):
     """The model cannot be used as it is."""
+
+
+class CannotWrite(UsageError):
+    """A file or folder cannot be written."""
 
 
 class OtherJob(UsageError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -36,18 +37,30 @@ class Npz(DatasetReader):
         path = find(source, folder)
         try:
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                check_room(source, sum(item.file_size for item in file.zip.infolist()), "arrays")
+                check_room(source, _announced_b(file.zip), "arrays")
                 inputs = _pick(file, source, "inputs", columns.get("inputs"), _INPUTS, required=True)
                 wanted = "label" not in columns or columns["label"] is not None
                 targets = _pick(file, source, "label", columns.get("label"), _LABELS, required=False) if wanted else None
                 groups = {name: _pick(file, source, "groups", name, (), required=True) for name in columns.get("groups") or ()}
-        except (OSError, EOFError, AttributeError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        except (OSError, EOFError, AttributeError, MemoryError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
             raise BadData(
                 f"{source} is not a whole npz file ({type(error).__name__}).\n  Write it with numpy.savez(path, X=..., y=...)."
             ) from None
         except ValueError as error:
             raise _unreadable(source, error) from None
         return rows_from_arrays(inputs, targets, source=source, names=labels, groups=groups)
+
+
+def _announced_b(packed: zipfile.ZipFile) -> int:
+    """Bytes of all arrays: what the archive says, or what the arrays' own headers say where that is more."""
+    total = 0
+    for item in packed.infolist():
+        with packed.open(item) as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+        total += max(item.file_size, math.prod(shape) * dtype.itemsize)
+    return total
 
 
 def _unreadable(source: str, error: ValueError) -> BadData:

@@ -41,7 +41,7 @@ class Python(DatasetReader):
             raise BadData(str(error)) from error
         except ParedownError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise BadData(
                 f"{target} raised {type(error).__name__}: {error}.\n  It is called without arguments and returns (X, y)."
             ) from error

@@ -16,6 +16,7 @@ import time
 import traceback
 from typing import Any, TextIO
 
+from paredown.ground.files import cannot_write, no_room
 from paredown.ground.lazy import hush
 
 _PR_SET_PDEATHSIG = 1
@@ -44,7 +45,8 @@ def carry_out(order: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
         module, _, name = order["verb"].partition(":")
         verb = getattr(importlib.import_module(module), name)
         answer: dict[str, Any] = {"ok": verb(state, **order["arguments"])}
-    except Exception as error:
+    except (Exception, SystemExit) as raised:  # code of the user's may call sys.exit
+        error = cannot_write(getattr(raised, "filename", None) or "a file", raised) if no_room(raised) else raised
         answer = {"error": {"type": type(error).__name__, "message": str(error), "trace": traceback.format_exc()}}
     answer["cpu_s"] = time.process_time() - before
     return answer

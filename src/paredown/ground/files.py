@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from paredown.core.errors import UsageError
+from paredown.core.errors import CannotWrite
 
 PART = ".part"
+PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle")
+"""What files end in that can run any code when they are read; none is ever read."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_SAYS_NO_ROOM = re.compile(r"No space left on device|Read-only file system|\d+ requested and \d+ written")
 
 
 def state_folder() -> Path:
@@ -25,14 +31,38 @@ def writable(path: Path) -> Iterator[None]:
     """Turn what the system says about a path (read-only, disk full, not a folder) into an error that names it.
 
     Raises:
-        UsageError: Any OSError inside; says the path and the system's reason.
+        CannotWrite: Any OSError inside; says the path and the system's reason.
     """
     try:
         yield
     except OSError as error:
-        raise UsageError(
-            f"cannot write {path}: {error.strerror or error}.\n  Make it writable and free some space, or choose another folder."
-        ) from error
+        raise cannot_write(path, error) from error
+
+
+@contextmanager
+def roomy(folder: Path) -> Iterator[None]:
+    """Turn a full or read-only disk, wherever work on a folder meets it, into an error that names the file; other errors pass.
+
+    Raises:
+        CannotWrite: Says the file, or the folder where the system names none.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not no_room(error):
+            raise
+        raise cannot_write(Path(error.filename or folder), error) from error
+
+
+def no_room(error: BaseException) -> bool:
+    """Whether an error says that the disk is full or read-only; libraries that write by themselves only say it in words."""
+    return getattr(error, "errno", None) in _NO_ROOM or _SAYS_NO_ROOM.search(str(error)) is not None
+
+
+def cannot_write(path: Path | str, error: BaseException) -> CannotWrite:
+    """The error for a path that the system does not let us write."""
+    said = str(getattr(error, "strerror", None) or error).partition("\n")[0]
+    return CannotWrite(f"cannot write {path}: {said}.\n  Make it writable and free some space, or choose another folder.")
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -43,7 +73,7 @@ def write_atomic(path: Path, content: bytes) -> None:
         content: All of it.
 
     Raises:
-        UsageError: The file cannot be written; the old one is unchanged.
+        CannotWrite: The file cannot be written; the old one is unchanged.
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
     with writable(path):
@@ -62,7 +92,7 @@ def replace(part: Path, target: Path) -> None:
     """Rename a finished file into its place, for good: what stood there is replaced, also after a power cut.
 
     Raises:
-        UsageError: `target` cannot be written.
+        CannotWrite: `target` cannot be written.
     """
     with writable(target):
         os.replace(part, target)
@@ -80,7 +110,7 @@ def move_folder_into_place(temp: Path, target: Path) -> None:
         target: Where it goes; what stands there is replaced whole.
 
     Raises:
-        UsageError: `target` cannot be written.
+        CannotWrite: `target` cannot be written.
     """
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}{PART}")
     with writable(target):
@@ -103,7 +133,7 @@ def remove(path: Path) -> None:
     """Delete a file or a folder with all that is in it; a link is deleted, not what it points to; nothing there is fine.
 
     Raises:
-        UsageError: It cannot be deleted.
+        CannotWrite: It cannot be deleted.
     """
     with writable(path):
         if path.is_dir() and not path.is_symlink():

@@ -71,13 +71,17 @@ def resolve(dotted: str, purpose: str) -> Any:
     """The object that `pkg.mod:name` names.
 
     Raises:
-        BadModel: The text has no colon, the module cannot be imported or has no such name.
+        BadModel: The text has no colon, the module is not there, ends the program when it is imported, or has no such name.
     """
     module, colon, name = dotted.partition(":")
     if not colon or not module or not name:
         raise BadModel(f"{purpose}: {dotted!r} is not a dotted name.\n  Write `package.module:function`.")
     try:
         found = importlib.import_module(module)
+    except SystemExit as error:
+        raise BadModel(
+            f"{purpose}: importing {module!r} called sys.exit({error.code!r}).\n  Guard it with `__name__ == '__main__'`."
+        ) from error
     except ModuleNotFoundError as error:
         raise BadModel(
             f"{purpose}: no module {error.name!r} (for {dotted!r}).\n  It is looked up beside the job file and in the installed packages."

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from paredown.core.errors import Damaged
 from paredown.ground import digests
+from paredown.ground.files import writable
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,22 @@ class FolderStore:
         if not target.is_dir():
             raise Damaged(f"{target} is gone from the store.\n  Run the job again with `--fresh`, or restore the folder.")
         return target
+
+    def copy(self, digest: str, target: Path) -> None:
+        """Copy a stored folder into an empty one, and make sure that the copy is what was stored.
+
+        Raises:
+            Damaged: Nothing is stored under that digest, or its files were changed since.
+            CannotWrite: The target cannot be written.
+        """
+        with writable(target):
+            shutil.copytree(self.folder(digest), target, dirs_exist_ok=True)
+        found = digests.of_folder(target)
+        if found != digest:
+            raise Damaged(
+                f"{self.root / digest} is not what was stored: its digest is {found[:12]}... now.\n"
+                "  Restore the folder, or run the job again with `--fresh`."
+            )
 
     def has(self, digest: str) -> bool:
         """True when that digest is stored whole."""

@@ -53,7 +53,7 @@ class Python(Metric):
         function = self._function()
         try:
             value = function(labels, answers)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise BadData(
                 f"metric {self.target} raised {type(error).__name__}: {error}.\n  It is called with two arrays (N,) of class indices."
             ) from error

@@ -60,7 +60,7 @@ class Blueprint:
             module = factory(**self.arguments)
         except ParedownError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise BadModel(f"{self.factory}({dict(self.arguments)}) failed: {type(error).__name__}: {error}") from error
         if not isinstance(module, nn.Module):
             raise BadModel(f"{self.factory} returned {type(module).__name__}; it must return a torch.nn.Module.")
@@ -127,6 +127,11 @@ def write_folder(module: nn.Module, blueprint: Blueprint, folder: Path) -> None:
     (folder / BLUEPRINT).write_text(json.dumps(blueprint.json(), indent=1), "utf-8")
 
 
+def not_finite(module: nn.Module) -> list[str]:
+    """The names of the tensors that hold NaN or infinite numbers."""
+    return [name for name, value in module.state_dict().items() if value.is_floating_point() and not torch.isfinite(value).all()]
+
+
 def save_module(module: nn.Module, blueprint: Blueprint, store: Store, work: Path, note: str = "") -> Candidate:
     """Put a module into the store.
 
@@ -141,7 +146,7 @@ def save_module(module: nn.Module, blueprint: Blueprint, store: Store, work: Pat
     Raises:
         BadModel: A weight is NaN or infinite; training diverged.
     """
-    bad = [name for name, value in module.state_dict().items() if value.is_floating_point() and not torch.isfinite(value).all()]
+    bad = not_finite(module)
     if bad:
         raise BadModel(f"{bad[0]} holds NaN or infinite numbers after this step; a lower learning rate is the usual way out.")
     folder = work / "candidate"

@@ -15,7 +15,7 @@ from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel, UnknownName
 from paredown.core.technique import Context
 from paredown.ground.seeds import stream
-from paredown.modelkit.blueprint import Blueprint, save_module
+from paredown.modelkit.blueprint import Blueprint, not_finite, save_module
 from paredown.modelkit.train import Training, fit
 
 
@@ -70,6 +70,12 @@ def take_baseline(
 ) -> Candidate:
     """Build a module that arrives trained and store it."""
     module, blueprint = _build(factory, arguments, inputs, classes, context.seed, weights)
+    bad = not_finite(module)
+    if bad:
+        raise BadModel(
+            f"{factory}: the weight {bad[0]} arrived with NaN or infinite values, {len(bad)} tensors have them.\n"
+            "  Save the weights again from a whole model."
+        )
     return save_module(module, blueprint, context.store, context.work)
 
 

@@ -94,7 +94,7 @@ def find(spec: ModelSpec, folder: Path) -> Path:
     """
     path = folder / spec.value
     if not path.is_dir():
-        if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", spec.value) or path.exists():
+        if not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", spec.value) or path.exists():
             raise BadModel(
                 f"{path} is no folder.\n  `huggingface:` names a folder with {CONFIG}, from the job file's folder on, or an id of the hub."
             )

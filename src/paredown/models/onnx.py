@@ -58,10 +58,14 @@ class Onnx(ModelSource):
                 f"{path} takes the inputs {', '.join(wanted)}; the task feeds {', '.join(inputs)}.\n"
                 f"  Name the graph's input in the job: `preprocess: {{input: {wanted[0] if wanted else '...'}}}`."
             )
+        _refuse_other_shape(path, model.graph, inputs)
         output = model.graph.output[0].type.tensor_type.shape.dim
         width = output[-1].dim_value if len(output) else 0
         if width and width != classes:
-            raise BadModel(f"{path} answers with {width} numbers per row; the data have {classes} classes.")
+            raise BadModel(
+                f"{path} answers with {width} numbers per row; the data have {classes} classes.\n"
+                "  Name the classes in the model's order with `data: {labels: [...]}`, or give the model of these data."
+            )
         parameters = sum(_size(item.dims) for item in model.graph.initializer)
         target = context.work / "given"
         target.mkdir()
@@ -75,7 +79,26 @@ def _opened(onnx: Any, path: Path, tensors: bool = True) -> Any:
         onnx.checker.check_model(path)
         return onnx.load(path, load_external_data=tensors)
     except Exception as error:
-        raise BadModel(f"{path} is not a valid ONNX model: {str(error)[:300]}") from error
+        said = str(error).replace(str(path), path.name).strip().removesuffix(".")[:300]
+        raise BadModel(f"{path} is not a valid ONNX model: {said}.\n  Export it again; a copy may have been cut short.") from error
+
+
+def _refuse_other_shape(path: Path, graph: Any, inputs: Mapping[str, Sequence[int | str]]) -> None:
+    for item in graph.input:
+        if item.name not in inputs or not item.type.tensor_type.HasField("shape"):
+            continue
+        fed, taken = inputs[item.name], [dim.dim_value or dim.dim_param or "?" for dim in item.type.tensor_type.shape.dim[1:]]
+        fixed = [(mine, its) for mine, its in zip(fed, taken) if isinstance(mine, int) and isinstance(its, int)]
+        if len(fed) != len(taken) or any(mine != its for mine, its in fixed):
+            raise BadModel(
+                f"{path} takes {item.name} in the shape ({_axes(taken)}) per row; the data give ({_axes(fed)}).\n"
+                "  Give the columns, or the size and channels of images, that it was trained with; a column with a word in it "
+                "becomes one number per word, unless `numeric:` names it."
+            )
+
+
+def _axes(shape: Sequence[int | str]) -> str:
+    return ", ".join(map(str, shape))
 
 
 def _file(spec: ModelSpec, folder: Path) -> Path:

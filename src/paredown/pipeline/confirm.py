@@ -15,7 +15,7 @@ from paredown.core.policy import Policy, Scale
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.trial import Readings, Trial
 from paredown.ground import digests
-from paredown.ground.files import move_folder_into_place, remove
+from paredown.ground.files import PART, move_folder_into_place, remove
 from paredown.pipeline.shop import Shop
 from paredown.pipeline.trials import baseline_trial, fastest_trial, floor, floor_share, measured
 from paredown.policy.quality import compare
@@ -346,15 +346,24 @@ def _graph_time(shop: Shop, artifact: str) -> Reading | Missing:
 
 
 def release(shop: Shop, confirmed: Confirmed) -> None:
-    """Put the same bytes that were measured into `artifact/`, or the nearest miss into `nearest-miss/`; the other folder goes."""
+    """Put the same bytes that were measured into `artifact/`, or the nearest miss into `nearest-miss/`; the other folder goes.
+
+    Raises:
+        Damaged: The packed files are not what was measured; what stood there stays.
+        CannotWrite: The study cannot be written.
+    """
     chosen = confirmed.chosen or confirmed.nearest
     names = (_ARTIFACT, _NEAREST) if confirmed.chosen else (_NEAREST, _ARTIFACT)
-    remove(shop.study.folder / names[1])
     target = shop.study.folder / names[0]
     if chosen is None:
         remove(target)
-        return
-    part = Path(tempfile.mkdtemp(prefix=f".{names[0]}-", suffix=".part", dir=shop.study.folder))
-    shutil.copytree(shop.artifacts.folder(chosen.trial.artifact), part, dirs_exist_ok=True)
-    part.chmod(0o755)
-    move_folder_into_place(part, target)
+    else:
+        part = Path(tempfile.mkdtemp(prefix=f".{names[0]}-", suffix=PART, dir=shop.study.folder))
+        try:
+            shop.artifacts.copy(chosen.trial.artifact, part)
+            part.chmod(0o755)
+            move_folder_into_place(part, target)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+    remove(shop.study.folder / names[1])

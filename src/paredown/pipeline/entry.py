@@ -7,11 +7,12 @@ import re
 from pathlib import Path
 
 from paredown.core.errors import BadModel, UnknownName
+from paredown.ground.files import PICKLES
 from paredown.ground.lazy import need
+from paredown.study.jobfile import PICKLED
 
 FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
-_PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle")
 _HUB = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -27,11 +28,8 @@ def entry_of(model: str, folder: Path, build: str = "") -> dict[str, str]:
         BadModel: It is none of these, is not there, is a pickle, or is a file of weights without `build`.
     """
     path, suffix = folder / model, Path(model).suffix.lower()
-    if suffix in _PICKLES:
-        raise BadModel(
-            f"{model} is a pickle; reading it could run any code, so it is not read.\n"
-            "  Export the model to .onnx (skl2onnx for scikit-learn), or give a torch.nn.Module to `paredown.shrink` where it was made."
-        )
+    if suffix in PICKLES:
+        raise BadModel(f"{model} {PICKLED[0]}\n  {PICKLED[1]}")
     if suffix in _WEIGHTS and (path.is_file() or not path.exists()):
         return _weights(model, path, build)
     if build:

@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from paredown.core.errors import UnknownName
+from paredown.core.errors import BadData, BadDocument, Problem, UnknownName
 from paredown.core.job import Job
 from paredown.core.model import ModelSource
 from paredown.core.recipe import Chain, Engine
 from paredown.core.technique import DataNeed, Technique
 from paredown.core.trial import Trial
 from paredown.ground import digests, registry
+from paredown.ground.files import roomy
 from paredown.ground.host import host
 from paredown.pipeline import result as results
 from paredown.pipeline.shop import Listener, Shop, engine_reasons, metric_of, open_shop
@@ -68,7 +69,7 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
         named["metric.file"] = digests.of_file(own_metric)
     _refuse_unknown_groups(job, splits)
     target = Path(folder) if folder is not None else Path("runs") / job.name
-    with Study.open(target, job, named, fresh=fresh, wait_s=wait_s) as study:
+    with roomy(target), Study.open(target, job, named, fresh=fresh, wait_s=wait_s) as study:
         for note in splits.notes:
             study.note(note)
         for span in study.lost:
@@ -83,23 +84,35 @@ def read_splits(job: Job, source: ModelSource) -> Splits:
     """The job's rows; a reader of image files is told what becomes of them, which the model may say itself.
 
     Raises:
-        UsageError: Data or model cannot be used.
+        UsageError: Data or model cannot be used; test or validation has one class only.
     """
     options = job.data.preprocess
     if registry.get("tasks", job.task).raw == "image":
         with TemporaryDirectory() as work:
             options = source.preprocess(job.model, job.folder, Path(work)) | options
     told = replace(job, data=replace(job.data, preprocess=options))
-    return load_splits(told, job.search.seed, source.trains(job.model), source.labels(job.model, job.folder))
+    splits = load_splits(told, job.search.seed, source.trains(job.model), source.labels(job.model, job.folder))
+    for split in ("test", "validation"):
+        labels = getattr(splits, split).labels
+        if (labels == labels[0]).all():
+            raise BadData(
+                f"all {len(labels)} rows of {split} have the label {splits.names[labels[0]]!r}; no model can be judged by them.\n"
+                f"  Give {split} rows of two classes or more."
+            )
+    return splits
 
 
 def _refuse_unknown_groups(job: Job, splits: Splits) -> None:
     known = list(splits.test.groups)
-    for rule in job.policy.rules:
-        for column in rule.by:
-            if column not in known:
-                hint = "Name the column under `data: {groups: [...]}`."
-                raise UnknownName(f"group column of the rule {rule.id}", column, known or ["(none)"], hint=hint)
+    has = f"the groups {', '.join(known)}" if known else "no groups"
+    problems = [
+        Problem(rule.where, f"{rule.id} is judged by {column!r}; the data have {has}.", "Name the column under `data: {groups: [...]}`.")
+        for rule in job.policy.rules
+        for column in rule.by
+        if column not in known
+    ]
+    if problems:
+        raise BadDocument(problems)
 
 
 def prepare(shop: Shop) -> Trial:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from paredown.builder.build import Built
-from paredown.core.errors import BadModel, Damaged, ParedownError
+from paredown.core.errors import BadModel, CannotWrite, Damaged, ParedownError
 from paredown.core.policy import Scale
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.recipe import Recipe
@@ -38,6 +38,7 @@ def attempt(shop: Shop, recipe: Recipe, why: str, role: str = "candidate") -> Tr
     Raises:
         ParedownError: The baseline failed.
         Damaged: What the ledger recorded is gone.
+        CannotWrite: The disk is full; no fault of the recipe, which is tried again.
     """
     asked = f"{role}: {recipe}"
     # a failure is worth another try once the limits that it ran into are others; a success never is
@@ -60,7 +61,7 @@ def attempt(shop: Shop, recipe: Recipe, why: str, role: str = "candidate") -> Tr
         try:
             built = shop.builder.build(recipe)
             trial = examine(shop, built, role)
-        except Damaged:
+        except (Damaged, CannotWrite):
             raise
         except ParedownError as error:
             if role == "baseline":

@@ -15,6 +15,7 @@ from paredown.core.policy import Policy
 from paredown.datasets.sources import nearest
 from paredown.ground import amounts, registry
 from paredown.ground.documents import Document, Place, check, read, refuse, shown
+from paredown.ground.files import PICKLES
 from paredown.policy.parse import load
 
 LATER_MODELS = ("keras", "sklearn", "predictions")
@@ -24,6 +25,10 @@ OPTIONS = {
     "onnx": ("tokenizer",),
     "huggingface": ("finetune", "revision", "tokenizer"),
 }
+PICKLED = (
+    "is a pickle; reading it could run any code, so it is not read.",
+    "Export the model to .onnx (skl2onnx for scikit-learn), or give a torch.nn.Module to `paredown.shrink` where it was made.",
+)
 SPLITS = ("train", "calibration", "validation", "test", "unlabeled")
 _FUNCTION = re.compile(r"(python:)?[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _PRICE = re.compile(r"\d+(\.\d+)?\s*[A-Z]{3}\s*/\s*h")
@@ -208,6 +213,9 @@ class _Reader:
             self.note(("model",), found, f"Name one of {', '.join(ready)}.")
             return nothing
         (kind,) = kinds
+        if str(entry[kind]).lower().endswith(PICKLES):
+            self.note(("model", kind), f"is {entry[kind]!r}, which {PICKLED[0]}", PICKLED[1])
+            return nothing
         if kind in LATER_MODELS and kind not in ready:
             self.note(("model", kind), f"is for a {kind} model, which this version cannot read.", f"Name one of {', '.join(ready)}.")
             return nothing

@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from paredown.core.errors import Damaged, StudyBusy, UsageError
+from paredown.core.errors import CannotWrite, Damaged, StudyBusy, UsageError
 from paredown.ground.files import PART, remove, replace
 
 BUSY_S = 30.0
@@ -129,7 +129,7 @@ def explained(path: Path) -> Iterator[None]:
 
     Raises:
         Damaged: The file is not what was written.
-        UsageError: The file cannot be read or written.
+        CannotWrite: The file cannot be read or written.
         StudyBusy: Another program keeps it locked.
     """
     try:
@@ -140,7 +140,7 @@ def explained(path: Path) -> Iterator[None]:
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise damaged(path, str(cause)) from error
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):
-            raise UsageError(
+            raise CannotWrite(
                 f"cannot use {path}: {cause}.\n  Make the folder writable and free some space, or use another with `--study DIR`."
             ) from error
         if code == sqlite3.SQLITE_BUSY:

@@ -16,6 +16,7 @@ from paredown.core.errors import BadData
 from paredown.core.job import Job
 from paredown.core.rows import Rows
 from paredown.ground import registry
+from paredown.ground.files import PICKLES
 from paredown.study.classes import one_set_of_classes
 
 NAMES = ("train", "calibration", "validation", "test", "unlabeled")
@@ -139,6 +140,10 @@ def read_rows(source: str, folder: Path, columns: Mapping[str, Any], labels: Seq
     if chosen is None and re.fullmatch(r"[\w.]+:\w+", source):
         chosen = registry.get("datasets", "python")
     if chosen is None:
+        if source.lower().endswith(PICKLES):
+            raise BadData(
+                f"{source} is a pickle; reading it could run any code, so it is not read.\n  Save the rows as .csv, .npz or .parquet."
+            )
         known = ", ".join(sorted(suffix for reader in readers for suffix in reader.suffixes))
         if (folder / source).is_dir():
             raise BadData(

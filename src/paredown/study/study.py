@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
-from paredown.core.errors import Damaged, OtherJob, UsageError
+from paredown.core.errors import BadData, BadModel, Damaged, OtherJob, UsageError
 from paredown.core.job import Job
 from paredown.core.policy import Policy
 from paredown.core.trial import Trial, trial_from_json
@@ -22,6 +22,8 @@ from paredown.study.lock import StudyLock
 
 FORMAT = 1
 JOB_LOCK = "job.lock.yaml"
+ENDED = ("result.json", "artifact", "nearest-miss")
+"""What only a run that came to its end leaves."""
 LEDGER = "ledger.sqlite"
 GIVEN = "given"
 """What a study was given from memory: model, rows and job file; `--fresh` keeps it, as it keeps a job file elsewhere."""
@@ -59,7 +61,7 @@ class Study:
         """Start a study, or go on with it where it ended, however it ended.
 
         A changed policy or budget goes on from the recorded trials. Task, metric, seed, scenario, batch and every entry of `digests` have
-        to be what they were.
+        to be what they were, unless model or data were refused before anything was tried: then the corrected job takes the folder.
 
         Args:
             folder: The study folder; created when it is not there.
@@ -78,11 +80,13 @@ class Study:
         with StudyLock(folder, wait_s):
             remove_parts(folder)
             if fresh:
-                for name in OURS:
-                    remove(folder / name)
+                _clear(folder)
             now = {"task": job.task, "metric": job.metric, "seed": str(job.search.seed)}
             now |= {"scenario": job.deploy.scenario, "batch": str(job.deploy.batch)} | dict(digests)
             before = _read_lock(folder)
+            if before is not None and before[0] != now and _was_refused(folder):
+                _clear(folder)
+                before = None
             if before is not None:
                 _refuse_other(folder, before[0], now)
             mine = version("paredown")
@@ -96,7 +100,11 @@ class Study:
                 study = cls(folder=folder, job=job, digests=now, ledger=ledger, lost=lost, policy=policy)
                 if before is not None and before[1] != mine:
                     study.note(f"paredown {mine} went on with what paredown {before[1]} had recorded.")
-                yield study
+                try:
+                    yield study
+                except (BadData, BadModel) as error:
+                    study._keep("refused", str(error))
+                    raise
 
     @property
     def seed(self) -> int:
@@ -129,9 +137,12 @@ class Study:
 
     def note(self, text: str) -> None:
         """Keep a sentence for the report; the same sentence is kept once."""
+        self._keep("note", text)
+
+    def _keep(self, kind: str, text: str) -> None:
         key = hashlib.sha256(text.encode()).hexdigest()
-        if self.ledger.find("note", key) is None:
-            self.ledger.add("note", key, text)
+        if self.ledger.find(kind, key) is None:
+            self.ledger.add(kind, key, text)
 
     def notes(self) -> list[str]:
         """The sentences for the report, oldest first."""
@@ -194,6 +205,19 @@ def refuse_foreign(folder: Path) -> None:
         raise UsageError(f"{folder} is not empty and holds no study; found {some}.\n  Choose a new or empty folder with `--study DIR`.")
 
 
+def _clear(folder: Path) -> None:
+    for name in OURS:
+        remove(folder / name)
+
+
+def _was_refused(folder: Path) -> bool:
+    """Whether a study's model or data were refused before the first trial, so that nothing in it is worth keeping."""
+    if not (folder / LEDGER).exists():
+        return False
+    with Ledger.open(folder / LEDGER, read_only=True) as ledger:
+        return bool(ledger.records("refused")) and not ledger.records("trial")
+
+
 def _read_lock(folder: Path) -> tuple[dict[str, str], str] | None:
     """The digests that the study was made with and the version that wrote them; None for a new study."""
     from ruamel.yaml import YAML
@@ -210,7 +234,10 @@ def _read_lock(folder: Path) -> tuple[dict[str, str], str] | None:
         found, writer = document["format"], str(document["paredown"])
         digests = {str(key): str(value) for key, value in document["digests"].items()}
     except (YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise Damaged(f"{path} is damaged: {type(error).__name__}: {error}.{way_out}") from error
+        raise Damaged(f"{path} is damaged: {type(error).__name__}: {str(error).partition(chr(10))[0]}.{way_out}") from error
+    ended = [name for name in ENDED if (folder / name).exists()]
+    if ended and not (folder / LEDGER).exists():
+        raise Damaged(f"{folder} holds {ended[0]} and no {LEDGER}; what its runs recorded is gone.{way_out}")
     if found != FORMAT:
         raise UsageError(
             f"{path} has format {found}; this paredown reads {FORMAT}.\n  Update paredown, or use another folder with `--study DIR`."
