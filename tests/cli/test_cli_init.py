@@ -16,6 +16,7 @@ from paredown.ground import documents
 from paredown.pipeline import columns
 from paredown.pipeline.starter import quoted, starter
 from paredown.study.jobfile import read_job
+from readme_folder import write_onnx
 from tiny_cli import leave
 from tiny_study import write_tiny_job
 
@@ -135,6 +136,22 @@ def test_a_column_that_holds_the_models_classes_is_the_label() -> None:
     table = {"class": np.array(["x", "y"] * 9, object), "mood": np.array(["good", "bad"] * 9, object)}
     assert columns.find_label(table, ["bad", "good"]).name == "mood"
     assert columns.find_label(table).name == "class"
+
+
+def test_the_only_column_of_words_with_as_many_values_as_outputs_is_the_label() -> None:
+    table = {"plan": np.array(["x", "y", "z"] * 9, object), "sex": np.array(["f", "m", "m"] * 9, object), "age": np.linspace(20, 70, 27)}
+    assert columns.find_label(table) is None
+    assert columns.find_label(table, width=3).why == "the model answers 3 classes, and of the columns of words only it has 3 values"
+    assert columns.find_label(table | {"grade": table["plan"]}, width=3) is None
+    assert columns.group_columns(table, "plan") == {"sex": 2}  # fractions are no groups
+
+
+def test_a_graph_gets_the_numbers_of_a_table_as_they_are_and_the_margin_is_said(capfd) -> None:
+    write_onnx(Path())
+    code, out, _ = leave(capfd, "init", "model.onnx", "--train", "train.csv", "--test", "test.csv")
+    assert (code, read_job(Path("job.yaml")).data.preprocess) == (0, {"standardize": False})
+    assert "the graph gets its numbers as they stand in the columns" in out
+    assert "(at 2 % flips 1.7%, at 8 % 3.4%). The job says `drop: 3 %`.\n" in out
 
 
 @pytest.mark.parametrize(

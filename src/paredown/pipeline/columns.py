@@ -34,12 +34,13 @@ class Label:
     counts: Mapping[str, int]
 
 
-def find_label(columns: Mapping[str, Any], outputs: Sequence[str] = ()) -> Label | None:
+def find_label(columns: Mapping[str, Any], outputs: Sequence[str] = (), width: int = 0) -> Label | None:
     """The label among a table's columns; None when nothing speaks for one.
 
     Args:
         columns: Column -> values.
         outputs: The names that the model gives its outputs; a column that holds them is the label.
+        width: How many numbers the model answers per row; the only column of words with as many values is the label. 0: not known.
     """
     counts = {name: counted(values) for name, values in columns.items()}
     few = {name: found for name, found in counts.items() if 2 <= len(found) <= min(_MOST_CLASSES, max(2, len(columns[name]) // 2))}
@@ -53,6 +54,13 @@ def find_label(columns: Mapping[str, Any], outputs: Sequence[str] = ()) -> Label
     parted = [name for name in few if set(_parts(name)) & set(_LABELS[:-1])]
     if len(parted) == 1:
         return Label(name=parted[0], why=f"its name says so and it has {len(few[parted[0]])} different values", counts=few[parted[0]])
+    wide = [name for name, found in few.items() if len(found) == width and columns[name].dtype.kind in "OU"]
+    if len(wide) == 1:
+        return Label(
+            name=wide[0],
+            why=f"the model answers {width} classes, and of the columns of words only it has {width} values",
+            counts=few[wide[0]],
+        )
     return None
 
 
@@ -74,7 +82,8 @@ def find_text(columns: Mapping[str, Any], label: str) -> tuple[str, ...]:
 def group_columns(columns: Mapping[str, Any], label: str) -> dict[str, int]:
     """Columns that may tell groups of people apart -> how many values each has."""
     named = [name for name in columns if name != label and (name.lower().replace("-", "_") in _GROUPS or set(_parts(name)) & _GROUPS)]
-    return {name: len(counted(columns[name])) for name in named}
+    sizes = {name: len(counted(columns[name])) for name in named}
+    return {name: size for name, size in sizes.items() if size}
 
 
 def counted(values: Any) -> dict[str, int]:

@@ -19,6 +19,7 @@ from paredown.ground.lazy import need
 from paredown.pipeline import columns
 from paredown.pipeline.entry import entry_of
 from paredown.pipeline.plan import plan
+from paredown.pipeline.result import provable
 from paredown.stats.power import smallest_drop
 from paredown.study.jobfile import read_job
 from paredown.study.splits import read_rows
@@ -130,7 +131,8 @@ def starter(
             shown = 100 * smallest_drop(made.plan["rows"]["test"], 0.04)
             made = Starter(plan=made.plan)
             made.text = _text(look, out, made, next((margin for margin in _MARGINS if margin >= shown), _MARGINS[-1]))
-            made.seen.append(made.plan["provable"]["text"])
+            policy = read_job(documents.parse(made.text, str(out)).data, out.parent).policy
+            made.seen.append(provable(policy, made.plan["rows"]["test"])["text"] + f" The job says `drop: {policy.margin.text}`.")
     return made
 
 
@@ -140,7 +142,7 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
     first = sources.get("train", sources["test"])
     rows = read_rows(first, Path(), {"label": None} if _is_table(first) else {}, ())
     table = rows.inputs if isinstance(rows.inputs, Mapping) else {}
-    found = _label(rows, table, label, _outputs(config))
+    found = _label(rows, table, label, _outputs(config), width)
     for column in (*text, *groups):
         if column not in table:
             raise UnknownName(f"column of {first}", column, table or ["(none)"])
@@ -183,14 +185,14 @@ def _is_table(source: str) -> bool:
     return Path(source.removesuffix(".gz")).suffix.lower() in (".csv", ".tsv", ".txt", ".data", ".test", ".jsonl", ".json", ".parquet")
 
 
-def _label(rows: Rows, table: Mapping[str, Any], label: str, outputs: Sequence[str]) -> columns.Label | None:
+def _label(rows: Rows, table: Mapping[str, Any], label: str, outputs: Sequence[str], width: int) -> columns.Label | None:
     if not table:
         if rows.labels is None:
             return None
         sizes = np.bincount(rows.labels, minlength=len(rows.names)).tolist()
         return columns.Label(name="", why="the source brings it", counts={name: size for name, size in zip(rows.names, sizes) if size})
     if not label:
-        return columns.find_label(table, outputs)
+        return columns.find_label(table, outputs, width)
     if label not in table:
         raise UnknownName("column", label, table, "Name the column of labels with `--label`.")
     return columns.Label(name=label, why="you said so", counts=columns.counted(table[label]))
@@ -290,9 +292,14 @@ def _data(look: _Look, out: Path, made: Starter) -> Iterator[str]:
         yield "  # label: y    # FILL IN: the array of labels; none was found"
         made.open.append("no labels were found: name them with `label:`")
     yield from _labels(look, made)
-    options = {key: value for key, value in (("input", look.input), ("layout", look.layout)) if value}
+    options = {key: quoted(value) for key, value in (("input", look.input), ("layout", look.layout)) if value}
+    if look.table and look.task == "tabular-classification" and "onnx" in look.entry:
+        options["standardize"] = "false"
+        made.seen.append(
+            "the graph gets its numbers as they stand in the columns; `standardize: true` in the job if it was trained otherwise"
+        )
     if options:
-        yield f"  preprocess: {{{', '.join(f'{key}: {quoted(value)}' for key, value in options.items())}}}    # as the graph takes it"
+        yield f"  preprocess: {{{', '.join(f'{key}: {value}' for key, value in options.items())}}}    # as the graph takes it"
     elif look.task == "image-classification":
         yield "  # preprocess: {scale: 0.00392156862745098, mean: 0.5, std: 0.5}    # as it was trained, if not on pixels from 0 to 1"
     elif look.task == "tabular-classification":
