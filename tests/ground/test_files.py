@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from paredown.core.errors import UsageError
+from paredown.core.errors import CannotWrite, UsageError
 from paredown.ground import files
 
 
@@ -89,3 +89,16 @@ def test_only_leftovers_are_swept(tmp_path):
     tree(tmp_path / ".artifact.0a1b.part", file="1")
     files.remove_parts(tmp_path)
     assert names(tmp_path) == [".hidden", "notes.part", "result.json"]
+
+
+def test_a_full_disk_is_told_apart_from_a_mistake(tmp_path):
+    with (
+        pytest.raises(CannotWrite, match=rf"cannot write {tmp_path}: No space left on device\.\n  Make it writable"),
+        files.roomy(tmp_path),
+    ):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(FileNotFoundError), files.roomy(tmp_path):
+        (tmp_path / "none").read_bytes()
+    assert files.no_room(RuntimeError("I/O error: No space left on device (os error 28)"))
+    assert files.no_room(OSError("8000 requested and 512 written"))
+    assert not files.no_room(ValueError("no space"))

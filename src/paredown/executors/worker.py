@@ -10,8 +10,10 @@ import ctypes
 import importlib
 import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from typing import Any, TextIO
@@ -46,10 +48,17 @@ def carry_out(order: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
         verb = getattr(importlib.import_module(module), name)
         answer: dict[str, Any] = {"ok": verb(state, **order["arguments"])}
     except (Exception, SystemExit) as raised:  # code of the user's may call sys.exit
-        error = cannot_write(getattr(raised, "filename", None) or "a file", raised) if no_room(raised) else raised
+        error = cannot_write(getattr(raised, "filename", None) or _fullest(order["arguments"]), raised) if no_room(raised) else raised
         answer = {"error": {"type": type(error).__name__, "message": str(error), "trace": traceback.format_exc()}}
     answer["cpu_s"] = time.process_time() - before
     return answer
+
+
+def _fullest(arguments: dict[str, Any]) -> str:
+    """Of the folders that an order names, and the one for temporary files, the one whose disk has the least room."""
+    named = [value for value in ({**arguments, **arguments.get("scene", {})}).values() if isinstance(value, str)]
+    folders = [folder for value in named for folder in (value, os.path.dirname(value)) if os.path.isdir(folder)]
+    return min([*folders, tempfile.gettempdir()], key=lambda folder: shutil.disk_usage(folder).free)
 
 
 def serve(orders: TextIO, answers: TextIO) -> None:

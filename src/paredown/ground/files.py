@@ -61,7 +61,8 @@ def no_room(error: BaseException) -> bool:
 
 def cannot_write(path: Path | str, error: BaseException) -> CannotWrite:
     """The error for a path that the system does not let us write."""
-    said = str(getattr(error, "strerror", None) or error).partition("\n")[0]
+    known = _SAYS_NO_ROOM.search(str(error))
+    said = known[0] if known else str(getattr(error, "strerror", None) or error).partition("\n")[0]
     return CannotWrite(f"cannot write {path}: {said}.\n  Make it writable and free some space, or choose another folder.")
 
 
