@@ -153,6 +153,23 @@ def folder_of(model: str, **files: str) -> Change:
     return change
 
 
+def module(body: str, weights: str = "", width: int = 8) -> Change:
+    """A torch module of three outputs; its weights from a file: "whole" pickles the module, "nan" spoils them."""
+
+    def change(folder: Path) -> None:
+        torch = pytest.importorskip("torch")
+        both(
+            write("net.py", f"import os, sys\nfrom torch import nn\nNaN = float('nan')\n{body}"),
+            swap("onnx: given.onnx", "python: 'net:build'" + (", weights: w.pt" if weights else "")),
+        )(folder)
+        net = torch.nn.Linear(width, 3)
+        if weights == "nan":
+            torch.nn.init.constant_(net.weight, np.nan)
+        torch.save(net if weights == "whole" else net.state_dict(), folder / "w.pt")
+
+    return change
+
+
 def newer_ledger(folder: Path) -> None:
     with sqlite3.connect(folder / "study/ledger.sqlite") as file:
         file.execute("UPDATE schema SET version = 9")
@@ -253,6 +270,21 @@ MODEL = {
     "half a config": Bad(folder_of("hf", config_json='{"model', model_safetensors="-"), ["config.json cannot be read", "save_pretrained"]),
     "no such folder": Bad(swap("onnx: given.onnx", "huggingface: ./hf"), ["hf is no folder", "config.json"]),
 }
+PLAIN = "def build():\n    return nn.Linear(8, 3)"
+BAD = "class Net(nn.Linear):\n    def forward(self, x):\n        return super().forward(x) * NaN\n\n\ndef build():\n    return Net(8, 3)"
+TORCH = {
+    "a pickled module": Bad(
+        module(PLAIN, "whole"), ["w.pt cannot be read as weights", "Pickled modules are refused", "save_file("], study="new"
+    ),
+    "weights of another shape": Bad(module(PLAIN, "state", 9), ["w.pt does not fit", "[3, 9]", "[3, 8]"], study="new"),
+    "weights of NaN": Bad(module(PLAIN, "nan"), ["net:build: the weight weight arrived with NaN", "Save the weights again"], study="new"),
+    "too many outputs": Bad(
+        module("def build():\n    return nn.Linear(8, 5)"), ["net:build answers with 5 numbers", "3 classes"], study="new"
+    ),
+    "answers of NaN": Bad(module(BAD), ["the model's output holds NaN or infinite values in 4 of 4 rows"], study="new"),
+    "sys.exit": Bad(module("def build():\n    sys.exit(3)"), ["net:build({}) failed: SystemExit: 3"], study="new"),
+    "a process that ends": Bad(module("def build():\n    os._exit(3)"), ["worker process ended with exit code 3"], code=6, study="new"),
+}
 STUDY = {
     "another job's": Bad(
         swap("metric: accuracy", "metric: macro_f1"), ["holds the study of another job", "metric: accuracy -> macro_f1", "--fresh"]
@@ -271,11 +303,8 @@ STUDY = {
     "a torn lock file": Bad(write("study/job.lock.yaml", "{"), ["job.lock.yaml is damaged: ParserError", "Put back a copy"], code=5),
     "swapped bytes in the cache": Bad(change_cache, ["is not what was stored: its digest is", "--fresh"], code=5),
 }
-CASES = {
-    f"{part}: {name}": bad
-    for part, group in (("job", JOB), ("data", DATA), ("model", MODEL), ("study", STUDY))
-    for name, bad in group.items()
-}
+GROUPS = {"job": JOB, "data": DATA, "model": MODEL, "torch": TORCH, "study": STUDY}
+CASES = {f"{part}: {name}": bad for part, group in GROUPS.items() for name, bad in group.items()}
 
 
 def _sum(study: Path) -> dict[str, str]:
@@ -299,7 +328,7 @@ def _job(tiny_study: TinyStudy, folder: Path, study: bool = True) -> Path:
     return folder / "tiny.yaml"
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name.startswith("torch") else name for name in CASES])
 def test_it_is_told_and_nothing_is_lost(name: str, tiny_study: TinyStudy, tmp_path: Path, capfd, monkeypatch) -> None:
     bad, sound = CASES[name], _sum(tiny_study.folder)
     shorten(monkeypatch, tmp_path / "state")
