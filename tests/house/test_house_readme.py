@@ -116,21 +116,21 @@ def walk(capfd: pytest.CaptureFixture[str], language: str, block: str) -> None:
 @pytest.fixture
 def cut_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder where measurements are short, one technique is there and frugal has no rules about what short ones cannot show."""
-    from paredown.pipeline import plan, rehearse, setup, standalone
+    from paredown.pipeline import plan, rehearse, setup, side_by_side
     from paredown.policy import parse
 
     shorten(monkeypatch, tmp_path / "state")
     (tmp_path / "calm.yaml").write_text("minimize: energy\nrules: [{quality: {drop: 1 %}}]\n")
     built_in = {**parse._built_in(), "frugal": tmp_path / "calm.yaml"}
     monkeypatch.setattr(parse, "_built_in", lambda: built_in)
-    usable, measure = setup.usable, standalone.measure
+    usable, measure = setup.usable, side_by_side.measure
 
     def one(exclude: list[str], *, trainable: bool) -> list:
         return [unit for unit in usable(exclude, trainable=trainable) if unit.name() == "quantize_dynamic"]
 
     for module in (plan, rehearse, setup):
         monkeypatch.setattr(module, "usable", one)
-    monkeypatch.setattr(standalone, "measure", lambda *given, **named: measure(*given, **named | {"seconds": 1.0}))
+    monkeypatch.setattr(side_by_side, "measure", lambda *given, **named: measure(*given, **named | {"seconds": 1.0}))
     monkeypatch.setenv("COLUMNS", "300")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
