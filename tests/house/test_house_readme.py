@@ -115,10 +115,12 @@ def walk(capfd: pytest.CaptureFixture[str], language: str, block: str) -> None:
 
 @pytest.fixture
 def cut_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder where measurements are short, one technique is there and frugal has no rules about what short ones cannot show."""
+    """An empty folder; measurements are short, one technique and one engine are there, frugal has no rule that short ones cannot show."""
     from paredown.pipeline import plan, rehearse, setup, side_by_side
     from paredown.policy import parse
+    from paredown.runtimes.openvino import Openvino
 
+    monkeypatch.setattr(Openvino, "ready", lambda self, host: "one engine is enough here.")
     shorten(monkeypatch, tmp_path / "state")
     (tmp_path / "calm.yaml").write_text("minimize: energy\nrules: [{quality: {drop: 1 %}}]\n")
     built_in = {**parse._built_in(), "frugal": tmp_path / "calm.yaml"}
