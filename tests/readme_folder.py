@@ -7,12 +7,14 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from paredown.testing import tiny
 from tiny_study import NAMES, tiny_rows, write_tiny_job
 
 MODULE = """
+import numpy as np
 import torch
-from tiny_study import tiny_rows
 
 class Net(torch.nn.Module):
     "Passes the first three numbers on as logits; large enough for 8-bit numbers to pay."
@@ -27,7 +29,8 @@ class Net(torch.nn.Module):
         return last(second(torch.relu(first(x))))
 
 model = Net()
-(X_train, y_train), (X_test, y_test) = tiny_rows(300, 1), tiny_rows(900, 2)
+held = np.load("rows.npz")
+X_train, y_train, X_test, y_test = (held[name] for name in ("X_train", "y_train", "X_test", "y_test"))
 """
 
 
@@ -65,7 +68,9 @@ def write_onnx(folder: Path) -> None:
 
 
 def write_torch(folder: Path) -> None:
-    """my_training.py with a module and rows."""
+    """my_training.py with a module and rows, which lie beside it."""
+    (train, train_labels), (test, test_labels) = tiny_rows(300, 1), tiny_rows(900, 2)
+    np.savez(folder / "rows.npz", X_train=train, y_train=train_labels, X_test=test, y_test=test_labels)
     (folder / "my_training.py").write_text(MODULE)
 
 

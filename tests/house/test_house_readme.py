@@ -195,7 +195,6 @@ def test_each_path_works_as_written_in_a_fresh_environment(section: str, make, c
     here = tmp_path / "here"
     here.mkdir()
     make(here)
-    shutil.copy(ROOT / "tests" / "tiny_study.py", here)
     for language, block in blocks(SECTIONS[section], "sh|python"):
         (here / "block.py").write_text(block.replace("20 min", "1 min"))
         for line in block.splitlines() if language == "sh" else ["python block.py"]:
