@@ -94,6 +94,13 @@ def test_rows_of_like_length_stand_together_and_none_is_asked_twice() -> None:
     assert train.part_of(inputs, steps[0], sizes)[0].shape == (8, int(sizes[steps[0]].max()))
 
 
+def test_long_rows_are_left_over_no_more_often_than_short_ones() -> None:
+    sizes, generator = torch.arange(1, 101), torch.Generator().manual_seed(0)
+    passes = [torch.cat(list(train.batches(100, 64, sizes, generator))) for _ in range(20)]
+    assert {len(rows) for rows in passes} == {64}
+    assert torch.cat(passes).unique().tolist() == list(range(100))
+
+
 def test_images_have_no_lengths_and_predictions_keep_their_order(given: Any) -> None:
     assert train.lengths((torch.zeros(3, 1, 6, 6),)) is None
     assert train.lengths((torch.tensor([[0, 1, 1]]),)) is None
