@@ -68,6 +68,15 @@ def test_layers_can_be_left_out(given: Any) -> None:
     assert (cut.layer, cut.side, len(cut.kept)) == (ENCODER, "blocks", 1)
 
 
+def test_a_module_that_is_a_list_itself_is_looked_into() -> None:
+    def part(width: int) -> torch.nn.Module:
+        return torch.nn.Sequential(torch.nn.Linear(8, width), torch.nn.ReLU())
+
+    assert blocks.lists(torch.nn.Sequential(part(8), part(8), part(3)), (torch.zeros(1, 8),)) == {}
+    inner = torch.nn.Sequential(part(8), part(8))
+    assert blocks.lists(torch.nn.Sequential(inner, torch.nn.Sequential(torch.nn.Linear(8, 3))), (torch.zeros(1, 8),)) == {"0": [0, 1]}
+
+
 def test_the_graph_takes_any_number_of_rows_and_tokens(given: Any, tmp_path: Path) -> None:
     import onnxruntime
 
