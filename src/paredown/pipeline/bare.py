@@ -78,7 +78,8 @@ def packed(spec: ModelSpec, like: Path, rows: Rows, bench: Bench, scratch: Path)
     work_folder = scratch / "files"
     work_folder.mkdir(exist_ok=True)
     own = source.preprocess(spec, Path(), work_folder)
-    encode = task.encoder(rows, own | {"columns": manifest["encode"]["columns"]}) if own else manifest["encode"]
+    texts = {key: value for key, value in manifest["encode"].items() if key == "columns"}  # what the rows call them; images have none
+    encode = task.encoder(rows, own | texts) if own else manifest["encode"]
     labels = _labels(source.labels(spec, Path()), manifest["labels"], spec)
     write_rows(probe_rows(like, manifest), scratch / "probe.npz")
     artifacts = scratch / "artifacts"
