@@ -21,6 +21,7 @@ from paredown.pipeline.entry import entry_of
 from paredown.pipeline.plan import plan
 from paredown.pipeline.result import provable
 from paredown.stats.power import smallest_drop
+from paredown.study.classes import nameless
 from paredown.study.jobfile import read_job
 from paredown.study.splits import read_rows
 
@@ -215,7 +216,7 @@ def _config(folder: Path) -> dict[str, Any]:
 def _outputs(config: Mapping[str, Any]) -> list[str]:
     found = config.get("id2label") or {}
     names = [str(found[key]) for key in sorted(found, key=int)]
-    return [] if all(re.fullmatch(r"LABEL_\d+", name) for name in names) else names
+    return [] if nameless(names) else names
 
 
 def _signature(entry: Mapping[str, str]) -> tuple[dict[str, tuple[int, ...]], int]:
