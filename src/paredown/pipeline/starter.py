@@ -14,7 +14,7 @@ import numpy as np
 
 from paredown.core.errors import BadData, BadModel, UnknownName, UsageError
 from paredown.core.rows import Rows
-from paredown.ground import documents
+from paredown.ground import documents, registry
 from paredown.ground.lazy import need
 from paredown.pipeline import columns
 from paredown.pipeline.entry import entry_of
@@ -89,7 +89,8 @@ class _Look:
             return False
         heads = [name for name in self.config.get("architectures") or () if name.endswith("Classification")]
         width = len(self.config.get("id2label") or {}) or 2
-        return not heads or (bool(self.classes) and width != len(self.classes))
+        known = set(self.classes) <= set(self.outputs)  # the data may lack some of the model's classes
+        return not heads or (bool(self.classes) and width != len(self.classes) and not known)
 
 
 def starter(
@@ -183,7 +184,8 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
 
 def _is_table(source: str) -> bool:
     """True for the kinds of file whose label is a column; others bring their labels with them."""
-    return Path(source.removesuffix(".gz")).suffix.lower() in (".csv", ".tsv", ".txt", ".data", ".test", ".jsonl", ".json", ".parquet")
+    kinds = (registry.get("datasets", name).suffixes for name in ("csv", "jsonl", "parquet"))
+    return source.lower().endswith(tuple(suffix for found in kinds for suffix in found))
 
 
 def _label(rows: Rows, table: Mapping[str, Any], label: str, outputs: Sequence[str], width: int) -> columns.Label | None:
