@@ -9,7 +9,7 @@ import torch
 
 from paredown.core.candidate import Candidate
 from paredown.ground.store import FolderStore
-from paredown.modelkit import blocks, calibrate, couple, lower, pretrained, train, widths
+from paredown.modelkit import blocks, calibrate, couple, heads, lower, pretrained, train, widths
 from paredown.modelkit.blueprint import Blueprint, open_folder, save_module, write_folder
 from paredown.testing import tiny
 
@@ -59,6 +59,27 @@ def test_a_head_that_is_silent_is_cut_without_a_trace(given: Any, tmp_path: Path
     torch.testing.assert_close(train.predict(module, feed()), before)
     write_folder(module, blueprint.then(surgeries), tmp_path / "cut")
     torch.testing.assert_close(train.predict(open_folder(tmp_path / "cut"), feed()), before)
+
+
+class Attention(torch.nn.Module):
+    """Two heads of four channels, known by the size of one or by their number."""
+
+    def __init__(self, *, by_number: bool) -> None:
+        super().__init__()
+        self.head_dim, self.by_number = 4, by_number
+        self.q_proj, self.k_proj, self.v_proj, self.out = (torch.nn.Linear(8, 8) for _ in range(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        form = (2, -1) if self.by_number else (-1, 4)
+        q, k, v = (layer(x).unflatten(-1, form).transpose(1, 2) for layer in (self.q_proj, self.k_proj, self.v_proj))
+        return self.out((5 * q @ k.transpose(-1, -2)).softmax(-1).matmul(v).transpose(1, 2).flatten(2))
+
+
+def test_heads_that_are_counted_and_not_measured_are_left_whole() -> None:
+    torch.manual_seed(0)
+    example = (torch.randn(1, 6, 8),)
+    assert [group.channels for group in heads.heads(Attention(by_number=False), example)] == [2]
+    assert heads.heads(Attention(by_number=True), example) == []
 
 
 def test_layers_can_be_left_out(given: Any) -> None:
