@@ -105,6 +105,11 @@ def test_groups_that_are_named_are_switched_on_with_a_rule(capfd) -> None:
     ("config", "words", "absent"),
     [
         ({"architectures": ["BertForSequenceClassification"], "id2label": {"0": "bad", "1": "good"}}, "matched by name", "finetune"),
+        (
+            {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "bad", "1": "good", "2": "never seen"}},
+            "matched by name",
+            "finetune",
+        ),
         ({"architectures": ["BertForMaskedLM"]}, "finetune: {epochs: 3}", "FILL IN"),
         (
             {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "LABEL_0", "1": "LABEL_1"}},
@@ -130,6 +135,12 @@ def test_a_folder_of_transformers_says_whether_its_head_is_new(config: dict, wor
     assert words in made.text
     assert absent not in made.text
     assert documents.parse(made.text, "job").data["model"]["huggingface"] == "bert"
+
+
+def test_a_table_is_known_by_every_ending_that_its_reader_takes() -> None:
+    lines = [json.dumps({"age": at, "mood": ("good", "bad")[at % 2]}) for at in range(60)]
+    Path("test.ndjson").write_text("\n".join(lines))
+    assert "  label: mood    # you said so" in starter("mlp", "test.ndjson", label="mood").text
 
 
 def test_a_column_that_holds_the_models_classes_is_the_label() -> None:

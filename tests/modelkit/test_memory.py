@@ -181,6 +181,19 @@ def test_another_behaviour_has_another_fingerprint(old: str, new: str) -> None:
     assert fingerprint.of(local_net(CELL.replace(old, new))) != fingerprint.of(local_net(CELL))
 
 
+def test_what_a_module_takes_from_another_file_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def helping(text: str) -> str:
+        module = types.ModuleType("helping_layers")
+        module.__file__ = str(tmp_path / "helping_layers.py")
+        exec(compile(text, module.__file__, "exec"), vars(module))
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        return fingerprint.of(local_net("import helping_layers as other\n" + CELL.replace("twice(x) if", "other.twice(x) if")))
+
+    first = helping("def twice(x):\n    return x * 2\n")
+    assert helping("# a comment\ndef twice(x):\n    return x * 2\n\n\ndef unused():\n    pass\n") == first
+    assert helping("def twice(x):\n    return x * 3\n") != first
+
+
 def test_another_weight_has_another_fingerprint() -> None:
     model = local_net(CELL)
     first = fingerprint.of(model)

@@ -9,7 +9,7 @@ import torch
 
 from paredown.core.candidate import Candidate
 from paredown.ground.store import FolderStore
-from paredown.modelkit import blocks, calibrate, couple, lower, pretrained, train, widths
+from paredown.modelkit import blocks, calibrate, couple, heads, lower, pretrained, train, widths
 from paredown.modelkit.blueprint import Blueprint, open_folder, save_module, write_folder
 from paredown.testing import tiny
 
@@ -61,11 +61,41 @@ def test_a_head_that_is_silent_is_cut_without_a_trace(given: Any, tmp_path: Path
     torch.testing.assert_close(train.predict(open_folder(tmp_path / "cut"), feed()), before)
 
 
+class Attention(torch.nn.Module):
+    """Two heads of four channels, known by the size of one or by their number."""
+
+    def __init__(self, *, by_number: bool) -> None:
+        super().__init__()
+        self.head_dim, self.by_number = 4, by_number
+        self.q_proj, self.k_proj, self.v_proj, self.out = (torch.nn.Linear(8, 8) for _ in range(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        form = (2, -1) if self.by_number else (-1, 4)
+        q, k, v = (layer(x).unflatten(-1, form).transpose(1, 2) for layer in (self.q_proj, self.k_proj, self.v_proj))
+        return self.out((5 * q @ k.transpose(-1, -2)).softmax(-1).matmul(v).transpose(1, 2).flatten(2))
+
+
+def test_heads_that_are_counted_and_not_measured_are_left_whole() -> None:
+    torch.manual_seed(0)
+    example = (torch.randn(1, 6, 8),)
+    assert [group.channels for group in heads.heads(Attention(by_number=False), example)] == [2]
+    assert heads.heads(Attention(by_number=True), example) == []
+
+
 def test_layers_can_be_left_out(given: Any) -> None:
     module, blueprint = given
     assert blocks.lists(module, blueprint.example()) == {ENCODER: [0, 1, 2]}
     (cut,) = blocks.choose(module, {ENCODER: [0, 1, 2]}, feed(), 2)
     assert (cut.layer, cut.side, len(cut.kept)) == (ENCODER, "blocks", 1)
+
+
+def test_a_module_that_is_a_list_itself_is_looked_into() -> None:
+    def part(width: int) -> torch.nn.Module:
+        return torch.nn.Sequential(torch.nn.Linear(8, width), torch.nn.ReLU())
+
+    assert blocks.lists(torch.nn.Sequential(part(8), part(8), part(3)), (torch.zeros(1, 8),)) == {}
+    inner = torch.nn.Sequential(part(8), part(8))
+    assert blocks.lists(torch.nn.Sequential(inner, torch.nn.Sequential(torch.nn.Linear(8, 3))), (torch.zeros(1, 8),)) == {"0": [0, 1]}
 
 
 def test_the_graph_takes_any_number_of_rows_and_tokens(given: Any, tmp_path: Path) -> None:
@@ -92,6 +122,13 @@ def test_rows_of_like_length_stand_together_and_none_is_asked_twice() -> None:
     assert padded < 64
     inputs = train.tensors(feed(64))
     assert train.part_of(inputs, steps[0], sizes)[0].shape == (8, int(sizes[steps[0]].max()))
+
+
+def test_long_rows_are_left_over_no_more_often_than_short_ones() -> None:
+    sizes, generator = torch.arange(1, 101), torch.Generator().manual_seed(0)
+    passes = [torch.cat(list(train.batches(100, 64, sizes, generator))) for _ in range(20)]
+    assert {len(rows) for rows in passes} == {64}
+    assert torch.cat(passes).unique().tolist() == list(range(100))
 
 
 def test_images_have_no_lengths_and_predictions_keep_their_order(given: Any) -> None:

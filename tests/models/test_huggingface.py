@@ -68,6 +68,17 @@ def test_the_labels_are_the_models_own_unless_it_is_fine_tuned(given: Path) -> N
     assert UNIT.labels(spec(given, finetune={}), given) == ()
 
 
+def test_a_model_that_does_not_tell_texts_apart_is_not_fed_their_kinds(given: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(given, tmp_path / "given"))
+    words, config = (json.loads((folder / name).read_text()) for name in ("tokenizer_config.json", "config.json"))
+    words["model_input_names"] = ["input_ids", "token_type_ids", "attention_mask"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(words))
+    assert "token_type_ids" in UNIT.preprocess(spec(folder), tmp_path, tmp_path)["inputs"]
+    del config["type_vocab_size"]  # as those of DistilBERT, which often lie beside a tokenizer of BERT
+    (folder / "config.json").write_text(json.dumps(config))
+    assert [*UNIT.preprocess(spec(folder), tmp_path, tmp_path)["inputs"]] == ["input_ids", "attention_mask"]
+
+
 def test_a_new_head_is_trained_by_the_job(tmp_path: Path) -> None:
     bare = tiny.pretrained(tmp_path / "bare")
     model = spec(bare, finetune={"epochs": 25, "lr": 3e-3, "batch": 16})

@@ -339,6 +339,9 @@ def test_frames_texts_pairs_and_groups_become_rows() -> None:
 def test_labels_in_the_order_of_the_outputs_and_classes_that_do_not_occur() -> None:
     words = Rows(inputs=X[:3], labels=np.array([0, 1, 0]), names=("cat", "dog"))
     assert given.with_names({"test": words}, ["dog", "cat"], 2)["test"].labels.tolist() == [1, 0, 1]
+    truths = given.labeled("test", (X[:3], np.array([True, False, True])), ())
+    assert given.with_names({"test": truths}, [True, False], 2)["test"].labels.tolist() == [0, 1, 0]
+    assert given.class_names([np.float64(1), 2, np.int64(3), np.True_, "4.0"]) == ["1", "2", "3", "1", "4.0"]
     numbers = Rows(inputs=X[:2], labels=np.array([0, 1]), names=("0", "3"))
     found = given.with_names({"test": numbers}, None, 5)["test"]
     assert (found.names, found.labels.tolist()) == (("0", "1", "2", "3", "4"), [0, 3])

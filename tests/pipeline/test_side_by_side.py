@@ -10,8 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from paredown.artifact.load import read_manifest
 from paredown.core.errors import BadData, BadModel, Damaged, UnknownName, UsageError
 from paredown.core.reading import Reading
+from paredown.core.rows import Rows
+from paredown.ground import registry
+from paredown.ground.rowfile import write_rows
+from paredown.pipeline.answers import compare_answers
 from paredown.pipeline.bare import model_spec
 from paredown.pipeline.side_by_side import compare, measure
 from paredown.stats.paired import relative_upper
@@ -59,6 +64,18 @@ def test_a_change_of_answers_is_counted_and_labels_are_matched_by_name(tiny_stud
     assert answers.metric == "macro_f1"
     assert answers.quality < 0.5 < answers.other_quality == pytest.approx(0.9, abs=0.01)
     assert answers.drop.low > 0.4  # type: ignore[union-attr]
+
+
+def test_right_answers_are_in_the_order_of_the_rows_names(tiny_study: TinyStudy, tmp_path: Path) -> None:
+    turned = rewritten(tiny_study.artifact, tmp_path / "turned", labels=["right", "left", "middle"])
+    inputs, labels = tiny_rows(60, 7)
+    rows = Rows(inputs=inputs, labels=labels, names=NAMES)
+    write_rows(rows, tmp_path / "rows.npz")
+    sides, accuracy = (turned, tiny_study.artifact), registry.get("metrics", "accuracy")()
+    manifests = [read_manifest(side) for side in sides]
+    answers = compare_answers(*sides, manifests, rows, tmp_path / "rows.npz", 1, (), accuracy, lambda what, done, total: None)
+    assert (answers.quality, answers.other_quality) == (0, 1)  # every class of the turned one has another's name
+    assert answers.flips.value == 1
 
 
 def test_an_onnx_file_is_packed_with_what_the_artifact_says_and_stands_on_either_side(tiny_study: TinyStudy, noisy: Path) -> None:

@@ -102,6 +102,7 @@ def test_texts_may_come_as_rows_or_columns(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        ([], "there is no text in the inputs; give one or more"),
         ([3], "row 0 is 3; it has to be a text"),
         (["a", None], "row 1 is None; it has to be a text"),
         ([{"text": "a"}], "row 0 lacks the column 'query'; it has text"),
@@ -111,6 +112,22 @@ def test_texts_may_come_as_rows_or_columns(folder: Path) -> None:
 def test_what_is_no_text_is_refused_with_its_row(folder: Path, given: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         encoder(folder, rows(*TEXTS), columns=["query"])(given)
+
+
+def test_a_data_frame_is_read_by_its_columns(folder: Path) -> None:
+    frame = pytest.importorskip("pandas").DataFrame({"x": [1, 2], "query": ["ab", "c"]})
+    encode = encoder(folder, rows(*TEXTS), columns=["query"])
+    assert encode(frame)["input_ids"].tolist() == encode(["ab", "c"])["input_ids"].tolist()
+    with pytest.raises(ValueError, match="the inputs lack the column 'query'; they have x"):
+        encode(frame[["x"]])
+
+
+def test_columns_of_pairs_fit_together(folder: Path) -> None:
+    encode = encoder(folder, rows(("a", "b")), columns=["p", "q"])
+    with pytest.raises(ValueError, match="the inputs lack the column 'q'; they have p"):
+        encode({"p": ["a"]})
+    with pytest.raises(ValueError, match="the columns have different lengths: p 2, q 1"):
+        encode({"p": ["a", "b"], "q": ["c"]})
 
 
 def test_a_pair_has_two_texts(folder: Path) -> None:

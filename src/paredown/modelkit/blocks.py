@@ -25,7 +25,8 @@ def lists(module: nn.Module, example: tuple[Tensor, ...]) -> dict[str, list[int]
     same: dict[tuple[str, int], bool] = {}
     hooks = []
     for name, layer in module.named_modules():
-        if _is_list(layer) and not any(name.startswith(f"{outer}.") for outer in found):
+        # the module itself has nothing around it in which a shorter list could take its place
+        if name and _is_list(layer) and not any(name.startswith(f"{outer}.") for outer in found):
             found[name] = []
             hooks += [block.register_forward_hook(_watch(same, name, at)) for at, block in enumerate(layer)]
     try:

@@ -140,6 +140,16 @@ class _Walk:
             if name in thing.__globals__:
                 self.say(name)
                 self.add(thing.__globals__[name])
+                self.add_used(thing.__globals__[name], _attributes(thing.__code__))
+
+    def add_used(self, module: Any, names: set[str], above: tuple[Any, ...] = ()) -> None:
+        """What code may take from a module of the user's: `layers.twice(x)` is another model where `twice` is another function."""
+        if not isinstance(module, ModuleType) or not is_own(module) or module in above:
+            return
+        for name in sorted(names & vars(module).keys()):
+            self.say(name)
+            self.add(vars(module)[name])
+            self.add_used(vars(module)[name], names, (*above, module))
 
     def add_code(self, thing: CodeType) -> None:
         """What code does: its instructions, names and constants; not where it stands."""
@@ -166,6 +176,11 @@ def _names(code: CodeType) -> set[str]:
     """The globals that code and the functions inside it look up."""
     own = {step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
     return own.union(*(_names(item) for item in code.co_consts if isinstance(item, CodeType)))
+
+
+def _attributes(code: CodeType) -> set[str]:
+    """The names that code and the functions inside it look up, those of attributes among them."""
+    return set(code.co_names).union(*(_attributes(item) for item in code.co_consts if isinstance(item, CodeType)))
 
 
 def is_own(module: ModuleType | None) -> bool:

@@ -22,7 +22,7 @@ def heads(module: nn.Module, example: tuple[Tensor, ...]) -> list[Group]:
     """One group per attention whose heads can be cut; none where the module has no attention of a known form.
 
     An attention counts when its three projections have one width, its size of a head divides it, a linear layer of that width comes next,
-    and the module still answers once a head is cut everywhere.
+    and the module without a head everywhere answers as if that head were silent.
 
     Args:
         module: In eval mode; not changed.
@@ -67,13 +67,19 @@ def _called(module: nn.Module, example: tuple[Tensor, ...]) -> list[str]:
 
 
 def _can_be_cut(module: nn.Module, example: tuple[Tensor, ...], found: Sequence[Group]) -> bool:
-    """True when the module still gives answers of the same shape without the first head of every group."""
-    smaller = copy.deepcopy(module)
+    """True when the module without the first head of every group answers like one in which nothing listens to them.
+
+    One that cuts its width into a fixed number of heads would still answer, with heads of other channels.
+    """
+    smaller, deaf = copy.deepcopy(module), copy.deepcopy(module)
     for group in found:
         for surgery in group.surgeries(range(1, group.channels)):
             operate(smaller, surgery)
+        for member in group.members:
+            if member.side == "in":
+                deaf.get_submodule(member.layer).weight.data[:, member.rows[0]] = 0
     try:
         with torch.no_grad():
-            return smaller(*example).shape == module(*example).shape
+            return torch.allclose(smaller(*example), deaf(*example), rtol=1e-3, atol=1e-4)
     except (RuntimeError, ValueError, TypeError):
         return False

@@ -90,11 +90,12 @@ def batches(count: int, batch: int, sizes: Tensor | None, generator: torch.Gener
         sizes: Tokens per row, or None.
         generator: Source of random numbers.
     """
-    order = torch.randperm(count, generator=generator)
+    # what is left over is taken off before rows are sorted: after it, it would be the longest ones in every pass
+    order = torch.randperm(count, generator=generator)[: count // batch * batch]
     if sizes is not None:
         pool = batch * _POOL
         order = torch.cat([part[torch.argsort(sizes[part], stable=True)] for part in order.split(pool)])
-    steps = order[: count // batch * batch].split(batch)
+    steps = order.split(batch)
     yield from (steps[at] for at in torch.randperm(len(steps), generator=generator).tolist())
 
 

@@ -22,6 +22,8 @@ CONFIG = "config.json"
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin", "pytorch_model.bin.index.json")
 # position numbers of these start behind the padding token's, so that two of them are never used
 _SHIFTED = ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "longformer", "mpnet", "data2vec-text")
+# these tell the texts of a pair apart without saying so in config.json
+_TYPED = ("xlnet",)
 FINETUNE = {"epochs": 5, "lr": 1e-4, "batch": 32, "augment": False}
 
 
@@ -65,7 +67,8 @@ class Huggingface(ModelSource):
             return processor.options_of(path, int(configuration(path).get("num_channels", 3)))
         found = tokenizer.encoding(tokenizer.named(spec.options, folder) or path, work)
         config = configuration(path)
-        inputs = {name: role for name, role in found["inputs"].items() if role != "types" or config.get("type_vocab_size", 2) > 1}
+        kinds = config.get("type_vocab_size", 2 if config["model_type"] in _TYPED else 0)
+        inputs = {name: role for name, role in found["inputs"].items() if role != "types" or kinds > 1}
         places = config.get("max_position_embeddings")
         if places and config["model_type"] in _SHIFTED:
             places -= int(config.get("pad_token_id", 1)) + 1

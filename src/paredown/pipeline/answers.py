@@ -76,7 +76,7 @@ def compare_answers(
     Args:
         target, other: Artifacts with the same labels, in any order.
         manifests: Of both.
-        rows: With class indices in the order of the target's labels, or without.
+        rows: With class indices in the order of their own names, which are the artifacts' labels; or without.
         file: The same rows, for the processes.
         batch: Rows per call, as measured: padding and 8-bit ranges can make the answers depend on it.
         path: Folders for the processes' module search path.
@@ -96,9 +96,11 @@ def compare_answers(
                 worker.order("paredown.protocol.subject:predict", artifact=str(folder), rows=str(file), out=str(out), batch=batch)
             found.append(np.load(out, allow_pickle=False))
             tick("answers", at + 1, 2)
-    after, before = found
-    names = manifests[1]["labels"]
-    before = before[:, [names.index(name) for name in manifests[0]["labels"]]]
+    # a model that is packed to be measured may have its labels in another order than the artifact by which the rows were read
+    order = list(rows.names) or manifests[0]["labels"]
+    after, before = (
+        answers[:, [manifest["labels"].index(name) for name in order]] for answers, manifest in zip(found, manifests, strict=True)
+    )
     changed, count = int((before.argmax(1) != after.argmax(1)).sum()), len(rows)
     low, high = wilson(changed, count, CONFIDENCE)
     flips = Reading(quantity="flips", value=changed / count, low=low, high=high, how=How.MEASURED, n=count)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,8 +14,6 @@ from paredown.ground import registry
 if TYPE_CHECKING:
     from paredown.core.rows import Rows
     from paredown.protocol.bench import Bench
-
-_UNNAMED = re.compile(r"LABEL_\d+")
 
 
 def model_spec(given: str | Path) -> ModelSpec | None:
@@ -78,7 +75,8 @@ def packed(spec: ModelSpec, like: Path, rows: Rows, bench: Bench, scratch: Path)
     work_folder = scratch / "files"
     work_folder.mkdir(exist_ok=True)
     own = source.preprocess(spec, Path(), work_folder)
-    encode = task.encoder(rows, own | {"columns": manifest["encode"]["columns"]}) if own else manifest["encode"]
+    texts = {key: value for key, value in manifest["encode"].items() if key == "columns"}  # what the rows call them; images have none
+    encode = task.encoder(rows, own | texts) if own else manifest["encode"]
     labels = _labels(source.labels(spec, Path()), manifest["labels"], spec)
     write_rows(probe_rows(like, manifest), scratch / "probe.npz")
     artifacts = scratch / "artifacts"
@@ -112,7 +110,9 @@ def packed(spec: ModelSpec, like: Path, rows: Rows, bench: Bench, scratch: Path)
 
 def _labels(own: tuple[str, ...], known: list[str], spec: ModelSpec) -> list[str]:
     """The labels in the model's order: its own names where it has them, which then must be the artifact's."""
-    if not own or all(_UNNAMED.fullmatch(name) for name in own):
+    from paredown.study.classes import nameless
+
+    if nameless(own):
         return known
     if sorted(own) != sorted(known):
         raise UsageError(

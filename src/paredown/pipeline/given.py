@@ -99,6 +99,12 @@ def _texts(inputs: Any) -> Any:
     return out
 
 
+def class_names(labels: Sequence[Any]) -> list[str]:
+    """Classes as the labels in y are called: 1.0 is "1", and so is True; a word is itself."""
+    plain = [item.item() if hasattr(item, "item") else item for item in labels]
+    return [f"{item:.15g}" if isinstance(item, float) else str(int(item) if isinstance(item, bool) else item) for item in plain]
+
+
 def with_names(parts: Mapping[str, Rows], labels: Sequence[Any] | None, outputs: int) -> dict[str, Rows]:
     """The same rows with labels that index the model's outputs.
 
@@ -112,7 +118,7 @@ def with_names(parts: Mapping[str, Rows], labels: Sequence[Any] | None, outputs:
     """
     found = sorted({name for rows in parts.values() if rows.labels is not None for name in rows.names})
     if labels is not None:
-        names = [f"{item:.15g}" if isinstance(item, int | float) and not isinstance(item, bool) else str(item) for item in labels]
+        names = class_names(labels)
         if len(names) != outputs:
             raise BadData(
                 f"`labels` names {len(names)} classes; the model answers {outputs} numbers per row.\n  Name one class per output."

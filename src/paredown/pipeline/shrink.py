@@ -111,7 +111,7 @@ def shrink(
     parts |= {} if unlabeled is None else {"unlabeled": given.unlabeled(unlabeled)}
     entry, module = _entry(model) if tokenizer is None else ({}, None)
     guess, seen = given.guessed(parts["test"], as_images="builtin" in entry) if task is None else (task, "")
-    options, names = dict(preprocess or {}), None if labels is None else [str(label) for label in labels]
+    options, names = dict(preprocess or {}), None if labels is None else given.class_names(labels)
     if module is not None:
         options = _unscaled(guess, parts, options)
         parts = given.with_names(parts, labels, _asked(module, registry.get("tasks", guess)(), parts, options))

@@ -14,13 +14,14 @@ import numpy as np
 
 from paredown.core.errors import BadData, BadModel, UnknownName, UsageError
 from paredown.core.rows import Rows
-from paredown.ground import documents
+from paredown.ground import documents, registry
 from paredown.ground.lazy import need
 from paredown.pipeline import columns
 from paredown.pipeline.entry import entry_of
 from paredown.pipeline.plan import plan
 from paredown.pipeline.result import provable
 from paredown.stats.power import smallest_drop
+from paredown.study.classes import nameless
 from paredown.study.jobfile import read_job
 from paredown.study.splits import read_rows
 
@@ -88,7 +89,8 @@ class _Look:
             return False
         heads = [name for name in self.config.get("architectures") or () if name.endswith("Classification")]
         width = len(self.config.get("id2label") or {}) or 2
-        return not heads or (bool(self.classes) and width != len(self.classes))
+        known = set(self.classes) <= set(self.outputs)  # the data may lack some of the model's classes
+        return not heads or (bool(self.classes) and width != len(self.classes) and not known)
 
 
 def starter(
@@ -182,7 +184,8 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
 
 def _is_table(source: str) -> bool:
     """True for the kinds of file whose label is a column; others bring their labels with them."""
-    return Path(source.removesuffix(".gz")).suffix.lower() in (".csv", ".tsv", ".txt", ".data", ".test", ".jsonl", ".json", ".parquet")
+    kinds = (registry.get("datasets", name).suffixes for name in ("csv", "jsonl", "parquet"))
+    return source.lower().endswith(tuple(suffix for found in kinds for suffix in found))
 
 
 def _label(rows: Rows, table: Mapping[str, Any], label: str, outputs: Sequence[str], width: int) -> columns.Label | None:
@@ -215,7 +218,7 @@ def _config(folder: Path) -> dict[str, Any]:
 def _outputs(config: Mapping[str, Any]) -> list[str]:
     found = config.get("id2label") or {}
     names = [str(found[key]) for key in sorted(found, key=int)]
-    return [] if all(re.fullmatch(r"LABEL_\d+", name) for name in names) else names
+    return [] if nameless(names) else names
 
 
 def _signature(entry: Mapping[str, str]) -> tuple[dict[str, tuple[int, ...]], int]:

@@ -15,6 +15,11 @@ from paredown.datasets.sources import nearest
 _NAMELESS = re.compile(r"LABEL_\d+")
 
 
+def nameless(names: Sequence[str]) -> bool:
+    """True when a model calls its classes LABEL_0, LABEL_1, ..., which transformers writes where nobody gave names."""
+    return all(_NAMELESS.fullmatch(name) for name in names)
+
+
 def one_set_of_classes(
     parts: Mapping[str, Rows], given: Sequence[str], model: Sequence[str] = ()
 ) -> tuple[dict[str, Rows], tuple[str, ...]]:
@@ -86,7 +91,7 @@ def _as_the_model_says(parts: Mapping[str, Rows], model: tuple[str, ...]) -> dic
     if numbers and not found.keys() & set(model) and all(int(name) < len(model) for name in found):
         known = {str(at): name for at, name in enumerate(model)}
         return {split: replace(rows, names=tuple(known.get(name, name) for name in rows.names)) for split, rows in parts.items()}
-    if all(_NAMELESS.fullmatch(name) for name in model):
+    if nameless(model):
         raise BadData(
             f"the model calls its {len(model)} classes {_few(model)}; the data have {_few(_sorted({*found}))}.\n"
             "  Set `labels:` to the data's names in the model's order; it is never guessed."

@@ -25,8 +25,8 @@ def make_text_encoder(spec: Mapping[str, Any], folder: Path) -> Callable[[Any], 
         folder: Where the tokenizer's file lies.
 
     Returns:
-        A function that takes one text, a sequence of them (of pairs where width is 2), or dict rows, and gives {input: int64 array (N, T)}.
-        It raises ValueError when a row is no text.
+        A function that takes one text, a sequence of them (of pairs where width is 2), dict rows, or columns by name as in a data frame,
+        and gives {input: int64 array (N, T)}. It raises ValueError when a row is no text, or there is none.
     """
     from tokenizers import Tokenizer
 
@@ -65,16 +65,23 @@ def as_texts(inputs: Any, width: int, columns: Sequence[str]) -> list[Any]:
     """Raw inputs as a list of texts, or of pairs of texts where `width` is 2.
 
     Raises:
-        ValueError: A row is no text; says which one.
+        ValueError: A row is no text, says which one; there is none; a column is absent or of another length.
     """
     if isinstance(inputs, str):
         inputs = [inputs]
+    if hasattr(inputs, "columns") and hasattr(inputs, "to_numpy"):  # a data frame, whose items are the names of its columns
+        inputs = {name: list(inputs[name]) for name in inputs.columns}
     if isinstance(inputs, Mapping):
-        if not columns or columns[0] not in inputs:
-            raise ValueError(f"the inputs lack the column {columns[0] if columns else 'text'!r}; they have {', '.join(map(str, inputs))}.")
-        first = inputs[columns[0]]
+        lacking = [name for name in columns if name not in inputs]
+        if lacking:
+            raise ValueError(f"the inputs lack the column {lacking[0]!r}; they have {', '.join(map(str, inputs))}.")
+        first, sizes = inputs[columns[0]], {name: len(inputs[name]) for name in columns}
+        if not isinstance(first, str) and len(set(sizes.values())) > 1:
+            raise ValueError(f"the columns have different lengths: {', '.join(f'{name} {size}' for name, size in sizes.items())}.")
         inputs = [inputs] if isinstance(first, str) else list(zip(*(inputs[name] for name in columns))) if width == 2 else first
     rows = inputs.tolist() if isinstance(inputs, np.ndarray) else list(inputs)
+    if not rows:
+        raise ValueError("there is no text in the inputs; give one or more.")
     if width == 2 and len(rows) == 2 and isinstance(rows[0], str):
         rows = [rows]
     for at, row in enumerate(rows):
