@@ -219,7 +219,7 @@ def test_the_questions_run_to_a_pass(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_the_whole_of_banking77_ends_in_a_pass_at_a_fifth_of_the_cpu_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_of_banking77_ends_in_a_pass_within_an_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = real("banking77", *BANKING)
     shutil.copy(ROOT / "examples/banking77/job.yaml", tmp_path)
     (tmp_path / "data").symlink_to(files[0].parent)
@@ -228,5 +228,5 @@ def test_the_whole_of_banking77_ends_in_a_pass_at_a_fifth_of_the_cpu_time(tmp_pa
     began = time.monotonic()
     result = run(tmp_path / "job.yaml", tmp_path / "study")
     assert result.verdict == "pass"
-    assert result.ratios["cpu_time"]["low"] > 5
+    assert result.ratios["cpu_time"]["low"] > 3  # far from what was seen: a test is no benchmark
     assert time.monotonic() - began < 3600
