@@ -26,14 +26,15 @@ def command(artifact: Path, input_: Path, proba: bool, out: Path | None, as_json
     import json
 
     from paredown.artifact.load import load
+    from paredown.artifact.predict_main import answered
     from paredown.core.errors import BadData
     from paredown.pipeline.targets import artifact_of
 
     with load(artifact_of(artifact)) as model:
         inputs = _inputs(input_)
         try:
-            answers: Any = model.predict_proba(inputs) if proba else model.predict(inputs)
-        except BadData as error:
+            answers = answered(model.program.probabilities if proba else model.program.answers, inputs)
+        except ValueError as error:
             raise BadData(f"{input_}: {error}") from error
         labels = model.labels
     if as_json:
