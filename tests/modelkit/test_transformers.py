@@ -98,6 +98,16 @@ def test_a_module_that_is_a_list_itself_is_looked_into() -> None:
     assert blocks.lists(torch.nn.Sequential(inner, torch.nn.Sequential(torch.nn.Linear(8, 3))), (torch.zeros(1, 8),)) == {"0": [0, 1]}
 
 
+def test_blocks_are_found_inside_stages_that_change_the_shape() -> None:
+    def stage(came: int, width: int) -> torch.nn.Module:
+        like = (torch.nn.Sequential(torch.nn.Linear(width, width), torch.nn.ReLU()) for _ in range(2))
+        return torch.nn.Sequential(torch.nn.Linear(came, width), torch.nn.Sequential(*like))
+
+    stages = torch.nn.Sequential(stage(8, 12), stage(12, 16))
+    net = torch.nn.Sequential(stages, torch.nn.Linear(16, 3))
+    assert blocks.lists(net, (torch.zeros(1, 8),)) == {"0.0.1": [0, 1], "0.1.1": [0, 1]}
+
+
 def test_the_graph_takes_any_number_of_rows_and_tokens(given: Any, tmp_path: Path) -> None:
     import onnxruntime
 
