@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from paredown.artifact.load import load
-from paredown.artifact.predict_main import main, read_inputs
+from paredown.artifact.predict_main import answered, main, read_inputs
 from paredown.core.errors import BadData
 from paredown.testing import tiny
 from watched import watched
@@ -95,6 +95,26 @@ def test_wrong_usage_is_said_without_a_traceback(packed: Any, tmp_path: Path) ->
     assert alone(packed.torch, tmp_path, "wide.npy").stderr.startswith(
         "this script runs onnxruntime and openvino graphs; model.safetensors needs torch."
     )
+
+
+def test_a_long_file_is_asked_in_parts_and_says_where_it_is_wrong() -> None:
+    asked = []
+
+    def ask(rows: Any) -> list[str]:
+        asked.append(len(rows))
+        if "" in rows:
+            raise ValueError("row 2 is empty")
+        return [f"{row}!" for row in rows]
+
+    texts = [str(at) for at in range(150)]
+    assert answered(ask, texts) == [f"{text}!" for text in texts]
+    assert asked == [64, 64, 22]
+    with pytest.raises(ValueError, match=r"^row 2 is empty"):
+        answered(ask, ["a", "b", ""])
+    with pytest.raises(ValueError, match=r"^of the rows from 64 on, row 2 is empty"):
+        answered(ask, [*texts[:66], "", *texts])
+    whole = np.zeros((150, 2))
+    assert len(answered(lambda rows: rows.sum(1), whole)) == 150
 
 
 def test_files_are_read_by_their_ending(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from paredown.core.candidate import Candidate
 from paredown.ground.store import FolderStore
-from paredown.modelkit import blocks, calibrate, couple, heads, lower, pretrained, train, widths
+from paredown.modelkit import blocks, calibrate, count, couple, graphs, heads, lower, pretrained, train, widths
 from paredown.modelkit.blueprint import Blueprint, open_folder, save_module, write_folder
 from paredown.testing import tiny
 
@@ -98,6 +98,16 @@ def test_a_module_that_is_a_list_itself_is_looked_into() -> None:
     assert blocks.lists(torch.nn.Sequential(inner, torch.nn.Sequential(torch.nn.Linear(8, 3))), (torch.zeros(1, 8),)) == {"0": [0, 1]}
 
 
+def test_blocks_are_found_inside_stages_that_change_the_shape() -> None:
+    def stage(came: int, width: int) -> torch.nn.Module:
+        like = (torch.nn.Sequential(torch.nn.Linear(width, width), torch.nn.ReLU()) for _ in range(2))
+        return torch.nn.Sequential(torch.nn.Linear(came, width), torch.nn.Sequential(*like))
+
+    stages = torch.nn.Sequential(stage(8, 12), stage(12, 16))
+    net = torch.nn.Sequential(stages, torch.nn.Linear(16, 3))
+    assert blocks.lists(net, (torch.zeros(1, 8),)) == {"0.0.1": [0, 1], "0.1.1": [0, 1]}
+
+
 def test_the_graph_takes_any_number_of_rows_and_tokens(given: Any, tmp_path: Path) -> None:
     import onnxruntime
 
@@ -111,6 +121,11 @@ def test_the_graph_takes_any_number_of_rows_and_tokens(given: Any, tmp_path: Pat
         part = {name: array[:rows, :tokens] for name, array in feed().items()}
         expected = train.predict(module, part).numpy()
         np.testing.assert_allclose(session.run(None, part)[0], expected, atol=1e-5)
+    # the same work is counted of the same tokens; a graph shows the products inside attention too
+    products, _ = graphs.count(graphs.load_clean(store.folder(graph.digest), "counting"))
+    of_layers = sum(count.multiply_adds(module, blueprint.example()).values())
+    assert products is not None
+    assert of_layers < products < 1.1 * of_layers
 
 
 def test_rows_of_like_length_stand_together_and_none_is_asked_twice() -> None:

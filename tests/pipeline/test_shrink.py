@@ -352,6 +352,16 @@ def test_a_function_by_name_is_called_by_the_user(tmp_path: Path) -> None:
         refuse(tmp_path, "my.mod:build", X, Y)
 
 
+def test_a_hugging_face_folder_gets_raw_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "vit").mkdir()
+    (tmp_path / "vit" / "config.json").write_text("{}")
+    asked = []
+    monkeypatch.setattr(shrink, "run", lambda job, *_, **__: asked.append(job))
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    paredown.shrink(tmp_path / "vit", test=(images, ["cat", "dog"] * 2), folder=tmp_path / "study", quiet=True)
+    assert (asked[0].model.kind, asked[0].task) == ("huggingface", "image-classification")
+
+
 def test_a_transformers_model_with_its_tokenizer_goes_as_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 

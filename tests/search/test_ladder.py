@@ -236,6 +236,14 @@ def test_the_best_tensor_recipes_are_quantized_by_the_best_quantizer(factor: flo
     assert all(steps[-1] == "round_weights" and steps[0] in ("prune_channels", "drop_layers") for steps in both)
 
 
+def test_a_quantizer_that_kept_the_quality_comes_before_one_that_gained_more() -> None:
+    def outcome(text: str) -> tuple[float, float]:
+        return (9.0, 0.4) if "quantize_dynamic" in text else (3.0 if "quantize" in text else 2.0, 0.0)
+
+    found = World(outcome=outcome, techniques=[DropLayers, QuantizeDynamic, QuantizeStatic]).run()
+    assert {stage_of(text)[-1] for text in found if len(stage_of(text)) > 1} == {"quantize_static"}
+
+
 def test_nothing_is_quantized_on_top_when_no_quantizer_worked() -> None:
     world = World(outcome=lambda text: None if "quantize" in text else (2.0, 0.0), techniques=[DropLayers, QuantizeStatic])
     assert [text for text in world.run() if "quantize" in text] == ["quantize_static() @ onnxruntime"]

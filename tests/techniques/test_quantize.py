@@ -11,6 +11,7 @@ import onnx
 import pytest
 
 from paredown.builder.order import check
+from paredown.core.candidate import Candidate
 from paredown.core.errors import BadRecipe, Unfit
 from paredown.core.recipe import parse
 from paredown.ground.lazy import missing
@@ -118,6 +119,27 @@ def test_dynamic_refuses_a_convolutional_network(prepared: Any, tmp_path: Path) 
     said = r"\d+ of \d+ weights are in matrix products; dynamic quantization pays from about a fifth on\. Use quantize_static\."
     with pytest.raises(Unfit, match=said):
         QuantizeDynamic().apply(graph, context_at(tmp_path))
+
+
+def test_a_table_of_words_is_no_reason_to_refuse(prepared: Any, tmp_path: Path) -> None:
+    draw, context = np.random.default_rng(0), prepared[2](tmp_path)
+    held = [("table", draw.normal(size=(1000, 8))), ("matrix", draw.normal(size=(8, 3)))]
+    nodes = [("Gather", ["table", "ids"], "found"), ("ReduceMean", ["found"], "felt"), ("MatMul", ["felt", "matrix"], "logits")]
+    graph = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node(op, takes, [made], **({"axes": [1], "keepdims": 0} if op == "ReduceMean" else {}))
+            for op, takes, made in nodes
+        ],
+        "words",
+        [onnx.helper.make_tensor_value_info("ids", onnx.TensorProto.INT64, ["batch", "tokens"])],
+        [onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", 3])],
+        [onnx.numpy_helper.from_array(array.astype(np.float32), name) for name, array in held],
+    )
+    folder = context.store.scratch()
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=10), folder / "graph.onnx")
+    made = QuantizeDynamic().apply(Candidate(digest=context.store.put(folder), form="onnx"), context)
+    model = onnx.load(context.store.folder(made.digest) / "graph.onnx")
+    assert [8, 3] in weights(model, EIGHT_BITS).values()
 
 
 def test_a_model_is_quantized_once() -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ Prints one answer per line; with --proba the probabilities of all classes.
 
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+PART = 64
+"""Rows of a file that are asked at once."""
 BAD_FILE = (ValueError, OSError, EOFError, LookupError, csv.Error, zipfile.BadZipFile)
 """What reading a damaged or wrong file can raise."""
 
@@ -79,6 +82,23 @@ def read_inputs(path: Path) -> Any:
     raise ValueError(f"its ending {path.suffix!r} is not one of .npy, .npz, .csv, .tsv, .txt, .json, {', '.join(PICTURES)}.")
 
 
+def answered(ask: Callable[[Any], Any], inputs: Any) -> list[Any]:
+    """One answer per row of a file; texts and tables are asked in parts, since all of a long file at once may not fit into memory.
+
+    Raises:
+        ValueError: The inputs are not what the model takes; says behind which row.
+    """
+    if not isinstance(inputs, list) or not inputs or not isinstance(inputs[0], str | dict):
+        return list(ask(inputs))
+    out: list[Any] = []
+    for start in range(0, len(inputs), PART):
+        try:
+            out.extend(ask(inputs[start : start + PART]))
+        except ValueError as error:
+            raise ValueError(f"of the rows from {start} on, {error}" if start else str(error)) from None
+    return out
+
+
 def _array(path: Path) -> Any:
     try:
         with path.open("rb") as raw:
@@ -108,11 +128,11 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         if "--proba" in arguments[1:]:
-            for row in program.probabilities(inputs):
+            for row in answered(program.probabilities, inputs):
                 print(",".join(f"{value:.6f}" for value in row))
         else:
-            for answered in program.answers(inputs):
-                print(answered)
+            for answer_of_row in answered(program.answers, inputs):
+                print(answer_of_row)
     except ValueError as error:
         print(f"{path}: {error}", file=sys.stderr)
         return 2

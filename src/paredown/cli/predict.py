@@ -13,7 +13,7 @@ from paredown.cli import COMMANDS, screen
 @click.command(
     help=COMMANDS["predict"][1]
     + "\n\nARTIFACT is the folder of an artifact, or of a study: what it released. INPUT is a .npy or .npz file with an array (N, ...),"
-    " a .csv or .tsv file with a header, a .json file with a list of rows, or a .png or .jpg image."
+    " a .csv or .tsv file with a header, a .txt file with one text per line, a .json file with a list of rows, or an image."
     " One answer per line, in the order of the rows."
 )
 @click.argument("artifact", type=click.Path(path_type=Path))
@@ -26,14 +26,15 @@ def command(artifact: Path, input_: Path, proba: bool, out: Path | None, as_json
     import json
 
     from paredown.artifact.load import load
+    from paredown.artifact.predict_main import answered
     from paredown.core.errors import BadData
     from paredown.pipeline.targets import artifact_of
 
     with load(artifact_of(artifact)) as model:
         inputs = _inputs(input_)
         try:
-            answers: Any = model.predict_proba(inputs) if proba else model.predict(inputs)
-        except BadData as error:
+            answers = answered(model.program.probabilities if proba else model.program.answers, inputs)
+        except ValueError as error:
             raise BadData(f"{input_}: {error}") from error
         labels = model.labels
     if as_json:

@@ -17,6 +17,8 @@ from paredown.modelkit.train import predict
 def lists(module: nn.Module, example: tuple[Tensor, ...]) -> dict[str, list[int]]:
     """Name of each list of like blocks -> positions that can be left out: what goes in has the shape of what comes out.
 
+    A list inside another counts where no block of the outer one can go, as in stages that each change the shape.
+
     Args:
         module: In eval mode.
         example: Inputs, batch of one.
@@ -26,7 +28,7 @@ def lists(module: nn.Module, example: tuple[Tensor, ...]) -> dict[str, list[int]
     hooks = []
     for name, layer in module.named_modules():
         # the module itself has nothing around it in which a shorter list could take its place
-        if name and _is_list(layer) and not any(name.startswith(f"{outer}.") for outer in found):
+        if name and _is_list(layer):
             found[name] = []
             hooks += [block.register_forward_hook(_watch(same, name, at)) for at, block in enumerate(layer)]
     try:
@@ -38,7 +40,8 @@ def lists(module: nn.Module, example: tuple[Tensor, ...]) -> dict[str, list[int]
     for (name, at), alike in same.items():
         if alike:
             found[name].append(at)
-    return {name: sorted(places) for name, places in found.items() if places}
+    usable = {name: sorted(places) for name, places in found.items() if places}
+    return {name: places for name, places in usable.items() if not any(name.startswith(f"{outer}.") for outer in usable)}
 
 
 def _is_list(layer: nn.Module) -> bool:

@@ -17,10 +17,11 @@ from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel, Damaged, ParedownError
 from paredown.core.technique import Store
 from paredown.ground.lazy import resolve
+from paredown.modelkit.graphs import TOKENS
 from paredown.modelkit.surgery import Surgery, operate
 
 BLUEPRINT, TENSORS = "blueprint.json", "model.safetensors"
-FREE = {"tokens": (torch.int64, 8)}
+FREE = {"tokens": (torch.int64, TOKENS)}
 """Free axis -> kind of number of the inputs that have it, and how long an example is."""
 
 

@@ -11,6 +11,8 @@ from paredown.core.errors import BadModel
 from paredown.ground.lazy import need
 
 GRAPH = "graph.onnx"
+TOKENS = 8
+"""Tokens of a row whose work is counted, of modules and of graphs, where their number is free."""
 
 
 def strip(model: Any) -> None:
@@ -56,6 +58,29 @@ def signature(file: Path) -> tuple[dict[str, tuple[int, ...]], int]:
     return {value.name: shapes[value.name] for value in graph.input if value.name not in held}, width[0] if width else 0
 
 
+def _of_tokens(onnx: Any, model: Any) -> Any:
+    """The model with the shapes of one row of TOKENS tokens, inferred anew; itself where its inputs are no tokens."""
+    free = [
+        dim
+        for item in model.graph.input
+        if item.type.tensor_type.elem_type == onnx.TensorProto.INT64
+        for dim in item.type.tensor_type.shape.dim[1:]
+        if not dim.dim_value
+    ]
+    if not free:
+        return model
+    sized = onnx.ModelProto()
+    sized.CopyFrom(model)
+    del sized.graph.value_info[:]
+    for item in sized.graph.input:
+        for at, dim in enumerate(item.type.tensor_type.shape.dim):
+            if not dim.dim_value:
+                dim.dim_value = TOKENS if at else 1
+    for item in sized.graph.output:
+        item.type.tensor_type.ClearField("shape")
+    return onnx.shape_inference.infer_shapes(sized, data_prop=True)
+
+
 def _shapes(model: Any) -> dict[str, list[int]]:
     found = {item.name: list(item.dims) for item in model.graph.initializer}
     for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
@@ -81,13 +106,14 @@ _PRODUCTS = ("Conv", "ConvInteger", "QLinearConv", "Gemm", "MatMul", "MatMulInte
 
 
 def count(model: Any) -> tuple[int | None, int]:
-    """Multiply-adds per item and trained numbers of a graph with inferred shapes.
+    """Multiply-adds per item, of TOKENS tokens where their number is free, and trained numbers of a graph with inferred shapes.
 
     Returns:
         (multiply-adds, or None when a shape stays unknown; elements of all tensors with at least one axis, but for the 64-bit integers,
         which are shapes and axes, and for scales and zero points of QuantizeLinear and DequantizeLinear).
     """
     onnx = need("onnx", "counting a graph")
+    model = _of_tokens(onnx, model)
     shapes = _shapes(model)
     aliases = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     held = {item.name: item for item in model.graph.initializer}

@@ -61,7 +61,8 @@ def shrink(
     **X is what the model takes.** A torch module and an .onnx file are fed the rows exactly as they are given, as float32: nothing is
     scaled, moved or encoded, so an image network that was trained on (N, 3, 32, 32) gets that. The module is asked with a few rows
     first; what it does not take, or would take otherwise, is refused before anything is spent. The released model takes the same X.
-    `task="image-classification"` asks for the other way: raw images, channels last, scaled by `preprocess`.
+    `task="image-classification"` asks for the other way: raw images, channels last, scaled by `preprocess`. A Hugging Face folder gets
+    them so unasked, since its image processor says what becomes of them.
 
     The same call goes on with its study, in a new session too; another model, code or data is another job.
 
@@ -110,7 +111,7 @@ def shrink(
     }
     parts |= {} if unlabeled is None else {"unlabeled": given.unlabeled(unlabeled)}
     entry, module = _entry(model) if tokenizer is None else ({}, None)
-    guess, seen = given.guessed(parts["test"], as_images="builtin" in entry) if task is None else (task, "")
+    guess, seen = given.guessed(parts["test"], as_images=bool({"builtin", "huggingface"} & {*entry})) if task is None else (task, "")
     options, names = dict(preprocess or {}), None if labels is None else given.class_names(labels)
     if module is not None:
         options = _unscaled(guess, parts, options)

@@ -98,10 +98,10 @@ def _second(situation: Situation, engine: str) -> Iterator[Proposal]:
 
 
 def _quantizer(situation: Situation, engine: str) -> Step | None:
-    """What quantized the model as given best on this engine; None when nothing did."""
+    """What quantized the model as given best on this engine, with the quality kept where one did; None when nothing did."""
     steps = [Step.of(unit.name(), **values) for unit in _of(situation, Stage.QUANTIZE) for values in unit.ladder]
     found = [(trial, step) for step in steps if (trial := _result(situation, Chain((step,), Engine.of(engine))))]
-    return max(found, key=lambda item: situation.gain(item[0]))[1] if found else None
+    return max(found, key=lambda item: (situation.keeps_quality(item[0]), situation.gain(item[0])))[1] if found else None
 
 
 def _third(situation: Situation, engine: str) -> Iterator[Proposal]:

@@ -39,7 +39,9 @@ class QuantizeDynamic(Technique):
         model = graphs.load_clean(context.store.folder(candidate.digest), self.name())
         products = {name for node in model.graph.node if node.op_type in _OPS for name in node.input}
         inside = sum(prod(item.dims) for item in model.graph.initializer if item.name in products)
-        whole = sum(prod(item.dims) for item in model.graph.initializer)
+        # rows of a table of words are looked up, whatever its size; the weights of most multilingual models are such a table
+        looked_up = {node.input[0] for node in model.graph.node if node.op_type == "Gather"}
+        whole = sum(prod(item.dims) for item in model.graph.initializer if item.name not in looked_up - products)
         if inside < 0.2 * whole:
             raise Unfit(
                 f"{inside} of {whole} weights are in matrix products; dynamic quantization pays from about a fifth on. Use quantize_static."
