@@ -143,6 +143,17 @@ def test_a_table_is_known_by_every_ending_that_its_reader_takes() -> None:
     assert "  label: mood    # you said so" in starter("mlp", "test.ndjson", label="mood").text
 
 
+def test_a_saved_data_set_is_a_table_with_its_label_among_the_columns() -> None:
+    library = pytest.importorskip("datasets")
+    review = [f"this is sentence number {at} of all" for at in range(60)]
+    library.Dataset.from_dict({"review": review, "label": [at % 2 for at in range(60)]}).save_to_disk("data")
+    Path("bert").mkdir()
+    Path("bert/config.json").write_text(json.dumps({"architectures": ["BertForSequenceClassification"]}))
+    made = starter("bert", "data")
+    assert "label is 'label': it is named so and has 2 different values" in made.seen
+    assert "  text: review    # what the model reads" in made.text
+
+
 def test_a_column_that_holds_the_models_classes_is_the_label() -> None:
     table = {"class": np.array(["x", "y"] * 9, object), "mood": np.array(["good", "bad"] * 9, object)}
     assert columns.find_label(table, ["bad", "good"]).name == "mood"

@@ -142,7 +142,7 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
     config = _config(Path(entry["huggingface"])) if "huggingface" in entry else {}
     inputs, width = _signature(entry)
     first = sources.get("train", sources["test"])
-    rows = read_rows(first, Path(), {"label": None} if _is_table(first) else {}, ())
+    rows = _rows(first)
     table = rows.inputs if isinstance(rows.inputs, Mapping) else {}
     found = _label(rows, table, label, _outputs(config), width)
     for column in (*text, *groups):
@@ -182,10 +182,14 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
     )
 
 
-def _is_table(source: str) -> bool:
-    """True for the kinds of file whose label is a column; others bring their labels with them."""
-    kinds = (registry.get("datasets", name).suffixes for name in ("csv", "jsonl", "parquet"))
-    return source.lower().endswith(tuple(suffix for found in kinds for suffix in found))
+def _rows(source: str) -> Rows:
+    """The rows of a source; the label of a table stands among its columns, others bring their labels with them."""
+    readers = (registry.get("datasets", name) for name in ("csv", "jsonl", "parquet", "huggingface"))
+    if any(reader.claims(source, Path()) for reader in readers):
+        rows = read_rows(source, Path(), {"label": None}, ())
+        if isinstance(rows.inputs, Mapping):
+            return rows
+    return read_rows(source, Path(), {}, ())
 
 
 def _label(rows: Rows, table: Mapping[str, Any], label: str, outputs: Sequence[str], width: int) -> columns.Label | None:
