@@ -112,3 +112,11 @@ def test_a_pretrained_student_has_to_read_the_same_tokens(tmp_path: Path) -> Non
     shouted = replace(context, data={"train": lambda: replace(tiny.texts(), inputs=np.array(["CARD"] * 96, object))})
     with pytest.raises(Unfit, match="the student student reads other tokens than the model as given; a pretrained student needs the same"):
         students.make(str(given), context.teacher, shouted, seed=0)
+
+
+def test_a_pretrained_student_is_for_texts_only(tmp_path: Path) -> None:
+    (tmp_path / "student").mkdir()
+    (tmp_path / "student" / "config.json").write_text("{}")
+    context = tiny.context(tmp_path / "context")
+    with pytest.raises(Unfit, match="the student student is a pretrained model, which can be a student for texts only"):
+        students.make(str(tmp_path / "student"), context.teacher, context, seed=0)

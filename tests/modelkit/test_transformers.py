@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from paredown.core.candidate import Candidate
+from paredown.core.errors import Unfit
 from paredown.ground.store import FolderStore
 from paredown.modelkit import blocks, calibrate, count, couple, graphs, heads, lower, pretrained, train, widths
 from paredown.modelkit.blueprint import Blueprint, open_folder, save_module, write_folder
@@ -169,3 +170,24 @@ def test_a_teacher_of_tokens_is_asked_once_per_row(given: Any) -> None:
     how = train.Training(epochs=3, batch=8, alpha=0.0)
     train.fit(student, feed(), None, how, loss="cross_entropy", seed=0, teacher=teacher)
     assert sum(asked) == 24
+
+
+class Counting(torch.nn.Module):
+    """Asks its blocks by number, whatever was left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = torch.nn.ModuleList(torch.nn.Sequential(torch.nn.Linear(4, 4)) for _ in range(3))
+
+    def forward(self, felt: torch.Tensor) -> torch.Tensor:
+        for at in range(3):
+            felt = self.blocks[at](felt)
+        return felt
+
+
+def test_a_module_that_counts_on_its_blocks_is_unfit() -> None:
+    module = Counting().eval()
+    places = blocks.lists(module, (torch.zeros(1, 4),))
+    assert places == {"blocks": [0, 1, 2]}
+    with pytest.raises(Unfit, match="this module does not run without one of its blocks: IndexError"):
+        blocks.choose(module, places, {"x": np.zeros((2, 4), np.float32)}, 1)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from paredown.core.errors import Unfit
 from paredown.modelkit import losses
 from paredown.modelkit.surgery import Surgery, operate
 from paredown.modelkit.train import predict
@@ -71,6 +72,9 @@ def choose(module: nn.Module, places: Mapping[str, list[int]], feed: Mapping[str
 
     Returns:
         One surgery per list that loses blocks.
+
+    Raises:
+        Unfit: The module counts on every one of its blocks.
     """
     goal = predict(module, feed)
     sizes = {name: len(module.get_submodule(name)) for name in places}
@@ -93,6 +97,9 @@ def choose(module: nn.Module, places: Mapping[str, list[int]], feed: Mapping[str
         ]
         if not open_places:
             break
-        name, at = min(open_places, key=lambda place: lost(*place))
+        try:
+            name, at = min(open_places, key=lambda place: lost(*place))
+        except (IndexError, RuntimeError, ValueError, TypeError) as error:
+            raise Unfit(f"this module does not run without one of its blocks: {type(error).__name__}: {str(error)[:200]}") from error
         gone[name].add(at)
     return without(gone)

@@ -51,6 +51,10 @@ def make(student: str, candidate: Candidate, context: Context, seed: int) -> tup
     if (folder / BLUEPRINT).is_file():
         return open_folder(folder), read_blueprint(folder), f"student from {folder.name}."
     if (folder / pretrained.CONFIG).is_file():
+        if ["tokens"] not in inputs.values():
+            raise Unfit(
+                f"the student {folder.name} is a pretrained model, which can be a student for texts only; write a `pkg.mod:function`."
+            )
         _refuse_other_tokens(folder, context)
         classes = len(context.rows(next(iter(context.data))).names)
         arguments, weights = pretrained.unpack(folder, list(inputs), classes, context.work, new_head=True)

@@ -21,7 +21,10 @@ from paredown.models import processor
 CONFIG = "config.json"
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin", "pytorch_model.bin.index.json")
 # position numbers of these start behind the padding token's, so that two of them are never used
-_SHIFTED = ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "longformer", "mpnet", "data2vec-text")
+_SHIFTED = (
+    *("roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer", "mpnet", "data2vec-text"),
+    *("ibert", "xmod", "luke", "mluke", "lilt"),
+)
 # these tell the texts of a pair apart without saying so in config.json
 _TYPED = ("xlnet",)
 FINETUNE = {"epochs": 5, "lr": 1e-4, "batch": 32, "augment": False}
@@ -71,7 +74,7 @@ class Huggingface(ModelSource):
         inputs = {name: role for name, role in found["inputs"].items() if role != "types" or kinds > 1}
         places = config.get("max_position_embeddings")
         if places and config["model_type"] in _SHIFTED:
-            places -= int(config.get("pad_token_id", 1)) + 1
+            places -= int(config.get("pad_token_id") or 1) + 1
         longest = min([limit for limit in (found.get("max_length"), places) if limit] or [512])
         return found | {"inputs": inputs, "max_length": int(longest)}
 
