@@ -312,4 +312,4 @@ def _gauge_texts(seen: float, upper: float, drop: str, bound: str) -> list[Marku
         y="78",
         text_anchor="middle" if far else "start" if seen < 240 else "end",
     )
-    return [tag("text", drop, x=f"{max(seen, 20):.1f}", y="78", text_anchor="middle"), last] if far else [last]
+    return [tag("text", drop, x=f"{max(seen, 32):.1f}", y="78", text_anchor="middle"), last] if far else [last]
