@@ -16,6 +16,7 @@ from paredown.core.errors import BadKnob, UnknownName, UsageError
 from paredown.core.knob import knobs
 from paredown.core.trial import Trial
 from paredown.ground import registry
+from paredown.pipeline import eight_bits
 from paredown.techniques.quantize_dynamic import QuantizeDynamic
 
 
@@ -154,6 +155,8 @@ def test_doctor_says_what_is_ready_and_what_is_not(monkeypatch: pytest.MonkeyPat
     cls = registry.get("runtimes", "onnxruntime")
     monkeypatch.setattr(cls, "ready", lambda self, host: "the engine wants a newer CPU.")
     assert "onnxruntime  not ready: the engine wants a newer CPU." in answer(doctor, "--quick")
+    untried = {"engine": "onnxruntime", "products": "conv", "fp32_s": None, "int8_s": None, "ratio": None}
+    monkeypatch.setattr(eight_bits, "tried_apart", lambda: [untried | {"reason": "the engine wants a newer CPU."}])
     (line,) = [line for line in answer(doctor).splitlines() if "onnxruntime, conv" in line]
     assert "not tried: the engine wants a newer CPU." in line
 
@@ -170,11 +173,8 @@ def test_doctor_times_int8_in_each_engine() -> None:
 
 
 def test_doctor_without_onnx_goes_by_the_instruction_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    from paredown.ground.host import host
-    from paredown.pipeline import eight_bits
-
     monkeypatch.setattr(eight_bits, "missing", lambda module, purpose: "a sample graph needs the package onnx.")
-    assert {entry["reason"] for entry in eight_bits.tried(host()) if entry["engine"] == "onnxruntime"} == {
+    assert {entry["reason"] for entry in eight_bits.tried({}) if entry["engine"] == "onnxruntime"} == {
         "a sample graph needs the package onnx."
     }
     assert eight_bits.instructions("avx512_vnni")["fused"] is True

@@ -132,7 +132,7 @@ def state(try_engines: bool = True) -> dict[str, Any]:
             "virtual": machine.virtual, "steal": steal(), "disk_free_b": shutil.disk_usage(".").free,
         },
         "counters": counters(),
-        "int8": {"instructions": eight_bits.instructions(machine.isa), "tried": eight_bits.tried(machine) if try_engines else []},
+        "int8": {"instructions": eight_bits.instructions(machine.isa), "tried": eight_bits.tried_apart() if try_engines else []},
         "energy": {"how": "estimated", "curve": curve.name, "per_vcpu": watts, "source": curve.source, "note": curve.note},
         "engines": engines(),
         "meters": meters(),

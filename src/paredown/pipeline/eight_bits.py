@@ -13,9 +13,11 @@ import numpy as np
 from paredown.core.candidate import Candidate
 from paredown.core.errors import ParedownError
 from paredown.core.rows import Rows
-from paredown.core.runtime import Host, Runtime, Session
+from paredown.core.runtime import Runtime, Session
 from paredown.core.technique import Context
+from paredown.executors.processes import Worker
 from paredown.ground import registry
+from paredown.ground.host import host
 from paredown.ground.lazy import missing, need
 from paredown.ground.store import FolderStore
 
@@ -39,19 +41,29 @@ def instructions(isa: str) -> dict[str, Any]:
     return {"class": isa, "fused": fused, "text": text}
 
 
-def tried(host: Host) -> list[dict[str, Any]]:
+def tried_apart() -> list[dict[str, Any]]:
+    """`tried` in a process of its own: after openvino has taken 8-bit graphs in, an interrupt ends its process with a segmentation fault.
+
+    Raises:
+        WorkerDied: An engine ended the process.
+    """
+    with Worker() as worker:
+        return list(worker.order(f"{__name__}:tried").value)
+
+
+def tried(state: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Each engine that runs int8, timed with a sample of each kind of product, one thread and one row; a few seconds in all.
 
     Returns:
         {"engine", "products", "fp32_s", "int8_s": CPU seconds per call, "ratio": fp32 over int8, "reason": None, or why there is no ratio}.
     """
-    out = []
+    out, here = [], host()
     for unit in (unit() for unit in registry.working("runtimes")):
         if "int8" not in unit.precisions or unit.form != "onnx":
             continue
         for kind in KINDS:
             entry: dict[str, Any] = {"engine": unit.name(), "products": kind, "fp32_s": None, "int8_s": None, "ratio": None}
-            reason = unit.ready(host) or missing("onnx", "a sample graph")
+            reason = unit.ready(here) or missing("onnx", "a sample graph")
             if reason is None:
                 try:
                     fp32_s, int8_s = _timed(unit, kind)
