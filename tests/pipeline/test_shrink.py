@@ -18,7 +18,7 @@ from torch import nn
 import paredown
 from paredown.core.errors import BadData, BadModel, OtherJob, UsageError
 from paredown.core.rows import Rows
-from paredown.pipeline import given, shrink, standalone
+from paredown.pipeline import given, shrink, side_by_side
 from tiny_study import tiny_rows
 
 HERE = Path(__file__).parents[1]
@@ -104,7 +104,7 @@ def test_the_model_as_given_can_be_measured_again(script, monkeypatch: pytest.Mo
     folder, _ = script
     monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
     for name, value in (("_FLOOR_ROUNDS", 2), ("_FLOOR_S", 0.02), ("_LEAST_ROUNDS", 4)):
-        monkeypatch.setattr(standalone, name, value)
+        monkeypatch.setattr(side_by_side, name, value)
     measured = paredown.measure(folder / "study", "baseline", seconds=1)
     assert measured.other_recipe.startswith("as_given @ torch")
     assert measured.ratios["size"].value > 3
