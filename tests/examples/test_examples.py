@@ -199,7 +199,7 @@ def test_the_questions_run_to_a_pass(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (tmp_path / "model").symlink_to(encoder())
     shutil.copy(ROOT / "examples/banking77/job.yaml", tmp_path)
     document = dict(read(tmp_path / "job.yaml").data)
-    document["model"]["finetune"] = {"epochs": 2}
+    document["model"]["finetune"] = {"epochs": 25, "lr": 3e-3} if made_up else {"epochs": 2}
     document["search"] = {"exclude": ["distill", "prune_channels", "drop_layers", "recover", "cascade", "quantize_static"]}
     document["policy"] = {"minimize": "size", "rules": [{"quality": {"drop": "60 %"}}]}
     result = run(read_job(document, tmp_path), tmp_path / "study")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import re
 import subprocess
 import sys
@@ -146,7 +147,11 @@ def test_an_interrupted_kernel_says_how_to_go_on_and_ends_its_workers(tmp_path: 
         client.execute(SETUP + NET + CALL, store_history=False)
         told, name, until = "", "", time.monotonic() + 120
         while not name and time.monotonic() < until:
-            message = client.get_iopub_msg(timeout=120)
+            try:
+                message = client.get_iopub_msg(timeout=20)
+            except queue.Empty:  # a loaded machine can lose one between two instructions; a person presses again
+                manager.interrupt_kernel()
+                continue
             if message["msg_type"] == "stream":
                 told += message["content"]["text"]
                 if "the model as given" in message["content"]["text"]:
