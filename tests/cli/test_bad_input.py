@@ -266,6 +266,13 @@ MODEL = {
     "code of its own": Bad(
         folder_of("hf", config_json='{"model_type": "bert", "auto_map": {}}', model_safetensors="-"), ["`auto_map`", "never run"]
     ),
+    "labels that are not in id2label": Bad(
+        both(
+            folder_of("hf", config_json='{"model_type": "bert", "id2label": {"0": "card", "1": "loan"}}', model_safetensors="-"),
+            swap(f", labels: [{', '.join(NAMES)}]", ""),
+        ),
+        ["all has the label 'left' in 300 rows; the model does not have it", "the model has card, loan", "set `labels:`"],
+    ),
     "no weights": Bad(folder_of("hf", config_json='{"model_type": "bert"}'), ["hf has no weights", "save_pretrained"]),
     "half a config": Bad(folder_of("hf", config_json='{"model', model_safetensors="-"), ["config.json cannot be read", "save_pretrained"]),
     "no such folder": Bad(swap("onnx: given.onnx", "huggingface: ./hf"), ["hf is no folder", "config.json"]),
