@@ -17,6 +17,7 @@ from paredown.pipeline.confirm import Confirmed, Final, long_windows
 from paredown.pipeline.shop import Shop
 from paredown.pipeline.trials import baseline_trial, fastest_trial, screen
 from paredown.protocol.readings import of_windows, ratios
+from paredown.search.situation import trial_of
 
 PROFILE_S = 0.5
 """Wall seconds for which an engine answers with its profiler on."""
@@ -153,9 +154,9 @@ def _reached(shop: Shop, final: Final, stop: Stop) -> Reading | Missing:
         return final.ratios["cpu_time"]
     fastest = fastest_trial(shop)
     sides, windows = long_windows(shop, final.trial)
-    if fastest is not None and len(sides) > 2 and _tried(shop, stop.recipe) == fastest:
+    known = trial_of(shop.study.trials(), stop.recipe)
+    if fastest is not None and len(sides) > 2 and known == fastest:
         return ratios(windows, "baseline", "fastest", of_windows(windows, "baseline"), of_windows(windows, "fastest"))["cpu_time"]
-    known = _tried(shop, stop.recipe)
     if known is not None:
         return known.ratios["cpu_time"]
     try:
@@ -166,15 +167,6 @@ def _reached(shop: Shop, final: Final, stop: Stop) -> Reading | Missing:
     except ParedownError as error:
         return Missing(quantity="cpu_time", reason=str(error).strip().splitlines()[0])
     return ratios(shown, "baseline", "candidate", of_windows(shown, "baseline"), of_windows(shown, "candidate"))["cpu_time"]
-
-
-def _tried(shop: Shop, recipe: Chain) -> Trial | None:
-    for trial in shop.study.trials():
-        tried = parse(trial.recipe)
-        same = isinstance(tried, Chain) and tried.steps == recipe.steps and tried.engine.name == recipe.engine.name
-        if same and trial.state == "done" and trial.role != "baseline":
-            return trial
-    return None
 
 
 def _base(recipe: Recipe) -> Chain:

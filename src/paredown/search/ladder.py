@@ -19,7 +19,7 @@ from typing import Any
 from paredown.core.recipe import Chain, Composed, Engine, Step, parse
 from paredown.core.technique import Composition, DataNeed, Stage, Technique
 from paredown.core.trial import Trial
-from paredown.search.situation import Proposal, Situation
+from paredown.search.situation import Proposal, Situation, trial_of
 
 _CUTS = (Stage.DEPTH, Stage.WIDTH, Stage.RANK)
 _COST = {DataNeed.NONE: 0, DataNeed.CALIBRATION: 1, DataNeed.TRAINING: 2}
@@ -62,16 +62,6 @@ def _chain(engine: str, *steps: tuple[type[Technique], Mapping[str, Any]]) -> Ch
     return Chain(tuple(Step.of(unit.name(), **values) for unit, values in steps), Engine.of(engine))
 
 
-def _result(situation: Situation, recipe: Chain) -> Trial | None:
-    """The trial of a recipe, whatever thread count was found best for it."""
-    for trial in situation.trials():
-        if trial.state == "done":
-            tried = parse(trial.recipe)
-            if isinstance(tried, Chain) and tried.steps == recipe.steps and tried.engine.name == recipe.engine.name:
-                return trial
-    return None
-
-
 def _first(situation: Situation, engine: str) -> Iterator[Proposal]:
     for unit in _of(situation, Stage.QUANTIZE):
         for values in unit.ladder:
@@ -91,7 +81,7 @@ def _second(situation: Situation, engine: str) -> Iterator[Proposal]:
                 else f"{unit.name()} kept the quality, so a harder setting is tried."
             )
             yield Proposal(recipe=recipe, why=why)
-            found = _result(situation, recipe)
+            found = trial_of(situation.trials(), recipe)
             if found is None or not situation.keeps_quality(found, _SLACK) or situation.gain(found) < gain * _WORTH:
                 break
             gain = situation.gain(found)
@@ -100,7 +90,7 @@ def _second(situation: Situation, engine: str) -> Iterator[Proposal]:
 def _quantizer(situation: Situation, engine: str) -> Step | None:
     """What quantized the model as given best on this engine, with the quality kept where one did; None when nothing did."""
     steps = [Step.of(unit.name(), **values) for unit in _of(situation, Stage.QUANTIZE) for values in unit.ladder]
-    found = [(trial, step) for step in steps if (trial := _result(situation, Chain((step,), Engine.of(engine))))]
+    found = [(trial, step) for step in steps if (trial := trial_of(situation.trials(), Chain((step,), Engine.of(engine))))]
     return max(found, key=lambda item: (situation.keeps_quality(item[0]), situation.gain(item[0])))[1] if found else None
 
 
@@ -113,7 +103,7 @@ def _third(situation: Situation, engine: str) -> Iterator[Proposal]:
     for trial, chain in bases[:2]:
         recipe = Chain((*chain.steps, quantizer), Engine.of(engine))
         yield Proposal(recipe=recipe, why=f"trial {trial.id} is among the best without quantization; {quantizer.name}() may add to it.")
-        found = _result(situation, recipe)
+        found = trial_of(situation.trials(), recipe)
         if found is None or situation.gain(found) <= situation.gain(trial):
             return
 
@@ -132,7 +122,7 @@ def _fourth(situation: Situation, lead: str, engine: str) -> Iterator[Proposal]:
         steps = tensors if quantizer is None or chain.steps == tensors else (*tensors, quantizer)
         recipe = Chain(steps, Engine.of(engine))
         yield Proposal(recipe=recipe, why=f"trial {trial.id} is among the best on {lead}; {engine} may take less for it.")
-        found = _result(situation, recipe)
+        found = trial_of(situation.trials(), recipe)
         if found is None or situation.gain(found) <= situation.gain(trial):
             return
 

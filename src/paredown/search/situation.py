@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from paredown.core.reading import Reading
-from paredown.core.recipe import Recipe, engines_of, parse, steps_of
+from paredown.core.recipe import Chain, Recipe, engines_of, parse, steps_of
 from paredown.core.technique import Technique
 from paredown.core.trial import Trial
 
@@ -66,3 +66,13 @@ class Situation:
     def keeps_quality(self, trial: Trial, slack: float = 0.0) -> bool:
         """True when the drop seen on validation is within the margin plus `slack`; validation alone proves nothing."""
         return self.margin is None or trial.drop.get("drop", 0.0) <= self.margin + slack
+
+
+def trial_of(trials: Sequence[Trial], recipe: Chain) -> Trial | None:
+    """The finished trial of a recipe, whatever thread count was found best for it; the model as given on its own engine is none."""
+    for trial in trials:
+        if trial.state == "done" and trial.role != "baseline":
+            tried = parse(trial.recipe)
+            if isinstance(tried, Chain) and tried.steps == recipe.steps and tried.engine.name == recipe.engine.name:
+                return trial
+    return None
