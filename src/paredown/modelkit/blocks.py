@@ -6,11 +6,11 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from paredown.core.errors import Unfit
 from paredown.modelkit import losses
+from paredown.modelkit.observe import observe
 from paredown.modelkit.surgery import Surgery, operate
 from paredown.modelkit.train import predict
 
@@ -26,22 +26,18 @@ def lists(module: nn.Module, example: tuple[Tensor, ...]) -> dict[str, list[int]
     """
     found: dict[str, list[int]] = {}
     same: dict[tuple[str, int], bool] = {}
-    hooks = []
-    for name, layer in module.named_modules():
-        # the module itself has nothing around it in which a shorter list could take its place
-        if name and _is_list(layer):
-            found[name] = []
-            hooks += [block.register_forward_hook(_watch(same, name, at)) for at, block in enumerate(layer)]
-    try:
-        with torch.no_grad():
-            module(*example)
-    finally:
-        for hook in hooks:
-            hook.remove()
+
+    def note(place: tuple[str, int], _: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        first, taken = output[0] if isinstance(output, tuple) else output, inputs[0] if inputs else None
+        same[place] = isinstance(first, Tensor) and isinstance(taken, Tensor) and first.shape == taken.shape
+
+    # the module itself has nothing around it in which a shorter list could take its place
+    blocks = {(name, at): block for name, layer in module.named_modules() if name and _is_list(layer) for at, block in enumerate(layer)}
+    observe(module, example, blocks, note)
     for (name, at), alike in same.items():
         if alike:
-            found[name].append(at)
-    usable = {name: sorted(places) for name, places in found.items() if places}
+            found.setdefault(name, []).append(at)
+    usable = {name: sorted(places) for name, places in found.items()}
     return {name: places for name, places in usable.items() if not any(name.startswith(f"{outer}.") for outer in usable)}
 
 
@@ -50,15 +46,6 @@ def _is_list(layer: nn.Module) -> bool:
     if not isinstance(layer, nn.ModuleList | nn.Sequential) or len(layer) < 2:
         return False
     return len({type(block) for block in layer}) == 1 and any(layer[0].children()) and any(True for _ in layer[0].parameters())
-
-
-def _watch(same: dict[tuple[str, int], bool], name: str, at: int) -> Any:
-    def hook(_: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        first = output[0] if isinstance(output, tuple) else output
-        taken = inputs[0] if inputs else None
-        same[name, at] = isinstance(first, Tensor) and isinstance(taken, Tensor) and first.shape == taken.shape
-
-    return hook
 
 
 def choose(module: nn.Module, places: Mapping[str, list[int]], feed: Mapping[str, Any], count: int) -> list[Surgery]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
+
+from paredown.modelkit.observe import observe
 
 
 def multiply_adds(module: nn.Module, example: tuple[Tensor, ...]) -> dict[str, int]:
@@ -17,25 +18,11 @@ def multiply_adds(module: nn.Module, example: tuple[Tensor, ...]) -> dict[str, i
         Layer name -> multiply-adds; a layer used twice counts twice.
     """
     found: dict[str, int] = {}
-    hooks = []
 
-    def watch(name: str, layer: nn.Module) -> None:
-        def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            if isinstance(layer, nn.Linear):
-                made = output.numel() * layer.in_features
-            else:
-                made = output.numel() * layer.weight[0].numel()
-            found[name] = found.get(name, 0) + made
+    def note(name: str, layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
+        each = layer.in_features if isinstance(layer, nn.Linear) else layer.weight[0].numel()
+        found[name] = found.get(name, 0) + output.numel() * each
 
-        hooks.append(layer.register_forward_hook(hook))
-
-    for name, layer in module.named_modules():
-        if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
-            watch(name, layer)
-    try:
-        with torch.inference_mode():
-            module(*example)
-    finally:
-        for handle in hooks:
-            handle.remove()
+    products = {name: layer for name, layer in module.named_modules() if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d)}
+    observe(module, example, products, note)
     return found

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from paredown.modelkit.groups import Group, Member
+from paredown.modelkit.observe import observe
 from paredown.modelkit.surgery import operate
 
 _TRIPLES = (("query", "key", "value"), ("q_proj", "k_proj", "v_proj"), ("q_lin", "k_lin", "v_lin"))
@@ -52,17 +53,8 @@ def heads(module: nn.Module, example: tuple[Tensor, ...]) -> list[Group]:
 def _called(module: nn.Module, example: tuple[Tensor, ...]) -> list[str]:
     """Names of the linear layers in the order in which one pass asks them."""
     order: list[str] = []
-    hooks = [
-        layer.register_forward_hook(lambda *_, name=name: order.append(name))
-        for name, layer in module.named_modules()
-        if isinstance(layer, nn.Linear)
-    ]
-    try:
-        with torch.no_grad():
-            module(*example)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    linear = {name: layer for name, layer in module.named_modules() if isinstance(layer, nn.Linear)}
+    observe(module, example, linear, lambda name, *_: order.append(name))
     return order
 
 
