@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import queue
 import re
 import subprocess
 import sys
@@ -145,22 +144,19 @@ def test_an_interrupted_kernel_says_how_to_go_on_and_ends_its_workers(tmp_path: 
     manager, client = start_new_kernel(cwd=str(tmp_path))
     try:
         client.execute(SETUP + NET + CALL, store_history=False)
-        told, name, until = "", "", time.monotonic() + 120
+        told, name, pressed, until = "", "", False, time.monotonic() + 120
         while not name and time.monotonic() < until:
-            try:
-                message = client.get_iopub_msg(timeout=20)
-            except queue.Empty:  # a loaded machine can lose one between two instructions; a person presses again
-                manager.interrupt_kernel()
-                continue
+            message = client.get_iopub_msg(timeout=60)
             if message["msg_type"] == "stream":
                 told += message["content"]["text"]
-                if "the model as given" in message["content"]["text"]:
-                    manager.interrupt_kernel()
+            if not pressed and "the model as given" in told:  # once: a second press would break into IPython's own traceback
+                pressed = True
+                manager.interrupt_kernel()
             name = message["content"].get("ename", "")
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-    assert name == "KeyboardInterrupt"
+    assert name == "KeyboardInterrupt", told
     assert "stopped. Nothing that was recorded is lost; the same call goes on from there." in told
     assert (tmp_path / "study/ledger.sqlite").is_file()
     assert (tmp_path / "study/given/job.yaml").is_file()
