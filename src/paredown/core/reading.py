@@ -67,6 +67,11 @@ class Reading:
         high = None if self.high is None or other.high is None else self.high + other.high
         return replace(self, value=self.value + other.value, low=low, high=high, how=how)
 
+    def times(self, factor: float) -> Reading:
+        """All three multiplied by a factor of 0 or more, in the same unit."""
+        low, high = (None if end is None else end * factor for end in (self.low, self.high))
+        return replace(self, value=self.value * factor, low=low, high=high)
+
     def json(self) -> dict[str, Any]:
         """As written to result.json."""
         out: dict[str, Any] = {"value": self.value, "low": self.low, "high": self.high, "unit": self.unit, "how": str(self.how)}

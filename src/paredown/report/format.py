@@ -12,14 +12,16 @@ from paredown.core.quantity import quantities
 from paredown.report.words import Words
 
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
-_SYMBOLS = {"time": "s", "energy": "J", "bytes": "B", "power": "W"}
-_SMALLEST = {"time": 1e-9, "energy": 1e-9, "power": 1e-3, "bytes": 1.0, "count": 1.0}
-_LARGEST = {"time": 1.0}
+_SYMBOLS = {"time": "s", "energy": "J", "bytes": "B", "power": "W", "mass": "g", "volume": "L"}
+_SMALLEST = {"time": 1e-9, "energy": 1e-9, "power": 1e-3, "mass": 1e-9, "volume": 1e-9, "bytes": 1.0, "count": 1.0}
+_LARGEST = {"time": 1.0, "volume": 1.0}
 _KINDS = {
     "s": "time",
     "J": "energy",
     "B": "bytes",
     "W": "power",
+    "g": "mass",
+    "L": "volume",
     "1/s": "rate",
     "1/J": "per_joule",
     "1": "count",
@@ -49,7 +51,7 @@ class Style:
 
 
 def kind_of(quantity: str, unit: str | None = "") -> str:
-    """How a quantity in that unit is printed: time, energy, bytes, power, rate, per_joule, count, share, points, ratio or plain."""
+    """How a quantity in that unit is printed: time, energy, bytes, power, mass, volume, rate, per_joule, count, share, points, ratio, plain."""
     if unit:
         return _KINDS.get(unit, "plain")
     return quantities()[quantity].print if quantity in quantities() else "share"

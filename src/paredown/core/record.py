@@ -1,0 +1,75 @@
+"""What a piece of work took: the one record that every export is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from paredown.core.reading import Missing, Reading, reading_from_json
+
+ACTIVITIES = ("training", "fine-tuning", "compression-search", "validation", "inference", "idle", "other")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnergyRecord:
+    """Energy and what follows from it for one piece of work, with how each number was made.
+
+    Args:
+        activity: One of ACTIVITIES.
+        subject: What did it: an artifact's name, a command, the name of a tracked block.
+        unit: The functional unit: "inference", "run", ...
+        count: How many of them the record holds.
+        readings: Sums over the whole record by quantity, in SI base units: cpu_time, energy, idle_energy, carbon, ...
+        estimators: The same energy by every estimator that fits this machine, by its name; empty where a counter was read.
+        wall_s: Wall seconds from start to end.
+        started: UTC time, ISO 8601.
+        hourly_j: UTC hour ("2026-11-24T21") -> joules of that hour, idle share included; they add up to the whole.
+        boundary: What is in it and what is not, in words.
+        host: The machine: cpu, cores, memory_b, virtual, steal.
+        windows: {"n", "window_s", "dropped": [{"reason", "n"}]}; empty for a single run.
+        notes: What weakens the numbers, one sentence each.
+    """
+
+    activity: str
+    subject: str
+    unit: str
+    count: float
+    readings: Mapping[str, Reading | Missing]
+    wall_s: float
+    started: str
+    boundary: str
+    estimators: Mapping[str, Reading] = field(default_factory=dict)
+    hourly_j: Mapping[str, float] = field(default_factory=dict)
+    host: Mapping[str, Any] = field(default_factory=dict)
+    windows: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    def per_unit(self) -> dict[str, Reading | Missing]:
+        """The readings of one functional unit; all that could be counted, divided by the count."""
+        return {name: item if isinstance(item, Missing) else item.times(1 / self.count) for name, item in self.readings.items()}
+
+    def json(self) -> dict[str, Any]:
+        """Plain data, in SI base units."""
+        return {
+            "activity": self.activity,
+            "subject": self.subject,
+            "unit": self.unit,
+            "count": self.count,
+            "wall_s": self.wall_s,
+            "started": self.started,
+            "readings": {name: item.json() for name, item in self.readings.items()},
+            "estimators": {name: item.json() for name, item in self.estimators.items()},
+            "hourly_j": dict(self.hourly_j),
+            "boundary": self.boundary,
+            "host": dict(self.host),
+            "windows": dict(self.windows),
+            "notes": list(self.notes),
+        }
+
+
+def record_from_json(data: Mapping[str, Any]) -> EnergyRecord:
+    """The inverse of `json()`."""
+    readings = {name: reading_from_json(name, item) for name, item in data["readings"].items()}
+    estimators = {name: reading_from_json("energy", item) for name, item in data["estimators"].items()}
+    return EnergyRecord(**{**data, "readings": readings, "estimators": estimators})

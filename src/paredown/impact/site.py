@@ -1,0 +1,111 @@
+"""Where and how a model is run, as declared: what turns joules into carbon, water and money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from paredown.core.reading import Missing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coefficient:
+    """A number that was declared or taken from a table.
+
+    Args:
+        value: In `unit`.
+        unit: As "g/kWh", "L/kWh", "EUR/kWh".
+        source: Who says so, with year and licence where it is a table; "declared" for the user's own.
+        low, high: Its range where the source has one.
+    """
+
+    value: float
+    unit: str
+    source: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Greenhouse gases of a kilowatt hour at a place.
+
+    Args:
+        zone: As declared: a country, a province, a cloud region, or the name of a series.
+        factor: g CO2e per kWh over the whole year or the whole series.
+        signal: "average" or "marginal"; the two are never mixed in one sum.
+        hourly: UTC hour ("2023-01-01T00") -> g CO2e per kWh where a series was given, else empty.
+    """
+
+    zone: str
+    factor: Coefficient
+    signal: str = "average"
+    hourly: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embodied:
+    """Greenhouse gases of making the machine, and the share of them that this use takes (SCI: M = TE x TiR/EL x RR/ToR).
+
+    Args:
+        total: TE, g CO2e of the whole machine.
+        life_s: EL, seconds that the machine is expected to live.
+        share: RR/ToR, the share of the machine that is reserved, 0 to 1.
+        utilization: Share of the reserved time in which the machine works, 0 to 1; the rest is put on what it does.
+    """
+
+    total: Coefficient
+    life_s: float
+    share: float
+    utilization: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prices:
+    """Money, all in one currency; what was not declared is None.
+
+    Args:
+        currency: ISO 4217 code.
+        electricity: Per kWh. `machine` and it are alternatives: rent has the electricity in it.
+        machine: Rent per hour of the machine.
+        purchase: Price of an own machine, written off over `depreciation_s`.
+        depreciation_s: Seconds over which `purchase` is written off.
+        carbon: Price or tax per tonne of CO2e.
+        energy_tax: Tax per kWh on top of `electricity`.
+        subsidy: Share of the cost that somebody else pays, 0 to 1.
+    """
+
+    currency: str
+    electricity: float | None = None
+    machine: float | None = None
+    purchase: float | None = None
+    depreciation_s: float | None = None
+    carbon: float | None = None
+    energy_tax: float | None = None
+    subsidy: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """All that is known about the place and the machine of a deployment.
+
+    Args:
+        grid: Missing where no place was declared: carbon is then Missing with that reason, never a silent default.
+        pue: Energy of the building over energy of its machines, 1 or more; says "not declared" in its source where it is a plain 1.
+        water_onsite: L per kWh of the machines (the Green Grid's WUE).
+        water_offsite: L per kWh at the plug, used up by power stations.
+        embodied: Of the machine.
+        prices: None where none was declared.
+        vcpus: Reserved for this use.
+        rate: Inferences per second that are asked; None where no volume was declared.
+        renewable: Share of the electricity that is under contract, 0 to 1; makes a market-based figure beside, never inside SCI.
+    """
+
+    grid: Grid | Missing
+    pue: Coefficient
+    water_onsite: Coefficient | Missing
+    water_offsite: Coefficient | Missing
+    embodied: Embodied | Missing
+    prices: Prices | None
+    vcpus: float
+    rate: float | None = None
+    renewable: float | None = None
