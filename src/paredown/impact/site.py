@@ -70,7 +70,7 @@ class Prices:
         purchase: Price of an own machine, written off over `depreciation_s`.
         depreciation_s: Seconds over which `purchase` is written off.
         carbon: Price or tax per tonne of CO2e.
-        energy_tax: Tax per kWh on top of `electricity`.
+        tax: Energy tax per kWh on top of `electricity`.
         subsidy: Share of the cost that somebody else pays, 0 to 1.
     """
 
@@ -80,7 +80,7 @@ class Prices:
     purchase: float | None = None
     depreciation_s: float | None = None
     carbon: float | None = None
-    energy_tax: float | None = None
+    tax: float | None = None
     subsidy: float = 0.0
 
 
@@ -91,7 +91,7 @@ class Site:
     Args:
         grid: Missing where no place was declared: carbon is then Missing with that reason, never a silent default.
         pue: Energy of the building over energy of its machines, 1 or more; says "not declared" in its source where it is a plain 1.
-        water_onsite: L per kWh of the machines (the Green Grid's WUE).
+        water_onsite: L per kWh of the machines (WUE).
         water_offsite: L per kWh at the plug, used up by power stations.
         embodied: Of the machine.
         prices: None where none was declared.

@@ -51,7 +51,7 @@ class Style:
 
 
 def kind_of(quantity: str, unit: str | None = "") -> str:
-    """How a quantity in that unit is printed: time, energy, bytes, power, mass, volume, rate, per_joule, count, share, points, ratio, plain."""
+    """How a quantity in that unit is printed: time, energy, mass, share, ... as in quantities.csv, or points, ratio, per_joule, plain."""
     if unit:
         return _KINDS.get(unit, "plain")
     return quantities()[quantity].print if quantity in quantities() else "share"
