@@ -21,7 +21,8 @@ OLD_YEARS = 2
 EXAMPLES = ("NO", "NOR", "Norway", "US-CA", "CN-GD", "gcp:europe-west1", "aws:eu-west-1", "azure:westeurope")
 _ALSO = {"UK": "GB", "EL": "GR"}
 _TABLES = {
-    "grid_countries.csv": "average of production over the life cycle of the plants; Ember and Energy Institute by Our World in Data, CC BY 4.0",
+    "grid_countries.csv": "average of production over the life cycle of the plants; Ember and Energy Institute by Our World in Data, "
+    "CC BY 4.0",
     "grid_us_states.csv": "average of production at the power stations; US EPA eGRID, public domain",
     "grid_canada_provinces.csv": "average of production over the life cycle of the plants, modelled from its mix; Canada Energy Regulator, "
     "Open Government Licence - Canada, and IPCC medians",
@@ -59,10 +60,11 @@ def zone(name: str) -> Zone:
     known = zones()
     key = name.strip().casefold()
     if key not in known:
-        longest = max((other for other in known if key.startswith(f"{other}-")), key=len, default="")
-        near = [longest] if longest else difflib.get_close_matches(key, known, n=1, cutoff=0.7)
+        around = max((other for other in known if key.startswith(f"{other}-")), key=len, default="")
+        inside = next((other for other in known if other.endswith(f"-{key}")), "")
+        near = inside or around or next(iter(difflib.get_close_matches(key, known, n=1, cutoff=0.7)), "")
         labels = {label.casefold(): label for item in known.values() for label in (item.code, item.name)}
-        raise UnknownName("grid zone", name, [labels.get(found, found) for found in near] or EXAMPLES)
+        raise UnknownName("grid zone", name, EXAMPLES, near=labels.get(near, near))
     return known[key]
 
 
