@@ -124,6 +124,8 @@ MONEY = {
 BOTH = (
     ("machine", "purchase", "machine", "depreciation", "`depreciation: 4 years`"),
     ("machine", "embodied", "machine", "life", "`life: 4 years`"),
+    ("prices", "tax", "prices", "electricity", "`electricity: 0.20 EUR/kWh`"),
+    ("grid", "column", "grid", "series", "`series: carbon.csv`"),
     ("transfer", "devices", "transfer", "factor", "`factor: 0.03 kWh/GB`"),
     ("transfer", "payload", "transfer", "factor", "`factor: 0.03 kWh/GB`"),
     ("storage", "copies", "storage", "factor", "`factor: 1.2 W/TB`"),
