@@ -1,6 +1,6 @@
 """What files of grid intensity look like: exports and recorded answers of the services, to rows of time and value.
 
-Source: Electricity Maps (data portal CSV, API v3), NESO Carbon Intensity API, Green Software Foundation Carbon Aware SDK, WattTime API v3;
+Source: Electricity Maps (data portal CSV, API v3), NESO Carbon Intensity API, Carbon Aware SDK, WattTime API v3;
 the documentation of each, read 2026-11.
 """
 
