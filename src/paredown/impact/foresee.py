@@ -152,7 +152,8 @@ def choose(costs: Floats, count: int, piece: int) -> Mask:
     sums = np.concatenate([np.zeros((cases, 1)), np.cumsum(costs, axis=1)], axis=1)
     if piece >= count:
         starts = np.argmin(np.round(sums[:, count:] - sums[:, :-count], 9), axis=1)
-        return (np.arange(cells) >= starts[:, None]) & (np.arange(cells) < starts[:, None] + count)
+        after = np.arange(cells) - starts[:, None]
+        return np.asarray((after >= 0) & (after < count))
     # rest[at, left, inside]: least cost of `left` cells from `at` on; inside a run that may go on, or outside
     rest = np.full((cells + piece + 1, count + 1, 2, cases), np.inf)
     rest[:, 0] = 0.0
@@ -266,7 +267,8 @@ def backtest(series: Series, start_s: float, end_s: float, work_h: int, deadline
 
 
 def _cost(truth: Floats, chosen: Mask, work_h: int) -> Floats:
-    return np.asarray(np.where(chosen, truth, 0.0).sum(axis=1) / work_h)
+    total: Floats = np.where(chosen, truth, 0.0).sum(axis=1)
+    return total / work_h
 
 
 def _kept(starts: NDArray[np.int64], gains: Floats, deadline_h: int, now: int) -> tuple[NDArray[np.int64], float]:

@@ -186,8 +186,6 @@ def series_of(rows: Rows) -> Series:
         longest = max(after - before - step_s for before, after in gaps)
         notes.append(f"{len(gaps)} gap{'s' * (len(gaps) > 1)} of more than 3 h left open, the longest {longest / HOUR_S:g} h.")
     estimated = None if rows.estimated is None else rows.estimated / len(rows.times_s)
-    if estimated:
-        notes.append(f"{estimated:.1%} of the values are estimated, says the file.")
     return Series(
         zone=rows.zone,
         times_s=tuple(values),
