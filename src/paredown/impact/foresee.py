@@ -215,7 +215,9 @@ def _profile(values: Floats, first: int, days: int) -> Floats:
         total[here] += weight * np.where(known, values[back], 0.0)
         weights[here] += weight
         counts[here] += known
-    return np.divide(total, weights, out=np.full(len(values), np.nan), where=counts >= LEAST)
+    mean = np.full(len(values), np.nan)
+    np.divide(total, weights, out=mean, where=counts >= LEAST)
+    return mean
 
 
 def _away(errors: Floats) -> Floats:
