@@ -190,3 +190,27 @@ def test_a_training_energy_needs_who_says_so(entries: dict[str, Any], found: str
     (said,) = caught.value.problems
     assert found in said.found
     assert do in said.do
+
+
+def test_an_hourly_series_is_a_place_with_its_mean_and_its_hours(tmp_path: Path) -> None:
+    rows = [f"2025-01-01T{hour:02}:00Z,{100 + 10 * hour}" for hour in range(24)]
+    (tmp_path / "carbon.csv").write_text("\n".join(["time,g_per_kwh", *rows]) + "\n", "utf-8")
+    deploy = read_job(SMALL | {"deploy": {"grid": {"series": "carbon.csv", "zone": "our plant", "signal": "marginal"}}}, tmp_path).deploy
+    grid = site_of(deploy, tmp_path, HOST).grid
+    assert (grid.zone, grid.signal, len(grid.hourly)) == ("our plant", "marginal", 24)  # type: ignore[union-attr]
+    assert grid.factor.value == pytest.approx(215.0, rel=1e-12)  # type: ignore[union-attr]
+    assert grid.hourly["2025-01-01T03"] == pytest.approx(130.0)  # type: ignore[union-attr]
+    assert "carbon.csv" in grid.factor.source  # type: ignore[union-attr]
+    assert "mean of 2025-01-01T00:00Z to 2025-01-02T00:00Z" in grid.factor.source  # type: ignore[union-attr]
+
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "carbon_electricitymaps"
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared hourly series are not here")
+def test_a_published_series_has_its_published_mean() -> None:
+    """Life-cycle mean of 2023 as its README says: Norway 34, Spain 160 g/kWh."""
+    for zone, mean in (("NO", 34), ("ES", 160)):
+        spec = GridSpec(series=f"{zone}_2023_hourly.csv.gz")
+        grid = site_of(Deploy(grid=spec), SHARED, HOST).grid
+        assert (grid.zone, round(grid.factor.value), len(grid.hourly)) == (zone, mean, 8760)  # type: ignore[union-attr]
