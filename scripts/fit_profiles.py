@@ -39,10 +39,10 @@ RANKS = (("low", 0.1), ("median", 0.5), ("high", 0.9))
 HEAD = """\
 # Load profiles per vCPU (hardware thread) of a whole server at the wall: P(u) = a_w ln(1 + b u) + d_w watts at load u from 0 to 1.
 # Three servers stand for a microarchitecture: the 10th, 50th and 90th in a hundred by watts above idle per unit of load at half load.
-# Fitted by scripts/fit_profiles.py to idle watts, full-load watts and overall score of {servers} SPECpower_ssj2008 results to 2021 (spec.org/power_ssj2008),
-#   as collected by Cloud Carbon Footprint, github.com/cloud-carbon-footprint/cloud-carbon-coefficients, commit dda7621f8ab2 (Apache-2.0).
-# SPECpower_ssj2008 results (c) Standard Performance Evaluation Corporation, used under its fair use rules with this citation; coefficients derived by paredown.
-# Form of the curve: Boavizta, doc.api.boavizta.org, a ln(b (u + c)) + d with c = 1/b; none of its coefficients. Fitted {day}.
+# Fitted by scripts/fit_profiles.py to idle watts, full-load watts and overall score of {servers} SPECpower_ssj2008 results to 2021,
+#   spec.org/power_ssj2008, (c) Standard Performance Evaluation Corporation, used under its fair use rules with this citation, as collected
+#   by Cloud Carbon Footprint, github.com/cloud-carbon-footprint/cloud-carbon-coefficients, commit dda7621f8ab2 (Apache-2.0).
+# Form of the curve: Boavizta, doc.api.boavizta.org, a ln(b (u + c)) + d with c = 1/b; the coefficients are our own. Fitted {day}.
 """
 
 
@@ -69,7 +69,7 @@ def figures(row: Mapping[str, str]) -> dict[str, float] | None:
 
 
 def bend(shape: float) -> float:
-    """The b of ln(1 + b u) / ln(1 + b) whose mean over the ten levels is `shape`; above 0 for a curve that flattens, below for one that steepens."""
+    """The b of ln(1 + b u) / ln(1 + b) whose mean over the ten levels is `shape`: above 0 the curve flattens, below it steepens."""
     low, high = -1 + 1e-9, 1e6
     for _ in range(200):
         middle = (low + high) / 2 if high < 1 else math.sqrt((low + 1) * (high + 1)) - 1

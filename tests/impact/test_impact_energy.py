@@ -11,7 +11,7 @@ import pytest
 from paredown.core.errors import CoverageMismatch
 from paredown.core.reading import How, Reading
 from paredown.core.runtime import Host
-from paredown.impact.energy import Curve, active_energies, active_energy, boundary, cpu_curve, energy_ratio, idle_energy
+from paredown.impact.energy import Curve, active_energy, cpu_curve, energy_ratio, idle_energy
 from paredown.impact.estimators import Span
 
 # W_max - W_min per vCPU; where the tables for AWS, Azure and GCP differ: median, lowest, highest

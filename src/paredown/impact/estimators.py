@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 from statistics import median
 
 from paredown.core.runtime import Host
@@ -158,9 +159,7 @@ def _vcpu_curve() -> dict[str, _Row]:
     for name, lines in _by_name("cpu_watts.csv").items():
         idle_w, full_w = ([float(line[key]) for line in lines] for key in ("w_min", "w_max"))
         above_w = [full - idle for idle, full in zip(idle_w, full_w)]
-        rows[name] = _Row(
-            family=_families()[name], idle_w=Span.of(idle_w), active_w=Span.of(above_w), copied_from=lines[0]["copied_from"]
-        )
+        rows[name] = _Row(family=_families()[name], idle_w=Span.of(idle_w), active_w=Span.of(above_w), copied_from=lines[0]["copied_from"])
     return rows
 
 
@@ -222,7 +221,7 @@ def _profile(a_w: float, b: float, d_w: float) -> Callable[[float], float]:
 
 def _teads(load: float) -> float:
     """Share of the TDP at a load from 0 to 1, straight between the published points."""
-    for (start, low), (end, high) in zip(_TEADS, _TEADS[1:]):
+    for (start, low), (end, high) in pairwise(_TEADS):
         if load <= end:
             return low + (high - low) * (load - start) / (end - start)
     return _TEADS[-1][1]
@@ -235,9 +234,7 @@ def _within(number: int | None, low: str, high: str) -> bool:
 @cache
 def _families() -> dict[str, Family]:
     return {
-        row["microarchitecture"]: Family(
-            name=row["microarchitecture"], vendor=row["vendor"], year=int(row["year"]), segment=row["segment"]
-        )
+        row["microarchitecture"]: Family(name=row["microarchitecture"], vendor=row["vendor"], year=int(row["year"]), segment=row["segment"])
         for row in _table("cpu_families.csv")
     }
 
