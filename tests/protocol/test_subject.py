@@ -42,6 +42,20 @@ def test_a_window_asks_one_row_after_the_other(made: Any) -> None:
     assert found["readings"]["latency_p50"]["value"] <= found["readings"]["latency_p95"]["value"]
 
 
+def test_a_meter_that_waits_is_stopped_when_no_other_counts_any_more(made: Any) -> None:
+    state, stopped = opened(made, made.light, made.rows), []
+
+    def meter(name: str, waits: bool) -> Any:
+        return type(name, (), {"waits": waits, "start": lambda self: None, "stop": lambda self, window: stopped.append(name) or ()})()
+
+    state["meters"] = [meter("first", False), meter("log", True), meter("last", False)]
+    try:
+        subject.window(state, seconds=0.01)
+    finally:
+        subject.close(state)
+    assert stopped == ["last", "first", "log"]
+
+
 def test_readings_are_per_item_and_few_laps_are_kept(made: Any) -> None:
     state = opened(made, made.heavy, made.rows, batch=8)
     try:

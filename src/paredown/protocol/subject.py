@@ -99,7 +99,8 @@ def window(state: dict[str, Any], *, seconds: float) -> dict[str, Any]:
             keep(after - now)
             now = after
         done = Window(wall_s=now - began, items=len(laps) * state["batch"], laps_s=laps)
-        found = [reading for meter in reversed(meters) for reading in meter.stop(done)]
+        counting, waiting = ([meter for meter in reversed(meters) if meter.waits is waits] for waits in (False, True))
+        found = [reading for meter in (*counting, *waiting) for reading in meter.stop(done)]
     except ValueError as error:
         raise BadData(str(error)) from error
     finally:
