@@ -143,7 +143,7 @@ class _Card:
 
     def _counted_j(self, wall_s: float) -> float | str:
         try:
-            spent_j = (self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle) - self.began_mj) / 1000
+            spent_j: float = (self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle) - self.began_mj) / 1000
         except self.nvml.NVMLError as error:
             return f"{self.name}: {error}"
         if spent_j == 0:

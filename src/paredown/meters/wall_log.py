@@ -252,7 +252,7 @@ def _energy_j(tail: _Tail, began_s: float, ended_s: float) -> float | str:
     wrong = _too_short(points, ended_s - began_s) or _broken(points, tail.layout.summed)
     if wrong:
         return f"{tail.path.name}: {wrong}"
-    first, last = _between(*points[:2], began_s), _between(*points[-2:], ended_s)
+    first, last = _between(points[0], points[1], began_s), _between(points[-2], points[-1], ended_s)
     if not tail.layout.summed:
         line = [(began_s, first), *((sample.at_s, sample.value) for sample in inside), (ended_s, last)]
         return sum((right[0] - left[0]) * (left[1] + right[1]) / 2 for left, right in pairwise(line))
