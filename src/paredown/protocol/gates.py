@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 MAX_STEAL = 0.02
@@ -123,7 +124,7 @@ def frequency_hz(root: Path = Path("/")) -> float | None:
         root: Folder that holds `sys`.
     """
     for name in ("cpuinfo_avg_freq", "scaling_cur_freq"):
-        found = [number for path in root.glob(f"{_CPUS}/cpufreq/{name}") if (number := _number(path))]
+        found = [number for path in _files(root, f"{_CPUS}/cpufreq/{name}") if (number := _number(path))]
         if found:
             return 1000.0 * max(found)
     return None
@@ -153,13 +154,21 @@ def _ticks(root: Path) -> CpuTicks | None:
 
 def _throttles(root: Path) -> int | None:
     """Sum of the kernel's counts, of cores and of packages; a package's stands at each of its cores."""
-    found = [number for path in root.glob(f"{_CPUS}/thermal_throttle/*_throttle_count") if (number := _number(path)) is not None]
+    files = _files(root, f"{_CPUS}/thermal_throttle/*_throttle_count")
+    found = [number for path in files if (number := _number(path)) is not None]
     return sum(found) if found else None
 
 
-def _number(path: Path) -> int | None:
+@cache
+def _files(root: Path, pattern: str) -> tuple[str, ...]:
+    """Looked for once: a machine of many cores has hundreds, and a gate opens at every window."""
+    return tuple(str(path) for path in root.glob(pattern))
+
+
+def _number(path: str) -> int | None:
     try:
-        return int(path.read_text())
+        with open(path) as file:
+            return int(file.read())
     except (OSError, ValueError):
         return None
 
