@@ -12,6 +12,8 @@ import pytest
 
 from paredown.artifact.load import load
 from paredown.core.errors import BadData
+from paredown.core.meter import Meter
+from paredown.ground import registry
 from paredown.ground.digests import of_file
 from paredown.ground.rowfile import read_rows
 from paredown.protocol import subject
@@ -42,13 +44,15 @@ def test_a_window_asks_one_row_after_the_other(made: Any) -> None:
     assert found["readings"]["latency_p50"]["value"] <= found["readings"]["latency_p95"]["value"]
 
 
-def test_a_meter_that_waits_is_stopped_when_no_other_counts_any_more(made: Any) -> None:
-    state, stopped = opened(made, made.light, made.rows), []
+def test_a_meter_that_waits_is_stopped_when_no_other_counts_any_more(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = []
 
-    def meter(name: str, waits: bool) -> Any:
-        return type(name, (), {"waits": waits, "start": lambda self: None, "stop": lambda self, window: stopped.append(name) or ()})()
+    def unit(name: str, waits: bool) -> type[Meter]:
+        said = {"start": lambda self: None, "ready": lambda self, host: None, "stop": lambda self, window: stopped.append(name) or ()}
+        return type(name, (Meter,), said | {"waits": waits})
 
-    state["meters"] = [meter("first", False), meter("log", True), meter("last", False)]
+    monkeypatch.setattr(registry, "working", lambda kind: [unit("first", False), unit("log", True), unit("last", False)])
+    state = opened(made, made.light, made.rows)
     try:
         subject.window(state, seconds=0.01)
     finally:

@@ -32,12 +32,13 @@ def idle_power(meters: Sequence[Meter], seconds: float) -> Idle:
     Returns:
         Watts by the meters' quantities.
     """
-    for meter in meters:
+    order = sorted(meters, key=lambda meter: not meter.waits)
+    for meter in order:
         meter.start()
     began_s = time.perf_counter()
     time.sleep(seconds)
     window = Window(wall_s=time.perf_counter() - began_s, items=1)
-    found = [item for waits in (False, True) for meter in reversed(meters) if meter.waits is waits for item in meter.stop(window)]
+    found = [item for meter in reversed(order) for item in meter.stop(window)]
     return {item.quantity: item if isinstance(item, Missing) else item.value / window.wall_s for item in found}
 
 
