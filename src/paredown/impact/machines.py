@@ -123,7 +123,7 @@ def _machine(row: dict[str, str]) -> Machine:
 
 
 def _whole_core(curve: Curve) -> Curve:
-    """The table's watts are of one of two threads of a core; a vCPU that is a whole core has between one and two of them, two at full load."""
+    """The table's watts are of one of two threads; a vCPU that is a whole core has between one and two of them, two at full load."""
     idle_w, active_w = (Span(value=2 * one.value, low=one.low, high=2 * one.high) for one in (curve.idle_w, curve.active_w))
     return replace(curve, idle_w=idle_w, active_w=active_w, note=f"{curve.note}; a vCPU is a core of two threads")
 

@@ -5,8 +5,9 @@ follows something between the clock and the peak of the vectors: an engine may u
 
     time' = time x (overhead x clock ratio + (1 - overhead) x sqrt(clock ratio x peak ratio))
 
-and the interval runs over both ratios and all overheads that the study leaves open, widened by what neither explains. Efficiency, the share of the peak that is
-reached, is thus carried over at best and lost to the clock at worst. Weights that fit no cache follow the bandwidth of the memory.
+and the interval runs over both ratios and all overheads that the study leaves open, widened by what neither explains. Efficiency, the
+share of the peak that is reached, is thus carried over at best and lost to the clock at worst. Weights that fit no cache follow the
+bandwidth of the memory.
 
 Source: Williams et al. 2009, "Roofline", doi:10.1145/1498765.1498785.
 Departs: a small model at batch 1 reaches a few percent of the roofline, so the measured time is scaled, not the roofline itself.
@@ -15,11 +16,12 @@ Departs: a small model at batch 1 reaches a few percent of the roofline, so the 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from paredown.core.reading import How, Missing, Reading, reading_from_json
+from paredown.core.recipe import Composed, Recipe, parse, steps_of
 from paredown.impact.energy import MODEL_TERM, Curve, Span
 from paredown.impact.machines import ACCELERATOR, PRECISIONS, Machine, machines
 
@@ -27,7 +29,8 @@ SAME_CHIP, OTHER_CHIP = 1.22, 1.30
 """Two servers of one family, or of any, differ by at most this factor in work per core and GHz, 19 times of 20.
 
 From 255 SPECpower_ssj2008 results of Xeon v3 to 3rd generation and EPYC 7001 to 7003, ssj_ops at 100 % / (cores x GHz):
-exp(1.96 x sqrt(2) x s), s = 0.071 within a family and 0.093 over all. (c) SPEC; cloud-carbon-coefficients dda7621f8ab2, SPECpower-full-results.csv.
+exp(1.96 x sqrt(2) x s), s = 0.071 within a family and 0.093 over all. Results (c) SPEC, as in cloud-carbon-coefficients, commit
+dda7621f8ab2, data/SPECpower-full-results.csv.
 """
 OTHER_ISA = 1.7
 """On top of it between x86 and Arm: per GHz a Cortex-A76 does 1.7 times what a Cortex-A72 does (sysbench on Raspberry Pi 5 and 4,
@@ -46,6 +49,7 @@ class Work:
 
     Args:
         cpu_time, latency: Seconds per inference; the latency is a median.
+        throughput: Inferences per second, one after the other.
         energy: Above idle, in J; Missing where it was not known.
         threads: Of the engine.
         precisions: "fp32" or "int8", one per part of a composition.
@@ -57,6 +61,7 @@ class Work:
 
     cpu_time: Reading
     latency: Reading
+    throughput: Reading
     energy: Reading | Missing
     threads: int
     precisions: tuple[str, ...]
@@ -73,6 +78,7 @@ class Forecast:
     Args:
         machine: Where.
         cpu_time, latency, energy: Modelled, or Missing with the reason; energy is above idle, in J.
+        throughput: Inferences per second of one copy of the model.
         floor_s: Wall time that it cannot fall below on an accelerator; None elsewhere.
         threads: Cores that one copy of the model keeps.
     """
@@ -80,6 +86,7 @@ class Forecast:
     machine: Machine
     cpu_time: Reading | Missing
     latency: Reading | Missing
+    throughput: Reading | Missing
     energy: Reading | Missing
     floor_s: float | None = None
     threads: int = 1
@@ -97,15 +104,17 @@ def work_of(side: Mapping[str, Any], result: Mapping[str, Any]) -> Work | Missin
     for item in needed.values():
         if isinstance(item, Missing):
             return Missing(quantity="cpu_time", reason=f"no {item.quantity.replace('_', ' ')} of it is known: {item.reason}")
-    cpu_time, latency, multiply_adds, parameters = (needed[name] for name in _NEEDED)
+    cpu_time, latency, throughput, multiply_adds, parameters = (needed[name] for name in _NEEDED)
     assert isinstance(cpu_time, Reading)
     assert isinstance(latency, Reading)
+    assert isinstance(throughput, Reading)
     assert isinstance(multiply_adds, Reading)
     assert isinstance(parameters, Reading)
     precisions = precisions_of(side["recipe"])
     return Work(
         cpu_time=cpu_time,
         latency=latency,
+        throughput=throughput,
         energy=found.get("energy", Missing(quantity="energy", reason="it is not in result.json")),
         threads=int(side["threads"]),
         precisions=precisions,
@@ -116,14 +125,21 @@ def work_of(side: Mapping[str, Any], result: Mapping[str, Any]) -> Work | Missin
     )
 
 
-_NEEDED = ("cpu_time", "latency_p50", "multiply_adds", "parameters")
+_NEEDED = ("cpu_time", "latency_p50", "throughput", "multiply_adds", "parameters")
 
 
 def precisions_of(recipe: str) -> tuple[str, ...]:
-    """The precisions of a recipe's parts: int8 after a step that quantizes, else fp32."""
-    parts = [part for part in recipe.split("@")[:-1] or [recipe]]
-    found = {"int8" if "quantize" in part.rpartition("),")[2] else "fp32" for part in parts}
+    """The precisions of a recipe's parts: int8 where a step quantizes, else fp32."""
+    found = {"int8" if any(name.startswith("quantize") for name in steps_of(part)) else "fp32" for part in _parts(parse(recipe))}
     return tuple(name for name in PRECISIONS if name in found)
+
+
+def _parts(recipe: Recipe) -> Iterator[Recipe]:
+    if isinstance(recipe, Composed):
+        for part in recipe.parts:
+            yield from _parts(part)
+    else:
+        yield recipe
 
 
 def _kernels(side: Mapping[str, Any], result: Mapping[str, Any]) -> int:
@@ -172,7 +188,7 @@ def measured_on(result: Mapping[str, Any]) -> tuple[tuple[Machine, ...], str]:
     if alike:
         return (
             alike,
-            f"the machine of the study ({chip or 'unknown'}) is not in the catalogue; those of its class {isa} stand for it: {_names(alike)}",
+            f"measured on {chip or 'an unknown CPU'}, which is not in the catalogue; its class {isa} stands for it: {_names(alike)}",
         )
     return (), f"the machine of the study ({chip or 'unknown'}, class {isa or 'unknown'}) is like none of the catalogue"
 
@@ -202,7 +218,7 @@ def forecast(work: Work, here: Sequence[Machine], there: Machine) -> Forecast:
         return _accelerator(work, there)
     if not here:
         lacking = Missing(quantity="cpu_time", reason="the machine it was measured on is like none of the catalogue")
-        return Forecast(machine=there, cpu_time=lacking, latency=lacking, energy=lacking)
+        return Forecast(machine=there, cpu_time=lacking, latency=lacking, throughput=lacking, energy=lacking)
     scales = [scale(work, one, there) for one in here]
     value = math.exp(sum(math.log(one.value) for one in scales) / len(scales))
     span = Span(value=value, low=min(one.low for one in scales), high=max(one.high for one in scales))
@@ -214,6 +230,7 @@ def forecast(work: Work, here: Sequence[Machine], there: Machine) -> Forecast:
         machine=there,
         cpu_time=cpu_time,
         latency=_scaled(work.latency, span.times(crowded), there),
+        throughput=_slowed(work.throughput, span.times(crowded), there),
         energy=_energy(curve, cpu_time) if isinstance(curve, Curve) else curve,
         threads=threads,
     )
@@ -282,6 +299,11 @@ def _width(here: Machine, there: Machine) -> float:
     return OTHER_CHIP if here.isa.startswith("arm") == there.isa.startswith("arm") else OTHER_CHIP * OTHER_ISA
 
 
+def _slowed(measured: Reading, span: Span, there: Machine) -> Reading:
+    """A rate where an inference takes `span` times as long."""
+    return _scaled(measured, Span(value=1 / span.value, low=1 / span.high, high=1 / span.low), there)
+
+
 def _scaled(measured: Reading, span: Span, there: Machine) -> Reading:
     low = measured.value if measured.low is None else measured.low
     high = measured.value if measured.high is None else measured.high
@@ -316,15 +338,18 @@ def _accelerator(work: Work, there: Machine) -> Forecast:
     if not any(name in there.peak for name in work.precisions):
         words = " and ".join(work.precisions)
         lacking = Missing(quantity="latency_p50", reason=f"{there.chip} runs {' and '.join(there.peak)} alone, and the model is {words}")
-        return Forecast(machine=there, cpu_time=lacking, latency=lacking, energy=lacking)
+        return Forecast(machine=there, cpu_time=lacking, latency=lacking, throughput=lacking, energy=lacking)
     read_s = work.weights_b / there.memory_b_per_s if there.memory_b_per_s else 0.0
     floor_s = max(work.kernels * KERNEL_S[0], _roof_s(work, there), read_s)
+    launched = f"{work.kernels} {'kernel takes' if work.kernels == 1 else 'kernels take'} " + " to ".join(
+        _micro(work.kernels * one_s) for one_s in KERNEL_S
+    )
     reason = (
-        f"at least {_micro(floor_s)}: {work.kernels} kernels take {_micro(work.kernels * KERNEL_S[0])} to {_micro(work.kernels * KERNEL_S[1])} "
-        "to launch; the share of a card that a small model fills at batch 1, copies to the card and the host's CPU are not modelled"
+        f"at least {_micro(floor_s)}: {launched} to launch; the share of a card that a small model fills at batch 1, copies to the card "
+        "and the host's CPU are not modelled"
     )
     lacking = Missing(quantity="latency_p50", reason=reason)
-    return Forecast(machine=there, cpu_time=lacking, latency=lacking, energy=lacking, floor_s=floor_s)
+    return Forecast(machine=there, cpu_time=lacking, latency=lacking, throughput=lacking, energy=lacking, floor_s=floor_s)
 
 
 def _micro(seconds: float) -> str:

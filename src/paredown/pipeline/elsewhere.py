@@ -1,0 +1,289 @@
+"""What-if: what a study's models would take on other machines, how many of them a load needs, and a device against a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from paredown.core.errors import Problem
+from paredown.core.job import DataPathSpec, Deploy
+from paredown.core.reading import How, Missing, Reading
+from paredown.core.runtime import Host
+from paredown.impact.account import account
+from paredown.impact.declared import site_of
+from paredown.impact.energy import Curve, Span
+from paredown.impact.load import energy_of, load_of, total
+from paredown.impact.machines import BOARD, Machine, machine, machines
+from paredown.impact.site import Coefficient, Embodied, Prices, Site
+from paredown.impact.whatif import Forecast, Work, efficiency, forecast, measured_on, work_of
+from paredown.pipeline.targets import result_of
+
+HERE = "here, as measured"
+MONTH_S = 365.25 / 12 * 86400
+UTILIZATION = 0.6
+"""Share of its time that a machine may be busy where nobody declares another: then a request waits for 0.75 of its own time on average
+(Poisson arrivals, constant service: u / (2 x (1 - u)))."""
+SIDES = ("given", "model")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The question.
+
+    Args:
+        names: Machines of the catalogue; all when empty.
+        rate: Inferences per second; None takes the job's volume where it is per period.
+        utilization: Share of its time that a machine may be busy, above 0 and up to 1; None takes the job's, else UTILIZATION.
+        price: Per hour of one machine, and its currency; None takes the catalogue's list price.
+        payload_b: Bytes of a request and its answer, for machines that are not the device itself.
+        transfer_j_per_b: Joules per byte moved.
+    """
+
+    names: Sequence[str] = ()
+    rate: float | None = None
+    utilization: float | None = None
+    price: tuple[float, str] | None = None
+    payload_b: float = 0.0
+    transfer_j_per_b: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One machine with both models.
+
+    Args:
+        name, kind, chip: As in the catalogue; HERE for the machine of the study.
+        sides: "given" and "model" -> quantity -> reading, per inference; "machines" is how many a load needs, "month_energy" in J and
+            "month_cost" are of a month at the rate.
+        floor_s: Side -> wall seconds that an accelerator cannot fall below.
+    """
+
+    name: str
+    kind: str
+    chip: str
+    source: str
+    sides: Mapping[str, Mapping[str, Reading | Missing]]
+    floor_s: Mapping[str, float]
+
+    def order(self) -> float:
+        """Joules of one inference of the model, at the load where there is one; what is Missing comes last."""
+        for name in ("whole_energy", "energy"):
+            found = self.sides["model"].get(name)
+            if isinstance(found, Reading):
+                return found.value
+        return float("inf")
+
+    def json(self) -> dict[str, Any]:
+        """Plain data."""
+        sides = {side: {name: item.json() for name, item in found.items()} for side, found in self.sides.items()}
+        return {"name": self.name, "kind": self.kind, "chip": self.chip, "source": self.source, "floor_s": dict(self.floor_s), **sides}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came of it.
+
+    Args:
+        name: Of the study.
+        recipe: Of the model beside the one as given.
+        rate, utilization: As taken; the rate is None where nobody declared one.
+        rows: HERE first, then by energy.
+        efficiency: Side -> share of the roofline's peak that was reached where it was measured; empty where that is not known.
+        notes: What weakens the numbers, one sentence each.
+    """
+
+    name: str
+    recipe: str
+    rate: float | None
+    utilization: float
+    rows: Sequence[Row]
+    efficiency: Mapping[str, float]
+    notes: Sequence[str]
+
+    def json(self) -> dict[str, Any]:
+        """Plain data."""
+        shown = {"name": self.name, "recipe": self.recipe, "rate": self.rate, "utilization": self.utilization}
+        return {**shown, "efficiency": dict(self.efficiency), "machines": [row.json() for row in self.rows], "notes": list(self.notes)}
+
+
+def elsewhere(study: Path, asked: Asked) -> Answer:
+    """What a study's models would take on other machines.
+
+    Args:
+        study: Its folder.
+        asked: The question.
+
+    Raises:
+        UnknownName: There is no such machine.
+        UsageError: The folder holds no study whose run has ended.
+        Damaged: A file of the study is not what was written.
+    """
+    chosen = [machine(name) for name in asked.names] or [*machines().values()]
+    result = result_of(study)
+    side, notes = _model(result)
+    site = _site(study, result)
+    rate = asked.rate if asked.rate is not None else site.rate
+    utilization = asked.utilization or (site.utilization if site.utilization < 1 else UTILIZATION)
+    site = replace(site, rate=rate, utilization=utilization, data_path=_path(asked) or site.data_path)
+    here, why = measured_on(result)
+    works = {"given": work_of(result["baseline"], result), "model": work_of(side, result)}
+    rows = [_measured(works, result, site, asked)]
+    rows += sorted((_row(works, here, one, site, asked) for one in chosen), key=Row.order)
+    reached = {name: efficiency(work, here[0]) for name, work in works.items() if isinstance(work, Work) and here}
+    notes += [f"{why}.", *_lacking(works)]
+    return Answer(
+        name=str(result.get("name", "")),
+        recipe=side["recipe"],
+        rate=rate,
+        utilization=utilization,
+        rows=rows,
+        efficiency=reached,
+        notes=notes,
+    )
+
+
+def _model(result: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
+    """The model beside the one as given, and what to say when it was not released."""
+    if result["chosen"] is not None:
+        return result["chosen"], []
+    if result["nearest"] is not None:
+        return result["nearest"], [f"nothing was released (verdict: {result['verdict']}); the nearest miss stands for it."]
+    return result["baseline"], [
+        f"nothing was released (verdict: {result['verdict']}) and nothing came near; the model as given stands alone."
+    ]
+
+
+def _site(study: Path, result: Mapping[str, Any]) -> Site:
+    """Where the job says that it will run; nothing is declared where its lock is gone or is another version's."""
+    from paredown.ground import documents
+    from paredown.study.deployfile import read_deploy
+    from paredown.study.study import JOB_LOCK
+
+    lock, deploy = study / JOB_LOCK, Deploy()
+    if lock.is_file():
+        document, problems = documents.read(lock), list[Problem]()
+        if isinstance(document.data, dict) and "deploy" in (document.data.get("job") or {}):
+            found = read_deploy(document.at("job", "deploy"), study, problems)
+            documents.refuse(problems)
+            deploy = found
+    cores = int((result.get("host") or {}).get("cores") or 1)
+    return site_of(deploy, study, Host(cores=cores, isa="", cpu={}, memory_b=0, system=""))
+
+
+def _path(asked: Asked) -> DataPathSpec | None:
+    if asked.transfer_j_per_b is None:
+        return None
+    return DataPathSpec(transfer_j_per_b=asked.transfer_j_per_b, payload_b=asked.payload_b)
+
+
+def _lacking(works: Mapping[str, Work | Missing]) -> list[str]:
+    named = {"given": "the model as given", "model": "the model"}
+    return [f"{named[name]} cannot be carried elsewhere: {work.reason}." for name, work in works.items() if isinstance(work, Missing)]
+
+
+def _measured(works: Mapping[str, Work | Missing], result: Mapping[str, Any], site: Site, asked: Asked) -> Row:
+    """The machine of the study, with what was measured there."""
+    watts = (result.get("energy_model") or {}).get("idle_w")
+    idle_w = Span(**watts) if watts else Missing(quantity="idle_energy", reason="no idle watts in result.json")
+    cores = int(site.host_vcpus)
+    sides: dict[str, Mapping[str, Reading | Missing]] = {}
+    for name, work in works.items():
+        if isinstance(work, Missing):
+            sides[name] = {"latency_p50": work, "energy": work}
+            continue
+        readings = {"cpu_time": work.cpu_time, "latency_p50": work.latency, "energy": work.energy}
+        sides[name] = _at_load(readings, work.throughput, cores // work.threads, idle_w, cores, replace(site, vcpus=cores))
+    return Row(name=HERE, kind="cpu", chip=(result.get("energy_model") or {}).get("name", ""), source="measured", sides=sides, floor_s={})
+
+
+def _row(works: Mapping[str, Work | Missing], here: Sequence[Machine], there: Machine, site: Site, asked: Asked) -> Row:
+    sides: dict[str, Mapping[str, Reading | Missing]] = {}
+    floors: dict[str, float] = {}
+    curve = there.curve()
+    idle_w = curve.idle_w if isinstance(curve, Curve) else replace(curve, quantity="idle_energy")
+    local = replace(
+        site,
+        vcpus=there.cores,
+        host_vcpus=there.cores,
+        prices=_prices(site, there, asked),
+        embodied=_embodied(site, there),
+        data_path=None if there.kind == BOARD else site.data_path,
+    )
+    for name, work in works.items():
+        if isinstance(work, Missing):
+            sides[name] = {"latency_p50": work, "energy": work}
+            continue
+        found: Forecast = forecast(work, here, there)
+        readings = {"cpu_time": found.cpu_time, "latency_p50": found.latency, "energy": found.energy}
+        sides[name] = _at_load(readings, found.throughput, there.cores // found.threads, idle_w, there.cores, local)
+        if found.floor_s is not None:
+            floors[name] = found.floor_s
+    return Row(name=there.name, kind=there.kind, chip=there.chip, source=there.source, sides=sides, floor_s=floors)
+
+
+def _prices(site: Site, there: Machine, asked: Asked) -> Prices | None:
+    """Rent of that machine, by `--price` or the catalogue; taxes of the job stay where they are in the same currency."""
+    if there.kind == BOARD and asked.price is None:
+        return None if site.prices is None else replace(site.prices, machine=None, purchase=None, depreciation_s=None)
+    price = asked.price or there.price
+    if price is None:
+        return None
+    amount, currency = price
+    if site.prices is None or site.prices.currency != currency:
+        return Prices(currency=currency, machine=amount)
+    return replace(site.prices, machine=amount, electricity=None, tax=None, purchase=None, depreciation_s=None)
+
+
+def _embodied(site: Site, there: Machine) -> Embodied | Missing:
+    """That machine's, over the life that the job declares; never the one of the job's own machine."""
+    if isinstance(site.embodied, Missing):
+        return site.embodied
+    if there.embodied_g is None:
+        return Missing(quantity="embodied_carbon", reason=f"no embodied carbon of {there.name} could be cited")
+    return Embodied(total=Coefficient(value=there.embodied_g, unit="g", source=there.source), life_s=site.embodied.life_s, share=1.0)
+
+
+def _at_load(
+    readings: Mapping[str, Reading | Missing], one: Reading | Missing, copies: int, idle_w: Span | Missing, cores: int, site: Site
+) -> dict[str, Reading | Missing]:
+    """The readings of one inference, with idle, carbon and money on machines that each hold some copies of the model.
+
+    Args:
+        readings: cpu_time, latency_p50 and energy.
+        one: Throughput of one copy.
+        copies: Per machine.
+        idle_w: Watts of one core.
+        cores: Of a machine.
+        site: With the load.
+    """
+    if isinstance(one, Missing):
+        return {**readings, "throughput": one, "idle_energy": one, "whole_energy": one}
+    rate = one.times(max(1, copies))
+    full = {**readings, "throughput": rate, "idle_energy": _idle(idle_w, cores, rate)}
+    out = full | account(full, site)
+    load = load_of(full, site)
+    if site.rate is None or isinstance(load, Missing):
+        return out
+    counts = [load_of({"throughput": replace(rate, value=end)}, site) for end in (rate.high or rate.value, rate.low or rate.value)]
+    few, many = (found.machines if not isinstance(found, Missing) else None for found in counts)
+    source = f"ceil(rate / (throughput x {site.utilization:.0%}))"
+    out["machines"] = Reading(quantity="machines", value=load.machines or 1, low=few, high=many, unit="1", how=How.MODELLED, source=source)
+    energy, moved = energy_of(full, site), out["data_energy"]
+    lacking = next((item for item in (full["energy"], full["idle_energy"]) if isinstance(item, Missing)), None)
+    parts = [part for part in (energy, moved) if isinstance(part, Reading)]
+    out["idle_energy"] = _idle(idle_w, cores * (load.machines or 1), Reading(quantity="throughput", value=site.rate, how=How.MODELLED))
+    out["whole_energy"] = replace(total("energy", parts), how=How.MODELLED) if lacking is None else lacking
+    for name, item in (("month_energy", out["whole_energy"]), ("month_cost", out["cost"])):
+        out[name] = item if isinstance(item, Missing) else item.times(site.rate * MONTH_S)
+    return out
+
+
+def _idle(idle_w: Span | Missing, cores: int, rate: Reading) -> Reading | Missing:
+    """Idle joules of the cores per inference at a rate."""
+    if isinstance(idle_w, Missing):
+        return idle_w
+    fast, slow = rate.high or rate.value, rate.low or rate.value
+    value, low, high = idle_w.value * cores / rate.value, idle_w.low * cores / fast, idle_w.high * cores / slow
+    return Reading(quantity="idle_energy", value=value, low=low, high=high, how=How.MODELLED, covers=("cpu",))
