@@ -203,7 +203,7 @@ def efficiency(work: Work, here: Machine) -> float:
 
 
 def _roof_s(work: Work, there: Machine) -> float:
-    return 2 * work.multiply_adds / max(there.peak.get(name, 0.0) for name in work.precisions)
+    return 2 * work.multiply_adds / max(there.peak[name] for name in work.precisions)
 
 
 def forecast(work: Work, here: Sequence[Machine], there: Machine) -> Forecast:
@@ -335,10 +335,6 @@ def _energy(curve: Curve, cpu_time: Reading) -> Reading:
 
 def _accelerator(work: Work, there: Machine) -> Forecast:
     """A floor only: kernels of a small model at batch 1 are bound by their launches, and how much of a card they fill is not modelled."""
-    if not any(name in there.peak for name in work.precisions):
-        words = " and ".join(work.precisions)
-        lacking = Missing(quantity="latency_p50", reason=f"{there.chip} runs {' and '.join(there.peak)} alone, and the model is {words}")
-        return Forecast(machine=there, cpu_time=lacking, latency=lacking, throughput=lacking, energy=lacking)
     read_s = work.weights_b / there.memory_b_per_s if there.memory_b_per_s else 0.0
     floor_s = max(work.kernels * KERNEL_S[0], _roof_s(work, there), read_s)
     launched = f"{work.kernels} {'kernel takes' if work.kernels == 1 else 'kernels take'} " + " to ".join(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from paredown.impact.site import Coefficient, Embodied, Prices, Site
 from paredown.impact.whatif import Forecast, Work, efficiency, forecast, measured_on, work_of
 from paredown.pipeline.targets import result_of
 
-HERE = "here, as measured"
+HERE, MEASURED = "here, as measured", "measured"
 MONTH_S = 365.25 / 12 * 86400
 UTILIZATION = 0.6
 """Share of its time that a machine may be busy where nobody declares another: then a request waits for 0.75 of its own time on average
@@ -57,7 +58,7 @@ class Row:
         name, kind, chip: As in the catalogue; HERE for the machine of the study.
         sides: "given" and "model" -> quantity -> reading, per inference; "machines" is how many a load needs, "month_energy" in J and
             "month_cost" are of a month at the rate.
-        floor_s: Side -> wall seconds that an accelerator cannot fall below.
+        floor: Side -> what an accelerator cannot fall below: latency_s, and at a rate machines, month_energy_j (idle) and month_cost.
     """
 
     name: str
@@ -65,20 +66,17 @@ class Row:
     chip: str
     source: str
     sides: Mapping[str, Mapping[str, Reading | Missing]]
-    floor_s: Mapping[str, float]
+    floor: Mapping[str, Mapping[str, float]]
 
     def order(self) -> float:
-        """Joules of one inference of the model, at the load where there is one; what is Missing comes last."""
-        for name in ("whole_energy", "energy"):
-            found = self.sides["model"].get(name)
-            if isinstance(found, Reading):
-                return found.value
-        return float("inf")
+        """Joules of one inference of the model, the whole at a load and above idle without one; what is Missing comes last."""
+        found = self.sides["model"].get("whole_energy" if "machines" in self.sides["model"] else "energy")
+        return found.value if isinstance(found, Reading) else math.inf
 
     def json(self) -> dict[str, Any]:
         """Plain data."""
         sides = {side: {name: item.json() for name, item in found.items()} for side, found in self.sides.items()}
-        return {"name": self.name, "kind": self.kind, "chip": self.chip, "source": self.source, "floor_s": dict(self.floor_s), **sides}
+        return {"name": self.name, "kind": self.kind, "chip": self.chip, "source": self.source, "floor": self.floor, **sides}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +88,8 @@ class Answer:
         recipe: Of the model beside the one as given.
         rate, utilization: As taken; the rate is None where nobody declared one.
         rows: HERE first, then by energy.
-        efficiency: Side -> share of the roofline's peak that was reached where it was measured; empty where that is not known.
+        efficiency: Side -> share of the roofline's peak that was reached where it was measured, of the highest of the rows that stand for that
+            machine; empty where none does.
         notes: What weakens the numbers, one sentence each.
     """
 
@@ -131,7 +130,7 @@ def elsewhere(study: Path, asked: Asked) -> Answer:
     works = {"given": work_of(result["baseline"], result), "model": work_of(side, result)}
     rows = [_measured(works, result, site, asked)]
     rows += sorted((_row(works, here, one, site, asked) for one in chosen), key=Row.order)
-    reached = {name: efficiency(work, here[0]) for name, work in works.items() if isinstance(work, Work) and here}
+    reached = {name: min(efficiency(work, one) for one in here) for name, work in works.items() if isinstance(work, Work) and here}
     notes += [f"{why}.", *_lacking(works)]
     return Answer(
         name=str(result.get("name", "")),
@@ -195,12 +194,12 @@ def _measured(works: Mapping[str, Work | Missing], result: Mapping[str, Any], si
             continue
         readings = {"cpu_time": work.cpu_time, "latency_p50": work.latency, "energy": work.energy}
         sides[name] = _at_load(readings, work.throughput, cores // work.threads, idle_w, cores, replace(site, vcpus=cores))
-    return Row(name=HERE, kind="cpu", chip=(result.get("energy_model") or {}).get("name", ""), source="measured", sides=sides, floor_s={})
+    return Row(name=HERE, kind="cpu", chip=(result.get("energy_model") or {}).get("name", ""), source=MEASURED, sides=sides, floor={})
 
 
 def _row(works: Mapping[str, Work | Missing], here: Sequence[Machine], there: Machine, site: Site, asked: Asked) -> Row:
     sides: dict[str, Mapping[str, Reading | Missing]] = {}
-    floors: dict[str, float] = {}
+    floors: dict[str, Mapping[str, float]] = {}
     curve = there.curve()
     idle_w = curve.idle_w if isinstance(curve, Curve) else replace(curve, quantity="idle_energy")
     local = replace(
@@ -219,8 +218,8 @@ def _row(works: Mapping[str, Work | Missing], here: Sequence[Machine], there: Ma
         readings = {"cpu_time": found.cpu_time, "latency_p50": found.latency, "energy": found.energy}
         sides[name] = _at_load(readings, found.throughput, there.cores // found.threads, idle_w, there.cores, local)
         if found.floor_s is not None:
-            floors[name] = found.floor_s
-    return Row(name=there.name, kind=there.kind, chip=there.chip, source=there.source, sides=sides, floor_s=floors)
+            floors[name] = _floor(found.floor_s, there, local)
+    return Row(name=there.name, kind=there.kind, chip=there.chip, source=there.source, sides=sides, floor=floors)
 
 
 def _prices(site: Site, there: Machine, asked: Asked) -> Prices | None:
@@ -256,34 +255,66 @@ def _at_load(
         copies: Per machine.
         idle_w: Watts of one core.
         cores: Of a machine.
-        site: With the load.
+        site: With the load; everything is worked out at both ends of the throughput too, because machines come in whole numbers.
     """
     if isinstance(one, Missing):
-        return {**readings, "throughput": one, "idle_energy": one, "whole_energy": one}
+        return {**readings, **dict.fromkeys(("throughput", "idle_energy", "whole_energy"), one)}
     rate = one.times(max(1, copies))
-    full = {**readings, "throughput": rate, "idle_energy": _idle(idle_w, cores, rate)}
-    out = full | account(full, site)
-    load = load_of(full, site)
-    if site.rate is None or isinstance(load, Missing):
+    ends = [rate.value, rate.high or rate.value, rate.low or rate.value]
+    views = [_view(readings, replace(rate, value=end), idle_w, cores, site) for end in ends]
+    return {**readings, "throughput": rate, **{name: _hull([view[name] for view in views]) for name in views[0]}}
+
+
+def _view(
+    readings: Mapping[str, Reading | Missing], rate: Reading, idle_w: Span | Missing, cores: int, site: Site
+) -> dict[str, Reading | Missing]:
+    """What follows from one throughput of a machine."""
+    idle = _idle(idle_w, cores, rate.value)
+    full = {**readings, "throughput": rate, "idle_energy": idle}
+    out, load = account(full, site), load_of(full, site)
+    assert not isinstance(load, Missing)
+    lacking = next((item for item in (full["energy"], idle) if isinstance(item, Missing)), None)
+    parts = [part for part in (energy_of(full, site), out["data_energy"]) if isinstance(part, Reading)]
+    whole = replace(total("energy", parts), how=How.MODELLED) if lacking is None else lacking
+    out |= {"idle_energy": idle if isinstance(idle, Missing) else idle.times(load.idle_factor), "whole_energy": whole}
+    if site.rate is None:
         return out
-    counts = [load_of({"throughput": replace(rate, value=end)}, site) for end in (rate.high or rate.value, rate.low or rate.value)]
-    few, many = (found.machines if not isinstance(found, Missing) else None for found in counts)
-    source = f"ceil(rate / (throughput x {site.utilization:.0%}))"
-    out["machines"] = Reading(quantity="machines", value=load.machines or 1, low=few, high=many, unit="1", how=How.MODELLED, source=source)
-    energy, moved = energy_of(full, site), out["data_energy"]
-    lacking = next((item for item in (full["energy"], full["idle_energy"]) if isinstance(item, Missing)), None)
-    parts = [part for part in (energy, moved) if isinstance(part, Reading)]
-    out["idle_energy"] = _idle(idle_w, cores * (load.machines or 1), Reading(quantity="throughput", value=site.rate, how=How.MODELLED))
-    out["whole_energy"] = replace(total("energy", parts), how=How.MODELLED) if lacking is None else lacking
-    for name, item in (("month_energy", out["whole_energy"]), ("month_cost", out["cost"])):
+    out["machines"] = Reading(quantity="machines", value=load.machines or 1, unit="1", how=How.MODELLED, source=load.note)
+    for name, item in (("month_energy", whole), ("month_cost", out["cost"])):
         out[name] = item if isinstance(item, Missing) else item.times(site.rate * MONTH_S)
     return out
 
 
-def _idle(idle_w: Span | Missing, cores: int, rate: Reading) -> Reading | Missing:
-    """Idle joules of the cores per inference at a rate."""
+def _hull(views: Sequence[Reading | Missing]) -> Reading | Missing:
+    """The first, in the range of all."""
+    first = views[0]
+    if isinstance(first, Missing):
+        return first
+    found = [view for view in views if isinstance(view, Reading)]
+    low, high = (pick(getattr(one, end) if getattr(one, end) is not None else one.value for one in found) for end, pick in _ENDS)
+    return replace(first, low=low, high=high)
+
+
+_ENDS = (("low", min), ("high", max))
+
+
+def _idle(idle_w: Span | Missing, cores: int, per_s: float) -> Reading | Missing:
+    """Idle joules of the cores per inference where they answer so many per second."""
     if isinstance(idle_w, Missing):
         return idle_w
-    fast, slow = rate.high or rate.value, rate.low or rate.value
-    value, low, high = idle_w.value * cores / rate.value, idle_w.low * cores / fast, idle_w.high * cores / slow
-    return Reading(quantity="idle_energy", value=value, low=low, high=high, how=How.MODELLED, covers=("cpu",))
+    ends = idle_w.times(cores / per_s)
+    return Reading(quantity="idle_energy", value=ends.value, low=ends.low, high=ends.high, how=How.MODELLED, covers=("cpu",))
+
+
+def _floor(floor_s: float, there: Machine, site: Site) -> dict[str, float]:
+    """The least that an accelerator takes at the load: its launches alone, on as few machines as they allow."""
+    out = {"latency_s": floor_s}
+    if site.rate is None:
+        return out
+    count = max(1, math.ceil(site.rate * floor_s / (there.cores * site.utilization)))
+    out["machines"] = count
+    if there.idle_w is not None:
+        out |= {"month_energy_j": there.idle_w * there.cores * count * MONTH_S}
+    if site.prices is not None and site.prices.machine is not None:
+        out |= {"month_cost": site.prices.machine * count * MONTH_S / 3600}
+    return out
