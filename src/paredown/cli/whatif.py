@@ -120,8 +120,9 @@ def _show(answer: Answer) -> None:
         heads = ("machine", "chip", "latency", "energy above idle", "as given")
         screen.table([_alone(row) for row in answer.rows], heads)
     else:
-        heads = ("machine", "latency", "machines", "idle", "kWh a month", "cost a month")
-        screen.table([_loaded(row) for row in answer.rows], heads)
+        units = sorted({row.currency for row in answer.rows if row.currency})
+        heads = ("machine", "latency", "machines", "idle", "kWh a month", f"{' or '.join(units) or 'cost'} a month")
+        screen.table([_loaded(row, len(units) > 1) for row in answer.rows], heads)
         screen.say("as given → this model [its interval], where they differ; idle: its share of this model's energy")
     screen.say()
     for line in (*_saving(answer), *_edge(answer), *_basis(answer)):
@@ -133,17 +134,16 @@ def _alone(row: Row) -> tuple[str, ...]:
     return (row.name, row.chip, _latency(row), _number(model["energy"], "energy"), _number(given["energy"], "energy", interval=False))
 
 
-def _loaded(row: Row) -> tuple[str, ...]:
-    model = row.sides["model"]
-    cost = model.get("month_cost")
-    unit = getattr(cost, "unit", "") or "USD"
+def _loaded(row: Row, named: bool) -> tuple[str, ...]:
+    """One machine at a load; its currency is named where there is more than one."""
+    cost = _pair(row, "month_cost", "month_cost")
     return (
         row.name,
         _latency(row),
         _ranged(_pair(row, "machines", "machines"), row, "machines"),
         _idle_share(row),
         _ranged(_pair(row, "month_energy", "month_energy_j", KWH_J), row, "month_energy", KWH_J),
-        f"{text} {unit}" if (text := _pair(row, "month_cost", "month_cost")) != _NONE else _NONE,
+        f"{cost} {row.currency}" if named and cost != _NONE else cost,
     )
 
 
@@ -154,12 +154,13 @@ def _latency(row: Row) -> str:
 
 def _pair(row: Row, name: str, floor: str, factor: float = 1.0) -> str:
     """As given → this model; one number where both print the same; at least so much on an accelerator."""
-    shown = []
+    shown, least = [], ""
     for side in ("given", "model"):
-        least = row.floor.get(side, {}).get(floor)
-        value = _value(row.sides[side].get(name))
-        shown.append(f"≥ {_two(least / factor)}" if least is not None else _NONE if value is None else _two(value / factor))
-    return shown[1] if shown[0] == shown[1] else " → ".join(shown)
+        bound = row.floor.get(side, {}).get(floor)
+        value = _value(row.sides[side].get(name)) if bound is None else bound
+        least = least if bound is None else "≥ "
+        shown.append(_NONE if value is None else _two(value / factor))
+    return least + (shown[1] if shown[0] == shown[1] else " → ".join(shown))
 
 
 def _ranged(text: str, row: Row, name: str, factor: float = 1.0) -> str:
@@ -275,7 +276,10 @@ def _number(found: Any, kind: str, interval: bool = True) -> str:
 
 
 def _two(value: float) -> str:
-    """Two digits, whole numbers below 100 as they are; thousands are parted by a space."""
+    """Two digits, whole numbers below 100 as they are; thousands and millions by their letter: 1.3k."""
     from paredown.report.format import style_of
 
-    return f"{value:.0f}" if value < 100 and value == int(value) else style_of(value, "plain", 2).write(value)
+    value = float(f"{value:.1e}") if value >= 100 or value != int(value) else value
+    factor, letter = next(((size, name) for size, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if value >= size), (1.0, ""))
+    value /= factor
+    return (f"{value:.0f}" if value == int(value) and not letter else style_of(value, "plain", 2).write(value)) + letter

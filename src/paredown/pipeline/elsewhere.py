@@ -58,6 +58,7 @@ class Row:
         name, kind, chip: As in the catalogue; HERE for the machine of the study.
         sides: "given" and "model" -> quantity -> reading, per inference; "machines" is how many a load needs, "month_energy" in J and
             "month_cost" are of a month at the rate.
+        currency: Of its costs; empty where no price is known.
         floor: Side -> what an accelerator cannot fall below: latency_s, and at a rate machines, month_energy_j (idle) and month_cost.
     """
 
@@ -67,6 +68,7 @@ class Row:
     source: str
     sides: Mapping[str, Mapping[str, Reading | Missing]]
     floor: Mapping[str, Mapping[str, float]]
+    currency: str = ""
 
     def order(self) -> float:
         """Joules of one inference of the model, the whole at a load and above idle without one; what is Missing comes last."""
@@ -88,7 +90,7 @@ class Answer:
         recipe: Of the model beside the one as given.
         rate, utilization: As taken; the rate is None where nobody declared one.
         rows: HERE first, then by energy.
-        efficiency: Side -> share of the roofline's peak that was reached where it was measured, of the highest of the rows that stand for that
+        efficiency: Side -> share of the peak that was reached where it was measured, the highest peak of the rows that stand for that
             machine; empty where none does.
         notes: What weakens the numbers, one sentence each.
     """
@@ -194,7 +196,15 @@ def _measured(works: Mapping[str, Work | Missing], result: Mapping[str, Any], si
             continue
         readings = {"cpu_time": work.cpu_time, "latency_p50": work.latency, "energy": work.energy}
         sides[name] = _at_load(readings, work.throughput, cores // work.threads, idle_w, cores, replace(site, vcpus=cores))
-    return Row(name=HERE, kind="cpu", chip=(result.get("energy_model") or {}).get("name", ""), source=MEASURED, sides=sides, floor={})
+    return Row(
+        name=HERE,
+        kind="cpu",
+        chip=(result.get("energy_model") or {}).get("name", ""),
+        source=MEASURED,
+        sides=sides,
+        floor={},
+        currency=_currency(site),
+    )
 
 
 def _row(works: Mapping[str, Work | Missing], here: Sequence[Machine], there: Machine, site: Site, asked: Asked) -> Row:
@@ -219,7 +229,11 @@ def _row(works: Mapping[str, Work | Missing], here: Sequence[Machine], there: Ma
         sides[name] = _at_load(readings, found.throughput, there.cores // found.threads, idle_w, there.cores, local)
         if found.floor_s is not None:
             floors[name] = _floor(found.floor_s, there, local)
-    return Row(name=there.name, kind=there.kind, chip=there.chip, source=there.source, sides=sides, floor=floors)
+    return Row(name=there.name, kind=there.kind, chip=there.chip, source=there.source, sides=sides, floor=floors, currency=_currency(local))
+
+
+def _currency(site: Site) -> str:
+    return site.prices.currency if site.prices is not None else ""
 
 
 def _prices(site: Site, there: Machine, asked: Asked) -> Prices | None:
