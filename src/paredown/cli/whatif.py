@@ -121,7 +121,7 @@ def _show(answer: Answer) -> None:
         screen.table([_alone(row) for row in answer.rows], heads)
     else:
         units = sorted({row.currency for row in answer.rows if row.currency})
-        heads = ("machine", "latency", "machines", "idle", "kWh a month", f"{' or '.join(units) or 'cost'} a month")
+        heads = ("machine", "latency", "machines", "idle", "kWh/month", f"{' or '.join(units) or 'cost'}/month")
         screen.table([_loaded(row, len(units) > 1) for row in answer.rows], heads)
         screen.say("as given → this model [its interval], where they differ; idle: its share of this model's energy")
     screen.say()
@@ -158,7 +158,7 @@ def _pair(row: Row, name: str, floor: str, factor: float = 1.0) -> str:
     for side in ("given", "model"):
         bound = row.floor.get(side, {}).get(floor)
         value = _value(row.sides[side].get(name)) if bound is None else bound
-        least = least if bound is None else "≥ "
+        least = least if bound is None else "≥"
         shown.append(_NONE if value is None else _two(value / factor))
     return least + (shown[1] if shown[0] == shown[1] else " → ".join(shown))
 

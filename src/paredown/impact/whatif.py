@@ -32,9 +32,12 @@ From 255 SPECpower_ssj2008 results of Xeon v3 to 3rd generation and EPYC 7001 to
 exp(1.96 x sqrt(2) x s), s = 0.071 within a family and 0.093 over all. Results (c) SPEC, as in cloud-carbon-coefficients, commit
 dda7621f8ab2, data/SPECpower-full-results.csv.
 """
-OTHER_ISA = 1.7
-"""On top of it between x86 and Arm: per GHz a Cortex-A76 does 1.7 times what a Cortex-A72 does (sysbench on Raspberry Pi 5 and 4,
-zbotic.in, 2024); cores of different kinds differ by at least as much."""
+OTHER_KERNELS = 1.39
+"""Where the class of instructions differs, an engine runs other kernels. The factor between onnxruntime and openvino on the same int8
+graph of ResNet-20 at batch 64 and the same machine, the largest of four such pairs measured by paredown on an EPYC 9004, 2026-11."""
+OTHER_ARCHITECTURE = 1.7
+"""Between x86 and Arm: per GHz a Cortex-A76 does 1.7 times what a Cortex-A72 does (sysbench on Raspberry Pi 5 and 4, zbotic.in, 2024);
+cores of different kinds differ by at least as much."""
 KERNEL_S = (3.4e-6, 9.6e-6)
 """Wall time of a small kernel, in a CUDA graph and waited for one by one; the kernel itself is 2.9 us of it.
 
@@ -261,7 +264,7 @@ def scale(work: Work, here: Machine, there: Machine) -> Span:
     memory = _memory(work, here, there)
     if memory is not None:
         value, low, high = max(value, math.sqrt(value * memory)), min(low, memory), max(high, memory)
-    shared, wide = _shared(here, there), _width(here, there)
+    shared, wide = _shared(here, there), width(here, there)
     span = Span(value=value * shared.value, low=low * shared.low / wide, high=high * shared.high * wide)
     return _with_stall(span, work, here, there)
 
@@ -293,10 +296,12 @@ def _shared(here: Machine, there: Machine) -> Span:
     return Span(value=math.sqrt(ratio), low=min(1.0, ratio), high=max(1.0, ratio))
 
 
-def _width(here: Machine, there: Machine) -> float:
-    if here.chip == there.chip:
-        return SAME_CHIP
-    return OTHER_CHIP if here.isa.startswith("arm") == there.isa.startswith("arm") else OTHER_CHIP * OTHER_ISA
+def width(here: Machine, there: Machine) -> float:
+    """The factor by which a step may err either way, 19 times of 20; its causes are taken as independent."""
+    causes = [SAME_CHIP if here.chip == there.chip else OTHER_CHIP]
+    causes += [OTHER_KERNELS] if here.isa != there.isa else []
+    causes += [OTHER_ARCHITECTURE] if here.isa.startswith("arm") != there.isa.startswith("arm") else []
+    return math.exp(math.hypot(*map(math.log, causes)))
 
 
 def _slowed(measured: Reading, span: Span, there: Machine) -> Reading:

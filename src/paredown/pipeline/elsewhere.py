@@ -21,7 +21,7 @@ from paredown.impact.site import Coefficient, Embodied, Prices, Site
 from paredown.impact.whatif import Forecast, Work, efficiency, forecast, measured_on, work_of
 from paredown.pipeline.targets import result_of
 
-HERE, MEASURED = "here, as measured", "measured"
+HERE, MEASURED = "measured here", "measured"
 MONTH_S = 365.25 / 12 * 86400
 UTILIZATION = 0.6
 """Share of its time that a machine may be busy where nobody declares another: then a request waits for 0.75 of its own time on average
