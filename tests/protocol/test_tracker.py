@@ -20,8 +20,10 @@ from paredown.core.meter import Meter, Window
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import record_from_json
 from paredown.ground.hours import hour_shares
-from paredown.protocol import open_blocks
+from paredown.impact.load import energy_of
+from paredown.protocol import instruments, open_blocks
 from paredown.protocol import took as took_file
+from paredown.protocol.place import site_at
 
 BURN = "import time\nend = time.process_time() + {}\nwhile time.process_time() < end: pass"
 
@@ -53,10 +55,10 @@ def test_sleep_takes_wall_time_and_no_cpu_time() -> None:
 
 
 def test_without_counters_energy_is_the_estimate_of_the_work_and_of_the_idle_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(took_file, "_counters", lambda: ((), {"package_energy": "no counter here"}))
+    with_meters(monkeypatch, package_energy="no counter here")
     with paredown.track() as took:
         burn(0.1)
-    machine, curve = took_file._machine()
+    machine, curve = instruments.machine()
     energy, idle = took.readings["energy"], took.readings["idle_energy"]
     assert energy.value == pytest.approx(curve.active_w.value * took.cpu_s)
     assert idle.value == pytest.approx(curve.idle_w.value * machine.cores * took.wall_s)
@@ -70,6 +72,12 @@ def test_without_a_place_carbon_is_missing_with_the_reason() -> None:
         pass
     assert isinstance(took.readings["carbon"], Missing)
     assert "no place was declared" in took.readings["carbon"].reason
+
+
+def with_meters(monkeypatch: pytest.MonkeyPatch, *meters: type[Meter], **why: str) -> None:
+    """A machine with these counters."""
+    monkeypatch.setattr(instruments, "_usable", lambda: (meters, why))
+    monkeypatch.setattr(instruments, "_idle", [])
 
 
 class Plug(Meter):
@@ -89,17 +97,22 @@ class Plug(Meter):
         return (Reading(quantity="wall_energy", value=7.0, how=How.COUNTED, covers=("plug",)),)
 
 
-def test_a_counter_is_read_at_the_edges_and_where_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(took_file, "_counters", lambda: ((Plug,), {}))
+def test_a_counter_is_read_at_the_edges_and_between_only_where_it_is_asked_and_time_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_meters(monkeypatch, Plug)
     with paredown.track() as took:
         assert Plug.open == 1
+        assert "wall_energy" not in took.readings
+        monkeypatch.setattr(took_file, "_LEAST_S", 0.0)
+        assert took.readings["wall_energy"].value == 7.0
+        monkeypatch.setattr(took_file, "_LEAST_S", 10.0)
         assert took.readings["wall_energy"].value == 7.0
         assert Plug.open == 1
     assert Plug.open == 0
     assert took.readings["wall_energy"].value == 14.0
     assert took.readings["wall_energy"].how is How.COUNTED
-    assert took.energy_j == 14.0
+    assert took.energy_j == pytest.approx(14.0)
     assert "idle_energy" not in took.readings
+    assert not took.record.estimators
     assert "whole machine" in took.record.boundary
 
 
@@ -107,14 +120,57 @@ def test_a_counter_that_fails_once_leaves_no_partial_sum(monkeypatch: pytest.Mon
     class Worn(Plug):
         def stop(self, window: Window) -> tuple[Reading | Missing, ...]:
             super().stop(window)
-            Worn.failed = not getattr(Worn, "failed", False)
-            return (Missing(quantity="wall_energy", reason="unplugged"),) if Worn.failed else super().stop(window)
+            return (Missing(quantity="wall_energy", reason="unplugged"),)
 
-    monkeypatch.setattr(took_file, "_counters", lambda: ((Worn,), {}))
+    with_meters(monkeypatch, Worn)
+    monkeypatch.setattr(took_file, "_LEAST_S", 0.0)
     with paredown.track() as took:
         took.cut()
+        monkeypatch.setattr(Worn, "stop", Plug.stop)
     assert took.readings["wall_energy"] == Missing(quantity="wall_energy", reason="unplugged")
     assert took.energy_j > 0
+
+
+def test_a_last_piece_that_is_too_short_for_its_counter_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(Plug):
+        def stop(self, window: Window) -> tuple[Reading | Missing, ...]:
+            found = super().stop(window)
+            return found if window.wall_s > 0.05 else (Missing(quantity="wall_energy", reason="window too short"),)
+
+    with_meters(monkeypatch, Slow)
+    monkeypatch.setattr(took_file, "_LEAST_S", 0.05)
+    with paredown.track() as took:
+        time.sleep(0.06)
+        took.cut()
+    assert took.readings["wall_energy"].value == 7.0
+    assert "wall_energy: the last" in took.record.notes[0]
+
+
+def test_two_blocks_never_share_a_meter(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_meters(monkeypatch, Plug)
+    with paredown.track() as one, paredown.track() as other:
+        assert one._meters[0] is not other._meters[0]
+    with paredown.track() as third:
+        assert third._meters[0] in (one._meters[0], other._meters[0])
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"wall_energy": 9, "package_energy": 5, "gpu_energy": 2, "energy": 1}, ["wall_energy"]),
+        ({"platform_energy": 7, "package_energy": 5, "gpu_energy": 2}, ["platform_energy", "gpu_energy"]),
+        ({"package_energy": 5, "dram_energy": 1, "gpu_energy": 2, "energy": 1}, ["package_energy", "dram_energy", "gpu_energy"]),
+        ({"energy": 1, "idle_energy": 3, "gpu_energy": 2}, ["energy", "idle_energy", "gpu_energy"]),
+    ],
+)
+def test_all_joules_are_those_that_are_accounted(given: dict[str, float], names: list[str]) -> None:
+    readings = {name: Reading(quantity=name, value=value, how=How.ESTIMATED, covers=(name,)) for name, value in given.items()}
+    machine = instruments.machine()[0]
+    accounted = energy_of(
+        {**readings, "throughput": Reading(quantity="throughput", value=1, how=How.MEASURED)}, site_at("NO", None, machine)
+    )
+    assert list(took_file._whole(readings)) == names
+    assert accounted.value == sum(given[name] for name in names)
 
 
 def fails() -> None:
@@ -300,7 +356,7 @@ def test_a_long_block_is_cut_at_the_edges_of_the_clock(monkeypatch: pytest.Monke
     monkeypatch.setattr(open_blocks, "_clock", None)
     monkeypatch.setattr("paredown.ground.hours._HOUR_S", 0.2)
     monkeypatch.setattr("paredown.ground.hours._named", lambda at_s: f"{at_s:.1f}")
-    monkeypatch.setattr(took_file, "_counters", lambda: ((), {}))
+    with_meters(monkeypatch)
     time.sleep(0.2 - time.time() % 0.2)
     with paredown.track() as took:
         burn(0.18)

@@ -7,9 +7,8 @@ import threading
 import time
 from typing import Protocol
 
-CUT_S = 300
-"""Counters are read this often inside a long block, at whole multiples in UTC: a package's counter of 262 kJ then goes round only above
-870 W, and no hour of the clock is cut through."""
+CUT_S = 3600
+"""Seconds between cuts, at whole multiples in UTC: the edges of the hours."""
 
 
 class Block(Protocol):

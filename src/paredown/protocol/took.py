@@ -9,22 +9,28 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 
 from paredown.core.errors import UsageError
-from paredown.core.meter import Meter, Window
+from paredown.core.meter import Window
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import EnergyRecord
-from paredown.core.runtime import Host
-from paredown.ground import registry
 from paredown.ground.amounts import is_number
-from paredown.ground.host import host
 from paredown.ground.hours import hour_shares
-from paredown.impact.energy import Curve, active_energy, cpu_curve, idle_energy
-from paredown.protocol.process_tree import tree_time
+from paredown.impact.energy import active_energies, active_energy, idle_energy
+from paredown.impact.site import Site
+from paredown.protocol import instruments
+from paredown.protocol.place import carbon_at
+from paredown.protocol.process_tree import TreeTime, tree_time
 from paredown.protocol.told import told
 
-COUNTED = ("package_energy", "dram_energy", "gpu_energy", "wall_energy")
+_MACHINE = ("wall_energy", "platform_energy", "package_energy")
+"""Counters that have the CPUs' idle in them, strongest first."""
+
+_LEAST_S = 10.0
+"""Counters are read no more often than this inside a block."""
+
+_SHORT_S = 1.0
+"""A last piece below this may be too short for a counter; after a whole block of at least `_LEAST_S` that is little."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +42,7 @@ class Plan:
     unit: str
     count: float
     children: bool
+    site: Site | Missing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,19 +80,17 @@ class Took:
     def __init__(self, plan: Plan) -> None:
         self._count = plan.count
         self._plan = plan
-        self._machine = _machine()
         self._lock = threading.Lock()
         self._hours: dict[str, _Sum] = {}
         self._notes: list[str] = []
-        self._meters = [unit() for unit in _counters()[0]]
         self._record: EnergyRecord | None = None
         self._ended = False
         self._process = os.getpid()
-        self._utc_s = time.time()
-        self._began_s = self._utc_s
+        self._meters, self._absent = instruments.take()
         for meter in self._meters:
             meter.start()
-        self._clock_s = time.perf_counter()
+        self._began_s = self._utc_s = self._counted_utc_s = time.time()
+        self._clock_s = self._counted_clock_s = time.perf_counter()
         self._tree = tree_time(plan.children)
 
     @property
@@ -109,17 +114,17 @@ class Took:
     @property
     def cpu_s(self) -> float:
         """CPU seconds, user and system, of the process and, unless `children=False`, of those it started."""
-        return self._total().cpu_s
+        return self._now().cpu_s
 
     @property
     def wall_s(self) -> float:
         """Wall seconds."""
-        return self._total().wall_s
+        return self._now().wall_s
 
     @property
     def energy_j(self) -> float:
         """Joules, idle in them: of the plug's meter, else of the counters, else the estimate of the work and of the idle machine."""
-        readings = self.readings
+        readings = self.record.readings
         return sum(item.value for name in _whole(readings) if isinstance(item := readings[name], Reading))
 
     @property
@@ -130,44 +135,14 @@ class Took:
     @property
     def record(self) -> EnergyRecord:
         """All of it, as exports take it."""
-        if not self._ended:
-            self.cut()
+        whole = self._now()
         with self._lock:
             if self._record is None or not self._ended or self._record.count != self._count:
-                self._record = self._make()
+                self._record = self._make(whole)
             return self._record
 
     def __str__(self) -> str:
         return told(self.record)
-
-    def _total(self) -> _Sum:
-        if not self._ended:
-            self.cut()
-        with self._lock:
-            return sum(self._hours.values(), _Sum())
-
-    def cut(self, last: bool = False) -> None:
-        """Put what was taken since the last cut to its hours."""
-        tree, clock_s = tree_time(self._plan.children), time.perf_counter()
-        with self._lock:
-            if self._ended or not self.ours:
-                return
-            window = Window(wall_s=clock_s - self._clock_s, items=1)
-            counted = {item.quantity: item for meter in self._meters for item in meter.stop(window)}
-            utc_s = time.time()
-            if not last:
-                for meter in self._meters:
-                    meter.start()
-            taken = _Sum(wall_s=window.wall_s, cpu_s=tree.since(self._tree), counted=counted)
-            for hour, share in hour_shares(self._utc_s, utc_s):
-                self._hours[hour] = self._hours.get(hour, _Sum()) + taken.times(share)
-            self._tree, self._clock_s, self._utc_s, self._ended = tree, clock_s, utc_s, last
-            self._record = None
-
-    def end(self, error: BaseException | None) -> None:
-        self.cut(last=True)
-        if error is not None:
-            self._notes.append(f"the block was left by {type(error).__name__}")
 
     def beside(self, other: str) -> None:
         """Note that another block was open, which counted the same process."""
@@ -175,18 +150,69 @@ class Took:
         if note not in self._notes:
             self._notes.append(note)
 
-    def _make(self) -> EnergyRecord:
-        plan, (machine, curve) = self._plan, self._machine
-        whole = sum(self._hours.values(), _Sum())
+    def cut(self) -> None:
+        """Put what was taken so far to its hours."""
+        tree, clock_s, utc_s = tree_time(self._plan.children), time.perf_counter(), time.time()
+        with self._lock:
+            if not self._ended and self.ours:
+                self._add(tree, clock_s, utc_s)
+                if clock_s - self._counted_clock_s >= _LEAST_S and not any(meter.waits for meter in self._meters):
+                    self._read(clock_s, utc_s)
+                    for meter in self._meters:
+                        meter.start()
+
+    def end(self, error: BaseException | None) -> None:
+        """The block is over."""
+        tree, clock_s, utc_s = tree_time(self._plan.children), time.perf_counter(), time.time()
+        with self._lock:
+            self._add(tree, clock_s, utc_s)
+            self._read(clock_s, utc_s)
+            self._ended, self._record = True, None
+            instruments.give_back(self._meters)
+        if error is not None:
+            self._notes.append(f"the block was left by {type(error).__name__}")
+
+    def _now(self) -> _Sum:
+        """Sums over all hours, up to now while the block runs."""
+        self.cut()
+        with self._lock:
+            return sum(self._hours.values(), _Sum())
+
+    def _add(self, tree: TreeTime, clock_s: float, utc_s: float) -> None:
+        """Put the time since the last cut to its hours."""
+        taken = _Sum(wall_s=clock_s - self._clock_s, cpu_s=tree.since(self._tree))
+        self._spread(taken, self._utc_s, utc_s)
+        self._tree, self._clock_s, self._utc_s = tree, clock_s, utc_s
+
+    def _read(self, clock_s: float, utc_s: float) -> None:
+        """Put what the counters have added since they were read last to its hours."""
+        window = Window(wall_s=clock_s - self._counted_clock_s, items=1)
+        found = [item for meter in sorted(self._meters, key=lambda meter: meter.waits) for item in meter.stop(window)]
+        before = {name for part in self._hours.values() for name, item in part.counted.items() if isinstance(item, Reading)}
+        short = [item.quantity for item in found if isinstance(item, Missing) and item.quantity in before and window.wall_s < _SHORT_S]
+        if short:
+            self._notes.append(f"{', '.join(short)}: the last {window.wall_s:.2g} s were too short for the counter, and are left out")
+        counted = {item.quantity: item for item in found if item.quantity not in short}
+        self._spread(_Sum(counted=counted), self._counted_utc_s, utc_s)
+        self._counted_clock_s, self._counted_utc_s = clock_s, utc_s
+
+    def _spread(self, taken: _Sum, began_s: float, ended_s: float) -> None:
+        for hour, share in hour_shares(began_s, ended_s):
+            self._hours[hour] = self._hours.get(hour, _Sum()) + taken.times(share)
+
+    def _make(self, whole: _Sum) -> EnergyRecord:
+        plan, (machine, curve) = self._plan, instruments.machine()
         readings: dict[str, Reading | Missing] = {
             "cpu_time": Reading(quantity="cpu_time", value=whole.cpu_s, how=How.MEASURED, n=1, covers=("cpu",)),
-            **{name: Missing(quantity=name, reason=reason) for name, reason in _counters()[1].items()},
-            **whole.counted,
             "energy": active_energy(curve, whole.cpu_s),
+            **{name: Missing(quantity=name, reason=reason) for name, reason in self._absent.items()},
+            **whole.counted,
         }
-        if not {"package_energy", "wall_energy"} & {name for name, item in readings.items() if isinstance(item, Reading)}:
+        counted = {name for name, item in readings.items() if isinstance(item, Reading)} & {*_MACHINE}
+        if not counted:
             readings["idle_energy"] = idle_energy(curve, machine.cores, whole.wall_s)
-        readings["carbon"] = Missing(quantity="carbon", reason='no place was declared; say grid="NO" or grid="380 g/kWh"')
+        hourly_j = {hour: _joules(readings, part, whole) for hour, part in sorted(self._hours.items())}
+        readings["carbon"] = carbon_at(plan.site, readings, whole.wall_s, hourly_j)
         notes = list(self._notes)
         if plan.children and not self._tree.seen:
             notes.append("children that still ran at the end are not in the CPU time: this system does not list them")
@@ -196,9 +222,10 @@ class Took:
             unit=plan.unit,
             count=self.count,
             readings=readings,
+            estimators={} if counted else active_energies(curve, whole.cpu_s),
             wall_s=whole.wall_s,
             started=datetime.fromtimestamp(self._began_s, UTC).isoformat(timespec="seconds"),
-            hourly_j={hour: _joules(readings, part, whole) for hour, part in sorted(self._hours.items())},
+            hourly_j=hourly_j,
             boundary=_boundary(readings, plan.children),
             host={"cpu": dict(machine.cpu), "cores": machine.cores, "memory_b": machine.memory_b, "virtual": machine.virtual},
             notes=tuple(notes),
@@ -218,30 +245,14 @@ def above_0(count: float, unit: str) -> float:
     return count
 
 
-@cache
-def _machine() -> tuple[Host, Curve]:
-    here = host()
-    return here, cpu_curve(here)
-
-
-@cache
-def _counters() -> tuple[tuple[type[Meter], ...], dict[str, str]]:
-    """The meters that read an energy counter here, and why each quantity that none of them reads is missing."""
-    here = _machine()[0]
-    found = [unit for unit in registry.working("meters") if issubclass(unit, Meter) and set(unit.quantities) & {*COUNTED}]
-    why = [(unit, unit().ready(here)) for unit in found]
-    usable = tuple(unit for unit, reason in why if reason is None)
-    read = {name for unit in usable for name in unit.quantities}
-    return usable, {name: reason for unit, reason in why if reason is not None for name in unit.quantities if name not in read}
-
-
 def _whole(readings: Mapping[str, Reading | Missing]) -> tuple[str, ...]:
     """The quantities that together are all joules of the block, idle in them, none counted twice."""
     known = {name for name, item in readings.items() if isinstance(item, Reading)}
     if "wall_energy" in known:
         return ("wall_energy",)
-    machine = ("package_energy", "dram_energy") if "package_energy" in known else ("energy", "idle_energy")
-    return tuple(name for name in (*machine, "gpu_energy") if name in known)
+    machine = {"platform_energy": ("platform_energy",), "package_energy": ("package_energy", "dram_energy")}
+    parts = next((parts for name, parts in machine.items() if name in known), ("energy", "idle_energy"))
+    return tuple(name for name in (*parts, "gpu_energy") if name in known)
 
 
 def _joules(readings: Mapping[str, Reading | Missing], part: _Sum, whole: _Sum) -> float:
@@ -255,7 +266,7 @@ def _boundary(readings: Mapping[str, Reading | Missing], children: bool) -> str:
     """What is in it and what is not, in words."""
     processes = "and of the processes below it, running or waited for" if children else "alone, without the processes that it started"
     text = f"From the block's start to its end: the CPU time of this process with all its threads {processes}."
-    counters = [name for name in COUNTED if isinstance(readings.get(name), Reading)]
+    counters = [name for name in instruments.COUNTED if isinstance(readings.get(name), Reading)]
     if counters:
         text += f" {' and '.join(counters)}: counted for the whole machine, whoever works on it."
     if "idle_energy" in readings:

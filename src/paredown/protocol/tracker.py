@@ -17,6 +17,8 @@ from paredown.core.errors import CannotWrite, UnknownName, UsageError
 from paredown.core.record import ACTIVITIES, EnergyRecord
 from paredown.ground.files import writable
 from paredown.protocol import open_blocks
+from paredown.protocol.instruments import machine
+from paredown.protocol.place import site_at
 from paredown.protocol.took import Plan, Took, above_0
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -95,6 +97,8 @@ def track(
     activity: str = "other",
     unit: str = "run",
     count: float = 1,
+    grid: str | Path | None = None,
+    pue: float | None = None,
     children: bool = True,
     to: str | Path | None = None,
 ) -> Track:
@@ -109,6 +113,9 @@ def track(
         activity: training, fine-tuning, compression-search, validation, inference, idle or other.
         unit: What is counted, as "token"; the record says how much one of it takes.
         count: How many of them the block does; `took.count = ...` inside the block where it is known later.
+        grid: Where the electricity comes from: a zone ("NO", "US-CA", "gcp:europe-west1"), an amount ("380 g/kWh"), or the file of an
+            hourly series. Without it carbon is Missing; no place is guessed.
+        pue: Energy of the building over energy of its machines, 1 or more.
         children: False leaves out the processes that this one started.
         to: A file ending in .jsonl that gets the record as one more line.
 
@@ -116,8 +123,9 @@ def track(
         A block, for `with` or as a decorator. `with` gives `took`, with energy_j, cpu_s, wall_s, readings and record; print it.
 
     Raises:
-        UnknownName: There is no such activity.
-        UsageError: `count` is not above 0; `to` does not end in .jsonl; @track stands without its parentheses.
+        UnknownName: There is no such activity, or no such zone.
+        BadData: `grid` is a file that is no series.
+        UsageError: `count` is not above 0; `pue` is below 1; `to` does not end in .jsonl; @track stands without its parentheses.
     """
     if not isinstance(name, str):
         raise UsageError(f"track got {name!r} for a name.\n  Write `@track()`, with parentheses.")
@@ -129,7 +137,9 @@ def track(
             f"to is {str(to)!r}; track appends JSON lines, to a file ending in .jsonl.\n"
             f"  Name it `{file.stem}.jsonl`; `paredown export {file.stem}.jsonl --format csv` makes a table of it."
         )
-    plan = Plan(name=name, activity=activity, unit=unit, count=above_0(count, unit), children=children)
+    plan = Plan(
+        name=name, activity=activity, unit=unit, count=above_0(count, unit), children=children, site=site_at(grid, pue, machine()[0])
+    )
     return Track(plan=plan, to=file)
 
 
