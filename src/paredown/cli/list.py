@@ -9,7 +9,7 @@ import click
 
 from paredown.cli import COMMANDS, screen
 
-_DATA = ("quantities", "policies", "zones")
+_DATA = ("quantities", "policies", "machines", "zones")
 
 
 def summary(thing: object) -> str:
@@ -18,7 +18,7 @@ def summary(thing: object) -> str:
 
 
 def kinds() -> list[str]:
-    """All kinds that can be listed: kinds of units that exist in this version, then the tables that policies draw on."""
+    """All kinds that can be listed: kinds of units that exist in this version, then the tables that policies, jobs and `whatif` draw on."""
     from importlib.util import find_spec
 
     from paredown.ground import registry
@@ -39,6 +39,8 @@ def entries(kind: str) -> list[dict[str, Any]]:
         return [{"name": name, "what": line, "origin": "built-in", "error": None} for name, line in built_in_policies().items()]
     if kind == "zones":
         return zone_entries()
+    if kind == "machines":
+        return machine_entries()
     from paredown.ground import registry
 
     found = []
@@ -67,6 +69,19 @@ def zone_entries() -> list[dict[str, Any]]:
         | {"origin": "built-in", "error": None}
         for code, item in sorted(known.items())
     ]
+
+
+def machine_entries() -> list[dict[str, Any]]:
+    """The machines that `whatif` knows, with what is published of each."""
+    from paredown.impact.machines import ACCELERATOR, machines
+
+    found = []
+    for one in machines().values():
+        unit = ("card" if one.cores == 1 else "cards") if one.kind == ACCELERATOR else "vCPUs" if one.kind == "cpu" else "cores"
+        price = f", {one.price[0]:.3g} {one.price[1]}/h" if one.price else ""
+        what = f"{one.cores} {unit} of {one.chip}{f', {one.isa}' if one.isa else ''}{price}"
+        found.append({"name": one.name, "unit": one.kind, "what": what, "source": one.source, "origin": "built-in", "error": None})
+    return found
 
 
 def built_in_policies() -> dict[str, str]:
