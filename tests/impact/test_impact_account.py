@@ -272,6 +272,8 @@ def test_the_disclosure_names_boundary_methodology_and_every_coefficient() -> No
     assert found["specification"] == SPECIFICATION
     assert found["functional_unit"] == "inference"
     assert found["sci"]["value"] == pytest.approx(found["breakdown"]["operational"]["value"] + found["breakdown"]["embodied"]["value"])
+    kwh = found["breakdown"]["E"]
+    assert (kwh["unit"], kwh["value"]) == ("kWh", pytest.approx(3.0 / 3.6e6, rel=1e-12))
     assert {name: item["method"] for name, item in found["methodologies"].items()} == {"E": "modeled", "I": "sourced", "M": "sourced"}
     assert [row["coefficient"] for row in found["coefficients"]] == [
         "grid-intensity",

@@ -61,8 +61,8 @@ def load_of(readings: Readings, site: Site) -> Load | Missing:
         return Load(busy=busy, held=busy.times(1 / site.utilization), machines=None, note=note)
     machines = max(1, math.ceil(site.rate / (found.value * site.utilization) * (1 - 1e-9)))
     held = replace(busy, value=machines / site.rate, low=None, high=None)
-    of = "machine" if machines == 1 else "machines"
-    return Load(busy=busy, held=held, machines=machines, note=f"at {site.rate:.2g} inferences per second on {machines} {of}")
+    kept = "1 machine" if machines == 1 else f"{machines} machines, each answering one after the other"
+    return Load(busy=busy, held=held, machines=machines, note=f"at {site.rate:.2g} inferences per second on {kept}")
 
 
 def energy_of(readings: Readings, site: Site) -> Reading | Missing:
