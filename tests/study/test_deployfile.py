@@ -82,6 +82,11 @@ def test_a_total_alone_gives_no_rate() -> None:
     assert (deploy.volume, deploy.period_s, site_of(deploy, Path(), HOST).rate) == (5e6, None, None)
 
 
+def test_no_volume_at_all_gives_no_rate_either() -> None:
+    for text in (0, "0 / month for 12 months", "5 / month for 0 months"):
+        assert site_of(read_job(SMALL | {"deploy": {"volume": text}}).deploy, Path(), HOST).rate is None
+
+
 def test_an_own_factor_makes_the_zone_a_name() -> None:
     here = site_of(read_job(SMALL | {"deploy": {"grid": {"zone": "our plant", "factor": "75 lb/MWh"}}}).deploy, Path(), HOST)
     assert here.grid.zone == "our plant"  # type: ignore[union-attr]

@@ -54,7 +54,7 @@ def load_of(readings: Readings, site: Site) -> Load | Missing:
     low = 1 / found.high if found.high else None
     high = 1 / found.low if found.low else None
     busy = Reading(quantity="held_time", unit="s", value=1 / found.value, low=low, high=high, how=found.how, n=found.n)
-    if site.rate is None:
+    if not site.rate:
         note = "as if the machine were busy all the time; no volume per period is declared"
         if site.utilization < 1:
             note = f"with the machine busy {site.utilization:.0%} of the time, as declared"
