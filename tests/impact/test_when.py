@@ -80,15 +80,15 @@ def test_the_choice_is_the_least_of_all_that_are_allowed(costs: list[int], data:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.integers(1, 500), min_size=30, max_size=30), st.integers(1, 10), st.integers(0, 3599), st.integers(1, 20))
-def test_no_start_on_the_hour_before_the_deadline_is_better(values: list[int], work_h: int, into_s: int, spare_h: int) -> None:
+@given(st.lists(st.integers(1, 500), min_size=30, max_size=30), st.integers(1, 40), st.integers(0, 3599), st.integers(1, 80))
+def test_no_start_on_the_hour_before_the_deadline_is_better(values: list[int], quarters: int, into_s: int, spare: int) -> None:
     series = made(lambda hour: values[hour % 30], 60, forecast_s=START_S)
-    now_s, deadline_s = START_S + into_s, (work_h + spare_h) * HOUR_S
-    found = choice(series, now_s, work_h * HOUR_S, deadline_s)
-    last_s = now_s + deadline_s - work_h * HOUR_S
+    now_s, work_s, deadline_s = START_S + into_s, quarters * 900, (quarters + spare) * 900
+    found = choice(series, now_s, work_s, deadline_s)
+    last_s = now_s + deadline_s - work_s
     starts = [now_s, *(time for time in series.times_s if now_s <= time <= last_s)]
     assert found.foreseen == "file"
-    assert found.then_g_per_kwh == pytest.approx(min(series.mean(time, time + work_h * HOUR_S) for time in starts))
+    assert found.then_g_per_kwh == pytest.approx(min(series.mean(time, time + work_s) for time in starts))
     assert now_s <= found.pieces[0][0]
     assert found.pieces[-1][1] <= now_s + deadline_s
 

@@ -19,10 +19,10 @@ BARS = "▁▂▃▄▅▆▇█"
 
 @click.command(
     help=COMMANDS["when"][1]
-    + "\n\nJOB is a job file or the folder of a study; without it give --series and --duration. A series is a file: CSV of Electricity Maps"
-    " or of the British system operator, CSV with two columns as `time,g_per_kwh`, or JSON of Electricity Maps v3, the Carbon Aware SDK, the"
-    " UK Carbon Intensity API or WattTime v3; `.gz` too. Nothing is fetched. Where the file holds a forecast of the next hours, that is used;"
-    " else they are expected from the past 28 days in it, and what this saved in the year before is said."
+    + "\n\nJOB is a job file or the folder of a study; without it give --series and --duration. A series is a file: CSV of Electricity"
+    " Maps or of the British system operator, CSV with two columns as `time,g_per_kwh`, or JSON of Electricity Maps v3, the Carbon Aware"
+    " SDK, the UK Carbon Intensity API or WattTime v3; `.gz` too. Nothing is fetched. Where the file holds a forecast of the next hours,"
+    " that is used; else they are expected from the past 28 days in it, and what this saved in the year before is said."
     "\n\nFiles of one zone are joined; several zones are compared."
 )
 @click.argument("job", required=False)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+import numpy as np
+
 from paredown.core.errors import BadData
 from paredown.impact.foresee import YEAR_H, Record, backtest, choose, foresee
 from paredown.impact.series import HOUR_S, Series, stamp
@@ -69,7 +71,8 @@ def choice(
 ) -> Choice:
     """Find the best time for a job in one series.
 
-    The job may start at once, or at the beginning of any of the series' steps from which it ends before the deadline.
+    The job may start at once, or at the beginning of any of the series' steps from which it ends before the deadline. Interruptible work is
+    done in whole steps, of which the last piece may be cut short.
 
     Args:
         series: Where the job would run.
@@ -174,26 +177,28 @@ def _given(series: Series, now_s: float, duration_s: float, hindsight: bool) -> 
 def _least(
     ahead: Series, now_s: float, duration_s: float, deadline_s: float, piece_s: float | None
 ) -> tuple[tuple[tuple[float, float], ...], float]:
-    """The work on the cheapest of the steps that lie wholly before the deadline; nothing cheaper than infinity where it does not fit."""
-    import numpy as np
-
+    """The cheapest of the times allowed, with its mean; infinity where there is none beside starting at once."""
+    end_s = min(now_s + deadline_s, ahead.end_s)
+    if piece_s is None:
+        starts = [time for time in ahead.times_s if now_s <= time and time + duration_s <= end_s]
+        means = [(round(ahead.mean(time, time + duration_s), 9), time) for time in starts]  # the earliest of equals
+        mean, start = min(means, default=(math.inf, now_s))
+        return ((start, start + duration_s),), mean
     step_s = ahead.step_s
-    cells = [
-        (time, value) for time, value in zip(ahead.times_s, ahead.values) if time >= now_s and time + step_s <= now_s + deadline_s + 1e-6
-    ]
-    count = math.ceil(duration_s / step_s - 1e-9)
+    cells = [(time, value) for time, value in zip(ahead.times_s, ahead.values) if now_s <= time and time + step_s <= end_s]
+    count = math.ceil(duration_s / step_s)
     if count > len(cells):
-        return (), math.inf
-    piece = count if piece_s is None else min(count, max(1, math.ceil(piece_s / step_s - 1e-9)))
+        return ((now_s, now_s + duration_s),), math.inf
+    piece = min(count, max(1, math.ceil(piece_s / step_s)))
     chosen = choose(np.array([[value for _, value in cells]]), count, piece)[0]
     pieces: list[tuple[float, float]] = []
     left_s = duration_s
     for on, group in groupby(zip(chosen, cells), key=lambda pair: pair[0]):
         times = [cell[0] for _, cell in group]
         if on and left_s > 0:
-            end_s = min(times[-1] + step_s, times[0] + left_s)
-            pieces.append((times[0], end_s))
-            left_s -= end_s - times[0]
+            until_s = min(times[-1] + step_s, times[0] + left_s)
+            pieces.append((times[0], until_s))
+            left_s -= until_s - times[0]
     return tuple(pieces), _mean(ahead, pieces)
 
 
