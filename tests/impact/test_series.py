@@ -194,7 +194,7 @@ REFUSED = {
         r"here\.csv:2: the time '2023-01-01 00:00' does not say its offset.*call the column `time_utc`",
     ),
     "no time": (plain(("yesterday", 1)), r"here\.csv:2: 'yesterday' is no time"),
-    "decimal comma": (plain(("2023-01-01T00:00Z", "1,5")), r"here\.csv:2: 3 cells where the header has 2.*decimal point"),
+    "decimal comma": (plain(("2023-01-01T00:00Z", "1,5")), r"here\.csv:2: 3 cells where the header has 2.*decimal points"),
     "words": (plain(("2023-01-01T00:00Z", "high")), r"here\.csv:2: 'high' is no number"),
     "short row": ("time,g_per_kwh\n2023-01-01T00:00Z\n", r"here\.csv:2: 1 cells where the header has 2"),
     "one value": (plain(*hours([100])), r"here\.csv holds 1 time; a series needs 2 or more"),

@@ -163,9 +163,7 @@ def _csv_rows(path: Path, text: str, column: str | None) -> Rows:
     for line, record in records:
         where = f"{path.name}:{line}"
         if len(record) < len(heads) or any(cell.strip() for cell in record[len(heads) :]):
-            raise BadData(
-                f"{where}: {len(record)} cells where the header has {len(heads)}.\n  Write every row with these columns, and a decimal point."
-            )
+            raise BadData(f"{where}: {len(record)} cells where the header has {len(heads)}.\n  Write all columns, and decimal points.")
         value = _value(record[chosen], where)
         later = _value(record[spare], where) if spare is not None else None
         found.append((time_of(record[times], where, utc), None if value is None else value * factor, later, where))
