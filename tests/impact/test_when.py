@@ -129,6 +129,30 @@ def test_a_forecast_that_ends_early_is_used_as_far_as_it_goes() -> None:
     assert any("the forecast ends at 2023-01-01T10:00Z" in note for note in found.notes)
 
 
+def test_a_short_look_ahead_does_not_replace_the_past() -> None:
+    now_s = START_S + 30 * DAY_S
+    series = made(sine, 30 * 24 + 1)  # the hour that has just begun is known already
+    found = choice(series, now_s, 600, DAY_S)
+    assert (found.foreseen, stamp(found.pieces[0][0])) == ("past", "2023-01-31T12:00Z")
+
+
+def test_a_series_that_comes_late_is_used_all_the_same() -> None:
+    now_s = START_S + 30 * DAY_S
+    late = choice(made(sine, 30 * 24 - 7), now_s, 4 * HOUR_S, DAY_S)
+    assert late.pieces == choice(made(sine, 30 * 24), now_s, 4 * HOUR_S, DAY_S).pieces
+    assert late.record is not None
+    assert late.record.of_possible == pytest.approx(1)
+
+
+def test_hours_of_a_half_hour_offset_keep_their_place() -> None:
+    values = tuple(100.0 if hour % 24 == 12 else 300.0 for hour in range(30 * 24))
+    times = tuple(START_S + 1800 + hour * HOUR_S for hour in range(30 * 24))
+    india = Series(zone="IN", times_s=times, step_s=HOUR_S, values=values, source="in.csv")
+    assert india.at("2023-01-01T12") == india.at("2023-01-01T13") == 200
+    found = choice(india, india.end_s, 2 * HOUR_S, DAY_S)
+    assert stamp(found.pieces[0][0]) == "2023-01-31T12:00Z"
+
+
 def test_what_cannot_be_foreseen_is_refused() -> None:
     series = made(sine, 40 * 24)
     with pytest.raises(BadData, match=r"x\.csv ends at 2023-02-10T00:00Z; 2023-03-02T00:00Z is expected from the 28 days before it"):

@@ -12,15 +12,15 @@ from paredown.cli import COMMANDS, screen
 if TYPE_CHECKING:
     from paredown.impact.foresee import Record
     from paredown.impact.when import Choice
+    from paredown.pipeline.progress import Progress
     from paredown.pipeline.when import Answer
 
 BARS = "▁▂▃▄▅▆▇█"
 
 
 @click.command(
-    help=COMMANDS["when"][1]
-    + "\n\nJOB is a job file or the folder of a study; without it give --series and --duration. A series is a file: CSV of Electricity"
-    " Maps or of the British system operator, CSV with two columns as `time,g_per_kwh`, or JSON of Electricity Maps v3, the Carbon Aware"
+    help=COMMANDS["when"][1] + "\n\nJOB is a job file, or the folder of a study that `paredown.shrink` made; without it give --series and"
+    " --duration. A series is a file: CSV of Electricity Maps or of the British system operator, CSV with two columns as `time,g_per_kwh`, or JSON of Electricity Maps v3, the Carbon Aware"
     " SDK, the UK Carbon Intensity API or WattTime v3; `.gz` too. Nothing is fetched. Where the file holds a forecast of the next hours,"
     " that is used; else they are expected from the past 28 days in it, and what this saved in the year before is said."
     "\n\nFiles of one zone are joined; several zones are compared."
@@ -52,15 +52,42 @@ def command(
 
     read, study = None, None
     if job is not None:
-        from paredown.cli.run import job_and_study
         from paredown.study.jobfile import read_job
 
-        path, folder = job_and_study(job, None)
+        path, folder = screen.job_and_study(job, None)
         read, study = read_job(path), None if folder is None else Path(folder)
     answer = when(
         read, files, column=column, duration=duration, deadline=deadline, piece=piece if interruptible else None, at=at, study=study
     )
     screen.dump(document(answer)) if as_json else show(answer)
+
+
+def wait_for(job: str, study: str | None, deadline: str, progress: Progress) -> str:
+    """Wait until the time of least carbon, after job and data have been read whole.
+
+    Args:
+        job: The job file; it names its series.
+        study: The study folder; runs/NAME when None.
+        deadline: The job has to end within so long from now.
+        progress: Told what is waited for.
+
+    Returns:
+        A sentence for the report.
+    """
+    from pathlib import Path
+
+    from paredown.pipeline.plan import plan
+    from paredown.pipeline.when import two, wait, when
+    from paredown.study.jobfile import read_job
+
+    plan(job)
+    best = when(read_job(job), deadline=deadline, study=None if study is None else Path(study)).best
+    if best.waits:
+        expected = f"{two(best.then_g_per_kwh)} g CO2e/kWh in {best.zone} in place of {two(best.now_g_per_kwh)}"
+        progress.stage(f"waiting until {clock(best.start_s)}: {expected}, {percent(best.saving)} less; Ctrl-C ends it")
+    else:
+        progress.stage(f"not waiting: no time until the deadline saves much ({percent(best.saving)})")
+    return wait(best, progress.step)
 
 
 def show(answer: Answer) -> None:

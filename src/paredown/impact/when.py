@@ -148,16 +148,22 @@ def _ahead(
 ) -> tuple[Series, str, Record | None, list[str]]:
     """What is expected until the deadline, how it is known, and how good that was."""
     given = _given(series, now_s, duration_s, hindsight)
-    if given is not None:
-        notes = []
-        if given.end_s < now_s + deadline_s:
-            notes.append(f"the forecast ends at {stamp(given.end_s)}; later times within the deadline are not looked at.")
-        return given, "file", None, notes
+    if given is not None and given.end_s >= now_s + deadline_s / 2:
+        return _from_file(given, now_s + deadline_s)
     work_h, deadline_h = math.ceil(duration_s / HOUR_S), max(math.floor(deadline_s / HOUR_S), math.ceil(duration_s / HOUR_S))
     piece_h = work_h if piece_s is None else min(work_h, max(1, math.ceil(piece_s / HOUR_S)))
-    record, share = backtest(series, now_s - YEAR_H * HOUR_S, now_s, work_h, deadline_h, piece_h)
-    ahead_h = math.ceil((now_s % HOUR_S + deadline_s) / HOUR_S)
-    return foresee(series, now_s, ahead_h, share), "past", record, []
+    try:
+        record, share = backtest(series, now_s - YEAR_H * HOUR_S, now_s, work_h, deadline_h, piece_h)
+        return foresee(series, now_s, math.ceil((now_s % HOUR_S + deadline_s) / HOUR_S), share), "past", record, []
+    except BadData:
+        if given is None:
+            raise
+        return _from_file(given, now_s + deadline_s)
+
+
+def _from_file(given: Series, until_s: float) -> tuple[Series, str, None, list[str]]:
+    ends = f"the forecast ends at {stamp(given.end_s)}; later times within the deadline are not looked at."
+    return given, "file", None, [ends] if given.end_s < until_s else []
 
 
 def _given(series: Series, now_s: float, duration_s: float, hindsight: bool) -> Series | None:
