@@ -65,12 +65,30 @@ def test_a_flat_grid_is_not_worth_waiting_for(tmp_path: Path, capfd) -> None:
     assert "flat: start now; waiting is expected to save 0.76 %, and below 3 % it is not worth it" in out
 
 
+def test_what_came_may_be_worse_than_what_was_expected(tmp_path: Path, capfd) -> None:
+    path = series(tmp_path, "turned")
+    head, *rows = path.read_text("utf-8").splitlines()
+    after = [f"{row.partition(',')[0]},{400 - float(row.partition(',')[2])}" for row in rows if row >= AT]
+    path.write_text("\n".join([head, *(row for row in rows if row < AT), *after]) + "\n", "utf-8")
+    code, out, _ = leave(capfd, "when", "--series", path, "--duration", "4h", "--at", AT)
+    assert code == 0
+    assert re.search(r"it came +142 g CO2e/kWh when started at once, 295 as chosen: 110 % more", out)
+
+
+def test_a_deadline_without_a_choice_and_a_long_one(tmp_path: Path, capfd) -> None:
+    words = ("when", "--series", series(tmp_path, "sunny"), "--at", AT, "--duration", "100h", "--deadline")
+    assert "nothing could have been saved in the year before: the deadline leaves no choice" in leave(capfd, *words, "100h")[1]
+    assert "hour by hour from Wed 1 Feb" in leave(capfd, *words, "120h")[1]
+    assert ", the first 72 of 120" in leave(capfd, *words, "120h")[1]
+
+
 def test_a_job_gives_its_series_and_its_length(tmp_path: Path, capfd) -> None:
     series(tmp_path, "sunny")
     job = write_tiny_job(tmp_path, search="{budget: 2 h}")
-    job.write_text(job.read_text().replace("deploy: {", "deploy: {grid: {series: sunny.csv}, "))
+    job.write_text(job.read_text().replace("deploy: {", "deploy: {grid: {series: sunny.csv, signal: marginal}, "))
     code, out, _ = leave(capfd, "when", job, "--at", AT)
     assert code == 0
+    assert "expected over the job, marginal" in out
     assert "2 h of work (the search budget of the job)" in out
 
 

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from paredown.pipeline.progress import Progress
     from paredown.pipeline.when import Answer
 
-BARS = "▁▂▃▄▅▆▇█"
+BARS, MOST_BARS = "▁▂▃▄▅▆▇█", 72
 
 
 @click.command(
-    help=COMMANDS["when"][1] + "\n\nJOB is a job file, or the folder of a study that `paredown.shrink` made; without it give --series and"
-    " --duration. A series is a file: CSV of Electricity Maps or of the British system operator, CSV with two columns as `time,g_per_kwh`, or JSON of Electricity Maps v3, the Carbon Aware"
-    " SDK, the UK Carbon Intensity API or WattTime v3; `.gz` too. Nothing is fetched. Where the file holds a forecast of the next hours,"
-    " that is used; else they are expected from the past 28 days in it, and what this saved in the year before is said."
+    help=COMMANDS["when"][1]
+    + "\n\nJOB is a job file, or the folder of a study that `paredown.shrink` made; without it give --series and --duration."
+    "\n\nA series is a file: CSV of Electricity Maps or of the British system operator, CSV with two columns as `time,g_per_kwh`, or JSON"
+    " of Electricity Maps v3, the Carbon Aware SDK, the UK Carbon Intensity API or WattTime v3; `.gz` too. Nothing is fetched. Where the"
+    " file holds a forecast of the next hours, that is used; else they are expected from the past 28 days in it, and what this saved in the"
+    " year before is said."
     "\n\nFiles of one zone are joined; several zones are compared."
 )
 @click.argument("job", required=False)
@@ -30,7 +32,7 @@ BARS = "▁▂▃▄▅▆▇█"
 @click.option("--column", metavar="NAME", help="The column of the values, or a part of its name, as `direct`.")
 @click.option("--duration", metavar="TIME", help="How long the job takes, as `4h`; the job's budget or its last run when left out.")
 @click.option("--deadline", metavar="TIME", default="24h", show_default=True, help="The job has to end within so long from now.")
-@click.option("--interruptible", is_flag=True, help="The work may be done in pieces: take the lowest hours.")
+@click.option("--interruptible", is_flag=True, help="Work in pieces, in the lowest hours; what stopping costs is not counted.")
 @click.option("--piece", metavar="TIME", default="1h", show_default=True, help="With --interruptible, the shortest piece.")
 @click.option("--at", metavar="TIME", help="Try a past time in place of now, as `2023-06-01T08:00Z`, and see what would have happened.")
 @screen.json_flag
@@ -132,7 +134,7 @@ def lines(answer: Answer) -> Iterator[str]:
         yield f"  then       {two(best.then_g_per_kwh)} g CO2e/kWh expected, {percent(best.saving)} less"
     if best.happened is not None:
         now, then = best.happened
-        yield f"  it came    {now:.0f} g CO2e/kWh when started at once, {then:.0f} as chosen: {percent(1 - then / now)} less"
+        yield f"  it came    {now:.0f} g CO2e/kWh when started at once, {then:.0f} as chosen: {_less(1 - then / now)}"
     yield from sketch(best)
     yield from _how(best)
     yield f"  source     {best.source}"
@@ -144,16 +146,16 @@ def sketch(chosen: Choice) -> Iterator[str]:
     """The time until the deadline as bars, one for an hour at most, with the work below it."""
     from paredown.impact.series import HOUR_S
 
-    ahead = chosen.ahead
-    hours = [
-        (time, value) for time, value in zip(ahead.times_s, ahead.values) if time < chosen.now_s + chosen.deadline_s and time % HOUR_S == 0
-    ][:72]
+    until_s = chosen.now_s + chosen.deadline_s
+    hours = [(hour * HOUR_S, value) for hour, value in chosen.ahead.hours().items() if hour * HOUR_S < until_s]
+    more = f", the first {MOST_BARS} of {len(hours)}" if len(hours) > MOST_BARS else ""
+    hours = hours[:MOST_BARS]
     if len(hours) < 2:
         return
     low, high = min(value for _, value in hours), max(value for _, value in hours)
     bars = "".join(BARS[round((value - low) / (high - low) * (len(BARS) - 1)) if high > low else 0] for _, value in hours)
     marks = "".join("^" if any(start < time + HOUR_S and end > time for start, end in chosen.pieces) else " " for time, _ in hours)
-    yield f"  ahead      {bars}  {low:.0f} to {high:.0f} g CO2e/kWh, hour by hour from {clock(hours[0][0])}"
+    yield f"  ahead      {bars}  {low:.0f} to {high:.0f} g CO2e/kWh, hour by hour from {clock(hours[0][0])}{more}"
     yield f"             {marks}".rstrip()
 
 
@@ -176,6 +178,10 @@ def percent(share: float) -> str:
     return f"{two(100 * share)} %"
 
 
+def _less(share: float) -> str:
+    return f"{percent(share)} less" if share >= 0 else f"{percent(-share)} more"
+
+
 def _kept(record: Record | None) -> str:
     return "not known" if record is None else percent(record.of_possible)
 
@@ -190,6 +196,9 @@ def _how(chosen: Choice) -> Iterator[str]:
     yield "  how        expected from the same hours of the past 28 days and the present level"
     if record is None:
         yield "  how good   not known: the series holds too little past"
+        return
+    if record.possible <= 0:
+        yield "  how good   nothing could have been saved in the year before: the deadline leaves no choice"
         return
     interval = "" if record.low is None or record.high is None else f" [{percent(record.low)}, {percent(record.high)}]"
     yield (

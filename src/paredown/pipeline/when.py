@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from paredown.core.errors import UsageError
-from paredown.core.job import Job
+from paredown.core.job import GridSpec, Job
 from paredown.ground.amounts import BadAmount, seconds
 from paredown.impact.series import Series, joined, read_series
 from paredown.impact.when import Choice, best, choice, span
@@ -107,7 +107,8 @@ def _series(job: Job | None, files: Sequence[str | Path], column: str | None) ->
                 "no intensity series is known.\n"
                 "  Give `--series FILE`, or write `deploy: {grid: {series: FILE}}` in the job; `paredown when --help` names the formats."
             )
-        files, column = [job.folder / grid.series], column or grid.column or None
+        found = read_series(job.folder / grid.series, column or grid.column or None)
+        return [replace(found, signal=grid.signal)] if grid.signal != GridSpec.signal else [found]
     groups: dict[tuple[str, str], list[Series]] = {}
     for file in files:
         found = read_series(file, column)
