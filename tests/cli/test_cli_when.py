@@ -75,6 +75,14 @@ def test_what_came_may_be_worse_than_what_was_expected(tmp_path: Path, capfd) ->
     assert re.search(r"it came +142 g CO2e/kWh when started at once, 295 as chosen: 110 % more", out)
 
 
+def test_a_grid_at_0_is_shown_without_a_share(tmp_path: Path, capfd) -> None:
+    path = series(tmp_path, "free", level=0, swing=0)
+    path.write_text(path.read_text("utf-8").replace("g_per_kwh", "marginal_g_per_kwh"), "utf-8")
+    code, out, _ = leave(capfd, "when", "--series", path, "--duration", "4h", "--at", AT)
+    assert code == 0
+    assert "it came    0 g CO2e/kWh when started at once, 0 as chosen\n" in out
+
+
 def test_a_deadline_without_a_choice_and_a_long_one(tmp_path: Path, capfd) -> None:
     words = ("when", "--series", series(tmp_path, "sunny"), "--at", AT, "--duration", "100h", "--deadline")
     assert "nothing could have been saved in the year before: the deadline leaves no choice" in leave(capfd, *words, "100h")[1]
@@ -96,7 +104,7 @@ def test_the_last_run_says_how_long_a_job_takes(tiny_study: TinyStudy, tmp_path:
     from paredown.study.jobfile import read_job
 
     took_s = json.loads((tiny_study.folder / "result.json").read_text())["search"]["wall_s"]
-    found = timing.when(read_job(tiny_study.job), [series(tmp_path, "sunny")], at=AT, study=tiny_study.folder)
+    found = timing.when(read_job(tiny_study.job), [series(tmp_path, "sunny")], deadline="24h", at=AT, study=tiny_study.folder)
     assert (found.duration_s, found.duration_from) == (took_s, "what the last run of the study took")
 
 
@@ -165,7 +173,7 @@ def test_a_run_waits_for_its_time_and_the_study_says_so(waiting: tuple[Path, Clo
 
 def test_nothing_is_waited_for_on_a_flat_grid(waiting: tuple[Path, Clock], tmp_path: Path) -> None:
     _, clock = waiting
-    found = timing.when(None, [series(tmp_path, "flat", swing=1, days=31)], duration="4h")
+    found = timing.when(None, [series(tmp_path, "flat", swing=1, days=31)], duration="4h", deadline="24h")
     said = timing.wait(found.best, lambda what, done, total: None)
     assert said.startswith("Started without waiting for low carbon, because nothing much lower was expected: flat, 200 g CO2e/kWh")
     assert clock.slept == []

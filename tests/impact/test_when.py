@@ -175,6 +175,14 @@ def test_places_are_compared_by_one_signal() -> None:
         best([low, choice(marginal, now_s, HOUR_S, DAY_S)])
 
 
+def test_a_marginal_grid_with_nothing_to_save_is_no_trouble() -> None:
+    series = made(lambda hour: 0.0, 40 * 24)
+    found = choice(series, START_S + 30 * DAY_S, HOUR_S, DAY_S, hindsight=True)
+    assert (found.saving, found.waits, found.happened) == (0, False, (0, 0))
+    assert found.record is not None
+    assert (found.record.saved, found.record.of_possible) == (0, 0)
+
+
 def test_lengths_of_time_in_words() -> None:
     assert [span(time) for time in (45, 90 * 60, 4 * HOUR_S, 600)] == ["45 s", "1 h 30 min", "4 h", "10 min"]
 

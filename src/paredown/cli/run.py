@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from paredown.cli import COMMANDS, screen
+from paredown.cli.when import DEADLINE, wait_for
 
 
 @click.command(
@@ -26,9 +27,9 @@ from paredown.cli import COMMANDS, screen
     "deadline",
     metavar="[TIME]",
     is_flag=False,
-    flag_value="24h",
-    help="After JOB: wait for the time of least carbon from which the job ends within TIME (24h), by the job's `deploy.grid.series`; see"
-    " `paredown when`.",
+    flag_value=DEADLINE,
+    help=f"After JOB: wait for the time of least carbon from which the job ends within TIME ({DEADLINE}), by the job's"
+    " `deploy.grid.series`; see `paredown when`.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what test can show, what would be tried and what it would take; no study is opened.")
 @screen.json_flag
@@ -41,7 +42,6 @@ def command(job: str, study: str | None, fresh: bool, wait_s: float, deadline: s
         found = plan(job, timed=True)
         screen.dump(found) if as_json else _show_plan(found)
         return 0
-    from paredown.cli.when import wait_for
     from paredown.pipeline.progress import Progress
     from paredown.pipeline.story import run
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from paredown.pipeline.progress import Progress
     from paredown.pipeline.when import Answer
 
+DEADLINE = "24h"
 BARS, MOST_BARS = "▁▂▃▄▅▆▇█", 72
 
 
@@ -31,7 +32,7 @@ BARS, MOST_BARS = "▁▂▃▄▅▆▇█", 72
 @click.option("--series", "files", metavar="FILE", multiple=True, help="An intensity series; again for more. The job's own when left out.")
 @click.option("--column", metavar="NAME", help="The column of the values, or a part of its name, as `direct`.")
 @click.option("--duration", metavar="TIME", help="How long the job takes, as `4h`; the job's budget or its last run when left out.")
-@click.option("--deadline", metavar="TIME", default="24h", show_default=True, help="The job has to end within so long from now.")
+@click.option("--deadline", metavar="TIME", default=DEADLINE, show_default=True, help="The job has to end within so long from now.")
 @click.option("--interruptible", is_flag=True, help="Work in pieces, in the lowest hours; what stopping costs is not counted.")
 @click.option("--piece", metavar="TIME", default="1h", show_default=True, help="With --interruptible, the shortest piece.")
 @click.option("--at", metavar="TIME", help="Try a past time in place of now, as `2023-06-01T08:00Z`, and see what would have happened.")
@@ -134,7 +135,7 @@ def lines(answer: Answer) -> Iterator[str]:
         yield f"  then       {two(best.then_g_per_kwh)} g CO2e/kWh expected, {percent(best.saving)} less"
     if best.happened is not None:
         now, then = best.happened
-        yield f"  it came    {now:.0f} g CO2e/kWh when started at once, {then:.0f} as chosen: {_less(1 - then / now)}"
+        yield f"  it came    {now:.0f} g CO2e/kWh when started at once, {then:.0f} as chosen{_less(now, then)}"
     yield from sketch(best)
     yield from _how(best)
     yield f"  source     {best.source}"
@@ -172,14 +173,16 @@ def clock(time_s: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share with two leading digits."""
+    """A share with two leading digits, to a hundredth of a percent."""
     from paredown.pipeline.when import two
 
-    return f"{two(100 * share)} %"
+    return f"{two(round(100 * share, 2))} %"
 
 
-def _less(share: float) -> str:
-    return f"{percent(share)} less" if share >= 0 else f"{percent(-share)} more"
+def _less(now: float, then: float) -> str:
+    if now <= 0:
+        return ""
+    return f": {percent(1 - then / now)} less" if then <= now else f": {percent(then / now - 1)} more"
 
 
 def _kept(record: Record | None) -> str:

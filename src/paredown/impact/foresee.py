@@ -288,8 +288,8 @@ def _record(hours: NDArray[np.int64], now: Floats, gained: Floats, best: Floats,
     if len(names) >= 3 and could.min() > 0:
         shares = resampled(lambda rows: float(got[list(rows)].sum() / could[list(rows)].sum()), len(names))
         low, high = bound(shares, len(names), 0.025), bound(shares, len(names), 0.975)
-    single = gained / now
-    total = float(now.sum())
+    single = np.divide(gained, now, out=np.zeros(len(now)), where=now > 0)  # marginal intensity may be 0
+    total = max(float(now.sum()), 1e-9)
     return Record(
         starts=len(hours),
         start_s=int(hours[0]) * HOUR_S,

@@ -101,6 +101,8 @@ def choice(
             happened = series.mean(now_s, now_s + duration_s), _mean(series, pieces)
         except BadData:
             notes.append("what happened then is not in the series.")
+    if series.estimated:
+        notes.append(f"{series.estimated:.1%} of the values are estimated, says the file.")
     return Choice(
         zone=series.zone,
         signal=series.signal,

@@ -41,9 +41,9 @@ def when(
     job: Job | None,
     files: Sequence[str | Path] = (),
     *,
+    deadline: str,
     column: str | None = None,
     duration: str | None = None,
-    deadline: str = "24 h",
     piece: str | None = None,
     at: str | None = None,
     study: Path | None = None,
@@ -53,9 +53,9 @@ def when(
     Args:
         job: Says its series and its length where they are not given here; None where they are.
         files: Intensity series; files of one zone are joined, others are places to compare. The job's own when empty.
+        deadline: The job has to end within so long from now, as "24 h".
         column: The column of the values, where the files have several.
         duration: As "4 h"; else the job's search budget, else what its last run took.
-        deadline: The job has to end within so long from now.
         piece: The shortest piece of work that can be interrupted, as "1 h"; None for work in one piece.
         at: A past time to try in place of now, as "2023-06-01T08:00Z"; what the series hold after it is not used.
         study: The study folder; runs/<name> when None.
