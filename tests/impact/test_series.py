@@ -158,6 +158,23 @@ def test_every_format_is_read(name: str, tmp_path: Path) -> None:
     assert series.source.startswith("here.csv, ")
 
 
+@pytest.mark.parametrize(
+    ("head", "factor"),
+    [
+        ("carbon_intensity_g_per_kwh", 1),
+        ("CO2 [g/kWh]", 1),
+        ("g CO2-eq/kWh", 1),
+        ("g_co2e_per_kwh", 1),
+        ("tonnes CO2 per MWh", 1000),
+        ("lbs_co2_per_mwh", 0.453592),
+        ("kgCO2e/kWh", 1000),
+        ("kg_co2_per_mwh", 1),
+    ],
+)
+def test_the_name_of_a_column_says_its_unit(head: str, factor: float, tmp_path: Path) -> None:
+    assert read_series(saved(tmp_path, plain(*hours([1, 2]), head=f"start,{head}"))).values == pytest.approx((factor, 2 * factor))
+
+
 def test_clocks_that_change_are_no_matter_with_an_offset(tmp_path: Path) -> None:
     times = ["2023-10-29T01:00+02:00", "2023-10-29T02:00+02:00", "2023-10-29T02:00+01:00", "2023-10-29T03:00+01:00"]
     series = read_series(saved(tmp_path, plain(*zip(reversed(times), [4, 3, 2, 100]))))

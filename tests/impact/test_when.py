@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,15 @@ def test_only_the_past_is_used_when_a_past_time_is_tried() -> None:
     assert choice(other, now_s, 4 * HOUR_S, DAY_S).pieces != two.pieces  # live, what lies ahead can only be a forecast
 
 
+def test_a_forecast_is_not_taken_for_what_happened() -> None:
+    now_s = START_S + 30 * DAY_S
+    ahead = choice(made(sine, 40 * 24, forecast_s=now_s), now_s, 4 * HOUR_S, DAY_S, hindsight=True)
+    assert (ahead.foreseen, ahead.happened) == ("file", None)
+    before = choice(made(sine, 40 * 24, forecast_s=now_s + 8 * HOUR_S), now_s, 4 * HOUR_S, DAY_S, hindsight=True)
+    assert (before.foreseen, before.happened) == ("past", None)
+    assert "what happened then is not in the series." in before.notes
+
+
 def test_a_forecast_that_ends_early_is_used_as_far_as_it_goes() -> None:
     series = made(sine, 10, forecast_s=START_S)
     found = choice(series, START_S, 2 * HOUR_S, DAY_S)
@@ -211,11 +221,12 @@ def test_nothing_is_saved_in_noise() -> None:
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared recorded series are not here")
-def test_most_of_what_can_be_saved_is_saved_on_recorded_grids() -> None:
+@pytest.mark.parametrize("year", [2022, 2023])
+def test_most_of_what_can_be_saved_is_saved_on_recorded_grids(year: int) -> None:
     shares = []
     for zone in ("BR", "ES", "US-CAL-CISO", "NO"):
-        series = joined([read_series(SHARED / f"{zone}_{year}_hourly.csv.gz") for year in (2021, 2022)])
-        record, _ = backtest(series, 1_640_995_200, series.end_s, 4, 24, 4)  # all of 2022
+        series = joined([read_series(SHARED / f"{zone}_{each}_hourly.csv.gz") for each in (year - 1, year)])
+        record, _ = backtest(series, datetime(year, 1, 1, tzinfo=UTC).timestamp(), series.end_s, 4, 24, 4)
         assert record is not None
         assert record.starts == 8760 - 23
         shares.append(record.of_possible)

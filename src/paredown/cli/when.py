@@ -135,7 +135,8 @@ def lines(answer: Answer) -> Iterator[str]:
         yield f"  then       {two(best.then_g_per_kwh)} g CO2e/kWh expected, {percent(best.saving)} less"
     if best.happened is not None:
         now, then = best.happened
-        yield f"  it came    {now:.0f} g CO2e/kWh when started at once, {then:.0f} as chosen{_less(now, then)}"
+        chosen = f", {then:.0f} as chosen{_less(now, then)}" if best.waits else ""
+        yield f"  it came    {now:.0f} g CO2e/kWh when started at once{chosen}"
     yield from sketch(best)
     yield from _how(best)
     yield f"  source     {best.source}"
@@ -155,7 +156,8 @@ def sketch(chosen: Choice) -> Iterator[str]:
         return
     low, high = min(value for _, value in hours), max(value for _, value in hours)
     bars = "".join(BARS[round((value - low) / (high - low) * (len(BARS) - 1)) if high > low else 0] for _, value in hours)
-    marks = "".join("^" if any(start < time + HOUR_S and end > time for start, end in chosen.pieces) else " " for time, _ in hours)
+    work = chosen.pieces if chosen.waits else ((chosen.now_s, chosen.now_s + chosen.duration_s),)
+    marks = "".join("^" if any(start < time + HOUR_S and end > time for start, end in work) else " " for time, _ in hours)
     yield f"  ahead      {bars}  {low:.0f} to {high:.0f} g CO2e/kWh, hour by hour from {clock(hours[0][0])}{more}"
     yield f"             {marks}".rstrip()
 

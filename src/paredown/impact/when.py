@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -31,7 +32,7 @@ class Choice:
         ahead: What is expected of the time until the deadline.
         foreseen: "file" where the series holds a forecast, "past" where it was made from past values.
         record: What this rule would have saved in the year before; None where the past is too short, or the forecast is the file's.
-        happened: (now, then) in g CO2e per kWh as it came, where the series also holds what followed `now_s`; None otherwise.
+        happened: (now, then) in g CO2e per kWh as it came, where the past was tried and the series holds what followed; None otherwise.
         notes: What a reader has to know.
     """
 
@@ -96,9 +97,10 @@ def choice(
     if then >= at_once:
         pieces, then = ((now_s, now_s + duration_s),), at_once
     happened = None
-    if hindsight:
+    if hindsight and foreseen == "past":
         try:
-            happened = series.mean(now_s, now_s + duration_s), _mean(series, pieces)
+            measured = _measured(series)
+            happened = measured.mean(now_s, now_s + duration_s), _mean(measured, pieces)
         except BadData:
             notes.append("what happened then is not in the series.")
     if series.estimated:
@@ -180,6 +182,12 @@ def _given(series: Series, now_s: float, duration_s: float, hindsight: bool) -> 
     kept = [(time, value) for time, value in zip(series.times_s, series.values) if time + series.step_s > now_s]
     kept = [(time, value) for time, value in kept if end_s is None or time <= end_s]
     return replace(series, times_s=tuple(time for time, _ in kept), values=tuple(value for _, value in kept))
+
+
+def _measured(series: Series) -> Series:
+    """The series without what is a forecast in it."""
+    count = len(series.times_s) if series.forecast_s is None else bisect_left(series.times_s, series.forecast_s)
+    return replace(series, times_s=series.times_s[:count], values=series.values[:count])
 
 
 def _least(
