@@ -153,7 +153,7 @@ def test_doctor_says_what_is_ready_and_what_is_not(monkeypatch: pytest.MonkeyPat
     assert found["host"]["cores"] >= 1
     assert {entry["name"]: entry["ready"] for entry in found["engines"]}["onnxruntime"] is True
     assert found["energy"]["how"] == "estimated"
-    assert found["energy"]["per_vcpu"]["active_w"]["value"] > 0
+    assert found["energy"]["active_w"]["value"] > 0
     cls = registry.get("runtimes", "onnxruntime")
     monkeypatch.setattr(cls, "ready", lambda self, host: "the engine wants a newer CPU.")
     assert "onnxruntime  not ready: the engine wants a newer CPU." in answer(doctor, "--quick")

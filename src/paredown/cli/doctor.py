@@ -122,15 +122,10 @@ def state(try_engines: bool = True) -> dict[str, Any]:
     from importlib.metadata import version
 
     from paredown.ground.host import host
-    from paredown.impact.energy import cpu_curve
+    from paredown.impact.energy import cpu_curve, curve_json
     from paredown.pipeline import eight_bits
 
     machine = host()
-    curve = cpu_curve(machine)
-    watts = {
-        key: {"value": span.value, "low": span.low, "high": span.high}
-        for key, span in (("idle_w", curve.idle_w), ("active_w", curve.active_w))
-    }
     return {
         "paredown": version("paredown"),
         "python": platform.python_version(),
@@ -139,7 +134,7 @@ def state(try_engines: bool = True) -> dict[str, Any]:
             "virtual": machine.virtual, "steal": steal(), "disk_free_b": shutil.disk_usage(".").free,
         },
         "int8": {"instructions": eight_bits.instructions(machine.isa), "tried": eight_bits.tried_apart() if try_engines else []},
-        "energy": {"how": "estimated", "curve": curve.name, "per_vcpu": watts, "source": curve.source, "note": curve.note},
+        "energy": curve_json(cpu_curve(machine), machine),
         "engines": engines(),
         "meters": meters(),
         "extras": extras(),
@@ -159,7 +154,7 @@ def command(quick: bool, as_json: bool) -> None:
         return
     host, energy = found["host"], found["energy"]
     virtual = {True: "virtual machine", False: "no hypervisor seen", None: "virtual or not: unknown"}[host["virtual"]]
-    idle, active = (energy["per_vcpu"][key] for key in ("idle_w", "active_w"))
+    idle, active = (energy[key] for key in ("idle_w", "active_w"))
     screen.table(
         [
             ("paredown", f"{found['paredown']} on Python {found['python']}, {host['system']}"),
@@ -168,7 +163,7 @@ def command(quick: bool, as_json: bool) -> None:
             *([("steal", f"{host['steal']:.2%} of CPU time since boot went to other machines on this hardware")] if host["steal"] else []),
             ("counters", _counters(found["meters"])),
             ("energy", f"estimated from CPU time: {_watts(active)} per busy vCPU above {_watts(idle)} idle"),
-            ("", f"{energy['note']}; {energy['source']}"),
+            *_estimators(energy),
         ]
     )
     screen.say()
@@ -218,5 +213,18 @@ def _extra(entry: dict[str, Any]) -> str:
     return f"missing {', '.join(entry['missing'])}; {entry['install']}" if entry["missing"] else "installed"
 
 
-def _watts(span: dict[str, float]) -> str:
-    return f"{span['value']:.2f} W ({span['low']:.2f} to {span['high']:.2f})"
+def _estimators(energy: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What each estimator of a busy vCPU says and stands on, how far they are apart, and what they cover."""
+    from paredown.report.words import load
+
+    for name, one in energy["estimators"].items():
+        yield "", f"  {load().name('estimator', name)}: {_watts(one['active_w'])}; {one['note']}; {one['source']}"
+    yield "", f"the range holds all of them, its ends a factor of {energy['spread']:.1f} apart"
+    yield "", energy["boundary"]
+
+
+def _watts(span: dict[str, Any]) -> str:
+    from paredown.report.format import number
+    from paredown.report.words import load
+
+    return number(span, "power", load(), interval=True)
