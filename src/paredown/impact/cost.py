@@ -43,7 +43,7 @@ def cost_of(parts: Mapping[str, Reading | Missing], prices: Prices) -> Reading |
     for name, part in parts.items():
         if isinstance(part, Missing):
             return Missing(quantity="cost", reason=f"{name.replace('_', '-')}: {part.reason}")
-    if not parts:
+    if not {"rent", "electricity", "write_off"} & set(parts):
         return Missing(quantity="cost", reason="neither rent, electricity nor a purchase is declared")
     counted = [part for part in parts.values() if isinstance(part, Reading)]
     notes = [f"{name.replace('_', '-')} {part.value:.2g}" for name, part in parts.items() if isinstance(part, Reading)]
