@@ -26,8 +26,10 @@ Tick = Callable[[str, int, int], None]
 LONG_S = 60.0
 """A measurement below this is quick: enough to look, never enough for a must-rule."""
 
-_FLOOR_ROUNDS, _FLOOR_S = 16, 0.25
-_LEAST_ROUNDS, _WINDOW_S = 10, 1.0
+_WINDOW_S, _SERVED_S = 0.1, 2.0
+_LEAST_ROUNDS, _LEAST_REQUESTS = 10, 20
+_SITTING_S, _MOST_SITTINGS = 6.0, 10
+"""Wall seconds of windows that one start of the processes is worth, and starts at most; below five of them there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
