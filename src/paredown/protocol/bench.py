@@ -77,6 +77,8 @@ class Plan:
             opening_s: Wall seconds of starting all processes.
         """
         total_s = self.rounds * self.window_s
+        if self.rate is not None:
+            call_s = 0.0  # a window of requests is as long as enough of them take to arrive
         rounds = min(self.rounds, max(_LEAST_ROUNDS, int(total_s / max(self.window_s, call_s))))
         most = max(_FEWEST, int(total_s / (_OPENING_SHARE * opening_s))) if opening_s else self.sittings
         window_s = max(self.window_s, total_s / rounds if rounds < self.rounds else 0.0, call_s * CALLS / rounds)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
+from statistics import median
 
 from paredown.stats.intervals import normal, student
 
 TRIM = 0.2
-"""Share of the pairs that is set aside at each end, always, so that no disturbed window carries a result and nobody chooses which."""
+"""Share of one sitting's pairs set aside at each end, always, so that no disturbed window carries a result and nobody chooses which."""
 
 
-def ratio(
-    baseline: Sequence[float], candidate: Sequence[float], confidence: float = 0.95, sittings: int = 1
-) -> tuple[float, float, float]:
+def ratio(baseline: Sequence[float], candidate: Sequence[float], confidence: float = 0.95, sittings: int = 1) -> tuple[float, float, float]:
     """Baseline over candidate, from windows measured side by side.
 
-    The mean of log(baseline / candidate) with Student's t, then exponentiated; a fifth of the pairs is trimmed at each end. Where the
-    processes were started several times, each start gives one trimmed mean, and the interval is that of their mean: where a process's
-    memory lies moves its speed by a per cent or more for its whole life, and windows of one life cannot show that.
+    The mean of log(baseline / candidate) with Student's t, then exponentiated. Where the processes were started several times, each start
+    gives the median of its pairs, and the interval is that of the mean of these medians: where a process's memory lies moves its speed by
+    a per cent or more for its whole life, and windows of one life cannot show that. With one start the pairs themselves stand, a fifth of
+    them trimmed at each end. `benchmarks/aa.py` compares both with other estimators on recorded windows.
 
     Args:
         baseline: One cost per window, above 0, in the order of time.
@@ -83,14 +84,7 @@ def detectable(a: Sequence[float], a2: Sequence[float], confidence: float = 0.95
 def cut(values: Sequence[float], sittings: int) -> list[Sequence[float]]:
     """A series in the order of time as one run per sitting; the lengths differ by one at most."""
     ends = [len(values) * at // sittings for at in range(sittings + 1)]
-    return [values[first:last] for first, last in zip(ends, ends[1:])]
-
-
-def trimmed(values: Sequence[float]) -> float:
-    """The mean of what is left after a fifth is set aside at each end."""
-    aside = int(TRIM * len(values))
-    kept = sorted(values)[aside : len(values) - aside]
-    return math.fsum(kept) / len(kept)
+    return [values[first:last] for first, last in pairwise(ends)]
 
 
 def _log_ratio(above: Sequence[float], below: Sequence[float], confidence: float, sittings: int) -> tuple[float, float]:
@@ -102,14 +96,14 @@ def _log_ratio(above: Sequence[float], below: Sequence[float], confidence: float
     if sittings > 1:
         if len(logs) < sittings:
             raise ValueError(f"a ratio needs a pair of windows per sitting; got {len(logs)} pairs in {sittings} sittings.")
-        means = [trimmed(part) for part in cut(logs, sittings)]
+        means = [median(part) for part in cut(logs, sittings)]
         center = math.fsum(means) / sittings
         spread = math.sqrt(math.fsum((mean - center) ** 2 for mean in means) / (sittings - 1))
         return center, student((1 + confidence) / 2, sittings - 1) * spread / math.sqrt(sittings)
     logs.sort()
     n, aside = len(logs), int(TRIM * len(logs))
     kept = logs[aside : n - aside]
-    middle = trimmed(logs)
+    middle = math.fsum(kept) / len(kept)
     winsorized = [kept[0]] * aside + kept + [kept[-1]] * aside
     center = math.fsum(winsorized) / n
     spread = math.sqrt(math.fsum((value - center) ** 2 for value in winsorized) / (n - 1))
