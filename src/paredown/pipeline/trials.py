@@ -22,7 +22,7 @@ from paredown.stats.ratios import noise_floor
 
 _OPEN = 1e9
 
-FLOOR = Plan(rounds=40, window_s=0.1, warm_most=4)
+FLOOR = Plan(rounds=80, window_s=0.05)
 """The A/A run: the baseline against its twin."""
 
 
