@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def run(
     check_units(job)
     with opened(job, folder, fresh=fresh, wait_s=wait_s, listener=listener) as shop:  # test stays sealed
         prepare(shop)
-        since = time.process_time()
+        since = datetime.now(UTC), time.process_time()
         fastest_fp32(shop)
         situation = situation_of(shop)
         search(shop, situation)
@@ -144,10 +145,15 @@ def search(shop: Shop, situation: Situation) -> None:
         attempt(shop, proposal.recipe, proposal.why)
 
 
-def book_own_time(shop: Shop, since: float) -> None:
-    """Book the CPU time of this very process since the baseline stood; that of the workers is booked order by order."""
-    with shop.study.ledger.span("own", uuid.uuid4().hex) as span:
-        cpu_s = time.process_time() - since
+def book_own_time(shop: Shop, since: tuple[datetime, float]) -> None:
+    """Book the CPU time of this very process since the baseline stood; that of the workers is booked order by order.
+
+    Args:
+        shop: The run's tools.
+        since: The clock and the process's CPU seconds when the baseline stood.
+    """
+    with shop.study.ledger.span("own", uuid.uuid4().hex, since[0]) as span:
+        cpu_s = time.process_time() - since[1]
         span.finish(None, cpu_s=cpu_s, energy_j=shop.joules(cpu_s))
 
 
