@@ -36,7 +36,7 @@ def hourly_j(spans: Iterable[SpanEntry], idle_w: float) -> dict[str, float]:
 
 
 def _shares(began: datetime, ended: datetime) -> Iterator[tuple[str, float]]:
-    """Each hour that a piece of work touched, with the share of it that lies there; all of it in the first where the clock stood or ran back."""
+    """Each hour that a piece of work touched and its share there; all of it in the first where the clock stood or ran back."""
     whole_s = (ended - began).total_seconds()
     hour = began.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     if whole_s <= 0:
