@@ -159,7 +159,7 @@ def book_own_time(shop: Shop, since: tuple[datetime, float]) -> None:
 
 def _reason_to_stop(shop: Shop, situation: Situation) -> str | None:
     spent = shop.study.spent()
-    trials = [trial for trial in shop.study.trials() if trial.role != "baseline"]
+    trials = [trial for trial in shop.trials() if trial.role != "baseline"]
     good = [trial for trial in situation.done() if situation.keeps_quality(trial)]
     energies = [reading.value for trial in [baseline_trial(shop), *good] if isinstance(reading := trial.readings.get("energy"), Reading)]
     spending = Spending(wall_s=spent.wall_s, energy_j=spent.energy_j)
