@@ -1,0 +1,131 @@
+"""What one inference holds of the machines that are kept for it: time, and energy with its share of idle.
+
+A machine that is kept draws its idle power whether it is asked or not: E(rate) = P_idle / rate + E_dynamic for as long as one machine is
+enough. Above that, so many are kept that none is busier than the declared utilization. Without a declared rate there is one inference
+after the other.
+
+Source: SCI specification v1.1.0, "Energy": all hardware reserved or provisioned counts, not just the hardware actually used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from paredown.core.reading import How, Missing, Reading
+from paredown.impact.site import Site
+
+Readings = Mapping[str, Reading | Missing]
+COUNTERS = ("package_energy", "dram_energy", "gpu_energy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """Machine time per inference.
+
+    Args:
+        busy: Seconds that an inference keeps a machine busy, as quantity "latency_p50"'s unit; one after the other.
+        held: Machine seconds kept for it: the busy ones and its share of the waiting.
+        machines: How many are kept; None without a declared rate.
+        note: At which load, in words.
+    """
+
+    busy: Reading
+    held: Reading
+    machines: int | None
+    note: str
+
+    @property
+    def idle_factor(self) -> float:
+        """Held over busy time: 1 for a machine that never waits."""
+        return self.held.value / self.busy.value
+
+
+def load_of(readings: Readings, site: Site) -> Load | Missing:
+    """Time held per inference at the declared rate, or at the declared utilization where there is no rate.
+
+    Args:
+        readings: With `throughput`; for a run that is not cut into inferences, 1 over its wall seconds.
+        site: Gives rate and utilization.
+    """
+    found = readings.get("throughput")
+    if not isinstance(found, Reading) or not found.value:
+        return Missing(quantity="throughput", reason=found.reason if isinstance(found, Missing) else "no throughput was measured")
+    low = 1 / found.high if found.high else None
+    high = 1 / found.low if found.low else None
+    busy = Reading(quantity="latency_p50", value=1 / found.value, low=low, high=high, how=found.how, n=found.n)
+    if site.rate is None:
+        note = "as if the machine were busy all the time; no volume per period is declared"
+        if site.utilization < 1:
+            note = f"with the machine busy {site.utilization:.0%} of the time, as declared"
+        return Load(busy=busy, held=busy.times(1 / site.utilization), machines=None, note=note)
+    machines = max(1, math.ceil(site.rate / (found.value * site.utilization) * (1 - 1e-9)))
+    held = replace(busy, value=machines / site.rate, low=None, high=None)
+    of = "machine" if machines == 1 else "machines"
+    return Load(busy=busy, held=held, machines=machines, note=f"at {site.rate:.2g} inferences per second on {machines} {of}")
+
+
+def energy_of(readings: Readings, site: Site) -> Reading | Missing:
+    """Joules of the machines per inference, at the declared load.
+
+    The plug's meter where there is one, else the work above idle and its idle share, else the counters as they stand. What a machine
+    draws while it waits is added from `idle_energy`.
+
+    Returns:
+        Quantity "energy" in J, idle in it; its source says what stands behind it.
+    """
+    load = load_of(readings, site)
+    idle, notes = readings.get("idle_energy"), []
+    share = site.vcpus / site.host_vcpus
+    parts: list[Reading] = []
+    plug, work = readings.get("wall_energy"), readings.get("energy")
+    if isinstance(plug, Reading):
+        parts.append(plug)
+    elif isinstance(work, Reading) and isinstance(idle, Reading):
+        parts += [work, idle.times(share)]
+    else:
+        parts += [item for name in COUNTERS if isinstance(item := readings.get(name), Reading)]
+        if not parts and isinstance(work, Reading):
+            parts.append(work)
+            notes.append("idle share not known, so left out")
+    if not parts:
+        return Missing(quantity="energy", reason=work.reason if isinstance(work, Missing) else "no energy was measured")
+    card = readings.get("gpu_energy")
+    if isinstance(card, Reading) and not any(set(card.covers) & set(part.covers) or part is plug for part in parts):
+        parts.append(card)
+    if isinstance(load, Missing):
+        notes.append("as measured; the time held is not known")
+    else:
+        notes.append(load.note)
+        if isinstance(idle, Reading) and load.idle_factor != 1:
+            parts.append(idle.times(share * (load.idle_factor - 1)))
+        elif load.idle_factor != 1 and not isinstance(idle, Reading):
+            notes.append("idle power not known, so waiting is left out")
+    return total("energy", parts, notes)
+
+
+def total(quantity: str, parts: Sequence[Reading], notes: Sequence[str] = (), unit: str = "") -> Reading:
+    """The sum of readings of different hardware or purpose, the weakest origin kept; `covers` and sources are joined.
+
+    The ends add up, as if all parts erred the same way.
+    """
+    bounds = [[getattr(part, end) if getattr(part, end) is not None else part.value for part in parts] for end in ("low", "high")]
+    spread = any(part.low is not None for part in parts)
+    covers = dict.fromkeys(name for part in parts for name in part.covers)
+    sources = dict.fromkeys(text for text in (*(part.source for part in parts), *notes) if text)
+    return Reading(
+        quantity=quantity,
+        value=sum(part.value for part in parts),
+        low=sum(bounds[0]) if spread else None,
+        high=sum(bounds[1]) if spread else None,
+        unit=unit,
+        how=weakest(part.how for part in parts),
+        covers=tuple(covers),
+        source="; ".join(sources),
+    )
+
+
+def weakest(ways: Iterable[How]) -> How:
+    """The weakest of some ways that numbers were obtained."""
+    return max(ways, key=list(How).index)
