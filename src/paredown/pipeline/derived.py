@@ -65,7 +65,8 @@ def accounted_ratios(ratios: Readings, before: Readings, after: Readings, site: 
     """
     wall = _over("idle_energy", after.get("throughput"), before.get("throughput"))
     parts = {"idle_energy": wall} | {
-        name: found if isinstance(found := ratios.get(name), Reading) else _over(name, before.get(name), after.get(name)) for name in _METERED
+        name: found if isinstance(found := ratios.get(name), Reading) else _over(name, before.get(name), after.get(name))
+        for name in _METERED
     }
     unknown = [name for name, ratio in parts.items() if ratio is None and isinstance(after.get(name), Reading)]
     known = {name: ratio for name, ratio in parts.items() if ratio is not None}
@@ -98,7 +99,7 @@ def _mixed(readings: Readings, ends: Mapping[str, str]) -> dict[str, Reading | M
 
 
 def _as_before(after: Readings, ratios: Mapping[str, Reading], end: str) -> dict[str, Reading | Missing]:
-    """The candidate's readings as the baseline's would be by an end of their ratios; the time of one inference goes with the idle energy."""
+    """The candidate's readings as the baseline's would be by an end of their ratios; the time of an inference goes with its idle energy."""
     times = {name: _end(ratio, end) for name, ratio in ratios.items()}
     if times.get("idle_energy", 0.0) > 0:
         times["throughput"] = 1 / times["idle_energy"]
@@ -113,7 +114,13 @@ def _over(quantity: str, first: Reading | Missing | None, second: Reading | Miss
     (low, high), (least, most) = _ends(first), _ends(second)
     how = first.how if second.how.at_least(first.how) else second.how
     return Reading(
-        quantity=quantity, value=first.value / second.value, low=low / most, high=high / least if least > 0 else None, unit="x", how=how, n=first.n
+        quantity=quantity,
+        value=first.value / second.value,
+        low=low / most,
+        high=high / least if least > 0 else None,
+        unit="x",
+        how=how,
+        n=first.n,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from paredown.core.errors import BadData, BadDocument, Problem, UnknownName
+from paredown.core.errors import BadData, BadDocument, Problem, UnknownName, UsageError
 from paredown.core.job import Job
 from paredown.core.model import ModelSource
 from paredown.core.recipe import Chain, Engine
@@ -49,7 +49,9 @@ def check_units(job: Job) -> None:
         raise UnknownName("quantity to minimize", job.policy.minimize, (*RATIOS, *DERIVED))
     unknown = undeclared(site_of(job.deploy, job.folder, host())).get(job.policy.minimize)
     if unknown is not None:
-        raise UsageError(f"the policy minimizes {job.policy.minimize}, which would be missing: {unknown}.\n  Declare it, or minimize energy.")
+        raise UsageError(
+            f"the policy minimizes {job.policy.minimize}, which would be missing: {unknown}.\n  Declare it, or minimize energy."
+        )
     if job.search.strategy not in STRATEGIES:
         raise UnknownName("strategy", job.search.strategy, STRATEGIES)
 
@@ -82,6 +84,10 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
                 study.note(f"An earlier run ended in the middle of {span.kind}; its {span.wall_s or 0:.1f} s are booked as lost.")
         listener.stage(results.provable(job.policy, len(splits.test), metric_of(job).name())["text"])
         with open_shop(study, job, splits, listener) as shop:
+            unknown = undeclared(shop.site)
+            for rule in job.policy.rules:
+                if rule.quantity in unknown:
+                    listener.stage(f"{rule.id} will stay inconclusive: {unknown[rule.quantity]}")
             yield shop
 
 
