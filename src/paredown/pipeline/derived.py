@@ -34,10 +34,10 @@ def with_idle(readings: Readings, curve: Curve, vcpus: float) -> dict[str, Readi
     rate = readings.get("throughput")
     if "idle_energy" in readings or not isinstance(rate, Reading) or rate.value <= 0:
         return dict(readings)
-    low_rate, high_rate = _ends(rate)
-    slow, fast = (idle_energy(curve, vcpus, 1 / end) if end > 0 else None for end in (low_rate, high_rate))
-    ends = {"low": fast.low if fast else None, "high": slow.high if slow else None}
-    return {**readings, "idle_energy": replace(idle_energy(curve, vcpus, 1 / rate.value), **ends, n=rate.n)}
+    least, most = bounds(rate)
+    slow = idle_energy(curve, vcpus, 1 / least).high if least > 0 else None
+    fast = idle_energy(curve, vcpus, 1 / most).low
+    return {**readings, "idle_energy": replace(idle_energy(curve, vcpus, 1 / rate.value), low=fast, high=slow, n=rate.n)}
 
 
 def accounted(readings: Readings, site: Site) -> dict[str, Reading | Missing]:
@@ -111,7 +111,7 @@ def _over(quantity: str, first: Reading | Missing | None, second: Reading | Miss
     """One reading over another that was not paired with it; None where one is missing or 0."""
     if not isinstance(first, Reading) or not isinstance(second, Reading) or second.value <= 0:
         return None
-    (low, high), (least, most) = _ends(first), _ends(second)
+    (low, high), (least, most) = bounds(first), bounds(second)
     how = first.how if second.how.at_least(first.how) else second.how
     return Reading(
         quantity=quantity,
@@ -124,10 +124,11 @@ def _over(quantity: str, first: Reading | Missing | None, second: Reading | Miss
     )
 
 
+def bounds(reading: Reading) -> tuple[float, float]:
+    """Both ends of its interval; its value where it has none."""
+    return _end(reading, "low"), _end(reading, "high")
+
+
 def _end(reading: Reading, end: str) -> float:
     found: float | None = getattr(reading, end)
     return reading.value if found is None else found
-
-
-def _ends(reading: Reading) -> tuple[float, float]:
-    return _end(reading, "low"), _end(reading, "high")
