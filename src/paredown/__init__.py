@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from paredown.pipeline.standalone import check as check
     from paredown.pipeline.story import Result as Result
     from paredown.pipeline.story import run as run
+    from paredown.protocol.tracker import track as track
     from paredown.study.study import Study as Study
 
 _HOMES = {
@@ -55,6 +56,7 @@ _HOMES = {
     "measure": "paredown.pipeline.side_by_side",
     "run": "paredown.pipeline.story",
     "shrink": "paredown.pipeline.shrink",
+    "track": "paredown.protocol.tracker",
 }
 
 __all__ = [*_HOMES]

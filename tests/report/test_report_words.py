@@ -17,6 +17,7 @@ OPEN_GROUPS = {
     "saved",
     "quantity",
     "metric",
+    "estimator",
     "split",
     "level",
     "outcome",

@@ -9,7 +9,7 @@ import click
 
 from paredown.cli import COMMANDS, screen
 
-_DATA = ("quantities", "policies")
+_DATA = ("quantities", "policies", "machines")
 
 
 def summary(thing: object) -> str:
@@ -18,7 +18,7 @@ def summary(thing: object) -> str:
 
 
 def kinds() -> list[str]:
-    """All kinds that can be listed: kinds of units that exist in this version, then the tables that policies draw on."""
+    """All kinds that can be listed: kinds of units that exist in this version, then the tables that policies and `whatif` draw on."""
     from importlib.util import find_spec
 
     from paredown.ground import registry
@@ -37,6 +37,8 @@ def entries(kind: str) -> list[dict[str, Any]]:
         ]
     if kind == "policies":
         return [{"name": name, "what": line, "origin": "built-in", "error": None} for name, line in built_in_policies().items()]
+    if kind == "machines":
+        return machine_entries()
     from paredown.ground import registry
 
     found = []
@@ -52,6 +54,19 @@ def entries(kind: str) -> list[dict[str, Any]]:
                 entry |= {"stage": loaded.stage.name.lower(), "order": int(loaded.stage), "data": str(loaded.data)}
         found.append(entry)
     found.sort(key=lambda entry: (entry.pop("order", 99), entry["name"]))
+    return found
+
+
+def machine_entries() -> list[dict[str, Any]]:
+    """The machines that `whatif` knows, with what is published of each."""
+    from paredown.impact.machines import ACCELERATOR, machines
+
+    found = []
+    for one in machines().values():
+        unit = ("card" if one.cores == 1 else "cards") if one.kind == ACCELERATOR else "vCPUs" if one.kind == "cpu" else "cores"
+        price = f", {one.price[0]:.3g} {one.price[1]}/h" if one.price else ""
+        what = f"{one.cores} {unit} of {one.chip}{f', {one.isa}' if one.isa else ''}{price}"
+        found.append({"name": one.name, "unit": one.kind, "what": what, "source": one.source, "origin": "built-in", "error": None})
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +11,7 @@ import click
 from paredown.cli import COMMANDS, screen
 
 if TYPE_CHECKING:
+    from paredown.core.reading import Missing, Reading
     from paredown.pipeline.command import Ran
     from paredown.pipeline.side_by_side import Measured
 
@@ -136,11 +137,30 @@ def show(found: Measured, sides: tuple[str, str] = ("target", "against")) -> Non
     all_s = found.windows * found.window_s * (1 if found.other is None else 2)
     screen.say(f"{found.windows} windows of {found.window_s:g} s per side, {all_s:g} s in all; batch {found.batch}; {found.asked}")
     screen.say("one inference is raw input to decoded answer, in a process of its own, at the thread count of each recipe")
+    for line in _energy(found.readings):
+        screen.say(line)
     if found.noise_floor is not None:
         floor = style_of(found.noise_floor, "share").write(found.noise_floor)
         screen.say(f"noise floor of CPU time: {floor}, the other side against its twin; a difference below it is not claimed")
     if found.quick:
         screen.say(f"this is a quick measurement: {all_s:g} s of windows where a claim needs 60 s; leave `--seconds` out for it")
+
+
+def _energy(readings: Mapping[str, Reading | Missing]) -> list[str]:
+    """What the estimators say of the energy, how far they are apart and what it covers; nothing where a counter was read."""
+    from paredown.core.reading import How, Reading
+    from paredown.ground.host import host
+    from paredown.impact.energy import active_energies, cpu_curve, curve_json
+    from paredown.report.outline import energy_sentences
+    from paredown.report.words import load
+
+    cpu, energy = readings.get("cpu_time"), readings.get("energy")
+    if not isinstance(cpu, Reading) or not isinstance(energy, Reading) or energy.how is not How.ESTIMATED:
+        return []
+    machine = host()
+    curve = cpu_curve(machine)
+    energies = {name: one.json() for name, one in active_energies(curve, cpu.value).items()}
+    return energy_sentences(curve_json(curve, machine), energies, load(), machine.virtual)
 
 
 def _answers(found: Measured, sides: tuple[str, str]) -> Iterator[str]:
@@ -199,4 +219,4 @@ def _lines(ran: Ran) -> list[str]:
     lines = [f"{ended} after {number({'value': ran.wall_s, 'how': 'measured'}, 'time', words)} of wall time"]
     for name, reading in ran.readings.items():
         lines.append(f"  {words.name('quantity', name):<12} {number(reading.json(), kind_of(name), words, interval=True, origin=True)}")
-    return [*lines, f"  {BOUNDARY}"]
+    return [*lines, *(f"  {line}" for line in _energy(ran.readings)), f"  {BOUNDARY}"]

@@ -18,11 +18,15 @@ class ModelSpec:
         kind: Name of a unit in `models`: builtin, python, onnx.
         value: What follows it: a name, `pkg.mod:function`, a path.
         options: Further entries of the mapping (weights, train, ...).
+        training_j: Energy of the training before this job in joules, as declared; None when it was not.
+        training_source: Who says so.
     """
 
     kind: str
     value: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    training_j: float | None = None
+    training_source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from paredown.core.reading import How, Missing, Reading
 from paredown.impact import carbon, cost, water
+from paredown.impact.data_path import data_energy
 from paredown.impact.load import Load, Readings, energy_of, load_of, total, weakest
 from paredown.impact.site import Coefficient, Grid, Site
 
@@ -19,27 +21,52 @@ def account(readings: Readings, site: Site) -> dict[str, Reading | Missing]:
         site: Where and how, as declared.
 
     Returns:
-        carbon, embodied_carbon, sci, water and cost; what lacks a declaration or a reading is Missing with the reason.
+        data_energy, carbon, embodied_carbon, sci, water and cost, and market_carbon where contracts are declared; what lacks a declaration
+        or a reading is Missing with the reason.
     """
-    load, energy = load_of(readings, site), energy_of(readings, site)
-    emitted = _carbon(energy, site)
-    made = _embodied(load, site)
-    return {
+    load, energy, moved = load_of(readings, site), energy_of(readings, site), data_energy(readings, site)
+    emitted, made = _carbon(energy, moved, site), _embodied(load, site)
+    out = {
+        "data_energy": moved,
         "carbon": emitted,
         "embodied_carbon": made,
         "sci": _sci(emitted, made),
         "water": _water(energy, site),
         "cost": _cost(energy, emitted, load, site),
     }
+    return out if site.renewable is None else {**out, "market_carbon": _market(emitted, site.renewable)}
 
 
-def _carbon(energy: Reading | Missing, site: Site) -> Reading | Missing:
-    if isinstance(site.grid, Missing):
-        return Missing(quantity="carbon", reason=site.grid.reason)
-    if isinstance(energy, Missing):
-        return Missing(quantity="carbon", reason=energy.reason)
-    grid: Grid = site.grid
-    return _scaled("carbon", energy, grid.factor, lambda g_per_kwh: carbon.operational_g(1.0, g_per_kwh, site.pue.value), _pue(site))
+def account_of_work(readings: Readings, wall_s: float, site: Site) -> dict[str, Reading | Missing]:
+    """What a piece of work that is done once causes, as a search or a training: the machine is held for as long as it takes.
+
+    Args:
+        readings: Of the whole work, by quantity, as for `account`.
+        wall_s: Seconds that it took.
+        site: Where it was done; rate, utilization and the paths of the model's data are left out of it.
+    """
+    held = Reading(quantity="throughput", value=1 / wall_s, how=How.MEASURED)
+    return account({**readings, "throughput": held}, replace(site, rate=None, utilization=1.0, data_path=None))
+
+
+def _carbon(energy: Reading | Missing, moved: Reading | Missing, site: Site) -> Reading | Missing:
+    """The machines' electricity with the building's, and the data's where it is declared; networks have no part in the building's PUE."""
+    grid = site.grid
+    for part in (grid, energy):
+        if isinstance(part, Missing):
+            return Missing(quantity="carbon", reason=part.reason)
+    assert isinstance(grid, Grid)
+    assert isinstance(energy, Reading)
+    machines = _scaled("carbon", energy, grid.factor, lambda g_per_kwh: carbon.operational_g(1.0, g_per_kwh, site.pue.value), _pue(site))
+    if isinstance(moved, Missing):
+        return machines if site.data_path is None else total("carbon", (machines,), [f"moving data left out: {moved.reason}"])
+    return total("carbon", (machines, _scaled("carbon", moved, grid.factor, lambda g_per_kwh: carbon.operational_g(1.0, g_per_kwh), "")))
+
+
+def _market(emitted: Reading | Missing, renewable: float) -> Reading | Missing:
+    if isinstance(emitted, Missing):
+        return Missing(quantity="market_carbon", reason=emitted.reason)
+    return total("market_carbon", (emitted.times(carbon.market_g(1.0, renewable)),), [f"{renewable:.0%} under contract counts as 0"])
 
 
 def _embodied(load: Load | Missing, site: Site) -> Reading | Missing:

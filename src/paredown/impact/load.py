@@ -17,7 +17,6 @@ from paredown.core.reading import How, Missing, Reading
 from paredown.impact.site import Site
 
 Readings = Mapping[str, Reading | Missing]
-COUNTERS = ("package_energy", "dram_energy", "gpu_energy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +24,7 @@ class Load:
     """Machine time per inference.
 
     Args:
-        busy: Seconds that an inference keeps a machine busy, as quantity "latency_p50"'s unit; one after the other.
+        busy: Seconds that an inference keeps a machine busy, one after the other.
         held: Machine seconds kept for it: the busy ones and its share of the waiting.
         machines: How many are kept; None without a declared rate.
         note: At which load, in words.
@@ -54,7 +53,7 @@ def load_of(readings: Readings, site: Site) -> Load | Missing:
         return Missing(quantity="throughput", reason=found.reason if isinstance(found, Missing) else "no throughput was measured")
     low = 1 / found.high if found.high else None
     high = 1 / found.low if found.low else None
-    busy = Reading(quantity="latency_p50", value=1 / found.value, low=low, high=high, how=found.how, n=found.n)
+    busy = Reading(quantity="held_time", unit="s", value=1 / found.value, low=low, high=high, how=found.how, n=found.n)
     if site.rate is None:
         note = "as if the machine were busy all the time; no volume per period is declared"
         if site.utilization < 1:
@@ -69,40 +68,48 @@ def load_of(readings: Readings, site: Site) -> Load | Missing:
 def energy_of(readings: Readings, site: Site) -> Reading | Missing:
     """Joules of the machines per inference, at the declared load.
 
-    The plug's meter where there is one, else the work above idle and its idle share, else the counters as they stand. What a machine
-    draws while it waits is added from `idle_energy`.
+    The best there is: the plug's meter; the work above idle and its idle share, where both were counted; the counters as they stand; the
+    estimate of both. What a machine draws while it waits is added from `idle_energy`.
 
     Returns:
         Quantity "energy" in J, idle in it; its source says what stands behind it.
     """
-    load = load_of(readings, site)
-    idle, notes = readings.get("idle_energy"), []
+    load, idle = load_of(readings, site), readings.get("idle_energy")
     share = site.vcpus / site.host_vcpus
-    parts: list[Reading] = []
-    plug, work = readings.get("wall_energy"), readings.get("energy")
-    if isinstance(plug, Reading):
-        parts.append(plug)
-    elif isinstance(work, Reading) and isinstance(idle, Reading):
-        parts += [work, idle.times(share)]
-    else:
-        parts += [item for name in COUNTERS if isinstance(item := readings.get(name), Reading)]
-        if not parts and isinstance(work, Reading):
-            parts.append(work)
-            notes.append("idle share not known, so left out")
+    parts = _busy(readings, share)
     if not parts:
+        work = readings.get("energy")
         return Missing(quantity="energy", reason=work.reason if isinstance(work, Missing) else "no energy was measured")
-    card = readings.get("gpu_energy")
-    if isinstance(card, Reading) and not any(set(card.covers) & set(part.covers) or part is plug for part in parts):
-        parts.append(card)
+    notes = [] if isinstance(idle, Reading) or parts[0].quantity != "energy" else ["idle share not known, so left out"]
     if isinstance(load, Missing):
         notes.append("as measured; the time held is not known")
     else:
         notes.append(load.note)
-        if isinstance(idle, Reading) and load.idle_factor != 1:
-            parts.append(idle.times(share * (load.idle_factor - 1)))
-        elif load.idle_factor != 1 and not isinstance(idle, Reading):
+        waiting = load.idle_factor - 1
+        if isinstance(idle, Reading) and waiting:
+            parts.append(idle.times(share * waiting))
+        elif waiting:
             notes.append("idle power not known, so waiting is left out")
     return total("energy", parts, notes)
+
+
+def _busy(readings: Readings, share: float) -> list[Reading]:
+    """Energies that add up to that of a busy machine, idle in it."""
+    known = {name: item for name, item in readings.items() if isinstance(item, Reading)}
+    work, idle = known.get("energy"), known.get("idle_energy")
+    apart = [] if work is None else [work] if idle is None else [work, idle.times(share)]
+    counted = [known[name] for name in ("package_energy", "dram_energy") if name in known]
+    if "wall_energy" in known:
+        return [known["wall_energy"]]
+    if "platform_energy" in known:
+        found = [known["platform_energy"]]
+    elif counted and (work is None or not work.how.at_least(How.MEASURED)):
+        found = counted
+    else:
+        found = apart
+    card = known.get("gpu_energy")
+    beside = card is not None and not any(set(card.covers) & set(part.covers) for part in found)
+    return [*found, card] if card is not None and beside else found
 
 
 def total(quantity: str, parts: Sequence[Reading], notes: Sequence[str] = (), unit: str = "") -> Reading:

@@ -17,7 +17,7 @@ from paredown.core.runtime import Host
 from paredown.core.trial import Trial
 from paredown.evidence.bundle import write_bundle
 from paredown.ground.files import write_atomic
-from paredown.impact.energy import idle_energy
+from paredown.impact.energy import active_energies, curve_json, idle_energy
 from paredown.pipeline.confirm import Confirmed, Final
 from paredown.pipeline.engines import by_engine
 from paredown.pipeline.impact import impact_of
@@ -84,9 +84,18 @@ def _side(shop: Shop, trial: Trial, readings: Mapping[str, Reading | Missing], q
         if quality is not None
         else {"missing": "not asked on the test rows; it gives the answers of the model as given"},
         "readings": _numbers(readings),
+        "estimators": _estimators(shop, readings),
         "efficiency": _efficiency(shop, quality, readings.get("energy")),
         "artifact": trial.artifact,
     }
+
+
+def _estimators(shop: Shop, readings: Mapping[str, Reading | Missing]) -> dict[str, Any]:
+    """The energy of one inference by each estimator; nothing where a counter was read."""
+    energy, cpu = readings.get("energy"), readings.get("cpu_time")
+    if not isinstance(energy, Reading) or not isinstance(cpu, Reading) or energy.how is not How.ESTIMATED:
+        return {}
+    return _numbers(active_energies(shop.curve, cpu.value))
 
 
 def _efficiency(shop: Shop, quality: float | None, energy: Reading | Missing | None) -> dict[str, Any]:
@@ -235,7 +244,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         "noise_floor": {"cpu_time": {"value": confirmed.floor, "low": None, "high": None, "unit": "", "how": str(How.MEASURED)}},
         "provable": provable(policy, len(shop.splits.test), shop.metric.name()),
         "host": asdict(shop.host) | {"cpu": _cpu(shop.host)},
-        "energy_model": _model(shop),
+        "energy_model": curve_json(shop.curve, shop.host),
     }
     return result | {"impact": impact_of(result, shop.site)}
 
@@ -313,17 +322,6 @@ def _disturbed(counts: Mapping[str, int]) -> list[str]:
 def _cpu(host: Host) -> str:
     cpu = host.cpu
     return f"{cpu.get('brand') or cpu.get('vendor') or 'unknown'} (family {cpu.get('family')}, model {cpu.get('model')})"
-
-
-def _model(shop: Shop) -> dict[str, Any]:
-    curve = shop.curve
-    return {
-        "source": curve.source,
-        "name": curve.name,
-        "idle_w": asdict(curve.idle_w),
-        "active_w": asdict(curve.active_w),
-        "note": curve.note,
-    }
 
 
 def write(shop: Shop, result: Mapping[str, Any]) -> None:

@@ -95,6 +95,7 @@ def run(
     fresh: bool = False,
     wait_s: float = 0.0,
     listener: Listener | None = None,
+    note: str = "",
 ) -> Result:
     """Find what costs least by the policy's `minimize` and passes every must-rule.
 
@@ -104,6 +105,7 @@ def run(
         fresh: True starts again.
         wait_s: How long to wait for another run of the same study.
         listener: Told what happens.
+        note: A sentence for the report, as what the run waited for.
 
     Returns:
         The result; `verdict` says whether something was released.
@@ -116,6 +118,8 @@ def run(
     listener = listener or Silent()
     check_units(job)
     with opened(job, folder, fresh=fresh, wait_s=wait_s, listener=listener) as shop:  # test stays sealed
+        if note:
+            shop.study.note(note)
         prepare(shop)
         since = datetime.now(UTC), time.process_time()
         fastest_fp32(shop)

@@ -32,7 +32,7 @@ from paredown.report.outline import (
     verdict,
 )
 from paredown.report.plot import drop_gauge, pareto_plot
-from paredown.report.tables import basis, comparison, engines, findings, origins, tested, trials
+from paredown.report.tables import basis, comparison, engines, estimators, findings, origins, tested, trials
 from paredown.report.why import headroom, layers_chart, steps_chart
 from paredown.report.words import Words, load
 
@@ -246,7 +246,7 @@ def _trials(result: Mapping[str, Any], words: Words) -> Markup | None:
 
 
 def _origins(result: Mapping[str, Any], words: Words) -> Markup | None:
-    return section(words("section.origins"), origins(result, words), name="origins")
+    return section(words("section.origins"), origins(result, words), estimators(result, words), name="origins")
 
 
 def _basis(result: Mapping[str, Any], words: Words) -> Markup | None:

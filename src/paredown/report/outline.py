@@ -192,6 +192,70 @@ def compared(result: Mapping[str, Any], words: Words) -> list[Compared]:
     return rows
 
 
+@dataclass(frozen=True)
+class Estimated:
+    """What one estimator of the energy says; a text is empty where its number is missing.
+
+    Args:
+        name: As it is called in this language.
+        watts: What a busy virtual CPU adds above idle, with interval.
+        energy: Of one functional unit, with interval.
+        basis: Which rows stand behind it and where they are from, as recorded.
+    """
+
+    name: str
+    watts: str
+    energy: str
+    basis: str
+
+
+def estimated(model: Mapping[str, Any], energies: Mapping[str, Any], words: Words) -> list[Estimated]:
+    """The estimators side by side, the one that gives the values first.
+
+    Args:
+        model: The energy model of a result.
+        energies: Estimator -> the energy of one functional unit; may be empty.
+        words: The language.
+    """
+    rows = []
+    for name, said in table(model, "estimators").items():
+        watts, energy = _text(at(said, "active_w"), "power", words, True), _text(energies.get(name), "energy", words, True)
+        basis = "; ".join(clean(said[key]) for key in ("note", "source") if at(said, key))
+        rows.append(Estimated(words.name("estimator", clean(name)), watts, energy, basis))
+    return rows
+
+
+def energy_sentences(model: Mapping[str, Any], energies: Mapping[str, Any], words: Words, virtual: bool | None) -> list[str]:
+    """What each estimator says, how far they are apart, and what they cover; nothing where there are none.
+
+    Args:
+        model, energies, words: As for `estimated`.
+        virtual: The machine is a virtual one.
+    """
+    rows = estimated(model, energies, words)
+    if not rows:
+        return []
+    listed = ", ".join(f"{row.name} {row.energy or row.watts}" for row in rows)
+    said = words("energy.by_estimator" if rows[0].energy else "energy.watts_by_estimator", listed=listed)
+    return [said, spread_sentence(model, words), boundary_sentence(words, virtual)]
+
+
+def spread_sentence(model: Mapping[str, Any], words: Words) -> str:
+    """How far the estimators are apart, and which gives the value; empty where there is one alone."""
+    names = [words.name("estimator", clean(name)) for name in table(model, "estimators")]
+    spread = value_of(model.get("spread"))
+    return (
+        ""
+        if spread is None or not names
+        else words("energy.spread", lead=names[0], times=number({"value": spread, "how": "estimated"}, "ratio", words))
+    )
+
+
+def boundary_sentence(words: Words, virtual: bool | None) -> str:
+    """What the estimated energy covers."""
+    return words("energy.boundary_virtual" if virtual else "energy.boundary")
+
+
 def _text(num: Any, kind: str, words: Words, interval: bool = False) -> str:
     """Empty when missing: a table has no room for the reason, which stands in `footnotes`."""
     return "" if value_of(num) is None else number(num, kind, words, interval)

@@ -12,6 +12,7 @@ from paredown.report.outline import (
     at,
     compared,
     efficiency_sentence,
+    energy_sentences,
     footnotes,
     headline,
     host_sentence,
@@ -260,7 +261,9 @@ def _basis(result: Mapping[str, Any], words: Words, width: int) -> Iterable[Rend
     from rich.text import Text
 
     notes = [clean(note) for note in items(result, "notes")]
-    lines = [*rows_sentences(result, words), host_sentence(result, words), *notes]
+    energies = table(subject(result) or table(result, "baseline"), "estimators")
+    energy = energy_sentences(table(result, "energy_model"), energies, words, at(result, "host", "virtual")) if energies else []
+    lines = [*rows_sentences(result, words), host_sentence(result, words), *energy, *notes]
     if any(lines):
         yield ""
         yield Text(words("section.basis"), style="bold")

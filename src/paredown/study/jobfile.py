@@ -26,6 +26,8 @@ OPTIONS = {
     "onnx": ("tokenizer",),
     "huggingface": ("finetune", "revision", "tokenizer"),
 }
+UPSTREAM = ("training_energy", "source")
+"""Allowed beside every kind of model; a declaration for the report, which changes nothing that is measured."""
 PICKLED = (
     "is a pickle; reading it could run any code, so it is not read.",
     "Export the model to .onnx (skl2onnx for scikit-learn), or give a torch.nn.Module to `paredown.shrink` where it was made.",
@@ -188,8 +190,9 @@ class _Reader:
         if kind in LATER_MODELS and kind not in ready:
             self.note(("model", kind), f"is for a {kind} model, which this version cannot read.", f"Name one of {', '.join(ready)}.")
             return nothing
-        options = {key: value for key, value in entry.items() if key != kind}
+        options = {key: value for key, value in entry.items() if key not in (kind, *UPSTREAM)}
         self.options(kind, options)
+        training_j = self.upstream(entry)
         value = entry[kind]
         if not isinstance(value, str):
             self.note(("model", kind), f"is {shown(value)}; it has to be a text.", "Write a name, `pkg.mod:function` or a path.")
@@ -198,7 +201,20 @@ class _Reader:
             self.exists(("model", kind), value)
         if kind == "python" and not _FUNCTION.fullmatch(value):
             self.note(("model", kind), f"is {value!r}.", "Write `pkg.mod:function`, a function that returns the module.")
-        return ModelSpec(kind=kind, value=value, options=options)
+        return ModelSpec(kind=kind, value=value, options=options, training_j=training_j, training_source=str(entry.get("source", "")))
+
+    def upstream(self, entry: Mapping[str, Any]) -> float | None:
+        """Energy of a training that was done elsewhere, with who says so."""
+        given = [key for key in UPSTREAM if entry.get(key) is not None]
+        if len(given) == 1:
+            other = next(key for key in UPSTREAM if key not in given)
+            self.note(("model", given[0]), f"stands without `{other}`.", 'Write `training_energy: 500 kWh, source: "model card, 2024"`.')
+        if "source" in given and not isinstance(entry["source"], str):
+            self.note(("model", "source"), f"is {shown(entry['source'])}; it has to be a text.", "Name who says so, with the year.")
+        if "training_energy" not in given:
+            return None
+        found: float | None = self.amount(("model", "training_energy"), amounts.joules, entry["training_energy"])
+        return found
 
     def options(self, kind: str, options: Mapping[str, Any]) -> None:
         """The entries beside a model's source; another package's kind checks its own."""
