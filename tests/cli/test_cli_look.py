@@ -49,11 +49,19 @@ def test_list_has_all_units_by_stage() -> None:
 
 def test_list_without_a_kind_has_all_kinds() -> None:
     found = data(listing)
-    assert set(found) == {*listing.kinds()}
+    assert set(found) == {*listing.kinds()} - {"zones"}
     assert {entry["name"] for entry in found["policies"]} >= {"frugal", "edge"}
     assert [entry["unit"] for entry in found["quantities"] if entry["name"] == "energy"] == ["J"]
     text = answer(listing)
     assert all(f"  {entry['name']} " in text for entries in found.values() for entry in entries)
+
+
+def test_list_of_zones_has_each_once_with_its_factor_and_source() -> None:
+    found = {entry["name"]: entry for entry in data(listing, "zones")["zones"]}
+    assert (found["NO"]["unit"], found["NO"]["what"]) == ("30.08 g/kWh", "Norway, 2023")
+    assert "CC BY 4.0" in found["NO"]["source"]
+    assert {"US-CA", "CN-GD", "gcp:europe-west1", "aws:eu-west-1"} <= set(found)
+    assert "  gcp:europe-west1 " in answer(listing, "zones")
 
 
 def test_list_of_an_unknown_kind() -> None:
