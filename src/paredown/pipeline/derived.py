@@ -17,7 +17,8 @@ from paredown.impact.energy import Curve, idle_energy
 from paredown.impact.site import Site
 
 DERIVED = ("carbon", "embodied_carbon", "sci", "water", "cost")
-_METERED = ("energy", "package_energy", "dram_energy", "gpu_energy", "wall_energy")
+_PARTS = ("energy", "package_energy", "dram_energy", "gpu_energy", "wall_energy", "size")
+"""What an account is made of beside time and idle energy."""
 _ENDS = ("value", "low", "high")
 _MIXES = (("value", "value"), ("low", "high"), ("high", "low"))
 """Ends of energy and idle_energy that weigh the one against the other: both are estimates and may err apart."""
@@ -65,8 +66,7 @@ def accounted_ratios(ratios: Readings, before: Readings, after: Readings, site: 
     """
     wall = _over("idle_energy", after.get("throughput"), before.get("throughput"))
     parts = {"idle_energy": wall} | {
-        name: found if isinstance(found := ratios.get(name), Reading) else _over(name, before.get(name), after.get(name))
-        for name in _METERED
+        name: found if isinstance(found := ratios.get(name), Reading) else _over(name, before.get(name), after.get(name)) for name in _PARTS
     }
     unknown = [name for name, ratio in parts.items() if ratio is None and isinstance(after.get(name), Reading)]
     known = {name: ratio for name, ratio in parts.items() if ratio is not None}

@@ -12,7 +12,9 @@ from typing import Any
 
 from paredown.core.reading import How, Missing, Reading, reading_from_json
 from paredown.core.trial import Readings
-from paredown.impact.account import account
+from paredown.impact.account import account_of_work
+from paredown.impact.disclosure import disclosure
+from paredown.impact.load import energy_of, load_of
 from paredown.impact.site import Grid, Site
 from paredown.impact.site_json import site_from_json, site_json
 from paredown.pipeline.derived import DERIVED, accounted, accounted_ratios, bounds
@@ -23,7 +25,6 @@ TAKEN = ("energy", "idle_energy", *DERIVED)
 PAID = ("energy", "carbon", "cost")
 _SIDES = ("baseline", "baseline_as_found", "fastest_fp32", "chosen", "nearest")
 _AGAINST = {"ratios": "baseline", "ratios_vs_fastest_fp32": "fastest_fp32", "ratios_as_found": "baseline_as_found"}
-SCI = "Software Carbon Intensity after the Green Software Foundation's specification v1.1.0; intended to follow ISO/IEC 21031:2024"
 
 
 def impact_of(result: Mapping[str, Any], site: Site) -> dict[str, Any]:
@@ -47,11 +48,14 @@ def impact_of(result: Mapping[str, Any], site: Site) -> dict[str, Any]:
             "count": count,
             "declared": site.volume is not None,
             "period_s": None if site.volume is None or site.rate is None else site.volume / site.rate,
-            "quantities": {name: _total(name, before, after, ratios, count) for name in TAKEN},
+            "load": {name: _load(side, site) for name, side in (("before", before), ("after", after))},
+            "quantities": {name: _total(name, (before, after, ratios), site, count) for name in TAKEN},
         },
         "search": spent,
         "payback": {name: _payback(name, (before, after, ratios), spent, site) for name in PAID} if result["chosen"] else {},
-        "sci": _disclosure(result, before, after, site),
+        "sci": {
+            name: disclosure(side, energy_of(side, site), site, result["unit"]) for name, side in (("before", before), ("after", after))
+        },
         "site": site_json(site),
     }
 
@@ -99,21 +103,42 @@ def _get(readings: Readings, name: str) -> Reading | Missing:
     return readings.get(name, Missing(quantity=name, reason="it was not measured"))
 
 
-def _total(name: str, before: Readings, after: Readings, ratios: Readings, count: float) -> dict[str, Any]:
+def _total(name: str, sides: tuple[Readings, Readings, Readings], site: Site, count: float) -> dict[str, Any]:
     """One quantity over all inferences: as given, chosen, and saved."""
-    first, second = (item if isinstance(item := _get(side, name), Missing) else item.times(count) for side in (before, after))
-    return {"before": first.json(), "after": second.json(), "saved": _saved(first, second, _get(ratios, name)).json()}
+    before, after, ratio = (_get(side, name) for side in sides)
+    if name == "idle_energy":
+        before, after = (_waiting(side, site) for side in sides[:2])
+        ratio = ratio if site.rate is None else Missing(quantity=name, reason="it goes by the machines that are kept, not by what they do")
+    first, second = (item if isinstance(item, Missing) else item.times(count) for item in (before, after))
+    return {"before": first.json(), "after": second.json(), "saved": _saved(first, second, ratio).json()}
+
+
+def _waiting(readings: Readings, site: Site) -> Reading | Missing:
+    """The idle energy of one inference at the declared load: while it is worked on, and while the machine waits for the next."""
+    idle, load = _get(readings, "idle_energy"), load_of(readings, site)
+    if isinstance(load, Missing):
+        return load
+    return idle if isinstance(idle, Missing) else idle.times(load.idle_factor * site.vcpus / site.host_vcpus)
+
+
+def _load(readings: Readings, site: Site) -> dict[str, Any]:
+    """How many machines are kept and how busy they are; the count is None where no rate is declared."""
+    load = load_of(readings, site)
+    if isinstance(load, Missing):
+        return load.json()
+    return {"machines": load.machines, "busy": 1 / load.idle_factor, "note": load.note}
 
 
 def _saved(before: Reading | Missing, after: Reading | Missing, ratio: Reading | Missing) -> Reading | Missing:
     """Before less after; the interval is that of `after` times the ratio less 1, because both sides err the same way."""
-    found = _all(before, after, ratio)
+    found = _all(before, after)
     if isinstance(found, Missing):
         return found
-    first, second, times = found
-    corners = [end * (factor - 1) for end, factor in product(bounds(second), bounds(times))]
+    first, second = found
     value = first.value - second.value
-    return replace(second, value=value, low=min(*corners, value), high=max(*corners, value), source="")
+    corners = [end * (factor - 1) for end, factor in product(bounds(second), bounds(ratio))] if isinstance(ratio, Reading) else []
+    low, high = (pick(*corners, value) if corners else None for pick in (min, max))
+    return replace(second, value=value, low=low, high=high, source="")
 
 
 def _all(*items: Reading | Missing) -> list[Reading] | Missing:
@@ -125,16 +150,13 @@ def _all(*items: Reading | Missing) -> list[Reading] | Missing:
 def _spent(search: Mapping[str, Any], site: Site) -> dict[str, Any]:
     """What the search took, accounted as one piece of work that had the whole machine to itself."""
     energy, idle = (reading_from_json(name, search[key]) for name, key in (("energy", "energy_j"), ("idle_energy", "idle_energy_j")))
-    work: dict[str, Reading | Missing] = {"energy": energy, "idle_energy": idle}
-    if search["wall_s"] > 0:
-        work["throughput"] = Reading(quantity="throughput", value=1 / search["wall_s"], how=How.MEASURED)
+    work = {"energy": energy, "idle_energy": idle}
     factor, hours = _factor(search["hourly_j"], site.grid) if isinstance(site.grid, Grid) else (None, 0)
-    alone = replace(site, vcpus=site.host_vcpus, utilization=1.0, rate=None, volume=None, data_path=None)
+    alone = replace(site, vcpus=site.host_vcpus)
     if factor is not None and isinstance(site.grid, Grid):
         alone = replace(alone, grid=replace(site.grid, factor=replace(site.grid.factor, value=factor, low=None, high=None)))
-    out = _json(work | account(work, alone))
-    out.pop("throughput", None)
-    return out | {"g_per_kwh": factor, "hours": len(search["hourly_j"]), "hours_in_series": hours}
+    taken = {**work, **account_of_work(work, search["wall_s"], alone)}
+    return {name: taken[name].json() for name in TAKEN} | {"g_per_kwh": factor, "hours": len(search["hourly_j"]), "hours_in_series": hours}
 
 
 def _factor(hourly_j: Mapping[str, float], grid: Grid) -> tuple[float | None, int]:
@@ -169,16 +191,3 @@ def _inferences(name: str, before: Reading | Missing, after: Reading | Missing, 
     value = cost.value / (first.value - second.value)
     soonest, latest = (value * (times.value - 1) / (end - 1) for end in (high, low))
     return Reading(quantity="payback_inferences", value=value, low=soonest, high=latest, how=How.ESTIMATED)
-
-
-def _disclosure(result: Mapping[str, Any], before: Readings, after: Readings, site: Site) -> dict[str, Any]:
-    """What a Software Carbon Intensity has to say about itself."""
-    covers = next((item.covers for side in (after, before) if isinstance(item := side.get("carbon"), Reading)), ())
-    return {
-        "specification": SCI,
-        "functional_unit": result["unit"],
-        "before": _get(before, "sci").json(),
-        "after": _get(after, "sci").json(),
-        "covers": list(covers),
-        "signal": site.grid.signal if isinstance(site.grid, Grid) else None,
-    }
