@@ -35,10 +35,7 @@ def with_idle(readings: Readings, curve: Curve, vcpus: float) -> dict[str, Readi
     rate = readings.get("throughput")
     if "idle_energy" in readings or not isinstance(rate, Reading) or rate.value <= 0:
         return dict(readings)
-    least, most = bounds(rate)
-    slow = idle_energy(curve, vcpus, 1 / least).high if least > 0 else None
-    fast = idle_energy(curve, vcpus, 1 / most).low
-    return {**readings, "idle_energy": replace(idle_energy(curve, vcpus, 1 / rate.value), low=fast, high=slow, n=rate.n)}
+    return {**readings, "idle_energy": replace(idle_energy(curve, vcpus, 1 / rate.value), n=rate.n)}
 
 
 def accounted(readings: Readings, site: Site) -> dict[str, Reading | Missing]:
@@ -101,7 +98,7 @@ def _mixed(readings: Readings, ends: Mapping[str, str]) -> dict[str, Reading | M
 def _as_before(after: Readings, ratios: Mapping[str, Reading], end: str) -> dict[str, Reading | Missing]:
     """The candidate's readings as the baseline's would be by an end of their ratios; the time of an inference goes with its idle energy."""
     times = {name: _end(ratio, end) for name, ratio in ratios.items()}
-    if times.get("idle_energy", 0.0) > 0:
+    if "idle_energy" in times:
         times["throughput"] = 1 / times["idle_energy"]
     scaled = {name: item.times(factor) for name, factor in times.items() if isinstance(item := after.get(name), Reading)}
     return {**after, **scaled}
@@ -109,19 +106,17 @@ def _as_before(after: Readings, ratios: Mapping[str, Reading], end: str) -> dict
 
 def _over(quantity: str, first: Reading | Missing | None, second: Reading | Missing | None) -> Reading | None:
     """One reading over another that was not paired with it; None where one is missing or 0."""
-    if not isinstance(first, Reading) or not isinstance(second, Reading) or second.value <= 0:
+    if not isinstance(first, Reading) or not isinstance(second, Reading) or first.value <= 0 or second.value <= 0:
         return None
-    (low, high), (least, most) = bounds(first), bounds(second)
+    times = (1 + _spread(first)) * (1 + _spread(second))
+    value = first.value / second.value
     how = first.how if second.how.at_least(first.how) else second.how
-    return Reading(
-        quantity=quantity,
-        value=first.value / second.value,
-        low=low / most,
-        high=high / least if least > 0 else None,
-        unit="x",
-        how=how,
-        n=first.n,
-    )
+    return Reading(quantity=quantity, value=value, low=value / times, high=value * times, unit="x", how=how, n=first.n)
+
+
+def _spread(reading: Reading) -> float:
+    """How far its upper end is above its value, as a share; a ratio takes it both ways."""
+    return bounds(reading)[1] / reading.value - 1
 
 
 def bounds(reading: Reading) -> tuple[float, float]:

@@ -5,6 +5,7 @@ It is made of the readings in a result and of a site alone, so that another site
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
@@ -17,11 +18,11 @@ from paredown.impact.disclosure import disclosure
 from paredown.impact.load import energy_of, load_of
 from paredown.impact.site import Grid, Site
 from paredown.impact.site_json import site_from_json, site_json
-from paredown.pipeline.derived import DERIVED, accounted, accounted_ratios, bounds
+from paredown.pipeline.derived import accounted, accounted_ratios, bounds
 
 MILLION = 1e6
 DAY_S = 86400.0
-TAKEN = ("energy", "idle_energy", *DERIVED)
+TAKEN = ("energy", "idle_energy", "data_energy", "carbon", "market_carbon", "embodied_carbon", "sci", "water", "cost")
 PAID = ("energy", "carbon", "cost")
 _SIDES = ("baseline", "baseline_as_found", "fastest_fp32", "chosen", "nearest")
 _AGAINST = {"ratios": "baseline", "ratios_vs_fastest_fp32": "fastest_fp32", "ratios_as_found": "baseline_as_found"}
@@ -49,7 +50,7 @@ def impact_of(result: Mapping[str, Any], site: Site) -> dict[str, Any]:
             "declared": site.volume is not None,
             "period_s": None if site.volume is None or site.rate is None else site.volume / site.rate,
             "load": {name: _load(side, site) for name, side in (("before", before), ("after", after))},
-            "quantities": {name: _total(name, (before, after, ratios), site, count) for name in TAKEN},
+            "quantities": {name: _total(name, (before, after, ratios), site, count) for name in TAKEN if name in before},
         },
         "search": spent,
         "payback": {name: _payback(name, (before, after, ratios), spent, site) for name in PAID} if result["chosen"] else {},
@@ -135,7 +136,7 @@ def _saved(before: Reading | Missing, after: Reading | Missing, ratio: Reading |
     if isinstance(found, Missing):
         return found
     first, second = found
-    value = first.value - second.value
+    value = 0.0 if math.isclose(first.value, second.value, rel_tol=1e-9) else first.value - second.value
     corners = [end * (factor - 1) for end, factor in product(bounds(second), bounds(ratio))] if isinstance(ratio, Reading) else []
     low, high = (pick(*corners, value) if corners else None for pick in (min, max))
     return replace(second, value=value, low=low, high=high, source="")
@@ -156,7 +157,11 @@ def _spent(search: Mapping[str, Any], site: Site) -> dict[str, Any]:
     if factor is not None and isinstance(site.grid, Grid):
         alone = replace(alone, grid=replace(site.grid, factor=replace(site.grid.factor, value=factor, low=None, high=None)))
     taken = {**work, **account_of_work(work, search["wall_s"], alone)}
-    return {name: taken[name].json() for name in TAKEN} | {"g_per_kwh": factor, "hours": len(search["hourly_j"]), "hours_in_series": hours}
+    return {name: taken[name].json() for name in TAKEN if name in taken and name != "data_energy"} | {
+        "g_per_kwh": factor,
+        "hours": len(search["hourly_j"]),
+        "hours_in_series": hours,
+    }
 
 
 def _factor(hourly_j: Mapping[str, float], grid: Grid) -> tuple[float | None, int]:
