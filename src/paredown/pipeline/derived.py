@@ -20,8 +20,8 @@ DERIVED = ("carbon", "embodied_carbon", "sci", "water", "cost")
 _PARTS = ("energy", "package_energy", "dram_energy", "gpu_energy", "wall_energy", "size")
 """What an account is made of beside time and idle energy."""
 _ENDS = ("value", "low", "high")
-_MIXES = (("value", "value"), ("low", "high"), ("high", "low"))
-"""Ends of energy and idle_energy that weigh the one against the other: both are estimates and may err apart."""
+_MIXES = (("value", "value"), ("low", "low"), ("high", "high"), ("low", "high"), ("high", "low"))
+"""Ends of energy and idle_energy: both are estimates and may err together or apart."""
 
 
 def with_idle(readings: Readings, curve: Curve, vcpus: float) -> dict[str, Reading | Missing]:
@@ -61,30 +61,44 @@ def accounted_ratios(ratios: Readings, before: Readings, after: Readings, site: 
         before, after: Readings of both sides.
         site: Of both.
     """
-    wall = _over("idle_energy", after.get("throughput"), before.get("throughput"))
-    parts = {"idle_energy": wall} | {
+    now, pairs = account(after, site), views(ratios, before, after)
+    if isinstance(pairs, Missing):
+        return {**ratios, **{name: replace(pairs, quantity=name) for name in now}}
+    accounts = [(account(under, site), account(over, site)) for under, over in pairs]
+    derived = {name: _between(item, [(under[name], over[name]) for under, over in accounts]) for name, item in now.items()}
+    wall = _wall(before, after)
+    return {**ratios, **({"idle_energy": wall} if wall is not None else {}), **derived}
+
+
+def views(ratios: Readings, before: Readings, after: Readings) -> list[tuple[Readings, Readings]] | Missing:
+    """What both sides may be: the candidate's readings, and the same taken as often as the ratios say, as the baseline's.
+
+    Returns:
+        Pairs of (candidate, baseline), the middle one first, then those at the ends of the ratios and of both energies; Missing where
+        something that was measured has no ratio.
+    """
+    parts = {"idle_energy": _wall(before, after)} | {
         name: found if isinstance(found := ratios.get(name), Reading) else _over(name, before.get(name), after.get(name)) for name in _PARTS
     }
     unknown = [name for name, ratio in parts.items() if ratio is None and isinstance(after.get(name), Reading)]
-    known = {name: ratio for name, ratio in parts.items() if ratio is not None}
-    now = account(after, site)
     if unknown:
-        reason = f"the ratio of {unknown[0]} is not known"
-        return {**ratios, **{name: Missing(quantity=name, reason=reason) for name in now}}
-    views = []
-    for mix, end in product(_MIXES, _ENDS):
-        mixed = _mixed(after, dict(zip(("energy", "idle_energy"), mix)))
-        views.append((account(mixed, site), account(_as_before(mixed, known, end), site)))
-    derived = {name: _between(item, [(under[name], over[name]) for under, over in views]) for name, item in now.items()}
-    return {**ratios, **{name: known[name] for name in ("idle_energy",) if name in known}, **derived}
+        return Missing(quantity=unknown[0], reason=f"the ratio of {unknown[0]} is not known")
+    known = {name: ratio for name, ratio in parts.items() if ratio is not None}
+    mixed = [(_mixed(after, dict(zip(("energy", "idle_energy"), mix))), end) for mix, end in product(_MIXES, _ENDS)]
+    return [(readings, _as_before(readings, known, end)) for readings, end in mixed]
 
 
-def _between(now: Reading | Missing, views: Sequence[tuple[Reading | Missing, Reading | Missing]]) -> Reading | Missing:
+def _wall(before: Readings, after: Readings) -> Reading | None:
+    """The ratio of the wall times of one inference, and so of its idle energy."""
+    return _over("idle_energy", after.get("throughput"), before.get("throughput"))
+
+
+def _between(now: Reading | Missing, pairs: Sequence[tuple[Reading | Missing, Reading | Missing]]) -> Reading | Missing:
     """The ratio over all views, the first of which is the middle."""
     found = [
-        over.value / under.value for under, over in views if isinstance(under, Reading) and isinstance(over, Reading) and under.value > 0
+        over.value / under.value for under, over in pairs if isinstance(under, Reading) and isinstance(over, Reading) and under.value > 0
     ]
-    if isinstance(now, Missing) or len(found) < len(views):
+    if isinstance(now, Missing) or len(found) < len(pairs):
         return now if isinstance(now, Missing) else Missing(quantity=now.quantity, reason="it is 0, or not known on both sides")
     return replace(now, value=found[0], low=min(found), high=max(found), unit="x")
 

@@ -6,19 +6,18 @@ It is made of the readings in a result and of a site alone, so that another site
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import product
 from typing import Any
 
 from paredown.core.reading import How, Missing, Reading, reading_from_json
 from paredown.core.trial import Readings
-from paredown.impact.account import account_of_work
+from paredown.impact.account import account, account_of_work
 from paredown.impact.disclosure import disclosure
 from paredown.impact.load import energy_of, load_of
 from paredown.impact.site import Grid, Site
 from paredown.impact.site_json import site_from_json, site_json
-from paredown.pipeline.derived import accounted, accounted_ratios, bounds
+from paredown.pipeline.derived import accounted, accounted_ratios, bounds, views
 
 MILLION = 1e6
 DAY_S = 86400.0
@@ -50,7 +49,7 @@ def impact_of(result: Mapping[str, Any], site: Site) -> dict[str, Any]:
             "declared": site.volume is not None,
             "period_s": None if site.volume is None or site.rate is None else site.volume / site.rate,
             "load": {name: _load(side, site) for name, side in (("before", before), ("after", after))},
-            "quantities": {name: _total(name, (before, after, ratios), site, count) for name in TAKEN if name in before},
+            "quantities": _totals((before, after, ratios), site, count),
         },
         "search": spent,
         "payback": {name: _payback(name, (before, after, ratios), spent, site) for name in PAID} if result["chosen"] else {},
@@ -104,22 +103,43 @@ def _get(readings: Readings, name: str) -> Reading | Missing:
     return readings.get(name, Missing(quantity=name, reason="it was not measured"))
 
 
-def _total(name: str, sides: tuple[Readings, Readings, Readings], site: Site, count: float) -> dict[str, Any]:
-    """One quantity over all inferences: as given, chosen, and saved."""
-    before, after, ratio = (_get(side, name) for side in sides)
-    if name == "idle_energy":
-        before, after = (_waiting(side, site) for side in sides[:2])
-        ratio = ratio if site.rate is None else Missing(quantity=name, reason="it goes by the machines that are kept, not by what they do")
-    first, second = (item if isinstance(item, Missing) else item.times(count) for item in (before, after))
-    return {"before": first.json(), "after": second.json(), "saved": _saved(first, second, ratio).json()}
-
-
-def _waiting(readings: Readings, site: Site) -> Reading | Missing:
-    """The idle energy of one inference at the declared load: while it is worked on, and while the machine waits for the next."""
+def _taken(readings: Readings, site: Site) -> dict[str, Reading | Missing]:
+    """What one inference takes at the declared load: its idle energy is that of the work, and of waiting for the next."""
     idle, load = _get(readings, "idle_energy"), load_of(readings, site)
     if isinstance(load, Missing):
-        return load
-    return idle if isinstance(idle, Missing) else idle.times(load.idle_factor * site.vcpus / site.host_vcpus)
+        idle = load
+    elif isinstance(idle, Reading):
+        idle = idle.times(load.idle_factor * site.vcpus / site.host_vcpus)
+    return {"energy": _get(readings, "energy"), "idle_energy": idle, **account(readings, site)}
+
+
+def _totals(sides: tuple[Readings, Readings, Readings], site: Site, count: float) -> dict[str, Any]:
+    """Each quantity over all inferences: as given, chosen, and saved; the ends of what is saved are those over all that both may be."""
+    before, after = (_taken(side, site) for side in sides[:2])
+    pairs = views(sides[2], sides[0], sides[1])
+    differ = [] if isinstance(pairs, Missing) else [(_taken(under, site), _taken(over, site)) for under, over in pairs]
+    out = {}
+    for name in (name for name in TAKEN if name in before):
+        gaps = [
+            (first.value - second.value)
+            for under, over in differ
+            if not isinstance(first := over[name], Missing) and not isinstance(second := under[name], Missing)
+        ]
+        saved = _less(before[name], after[name], gaps)
+        shown = {"before": before[name], "after": after[name], "saved": saved}
+        out[name] = {side: (item if isinstance(item, Missing) else item.times(count)).json() for side, item in shown.items()}
+    return out
+
+
+def _less(before: Reading | Missing, after: Reading | Missing, ends: Sequence[float]) -> Reading | Missing:
+    """Before less after, between the extremes of `ends`; what differs by the rounding of numbers alone is 0."""
+    found = _all(before, after)
+    if isinstance(found, Missing):
+        return found
+    first, second = found
+    value = 0.0 if math.isclose(first.value, second.value, rel_tol=1e-9) else first.value - second.value
+    low, high = (pick(*ends, value) if ends and first.low is not None else None for pick in (min, max))
+    return replace(second, value=value, low=low, high=high, source="")
 
 
 def _load(readings: Readings, site: Site) -> dict[str, Any]:
@@ -128,18 +148,6 @@ def _load(readings: Readings, site: Site) -> dict[str, Any]:
     if isinstance(load, Missing):
         return load.json()
     return {"machines": load.machines, "busy": 1 / load.idle_factor, "note": load.note}
-
-
-def _saved(before: Reading | Missing, after: Reading | Missing, ratio: Reading | Missing) -> Reading | Missing:
-    """Before less after; the interval is that of `after` times the ratio less 1, because both sides err the same way."""
-    found = _all(before, after)
-    if isinstance(found, Missing):
-        return found
-    first, second = found
-    value = 0.0 if math.isclose(first.value, second.value, rel_tol=1e-9) else first.value - second.value
-    corners = [end * (factor - 1) for end, factor in product(bounds(second), bounds(ratio))] if isinstance(ratio, Reading) else []
-    low, high = (pick(*corners, value) if corners else None for pick in (min, max))
-    return replace(second, value=value, low=low, high=high, source="")
 
 
 def _all(*items: Reading | Missing) -> list[Reading] | Missing:
