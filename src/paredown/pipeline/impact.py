@@ -120,26 +120,27 @@ def _totals(sides: tuple[Readings, Readings, Readings], site: Site, count: float
     differ = [] if isinstance(pairs, Missing) else [(_taken(under, site), _taken(over, site)) for under, over in pairs]
     out = {}
     for name in (name for name in TAKEN if name in before):
-        gaps = [
-            (first.value - second.value)
-            for under, over in differ
-            if not isinstance(first := over[name], Missing) and not isinstance(second := under[name], Missing)
-        ]
+        gaps = [_all(over[name], under[name]) for under, over in differ]
         saved = _less(before[name], after[name], gaps)
         shown = {"before": before[name], "after": after[name], "saved": saved}
         out[name] = {side: (item if isinstance(item, Missing) else item.times(count)).json() for side, item in shown.items()}
     return out
 
 
-def _less(before: Reading | Missing, after: Reading | Missing, ends: Sequence[float]) -> Reading | Missing:
-    """Before less after, between the extremes of `ends`; what differs by the rounding of numbers alone is 0."""
+def _less(before: Reading | Missing, after: Reading | Missing, pairs: Sequence[list[Reading] | Missing]) -> Reading | Missing:
+    """Before less after, between the extremes over pairs of what both may be."""
     found = _all(before, after)
     if isinstance(found, Missing):
         return found
-    first, second = found
-    value = 0.0 if math.isclose(first.value, second.value, rel_tol=1e-9) else first.value - second.value
-    low, high = (pick(*ends, value) if ends and first.low is not None else None for pick in (min, max))
-    return replace(second, value=value, low=low, high=high, source="")
+    value, gaps = _gap(found), [_gap(pair) for pair in pairs if not isinstance(pair, Missing)]
+    low, high = (pick(*gaps, value) if any(gaps) else None for pick in (min, max))
+    return replace(found[1], value=value, low=low, high=high, source="")
+
+
+def _gap(pair: Sequence[Reading]) -> float:
+    """The first less the second; what differs by the rounding of numbers alone is 0."""
+    first, second = (item.value for item in pair)
+    return 0.0 if math.isclose(first, second, rel_tol=1e-9) else first - second
 
 
 def _load(readings: Readings, site: Site) -> dict[str, Any]:
