@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from paredown.core.errors import UsageError
 from paredown.core.reading import How, Missing, Reading, reading_from_json
 from paredown.core.trial import Readings
 from paredown.impact.account import account, account_of_work
+from paredown.impact.declared import grid_of_series
 from paredown.impact.disclosure import disclosure
+from paredown.impact.grid import grid_of
 from paredown.impact.load import energy_of, load_of
+from paredown.impact.series import read_series
 from paredown.impact.site import Grid, Site
 from paredown.impact.site_json import site_from_json, site_json
-from paredown.pipeline.derived import accounted, accounted_ratios, bounds, views
+from paredown.pipeline.derived import accounted, accounted_ratios, views
 
 MILLION = 1e6
 DAY_S = 86400.0
 TAKEN = ("energy", "idle_energy", "data_energy", "carbon", "market_carbon", "embodied_carbon", "sci", "water", "cost")
+SPENT = ("energy", "idle_energy", "carbon", "embodied_carbon", "water", "cost")
 PAID = ("energy", "carbon", "cost")
 _SIDES = ("baseline", "baseline_as_found", "fastest_fp32", "chosen", "nearest")
 _AGAINST = {"ratios": "baseline", "ratios_vs_fastest_fp32": "fastest_fp32", "ratios_as_found": "baseline_as_found"}
@@ -40,19 +46,20 @@ def impact_of(result: Mapping[str, Any], site: Site) -> dict[str, Any]:
     found = result["chosen"] or result["nearest"]
     before = _readings(result["baseline"]["readings"])
     after = _readings(found["readings"]) if found else {}
-    ratios = _readings(found["ratios"]) if found else {}
-    count = MILLION if site.volume is None else site.volume
-    spent = _spent(result["search"], site)
+    known = Known.of(before, after, _readings(found["ratios"]) if found else {}, site)
+    factor, hours = _factor(result["search"]["hourly_j"], site.grid)
+    spent = _spent(result["search"], site, factor)
     return {
         "totals": {
-            "count": count,
+            "count": MILLION if site.volume is None else site.volume,
             "declared": site.volume is not None,
             "period_s": None if site.volume is None or site.rate is None else site.volume / site.rate,
             "load": {name: _load(side, site) for name, side in (("before", before), ("after", after))},
-            "quantities": _totals((before, after, ratios), site, count),
+            "quantities": _totals(known, MILLION if site.volume is None else site.volume),
         },
-        "search": spent,
-        "payback": {name: _payback(name, (before, after, ratios), spent, site) for name in PAID} if result["chosen"] else {},
+        "search": {name: spent[name].json() for name in SPENT}
+        | {"g_per_kwh": factor, "hours": len(result["search"]["hourly_j"]), "hours_in_series": hours},
+        "payback": {name: _payback(name, known, result["search"], site, factor) for name in PAID} if result["chosen"] else {},
         "sci": {
             name: disclosure(side, energy_of(side, site), site, result["unit"]) for name, side in (("before", before), ("after", after))
         },
@@ -60,13 +67,38 @@ def impact_of(result: Mapping[str, Any], site: Site) -> dict[str, Any]:
     }
 
 
+def grid_named(name: str, column: str | None = None) -> Grid:
+    """The grid of a file with a series, else of a zone of the tables.
+
+    Args:
+        name: A path, or a zone as `paredown list zones` shows them.
+        column: Of a file with several.
+
+    Raises:
+        UnknownName: It is neither.
+        BadData: The file is no series.
+    """
+    path = Path(name)
+    if path.is_file() or path.suffix.lower() in (".csv", ".json", ".gz"):
+        return grid_of_series(read_series(path, column), path.stem.removesuffix(".csv"))
+    return grid_of(name)
+
+
 def reaccounted(result: Mapping[str, Any], grid: Grid) -> dict[str, Any]:
     """A result with the electricity of another place or another year; nothing is measured, verdict and findings stay those of the run.
 
     Args:
-        result: The content of result.json, with `impact`.
+        result: The content of result.json.
         grid: The other electricity.
+
+    Raises:
+        UsageError: The result has no `impact`: an older paredown wrote it.
     """
+    if "impact" not in result:
+        raise UsageError(
+            f"the result of {result['name']} was written by paredown {result['paredown']}, which kept no energy by the hour.\n"
+            "  Run its job again: what is recorded is not measured again, and the result is written anew."
+        )
     site = replace(site_from_json(result["impact"]["site"]), grid=grid)
     out = dict(result)
     for side in _SIDES:
@@ -103,6 +135,61 @@ def _get(readings: Readings, name: str) -> Reading | Missing:
     return readings.get(name, Missing(quantity=name, reason="it was not measured"))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Both sides at a site, per inference at the declared load.
+
+    Args:
+        before, after: As given and chosen, by quantity.
+        pairs: All that both may be: (candidate's readings over those of `after`: energy, idle energy), candidate, baseline.
+    """
+
+    before: Readings
+    after: Readings
+    pairs: Sequence[tuple[tuple[float, float], Readings, Readings]]
+
+    @classmethod
+    def of(cls, before: Readings, after: Readings, ratios: Readings, site: Site) -> Known:
+        """From recorded readings and their ratios."""
+        seen = views(ratios, before, after)
+        pairs = (
+            [] if isinstance(seen, Missing) else [(_scales(under, after), _taken(under, site), _taken(over, site)) for under, over in seen]
+        )
+        return cls(before=_taken(before, site), after=_taken(after, site), pairs=pairs)
+
+    def gap(self, name: str) -> float | Missing:
+        """What one inference saves of a quantity."""
+        found = _all(_get(self.before, name), _get(self.after, name))
+        return found if isinstance(found, Missing) else _gap(found)
+
+    def gaps(self, name: str) -> list[tuple[tuple[float, float], float]]:
+        """The same for all that both may be."""
+        found = [(scales, _all(_get(over, name), _get(under, name))) for scales, under, over in self.pairs]
+        return [(scales, _gap(pair)) for scales, pair in found if not isinstance(pair, Missing)]
+
+
+def _scales(readings: Readings, of: Readings) -> tuple[float, float]:
+    """How many times its middle the energy and the idle energy are taken: the search's own err with them."""
+    pairs = [(readings.get(name), of.get(name)) for name in ("energy", "idle_energy")]
+    energy, idle = (
+        first.value / second.value if isinstance(first, Reading) and isinstance(second, Reading) and second.value > 0 else 1.0
+        for first, second in pairs
+    )
+    return energy, idle
+
+
+def _gap(pair: Sequence[Reading]) -> float:
+    """The first less the second; what differs by the rounding of numbers alone is 0."""
+    first, second = (item.value for item in pair)
+    return 0.0 if math.isclose(first, second, rel_tol=1e-9) else first - second
+
+
+def _all(*items: Reading | Missing) -> list[Reading] | Missing:
+    """The readings, or the first of them that is missing."""
+    there = [item for item in items if isinstance(item, Reading)]
+    return there if len(there) == len(items) else next(item for item in items if isinstance(item, Missing))
+
+
 def _taken(readings: Readings, site: Site) -> dict[str, Reading | Missing]:
     """What one inference takes at the declared load: its idle energy is that of the work, and of waiting for the next."""
     idle, load = _get(readings, "idle_energy"), load_of(readings, site)
@@ -113,34 +200,21 @@ def _taken(readings: Readings, site: Site) -> dict[str, Reading | Missing]:
     return {"energy": _get(readings, "energy"), "idle_energy": idle, **account(readings, site)}
 
 
-def _totals(sides: tuple[Readings, Readings, Readings], site: Site, count: float) -> dict[str, Any]:
-    """Each quantity over all inferences: as given, chosen, and saved; the ends of what is saved are those over all that both may be."""
-    before, after = (_taken(side, site) for side in sides[:2])
-    pairs = views(sides[2], sides[0], sides[1])
-    differ = [] if isinstance(pairs, Missing) else [(_taken(under, site), _taken(over, site)) for under, over in pairs]
+def _totals(known: Known, count: float) -> dict[str, Any]:
+    """Each quantity over all inferences: as given, chosen, and saved between the extremes of what both may be."""
     out = {}
-    for name in (name for name in TAKEN if name in before):
-        gaps = [_all(over[name], under[name]) for under, over in differ]
-        saved = _less(before[name], after[name], gaps)
-        shown = {"before": before[name], "after": after[name], "saved": saved}
+    for name in (name for name in TAKEN if name in known.before):
+        before, after, gap = known.before[name], _get(known.after, name), known.gap(name)
+        saved: Reading | Missing = gap if isinstance(gap, Missing) else _saved(after, gap, [one for _, one in known.gaps(name)])
+        shown = {"before": before, "after": after, "saved": saved}
         out[name] = {side: (item if isinstance(item, Missing) else item.times(count)).json() for side, item in shown.items()}
     return out
 
 
-def _less(before: Reading | Missing, after: Reading | Missing, pairs: Sequence[list[Reading] | Missing]) -> Reading | Missing:
-    """Before less after, between the extremes over pairs of what both may be."""
-    found = _all(before, after)
-    if isinstance(found, Missing):
-        return found
-    value, gaps = _gap(found), [_gap(pair) for pair in pairs if not isinstance(pair, Missing)]
+def _saved(after: Reading | Missing, value: float, gaps: Sequence[float]) -> Reading:
+    assert isinstance(after, Reading)
     low, high = (pick(*gaps, value) if any(gaps) else None for pick in (min, max))
-    return replace(found[1], value=value, low=low, high=high, source="")
-
-
-def _gap(pair: Sequence[Reading]) -> float:
-    """The first less the second; what differs by the rounding of numbers alone is 0."""
-    first, second = (item.value for item in pair)
-    return 0.0 if math.isclose(first, second, rel_tol=1e-9) else first - second
+    return replace(after, value=value, low=low, high=high, source="")
 
 
 def _load(readings: Readings, site: Site) -> dict[str, Any]:
@@ -151,41 +225,28 @@ def _load(readings: Readings, site: Site) -> dict[str, Any]:
     return {"machines": load.machines, "busy": 1 / load.idle_factor, "note": load.note}
 
 
-def _all(*items: Reading | Missing) -> list[Reading] | Missing:
-    """The readings, or the first of them that is missing."""
-    there = [item for item in items if isinstance(item, Reading)]
-    return there if len(there) == len(items) else next(item for item in items if isinstance(item, Missing))
-
-
-def _spent(search: Mapping[str, Any], site: Site) -> dict[str, Any]:
-    """What the search took, accounted as one piece of work that had the whole machine to itself."""
-    energy, idle = (reading_from_json(name, search[key]) for name, key in (("energy", "energy_j"), ("idle_energy", "idle_energy_j")))
-    work = {"energy": energy, "idle_energy": idle}
-    factor, hours = _factor(search["hourly_j"], site.grid) if isinstance(site.grid, Grid) else (None, 0)
-    alone = replace(site, vcpus=site.host_vcpus)
-    if factor is not None and isinstance(site.grid, Grid):
-        alone = replace(alone, grid=replace(site.grid, factor=replace(site.grid.factor, value=factor, low=None, high=None)))
-    taken = {**work, **account_of_work(work, search["wall_s"], alone)}
-    return {name: taken[name].json() for name in TAKEN if name in taken and name != "data_energy"} | {
-        "g_per_kwh": factor,
-        "hours": len(search["hourly_j"]),
-        "hours_in_series": hours,
-    }
-
-
-def _factor(hourly_j: Mapping[str, float], grid: Grid) -> tuple[float | None, int]:
+def _factor(hourly_j: Mapping[str, float], grid: Grid | Missing) -> tuple[float | None, int]:
     """The mean factor over the joules of each hour, and how many hours the series holds; the others take its mean over all hours."""
+    inside = [] if isinstance(grid, Missing) else [hour for hour in hourly_j if hour in grid.hourly]
     whole_j = sum(hourly_j.values())
-    inside = [hour for hour in hourly_j if hour in grid.hourly]
-    if not inside or whole_j <= 0:
+    if isinstance(grid, Missing) or not inside or whole_j <= 0:
         return None, 0
     return sum(joules * grid.hourly.get(hour, grid.factor.value) for hour, joules in hourly_j.items()) / whole_j, len(inside)
 
 
-def _payback(name: str, sides: tuple[Readings, Readings, Readings], spent: Mapping[str, Any], site: Site) -> dict[str, Any]:
+def _spent(search: Mapping[str, Any], site: Site, factor: float | None, scales: tuple[float, float] = (1.0, 1.0)) -> Readings:
+    """What the search took, accounted as one piece of work that had the whole machine to itself."""
+    energy, idle = (reading_from_json(name, search[f"{name}_j"]) for name in ("energy", "idle_energy"))
+    work = {item.quantity: item.times(scale) for item, scale in zip((energy, idle), scales) if isinstance(item, Reading)}
+    alone = replace(site, vcpus=site.host_vcpus)
+    if factor is not None and isinstance(site.grid, Grid):
+        alone = replace(alone, grid=replace(site.grid, factor=replace(site.grid.factor, value=factor, low=None, high=None)))
+    return {**work, **account_of_work(work, search["wall_s"], alone)}
+
+
+def _payback(name: str, known: Known, search: Mapping[str, Any], site: Site, factor: float | None) -> dict[str, Any]:
     """After how many inferences, and days at the declared volume, the search has saved what it took."""
-    before, after, ratio = (_get(side, name) for side in sides)
-    inferences = _inferences(name, before, after, ratio, spent[name])
+    inferences = _inferences(name, known, search, site, factor)
     days: Reading | Missing = Missing(quantity=name, reason="no volume over a period is declared, as `volume: 2e6 / month for 12 months`")
     if isinstance(inferences, Missing):
         days = inferences
@@ -194,14 +255,16 @@ def _payback(name: str, sides: tuple[Readings, Readings, Readings], spent: Mappi
     return {"inferences": inferences.json(), "days": days.json()}
 
 
-def _inferences(name: str, before: Reading | Missing, after: Reading | Missing, ratio: Reading | Missing, spent: Any) -> Reading | Missing:
-    found = _all(reading_from_json(name, spent), before, after, ratio)
-    if isinstance(found, Missing):
-        return found
-    cost, first, second, times = found
-    low, high = bounds(times)
-    if low <= 1 or first.value <= second.value:
-        return Missing(quantity=name, reason=f"no saving is shown: the ratio is {times.value:.3g} ({low:.3g} to {high:.3g})")
-    value = cost.value / (first.value - second.value)
-    soonest, latest = (value * (times.value - 1) / (end - 1) for end in (high, low))
-    return Reading(quantity="payback_inferences", value=value, low=soonest, high=latest, how=How.ESTIMATED)
+def _inferences(name: str, known: Known, search: Mapping[str, Any], site: Site, factor: float | None) -> Reading | Missing:
+    gap, spent = known.gap(name), _spent(search, site, factor)[name]
+    for item in (gap, spent):
+        if isinstance(item, Missing):
+            return item
+    assert isinstance(gap, float)
+    assert isinstance(spent, Reading)
+    gaps = known.gaps(name)
+    if gap <= 0 or any(one <= 0 for _, one in gaps):
+        return Missing(quantity=name, reason="no saving is shown")
+    value = spent.value / gap
+    ends = [item.value / one for scales, one in gaps if isinstance(item := _spent(search, site, factor, scales)[name], Reading)]
+    return Reading(quantity="payback_inferences", value=value, low=min([*ends, value]), high=max([*ends, value]), how=How.ESTIMATED)

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from paredown.report.format import bounds_of, clean, duration, kind_of, number, style_of, value_of, weakness
+from paredown.report.format import bounds_of, clean, duration, kind_of, number, style_of, value_of
 from paredown.report.markup import Markup, prose, recorded, tag
 from paredown.report.outline import at, items, quantity_name, subject, table, unit
 from paredown.report.tables import grid, line
 from paredown.report.words import Words
 
-DAY_S = 86400.0
+DAY_S, YEAR_S = 86400.0, 31557600.0
+MOSTLY = 0.5
+"""Share of the time that a machine works, below which it mostly waits."""
 UNTOLD = ("carbon", "embodied_carbon", "water", "cost")
 """Whose absence is said with its reason; the absence of others follows from these, or is rarely of use."""
 
@@ -42,7 +44,8 @@ def taken(result: Mapping[str, Any], words: Words) -> list[Taken]:
             continue
         texts = [_amount(name, at(sides, side), words) for side in ("before", "after")]
         how = next((str(at(num, "how")) for num in (at(sides, "after"), at(sides, "before")) if at(num, "how")), "")
-        rows.append(Taken(quantity_name(name, words), *texts, _saved(name, sides, words), words.name("how", how)))
+        label = words("impact.together") if name == "sci" else quantity_name(name, words)
+        rows.append(Taken(label, *texts, _saved(name, sides, words), words.name("how", how)))
     return rows
 
 
@@ -77,31 +80,49 @@ def untold(result: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
 def count_sentence(result: Mapping[str, Any], words: Words) -> str:
     """For how many inferences, and at which load."""
     totals = table(result, "impact", "totals")
-    if not totals:
+    count, period = value_of(totals.get("count")), value_of(totals.get("period_s"))
+    if count is None:
         return ""
-    holes = {"count": number(totals.get("count"), "count", words), "unit": unit(result, words)}
-    period, loads = value_of(totals.get("period_s")), table(totals, "load")
+    holes = {"count": f"{count:,.0f}".replace(",", " "), "unit": unit(result, words)}
     if totals.get("declared") is not True:
         return words("impact.million", **holes)
     said = words("impact.over", **holes, days=f"{period / DAY_S:.0f}") if period else words("impact.life", **holes)
-    busy = [value_of(at(loads, side, "busy")) for side in ("before", "after")]
-    kept = [value_of(at(loads, side, "machines")) for side in ("before", "after")]
-    if None in kept or None in busy:
-        return said
-    shares = [style_of(share or 0.0, "share", 2).write(share or 0.0) for share in busy]
-    load = words("impact.load", before=f"{kept[0]:.0f}", after=f"{kept[1]:.0f}", busy_before=shares[0], busy_after=shares[1])
-    return words("page.gap").join([said, load])
+    return words("page.gap").join([said, *load_sentences(result, words)])
 
 
-def search_took(result: Mapping[str, Any], words: Words) -> str:
-    """What the search took, quantity by quantity."""
+def load_sentences(result: Mapping[str, Any], words: Words) -> list[str]:
+    """How many machines are kept and how busy they are; and, where they mostly wait on both sides, that this is what they take."""
+    sides = [table(result, "impact", "totals", "load", side) for side in ("before", "after")]
+    kept, busy = ([value for side in sides if (value := value_of(side.get(key))) is not None] for key in ("machines", "busy"))
+    if len(kept) < 2 or len(busy) < 2:
+        return []
+    shares = [style_of(share, "share", 2).write(share) for share in busy]
+    said = words("impact.load", before=f"{kept[0]:.0f}", after=f"{kept[1]:.0f}", busy_before=shares[0], busy_after=shares[1])
+    return [said, words("impact.waits")] if kept[0] == kept[1] and busy[0] < MOSTLY else [said]
+
+
+def search_took(result: Mapping[str, Any], words: Words) -> list[str]:
+    """What the search took, quantity by quantity, and which hours of a series stand behind its carbon."""
     spent = table(result, "impact", "search")
+    known = {name: num for name, num in spent.items() if value_of(at(num, "value")) is not None}
+    if not known:
+        return []
     parts = [
-        f"{quantity_name(name, words)} {number(num, kind_of(name, at(num, 'unit')), words)}{weakness(num, words)}"
-        for name, num in spent.items()
-        if value_of(at(num, "value")) is not None
+        f"{quantity_name(name, words)} {number(num, kind_of(name, at(num, 'unit')), words, origin=True)}" for name, num in known.items()
     ]
-    return words("impact.comma").join(parts)
+    said = [words("impact.comma").join(parts) + words("impact.stop")]
+    hours = [value_of(spent.get(key)) for key in ("hours_in_series", "hours")]
+    return said + ([words("impact.hours", inside=f"{hours[0]:.0f}", hours=f"{hours[1]:.0f}")] if all(hours) else [])
+
+
+def intensity(result: Mapping[str, Any], words: Words) -> list[str]:
+    """The Software Carbon Intensity of one inference, and what it follows."""
+    sides = [at(result, "impact", "sci", side, "sci") for side in ("before", "after")]
+    if None in (value_of(side) for side in sides):
+        return []
+    texts = [number(side, "mass", words, interval=True) for side in sides]
+    holes = {"before": texts[0], "after": texts[1], "unit": unit(result, words)}
+    return [words("impact.sci", **holes, specification=clean(at(result, "impact", "sci", "after", "specification")))]
 
 
 def paybacks(result: Mapping[str, Any], words: Words) -> list[str]:
@@ -148,11 +169,11 @@ def section_parts(result: Mapping[str, Any], words: Words) -> list[Markup]:
     last = words("column.chosen" if table(result, "chosen") else "column.nearest")
     heads = [(words("column.quantity"), False), (words("column.as_given"), True)]
     heads += [(last, True), (words("column.saved"), True)] if subject(result) else []
-    heads += [(words("column.how"), False)]
     shown = []
     for row in rows:
         cells = [_cell(row.before)] + ([_cell(row.after), _cell(row.saved)] if subject(result) else [])
-        shown.append(line(heads, [tag("b", row.label), *cells, row.how]))
+        label = tag("span", tag("b", row.label), tag("small", f" {row.how}"), class_="ratio")
+        shown.append(line(heads, [label, *cells]))
     return [grid(heads, shown, words("section.impact")), *_facts(result, words), *_coefficients(result, words), *_untold(result, words)]
 
 
@@ -165,7 +186,8 @@ def _facts(result: Mapping[str, Any], words: Words) -> list[Markup]:
     boundary = table(result, "impact", "sci", "after" if subject(result) else "before", "boundary")
     pairs = [
         ("impact.payback", [prose(text) for text in paybacks(result, words)]),
-        ("impact.search", [prose(search_took(result, words))]),
+        ("impact.search", [prose(text) for text in search_took(result, words)]),
+        ("quantity.sci", [prose(text) for text in intensity(result, words)]),
         ("impact.included", [recorded(clean(text)) for text in items(boundary, "included")]),
         ("impact.excluded", [recorded(clean(text)) for text in items(boundary, "excluded")]),
     ]
@@ -177,15 +199,22 @@ def _facts(result: Mapping[str, Any], words: Words) -> list[Markup]:
 
 def _coefficients(result: Mapping[str, Any], words: Words) -> list[Markup]:
     found = [one for one in items(result, "impact", "sci", "before", "coefficients") if isinstance(one, Mapping)]
-    if not found:
+    if all(one.get("source") == "not declared" for one in found):
         return []
     heads = [(words("column.coefficient"), False), (words("column.value"), True), (words("column.source"), False)]
     rows = []
     for one in found:
-        value = value_of(one.get("value")) or 0.0
-        amount = f"{float(f'{value:.4g}'):,g}".replace(",", " ") + ("" if one.get("unit") in ("1", None) else f" {clean(one['unit'])}")
+        amount = _coefficient(value_of(one.get("value")) or 0.0, clean(one.get("unit") or "1"), words)
         rows.append(line(heads, [recorded(clean(one.get("description") or "")), prose(amount), recorded(clean(one.get("source") or ""))]))
     return [tag("h3", words("impact.coefficients"), class_="before-table"), grid(heads, rows, words("impact.coefficients"))]
+
+
+def _coefficient(value: float, unit_: str, words: Words) -> str:
+    """A factor as people write it: a life in days or years, a machine's carbon in kg."""
+    scale, name = {"s": (DAY_S, words("impact.day")), "g": (1e3, "kg"), "1": (1.0, "")}.get(unit_, (1.0, unit_))
+    if unit_ == "s" and value >= 2 * YEAR_S:
+        scale, name = YEAR_S, words("impact.year")
+    return f"{float(f'{value / scale:.4g}'):,g} {name}".replace(",", " ").strip()
 
 
 def _untold(result: Mapping[str, Any], words: Words) -> list[Markup]:

@@ -179,13 +179,15 @@ class Compared:
 
 
 def compared(result: Mapping[str, Any], words: Words) -> list[Compared]:
-    """Every quantity that either side has, the leading ones first."""
+    """Every quantity that either side has, the leading ones first; money stands in `impact`."""
     model = subject(result)
     sides = [table(result, "baseline", "readings"), table(result, "fastest_fp32", "readings"), table(model, "readings")]
     found = {name for side in (*sides, table(model, "ratios")) for name in side} - {"quality"}
     order = [name for name in (*COMPARED, *quantities()) if name in found]
     rows = []
     for name in dict.fromkeys([*order, *sorted(found)]):
+        if name == "cost" and apart(result):  # of one inference it is too little to be read
+            continue
         before, fastest, after = (_text(side.get(name), kind_of(name, at(side.get(name), "unit")), words) for side in sides)
         groups = [table(model, group).get(name) for group in ("ratios", "ratios_vs_fastest_fp32", "ratios_as_found")]
         ratio, against, as_found = (_text(num, "ratio", words, interval=True) for num in groups)
