@@ -160,7 +160,7 @@ def _pair(row: Row, name: str, floor: str, factor: float = 1.0) -> str:
         value = _value(row.sides[side].get(name)) if bound is None else bound
         least = least if bound is None else "≥"
         shown.append(_NONE if value is None else _two(value / factor))
-    return least + (shown[1] if shown[0] == shown[1] else " → ".join(shown))
+    return least + (shown[1] if shown[0] == shown[1] else "→".join(shown))
 
 
 def _ranged(text: str, row: Row, name: str, factor: float = 1.0) -> str:

@@ -22,6 +22,7 @@ from paredown.impact.whatif import Forecast, Work, efficiency, forecast, measure
 from paredown.pipeline.targets import result_of
 
 HERE, MEASURED = "measured here", "measured"
+LOCK = "job.lock.yaml"
 MONTH_S = 365.25 / 12 * 86400
 UTILIZATION = 0.6
 """Share of its time that a machine may be busy where nobody declares another: then a request waits for 0.75 of its own time on average
@@ -78,7 +79,8 @@ class Row:
     def json(self) -> dict[str, Any]:
         """Plain data."""
         sides = {side: {name: item.json() for name, item in found.items()} for side, found in self.sides.items()}
-        return {"name": self.name, "kind": self.kind, "chip": self.chip, "source": self.source, "floor": self.floor, **sides}
+        about = {"name": self.name, "kind": self.kind, "chip": self.chip, "source": self.source, "currency": self.currency or None}
+        return {**about, "floor": self.floor, **sides}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,9 +162,8 @@ def _site(study: Path, result: Mapping[str, Any]) -> Site:
     """Where the job says that it will run; nothing is declared where its lock is gone or is another version's."""
     from paredown.ground import documents
     from paredown.study.deployfile import read_deploy
-    from paredown.study.study import JOB_LOCK
 
-    lock, deploy = study / JOB_LOCK, Deploy()
+    lock, deploy = study / LOCK, Deploy()
     if lock.is_file():
         document, problems = documents.read(lock), list[Problem]()
         if isinstance(document.data, dict) and "deploy" in (document.data.get("job") or {}):
