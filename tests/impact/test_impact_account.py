@@ -176,6 +176,17 @@ def test_waiting_is_added_to_a_counter_from_the_idle_energy() -> None:
     assert "idle power not known, so waiting is left out" in alone.source  # type: ignore[union-attr]
 
 
+def test_a_source_is_said_once() -> None:
+    both = measured()
+    both["idle_energy"] = replace(both["idle_energy"], source="a curve")  # type: ignore[type-var]
+    found = account(both, site(Deploy(grid=GridSpec(zone="FR"), data_path=PATH), rate=10.0, volume=1e9))["carbon"]
+    assert isinstance(found, Reading)
+    pieces = found.source.split("; ")
+    assert len(pieces) == len(set(pieces))
+    assert pieces[0] == "a curve"
+    assert "56.04 g/kWh (France 2023, average of production over the life cycle of the plants, Ember" in found.source
+
+
 def test_what_is_not_declared_is_missing_with_the_reason() -> None:
     found = account(measured(), site(Deploy()))
     said = {name: item.reason for name, item in found.items() if isinstance(item, Missing)}
