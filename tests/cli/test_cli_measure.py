@@ -40,7 +40,8 @@ def test_json_of_one_artifact(tiny_study: TinyStudy, capfd) -> None:
 
 def _measured(low: float, high: float, floor: float) -> Measured:
     ratio = Reading(quantity="cpu_time", value=(low + high) / 2, low=low, high=high, unit="x", how=How.MEASURED)
-    fields = dict.fromkeys(("artifact", "recipe", "other", "other_recipe", "windows", "window_s", "batch", "asked", "quick", "warnings"))
+    names = ("artifact", "recipe", "other", "other_recipe", "detectable", "windows", "window_s", "sittings", "steady", "batch", "asked")
+    fields = dict.fromkeys((*names, "quick", "warnings"))
     return Measured(readings={}, other_readings={}, ratios={"cpu_time": ratio}, noise_floor=floor, **fields)
 
 
