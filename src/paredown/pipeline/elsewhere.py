@@ -188,7 +188,11 @@ def _lacking(works: Mapping[str, Work | Missing]) -> list[str]:
 def _measured(works: Mapping[str, Work | Missing], result: Mapping[str, Any], site: Site, asked: Asked) -> Row:
     """The machine of the study, with what was measured there."""
     watts = (result.get("energy_model") or {}).get("idle_w")
-    idle_w = Span(**watts) if watts else Missing(quantity="idle_energy", reason="no idle watts in result.json")
+    idle_w = (
+        Span(**{end: watts[end] for end in ("value", "low", "high")})
+        if watts
+        else Missing(quantity="idle_energy", reason="no idle watts in result.json")
+    )
     cores = int(site.host_vcpus)
     sides: dict[str, Mapping[str, Reading | Missing]] = {}
     for name, work in works.items():
