@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from paredown.pipeline.story import Result as Result
     from paredown.pipeline.story import run as run
     from paredown.protocol.tracker import track as track
+    from paredown.protocol.trainer_callback import TrackCallback as TrackCallback
     from paredown.study.study import Study as Study
 
 _HOMES = {
@@ -49,6 +50,7 @@ _HOMES = {
     "Stage": "paredown.core.technique",
     "Study": "paredown.study.study",
     "Task": "paredown.core.task",
+    "TrackCallback": "paredown.protocol.trainer_callback",
     "Technique": "paredown.core.technique",
     "Trial": "paredown.core.trial",
     "check": "paredown.pipeline.standalone",

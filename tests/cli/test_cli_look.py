@@ -49,11 +49,19 @@ def test_list_has_all_units_by_stage() -> None:
 
 def test_list_without_a_kind_has_all_kinds() -> None:
     found = data(listing)
-    assert set(found) == {*listing.kinds()}
+    assert set(found) == {*listing.kinds()} - {"zones"}
     assert {entry["name"] for entry in found["policies"]} >= {"frugal", "edge"}
     assert [entry["unit"] for entry in found["quantities"] if entry["name"] == "energy"] == ["J"]
     text = answer(listing)
     assert all(f"  {entry['name']} " in text for entries in found.values() for entry in entries)
+
+
+def test_list_of_zones_has_each_once_with_its_factor_and_source() -> None:
+    found = {entry["name"]: entry for entry in data(listing, "zones")["zones"]}
+    assert (found["NO"]["unit"], found["NO"]["what"]) == ("30.08 g/kWh", "Norway, 2023")
+    assert "CC BY 4.0" in found["NO"]["source"]
+    assert {"US-CA", "CN-GD", "gcp:europe-west1", "aws:eu-west-1"} <= set(found)
+    assert "  gcp:europe-west1 " in answer(listing, "zones")
 
 
 def test_list_of_an_unknown_kind() -> None:
@@ -152,8 +160,9 @@ def test_doctor_says_what_is_ready_and_what_is_not(monkeypatch: pytest.MonkeyPat
     found = data(doctor)
     assert found["host"]["cores"] >= 1
     assert {entry["name"]: entry["ready"] for entry in found["engines"]}["onnxruntime"] is True
-    assert found["energy"]["how"] == "estimated"
+    assert found["energy"]["active_w"]["how"] == "estimated"
     assert found["energy"]["active_w"]["value"] > 0
+    assert "vcpu_curve" in found["energy"]["estimators"]
     cls = registry.get("runtimes", "onnxruntime")
     monkeypatch.setattr(cls, "ready", lambda self, host: "the engine wants a newer CPU.")
     assert "onnxruntime  not ready: the engine wants a newer CPU." in answer(doctor, "--quick")
@@ -161,6 +170,16 @@ def test_doctor_says_what_is_ready_and_what_is_not(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(eight_bits, "tried_apart", lambda: [untried | {"reason": "the engine wants a newer CPU."}])
     (line,) = [line for line in answer(doctor).splitlines() if "onnxruntime, conv" in line]
     assert "not tried: the engine wants a newer CPU." in line
+
+
+def test_doctor_names_each_estimator_with_its_watts_the_spread_and_the_boundary() -> None:
+    text, energy = answer(doctor, "--quick"), data(doctor, "--quick")["energy"]
+    for name, one in energy["estimators"].items():
+        (line,) = [line for line in text.splitlines() if one["source"] in line]
+        assert {"vcpu_curve": "vCPU curve: ", "tdp_share": "TDP share: ", "load_profile": "load profile: "}[name] in line
+        assert one["note"] in line
+    assert f"its ends a factor of {energy['spread']:.1f} apart" in text
+    assert energy["boundary"] in text
 
 
 def test_doctor_times_int8_in_each_engine() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -80,15 +81,15 @@ def test_the_choice_is_the_least_of_all_that_are_allowed(costs: list[int], data:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.integers(1, 500), min_size=30, max_size=30), st.integers(1, 10), st.integers(0, 3599), st.integers(1, 20))
-def test_no_start_on_the_hour_before_the_deadline_is_better(values: list[int], work_h: int, into_s: int, spare_h: int) -> None:
+@given(st.lists(st.integers(1, 500), min_size=30, max_size=30), st.integers(1, 40), st.integers(0, 3599), st.integers(1, 80))
+def test_no_start_on_the_hour_before_the_deadline_is_better(values: list[int], quarters: int, into_s: int, spare: int) -> None:
     series = made(lambda hour: values[hour % 30], 60, forecast_s=START_S)
-    now_s, deadline_s = START_S + into_s, (work_h + spare_h) * HOUR_S
-    found = choice(series, now_s, work_h * HOUR_S, deadline_s)
-    last_s = now_s + deadline_s - work_h * HOUR_S
+    now_s, work_s, deadline_s = START_S + into_s, quarters * 900, (quarters + spare) * 900
+    found = choice(series, now_s, work_s, deadline_s)
+    last_s = now_s + deadline_s - work_s
     starts = [now_s, *(time for time in series.times_s if now_s <= time <= last_s)]
     assert found.foreseen == "file"
-    assert found.then_g_per_kwh == pytest.approx(min(series.mean(time, time + work_h * HOUR_S) for time in starts))
+    assert found.then_g_per_kwh == pytest.approx(min(series.mean(time, time + work_s) for time in starts))
     assert now_s <= found.pieces[0][0]
     assert found.pieces[-1][1] <= now_s + deadline_s
 
@@ -122,11 +123,44 @@ def test_only_the_past_is_used_when_a_past_time_is_tried() -> None:
     assert choice(other, now_s, 4 * HOUR_S, DAY_S).pieces != two.pieces  # live, what lies ahead can only be a forecast
 
 
+def test_a_forecast_is_not_taken_for_what_happened() -> None:
+    now_s = START_S + 30 * DAY_S
+    ahead = choice(made(sine, 40 * 24, forecast_s=now_s), now_s, 4 * HOUR_S, DAY_S, hindsight=True)
+    assert (ahead.foreseen, ahead.happened) == ("file", None)
+    before = choice(made(sine, 40 * 24, forecast_s=now_s + 8 * HOUR_S), now_s, 4 * HOUR_S, DAY_S, hindsight=True)
+    assert (before.foreseen, before.happened) == ("past", None)
+    assert "what happened then is not in the series." in before.notes
+
+
 def test_a_forecast_that_ends_early_is_used_as_far_as_it_goes() -> None:
     series = made(sine, 10, forecast_s=START_S)
     found = choice(series, START_S, 2 * HOUR_S, DAY_S)
     assert found.pieces[0][0] == START_S + 8 * HOUR_S
     assert any("the forecast ends at 2023-01-01T10:00Z" in note for note in found.notes)
+
+
+def test_a_short_look_ahead_does_not_replace_the_past() -> None:
+    now_s = START_S + 30 * DAY_S
+    series = made(sine, 30 * 24 + 1)  # the hour that has just begun is known already
+    found = choice(series, now_s, 600, DAY_S)
+    assert (found.foreseen, stamp(found.pieces[0][0])) == ("past", "2023-01-31T12:00Z")
+
+
+def test_a_series_that_comes_late_is_used_all_the_same() -> None:
+    now_s = START_S + 30 * DAY_S
+    late = choice(made(sine, 30 * 24 - 7), now_s, 4 * HOUR_S, DAY_S)
+    assert late.pieces == choice(made(sine, 30 * 24), now_s, 4 * HOUR_S, DAY_S).pieces
+    assert late.record is not None
+    assert late.record.of_possible == pytest.approx(1)
+
+
+def test_hours_of_a_half_hour_offset_keep_their_place() -> None:
+    values = tuple(100.0 if hour % 24 == 12 else 300.0 for hour in range(30 * 24))
+    times = tuple(START_S + 1800 + hour * HOUR_S for hour in range(30 * 24))
+    india = Series(zone="IN", times_s=times, step_s=HOUR_S, values=values, source="in.csv")
+    assert india.at("2023-01-01T12") == india.at("2023-01-01T13") == 200
+    found = choice(india, india.end_s, 2 * HOUR_S, DAY_S)
+    assert stamp(found.pieces[0][0]) == "2023-01-31T12:00Z"
 
 
 def test_what_cannot_be_foreseen_is_refused() -> None:
@@ -149,6 +183,14 @@ def test_places_are_compared_by_one_signal() -> None:
     )
     with pytest.raises(BadData, match=r"low \(average\) and m \(marginal\) cannot be compared"):
         best([low, choice(marginal, now_s, HOUR_S, DAY_S)])
+
+
+def test_a_marginal_grid_with_nothing_to_save_is_no_trouble() -> None:
+    series = made(lambda hour: 0.0, 40 * 24)
+    found = choice(series, START_S + 30 * DAY_S, HOUR_S, DAY_S, hindsight=True)
+    assert (found.saving, found.waits, found.happened) == (0, False, (0, 0))
+    assert found.record is not None
+    assert (found.record.saved, found.record.of_possible) == (0, 0)
 
 
 def test_lengths_of_time_in_words() -> None:
@@ -179,11 +221,12 @@ def test_nothing_is_saved_in_noise() -> None:
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared recorded series are not here")
-def test_most_of_what_can_be_saved_is_saved_on_recorded_grids() -> None:
+@pytest.mark.parametrize("year", [2022, 2023])
+def test_most_of_what_can_be_saved_is_saved_on_recorded_grids(year: int) -> None:
     shares = []
     for zone in ("BR", "ES", "US-CAL-CISO", "NO"):
-        series = joined([read_series(SHARED / f"{zone}_{year}_hourly.csv.gz") for year in (2021, 2022)])
-        record, _ = backtest(series, 1_640_995_200, series.end_s, 4, 24, 4)  # all of 2022
+        series = joined([read_series(SHARED / f"{zone}_{each}_hourly.csv.gz") for each in (year - 1, year)])
+        record, _ = backtest(series, datetime(year, 1, 1, tzinfo=UTC).timestamp(), series.end_s, 4, 24, 4)
         assert record is not None
         assert record.starts == 8760 - 23
         shares.append(record.of_possible)

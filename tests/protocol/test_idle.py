@@ -11,7 +11,7 @@ from paredown.core.meter import Meter, Window
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.runtime import Host
 from paredown.protocol.gates import Code, code_of
-from paredown.protocol.idle import above_idle, energy_above_idle, idle_power, steady
+from paredown.protocol.idle import above_idle, energy_above_idle, idle_power, in_windows, steady
 
 
 def total(quantity: str, value_j: float, covers: str = "", **more: Any) -> Reading:
@@ -141,3 +141,25 @@ def test_no_counter_is_missing_and_a_lone_plug_says_its_own_reason() -> None:
     assert energy_above_idle({}, {}, 0.1) == gone("energy", "no energy counter was read both at rest and at work")
     alone = energy_above_idle({"wall_energy": gone("wall_energy", "window too short")}, {"wall_energy": 9.0}, 0.1)
     assert alone == gone("energy", "wall_energy: window too short")
+
+
+def window(package_j: float | None, wall_j: float | None = None) -> dict[str, Any]:
+    """20 items in 2 s, with an estimate beside the counters."""
+    readings = [total("energy", 0.7, "cpu", how=How.ESTIMATED)]
+    readings += [gone("package_energy") if package_j is None else total("package_energy", package_j, "package-0")]
+    readings += [] if wall_j is None else [total("wall_energy", wall_j, "wall")]
+    return {"wall_s": 2.0, "items": 20, "readings": {item.quantity: item.json() for item in readings}}
+
+
+def test_counted_energy_takes_the_estimates_place_in_every_window() -> None:
+    found = in_windows([window(5.0), window(3.0)], {"package_energy": 20.0})
+    assert isinstance(found, list)
+    assert [(readings["energy"]["value"], readings["energy"]["how"]) for readings in found] == [(3.0, "counted"), (1.0, "counted")]
+    assert [readings["package_energy"]["value"] for readings in found] == [5.0, 3.0]
+
+
+def test_counted_and_estimated_windows_are_never_mixed() -> None:
+    idle = {"package_energy": 20.0, "wall_energy": 50.0}
+    assert in_windows([window(5.0), window(None)], idle) == gone("energy", "package_energy: the zone vanished")
+    mixed = in_windows([window(5.0, wall_j=9.0), window(5.0)], idle)
+    assert mixed == gone("energy", "some windows are counted over wall, others over package-0")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from paredown.core.errors import BadDocument
 from paredown.core.job import DataPathSpec, Deploy, GridSpec, MachineSpec, ModelSpec, PriceSpec
 from paredown.core.runtime import Host
 from paredown.impact.declared import site_of
+from paredown.study.deployfile import SECTIONS
 from paredown.study.jobfile import read_job
 
 SMALL: dict[str, Any] = {
@@ -77,6 +80,11 @@ def test_nothing_declared_is_no_place_and_no_price() -> None:
 def test_a_total_alone_gives_no_rate() -> None:
     deploy = read_job(SMALL | {"deploy": {"volume": 5e6}}).deploy
     assert (deploy.volume, deploy.period_s, site_of(deploy, Path(), HOST).rate) == (5e6, None, None)
+
+
+def test_no_volume_at_all_gives_no_rate_either() -> None:
+    for text in (0, "0 / month for 12 months", "5 / month for 0 months"):
+        assert site_of(read_job(SMALL | {"deploy": {"volume": text}}).deploy, Path(), HOST).rate is None
 
 
 def test_an_own_factor_makes_the_zone_a_name() -> None:
@@ -214,3 +222,27 @@ def test_a_published_series_has_its_published_mean() -> None:
         spec = GridSpec(series=f"{zone}_2023_hourly.csv.gz")
         grid = site_of(Deploy(grid=spec), SHARED, HOST).grid
         assert (grid.zone, round(grid.factor.value), len(grid.hourly)) == (zone, mean, 8760)  # type: ignore[union-attr]
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "impact.md").read_text("utf-8")
+
+
+def test_the_page_names_every_declaration_and_its_example_is_one(tmp_path: Path) -> None:
+    block = re.search(r"```yaml\n(.*?)```", PAGE, re.S)
+    assert block
+    whole = "\n".join(f"{key}: {value}" for key, value in SMALL.items() if key not in ("model", "data"))
+    path = job(tmp_path, f"model: {{builtin: digits-cnn}}\ndata: {{builtin: digits}}\n{whole}\n{block[1]}")
+    assert read_job(path).deploy.grid.zone == "NO"
+    declared = {f"{section}.{key}" for section, model in SECTIONS.items() for key in model.model_fields}
+    assert set(re.findall(r"^\| `(\w+\.(?!csv)\w+)` \|", PAGE, re.M)) == declared
+
+
+def test_the_page_counts_the_rows_of_every_table() -> None:
+    folder = resources.files("paredown.impact").joinpath("tables")
+    said = dict(re.findall(r"^\| `(\w+\.csv)` \| (\d+) ", PAGE, re.M))
+    counted = {
+        path.name: str(sum(not line.startswith("#") for line in path.read_text("utf-8").splitlines()) - 1)
+        for path in folder.iterdir()
+        if path.name.startswith(("grid_", "cloud_"))
+    }
+    assert said == counted

@@ -9,7 +9,7 @@ import click
 
 from paredown.cli import COMMANDS, screen
 
-_DATA = ("quantities", "policies", "machines")
+_DATA = ("quantities", "policies", "machines", "zones")
 
 
 def summary(thing: object) -> str:
@@ -18,7 +18,7 @@ def summary(thing: object) -> str:
 
 
 def kinds() -> list[str]:
-    """All kinds that can be listed: kinds of units that exist in this version, then the tables that policies and `whatif` draw on."""
+    """All kinds that can be listed: kinds of units that exist in this version, then the tables that policies, jobs and `whatif` draw on."""
     from importlib.util import find_spec
 
     from paredown.ground import registry
@@ -37,6 +37,8 @@ def entries(kind: str) -> list[dict[str, Any]]:
         ]
     if kind == "policies":
         return [{"name": name, "what": line, "origin": "built-in", "error": None} for name, line in built_in_policies().items()]
+    if kind == "zones":
+        return zone_entries()
     if kind == "machines":
         return machine_entries()
     from paredown.ground import registry
@@ -55,6 +57,18 @@ def entries(kind: str) -> list[dict[str, Any]]:
         found.append(entry)
     found.sort(key=lambda entry: (entry.pop("order", 99), entry["name"]))
     return found
+
+
+def zone_entries() -> list[dict[str, Any]]:
+    """The places whose grid is in the tables."""
+    from paredown.impact.grid import zones
+
+    known = {item.code: item for item in zones().values()}
+    return [
+        {"name": code, "unit": f"{item.g_per_kwh:.4g} g/kWh", "what": f"{item.name}, {item.year}", "source": item.source}
+        | {"origin": "built-in", "error": None}
+        for code, item in sorted(known.items())
+    ]
 
 
 def machine_entries() -> list[dict[str, Any]]:
@@ -81,7 +95,7 @@ def built_in_policies() -> dict[str, str]:
 
 @click.command(
     help=COMMANDS["list"][1]
-    + "\n\nKIND is one of them, in the plural; all when left out. A unit that cannot be imported is shown with its error."
+    + "\n\nKIND is one of them, in the plural; all but the zones when left out. A unit that cannot be imported is shown with its error."
 )
 @click.argument("kind", required=False)
 @screen.json_flag
@@ -91,7 +105,7 @@ def command(kind: str | None, as_json: bool) -> None:
 
     if kind is not None and kind not in kinds():
         raise UnknownName("kind", kind, kinds())
-    found = {each: entries(each) for each in ([kind] if kind else kinds())}
+    found = {each: entries(each) for each in ([kind] if kind else [each for each in kinds() if each != "zones"])}
     if as_json:
         screen.dump(found)
         return

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from paredown.cli import COMMANDS, screen
-
-if TYPE_CHECKING:
-    from paredown.pipeline.progress import Progress
-
-GIVEN, JOB = "given", "job.yaml"
-"""Where `paredown.shrink` keeps the job of a study."""
+from paredown.cli.when import DEADLINE, wait_for
 
 
 @click.command(
@@ -32,15 +27,15 @@ GIVEN, JOB = "given", "job.yaml"
     "deadline",
     metavar="[TIME]",
     is_flag=False,
-    flag_value="24h",
-    help="After JOB: wait for the time of least carbon from which the job ends within TIME (24h), by the job's `deploy.grid.series`; see"
-    " `paredown when`.",
+    flag_value=DEADLINE,
+    help=f"After JOB: wait for the time of least carbon from which the job ends within TIME ({DEADLINE}), by the job's"
+    " `deploy.grid.series`; see `paredown when`.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what test can show, what would be tried and what it would take; no study is opened.")
 @screen.json_flag
 def command(job: str, study: str | None, fresh: bool, wait_s: float, deadline: str | None, dry_run: bool, as_json: bool) -> int:
     """Run a job."""
-    job, study = job_and_study(job, study)
+    job, study = screen.job_and_study(job, study)
     if dry_run:
         from paredown.pipeline.plan import plan
 
@@ -52,7 +47,7 @@ def command(job: str, study: str | None, fresh: bool, wait_s: float, deadline: s
 
     try:
         with Progress() as progress:
-            note = "" if deadline is None else _wait(job, study, deadline, progress)
+            note = "" if deadline is None else wait_for(job, study, deadline, progress)
             result = run(job, study, fresh=fresh, wait_s=wait_s, listener=progress, note=note)
     except KeyboardInterrupt:
         words = ["paredown", "run", job, *(["--study", study] if study else [])]
@@ -61,29 +56,6 @@ def command(job: str, study: str | None, fresh: bool, wait_s: float, deadline: s
         return 130
     show_result(result.data, result.report, as_json)
     return result.exit_code
-
-
-def job_and_study(job: str, study: str | None) -> tuple[str, str | None]:
-    """The job file and the study folder, where `job` is a folder that `paredown.shrink` made."""
-    given = Path(job) / GIVEN / JOB
-    return (str(given), study or job) if given.is_file() else (job, study)
-
-
-def _wait(job: str, study: str | None, deadline: str, progress: Progress) -> str:
-    """Wait for the time of least carbon, after the job has been read whole; the sentence for the report."""
-    from paredown.cli.when import clock, percent
-    from paredown.pipeline.plan import plan
-    from paredown.pipeline.when import two, wait, when
-    from paredown.study.jobfile import read_job
-
-    plan(job)
-    best = when(read_job(job), deadline=deadline, study=None if study is None else Path(study)).best
-    if best.waits:
-        expected = f"{two(best.then_g_per_kwh)} g CO2e/kWh in {best.zone} in place of {two(best.now_g_per_kwh)}"
-        progress.stage(f"waiting until {clock(best.start_s)}: {expected}, {percent(best.saving)} less; Ctrl-C ends it")
-    else:
-        progress.stage(f"not waiting: no time until the deadline saves much ({percent(best.saving)})")
-    return wait(best, progress.step)
 
 
 def show_result(result: Any, report: Path, as_json: bool, language: str = "en") -> None:

@@ -12,25 +12,28 @@ from paredown.cli import COMMANDS, screen
 if TYPE_CHECKING:
     from paredown.impact.foresee import Record
     from paredown.impact.when import Choice
+    from paredown.pipeline.progress import Progress
     from paredown.pipeline.when import Answer
 
-BARS = "▁▂▃▄▅▆▇█"
+DEADLINE = "24h"
+BARS, MOST_BARS = "▁▂▃▄▅▆▇█", 72
 
 
 @click.command(
     help=COMMANDS["when"][1]
-    + "\n\nJOB is a job file or the folder of a study; without it give --series and --duration. A series is a file: CSV of Electricity Maps"
-    " or of the British system operator, CSV with two columns as `time,g_per_kwh`, or JSON of Electricity Maps v3, the Carbon Aware SDK, the"
-    " UK Carbon Intensity API or WattTime v3; `.gz` too. Nothing is fetched. Where the file holds a forecast of the next hours, that is used;"
-    " else they are expected from the past 28 days in it, and what this saved in the year before is said."
+    + "\n\nJOB is a job file, or the folder of a study that `paredown.shrink` made; without it give --series and --duration."
+    "\n\nA series is a file: CSV of Electricity Maps or of the British system operator, CSV with two columns as `time,g_per_kwh`, or JSON"
+    " of Electricity Maps v3, the Carbon Aware SDK, the UK Carbon Intensity API or WattTime v3; `.gz` too. Nothing is fetched. Where the"
+    " file holds a forecast of the next hours, that is used; else they are expected from the past 28 days in it, and what this saved in the"
+    " year before is said."
     "\n\nFiles of one zone are joined; several zones are compared."
 )
 @click.argument("job", required=False)
 @click.option("--series", "files", metavar="FILE", multiple=True, help="An intensity series; again for more. The job's own when left out.")
 @click.option("--column", metavar="NAME", help="The column of the values, or a part of its name, as `direct`.")
 @click.option("--duration", metavar="TIME", help="How long the job takes, as `4h`; the job's budget or its last run when left out.")
-@click.option("--deadline", metavar="TIME", default="24h", show_default=True, help="The job has to end within so long from now.")
-@click.option("--interruptible", is_flag=True, help="The work may be done in pieces: take the lowest hours.")
+@click.option("--deadline", metavar="TIME", default=DEADLINE, show_default=True, help="The job has to end within so long from now.")
+@click.option("--interruptible", is_flag=True, help="Work in pieces, in the lowest hours; what stopping costs is not counted.")
 @click.option("--piece", metavar="TIME", default="1h", show_default=True, help="With --interruptible, the shortest piece.")
 @click.option("--at", metavar="TIME", help="Try a past time in place of now, as `2023-06-01T08:00Z`, and see what would have happened.")
 @screen.json_flag
@@ -52,15 +55,42 @@ def command(
 
     read, study = None, None
     if job is not None:
-        from paredown.cli.run import job_and_study
         from paredown.study.jobfile import read_job
 
-        path, folder = job_and_study(job, None)
+        path, folder = screen.job_and_study(job, None)
         read, study = read_job(path), None if folder is None else Path(folder)
     answer = when(
         read, files, column=column, duration=duration, deadline=deadline, piece=piece if interruptible else None, at=at, study=study
     )
     screen.dump(document(answer)) if as_json else show(answer)
+
+
+def wait_for(job: str, study: str | None, deadline: str, progress: Progress) -> str:
+    """Wait until the time of least carbon, after job and data have been read whole.
+
+    Args:
+        job: The job file; it names its series.
+        study: The study folder; runs/NAME when None.
+        deadline: The job has to end within so long from now.
+        progress: Told what is waited for.
+
+    Returns:
+        A sentence for the report.
+    """
+    from pathlib import Path
+
+    from paredown.pipeline.plan import plan
+    from paredown.pipeline.when import two, wait, when
+    from paredown.study.jobfile import read_job
+
+    plan(job)
+    best = when(read_job(job), deadline=deadline, study=None if study is None else Path(study)).best
+    if best.waits:
+        expected = f"{two(best.then_g_per_kwh)} g CO2e/kWh in {best.zone} in place of {two(best.now_g_per_kwh)}"
+        progress.stage(f"waiting until {clock(best.start_s)}: {expected}, {percent(best.saving)} less; Ctrl-C ends it")
+    else:
+        progress.stage(f"not waiting: no time until the deadline saves much ({percent(best.saving)})")
+    return wait(best, progress.step)
 
 
 def show(answer: Answer) -> None:
@@ -105,7 +135,8 @@ def lines(answer: Answer) -> Iterator[str]:
         yield f"  then       {two(best.then_g_per_kwh)} g CO2e/kWh expected, {percent(best.saving)} less"
     if best.happened is not None:
         now, then = best.happened
-        yield f"  it came    {now:.0f} g CO2e/kWh when started at once, {then:.0f} as chosen: {percent(1 - then / now)} less"
+        chosen = f", {then:.0f} as chosen{_less(now, then)}" if best.waits else ""
+        yield f"  it came    {now:.0f} g CO2e/kWh when started at once{chosen}"
     yield from sketch(best)
     yield from _how(best)
     yield f"  source     {best.source}"
@@ -117,16 +148,17 @@ def sketch(chosen: Choice) -> Iterator[str]:
     """The time until the deadline as bars, one for an hour at most, with the work below it."""
     from paredown.impact.series import HOUR_S
 
-    ahead = chosen.ahead
-    hours = [
-        (time, value) for time, value in zip(ahead.times_s, ahead.values) if time < chosen.now_s + chosen.deadline_s and time % HOUR_S == 0
-    ][:72]
+    until_s = chosen.now_s + chosen.deadline_s
+    hours = [(hour * HOUR_S, value) for hour, value in chosen.ahead.hours().items() if hour * HOUR_S < until_s]
+    more = f", the first {MOST_BARS} of {len(hours)}" if len(hours) > MOST_BARS else ""
+    hours = hours[:MOST_BARS]
     if len(hours) < 2:
         return
     low, high = min(value for _, value in hours), max(value for _, value in hours)
     bars = "".join(BARS[round((value - low) / (high - low) * (len(BARS) - 1)) if high > low else 0] for _, value in hours)
-    marks = "".join("^" if any(start < time + HOUR_S and end > time for start, end in chosen.pieces) else " " for time, _ in hours)
-    yield f"  ahead      {bars}  {low:.0f} to {high:.0f} g CO2e/kWh, hour by hour from {clock(hours[0][0])}"
+    work = chosen.pieces if chosen.waits else ((chosen.now_s, chosen.now_s + chosen.duration_s),)
+    marks = "".join("^" if any(start < time + HOUR_S and end > time for start, end in work) else " " for time, _ in hours)
+    yield f"  ahead      {bars}  {low:.0f} to {high:.0f} g CO2e/kWh, hour by hour from {clock(hours[0][0])}{more}"
     yield f"             {marks}".rstrip()
 
 
@@ -143,10 +175,16 @@ def clock(time_s: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share with two leading digits."""
+    """A share with two leading digits, to a hundredth of a percent."""
     from paredown.pipeline.when import two
 
-    return f"{two(100 * share)} %"
+    return f"{two(round(100 * share, 2))} %"
+
+
+def _less(now: float, then: float) -> str:
+    if now <= 0:
+        return ""
+    return f": {percent(1 - then / now)} less" if then <= now else f": {percent(then / now - 1)} more"
 
 
 def _kept(record: Record | None) -> str:
@@ -163,6 +201,9 @@ def _how(chosen: Choice) -> Iterator[str]:
     yield "  how        expected from the same hours of the past 28 days and the present level"
     if record is None:
         yield "  how good   not known: the series holds too little past"
+        return
+    if record.possible <= 0:
+        yield "  how good   nothing could have been saved in the year before: the deadline leaves no choice"
         return
     interval = "" if record.low is None or record.high is None else f" [{percent(record.low)}, {percent(record.high)}]"
     yield (

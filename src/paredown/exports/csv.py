@@ -13,7 +13,7 @@ from paredown.core.record import EnergyRecord
 from paredown.exports.sums import SUMS
 
 _HEAD = ("subject", "activity", "unit", "count", "started", "wall_s")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
 
 
 class Csv(Export):
@@ -50,5 +50,8 @@ def _cells(name: str, item: Reading | Missing | None) -> list[object]:
 
 
 def _text(cell: object) -> object:
-    """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    """Text on one line; what a spreadsheet would take for a formula gets an apostrophe in front."""
+    if not isinstance(cell, str):
+        return cell
+    plain = " ".join(cell.replace("\0", "").split())
+    return f"'{plain}" if plain.startswith(_FORMULA) else plain

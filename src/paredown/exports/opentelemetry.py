@@ -38,7 +38,8 @@ class Opentelemetry(Export):
             unit = "{" + record.unit.replace("{", "").replace("}", "") + "}"
             _point(metrics, requests, unit, "How many of them.", record, record.count, plain)
             for name, item in sums(record):
-                attributes = plain | {"energy.kind": str(item.how), "energy.tier": tier(item)} | _ends(item)
+                made = {"energy.kind": str(item.how)} | ({} if name == "cpu_time" else {"energy.tier": tier(item)})
+                attributes = plain | made | _ends(item)
                 _point(metrics, f"{begin}.{_NAMES.get(name, name)}", _unit(item), meaning(name), record, item.value, attributes)
         version = metadata.version("paredown")
         scope = {"scope": {"name": "paredown", "version": version}, "metrics": list(metrics.values())}

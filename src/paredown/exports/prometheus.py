@@ -37,11 +37,12 @@ class Prometheus(Export):
             for name, item in sums(record):
                 counter = f"{begin}_{_NAMES.get(name, name)}_{_UNITS.get(item.unit) or item.unit.lower()}_total"
                 helps[counter] = meaning(name)
-                labels = _labels(model=record.subject, kind=str(item.how), tier=tier(item))
+                made = {"kind": str(item.how)} | ({} if name == "cpu_time" else {"tier": tier(item)})
+                labels = _labels(model=record.subject, **made)
                 counters[counter][labels] += item.value
                 wide = relative_uncertainty(item)
                 if wide is not None:
-                    key = _labels(model=record.subject, activity=record.activity, quantity=name, kind=str(item.how), tier=tier(item))
+                    key = _labels(model=record.subject, activity=record.activity, quantity=name, **made)
                     spread[key] = max(wide, spread.get(key, 0.0))
         lines = [line for name in counters for line in _family(name, "counter", helps[name], counters[name])]
         if spread:

@@ -28,7 +28,9 @@ def sums(record: EnergyRecord) -> Iterator[tuple[str, Reading]]:
 def meaning(name: str) -> str:
     """What a quantity is, of a whole record instead of one inference."""
     text = quantity(name).meaning.replace("One inference's share", "The share")
-    return text.replace(" per inference", "").replace(" of one inference", "")
+    for words in (" per inference", " of one inference", " of the serving process"):
+        text = text.replace(words, "")
+    return text
 
 
 def tier(item: Reading) -> str:

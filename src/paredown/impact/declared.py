@@ -37,7 +37,7 @@ def site_of(deploy: Deploy, folder: Path, host: Host) -> Site:
         vcpus=host.cores if machine.vcpus is None else machine.vcpus,
         host_vcpus=host.cores,
         utilization=1.0 if machine.utilization is None else machine.utilization,
-        rate=None if deploy.volume is None or deploy.period_s is None else deploy.volume / deploy.period_s,
+        rate=deploy.volume / deploy.period_s if deploy.volume and deploy.period_s else None,
         volume=deploy.volume,
         data_path=None if deploy.data_path == DataPathSpec() else deploy.data_path,
         renewable=grid.renewable,

@@ -32,7 +32,7 @@ FADE_H = 24.0
 SHARES = (0.0, 1 / 3, 2 / 3, 1.0)
 LEARN_H = 56 * 24
 YEAR_H = 365 * 24
-CELLS = 20_000_000
+CELLS = 4_000_000
 """Choices weighed in one backtest; above it not every hour is a start."""
 
 Floats = NDArray[np.float64]
@@ -82,18 +82,13 @@ class Hours:
     @classmethod
     def of(cls, series: Series, until_s: float = math.inf) -> Hours:
         """The hours of a series that are over at `until_s`."""
-        first = series.start_s // HOUR_S
-        last = math.floor(min(series.end_s, until_s) / HOUR_S)
-        values = np.full(max(0, last - first), np.nan)
-        known, whole = np.zeros(len(values)), HOUR_S // series.step_s
-        sums = np.zeros(len(values))
-        times = np.asarray(series.times_s) // HOUR_S - first
-        inside = times < len(values)
-        np.add.at(known, times[inside], 1)
-        np.add.at(sums, times[inside], np.asarray(series.values)[inside])
-        full = known == whole
-        values[full] = sums[full] / whole
-        return cls(first=int(first), values=values)
+        known = series.hours()
+        first = min(known, default=0)
+        values = np.full(max(0, math.floor(min(series.end_s, until_s) / HOUR_S) - first), np.nan)
+        for hour, value in known.items():
+            if hour < first + len(values):
+                values[hour - first] = value
+        return cls(first=first, values=values)
 
 
 def foresee(series: Series, now_s: float, ahead_h: int, share: float) -> Series:
@@ -293,8 +288,8 @@ def _record(hours: NDArray[np.int64], now: Floats, gained: Floats, best: Floats,
     if len(names) >= 3 and could.min() > 0:
         shares = resampled(lambda rows: float(got[list(rows)].sum() / could[list(rows)].sum()), len(names))
         low, high = bound(shares, len(names), 0.025), bound(shares, len(names), 0.975)
-    single = gained / now
-    total = float(now.sum())
+    single = np.divide(gained, now, out=np.zeros(len(now)), where=now > 0)  # marginal intensity may be 0
+    total = max(float(now.sum()), 1e-9)
     return Record(
         starts=len(hours),
         start_s=int(hours[0]) * HOUR_S,

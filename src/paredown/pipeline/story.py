@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def run(
         if note:
             shop.study.note(note)
         prepare(shop)
-        since = time.process_time()
+        since = datetime.now(UTC), time.process_time()
         fastest_fp32(shop)
         situation = situation_of(shop)
         search(shop, situation)
@@ -148,16 +149,21 @@ def search(shop: Shop, situation: Situation) -> None:
         attempt(shop, proposal.recipe, proposal.why)
 
 
-def book_own_time(shop: Shop, since: float) -> None:
-    """Book the CPU time of this very process since the baseline stood; that of the workers is booked order by order."""
-    with shop.study.ledger.span("own", uuid.uuid4().hex) as span:
-        cpu_s = time.process_time() - since
+def book_own_time(shop: Shop, since: tuple[datetime, float]) -> None:
+    """Book the CPU time of this very process since the baseline stood; that of the workers is booked order by order.
+
+    Args:
+        shop: The run's tools.
+        since: The clock and the process's CPU seconds when the baseline stood.
+    """
+    with shop.study.ledger.span("own", uuid.uuid4().hex, since[0]) as span:
+        cpu_s = time.process_time() - since[1]
         span.finish(None, cpu_s=cpu_s, energy_j=shop.joules(cpu_s))
 
 
 def _reason_to_stop(shop: Shop, situation: Situation) -> str | None:
     spent = shop.study.spent()
-    trials = [trial for trial in shop.study.trials() if trial.role != "baseline"]
+    trials = [trial for trial in shop.trials() if trial.role != "baseline"]
     good = [trial for trial in situation.done() if situation.keeps_quality(trial)]
     energies = [reading.value for trial in [baseline_trial(shop), *good] if isinstance(reading := trial.readings.get("energy"), Reading)]
     spending = Spending(wall_s=spent.wall_s, energy_j=spent.energy_j)

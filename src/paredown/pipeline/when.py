@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from paredown.core.errors import UsageError
-from paredown.core.job import Job
+from paredown.core.job import GridSpec, Job
 from paredown.ground.amounts import BadAmount, seconds
 from paredown.impact.series import Series, joined, read_series
 from paredown.impact.when import Choice, best, choice, span
@@ -41,26 +41,24 @@ def when(
     job: Job | None,
     files: Sequence[str | Path] = (),
     *,
+    deadline: str,
     column: str | None = None,
     duration: str | None = None,
-    deadline: str = "24 h",
     piece: str | None = None,
     at: str | None = None,
     study: Path | None = None,
-    clock: Callable[[], float] = time.time,
 ) -> Answer:
     """Find the time of least carbon for a job.
 
     Args:
         job: Says its series and its length where they are not given here; None where they are.
         files: Intensity series; files of one zone are joined, others are places to compare. The job's own when empty.
+        deadline: The job has to end within so long from now, as "24 h".
         column: The column of the values, where the files have several.
         duration: As "4 h"; else the job's search budget, else what its last run took.
-        deadline: The job has to end within so long from now.
         piece: The shortest piece of work that can be interrupted, as "1 h"; None for work in one piece.
         at: A past time to try in place of now, as "2023-06-01T08:00Z"; what the series hold after it is not used.
         study: The study folder; runs/<name> when None.
-        clock: Seconds since 1970 UTC.
 
     Raises:
         UsageError: No series or length is known, a file cannot be used, or it says nothing about the time asked.
@@ -68,24 +66,17 @@ def when(
     duration_s, said = _duration(job, duration, study)
     deadline_s = _seconds("--deadline", deadline)
     piece_s = None if piece is None else _seconds("--piece", piece)
-    now_s = clock() if at is None else _moment(at)
+    now_s = time.time() if at is None else _moment(at)
     choices = tuple(choice(each, now_s, duration_s, deadline_s, piece_s, at is not None) for each in _series(job, files, column))
     return Answer(choices=choices, best=best(choices), duration_s=duration_s, duration_from=said)
 
 
-def wait(
-    chosen: Choice,
-    tell: Callable[[str, int, int], None],
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.time,
-) -> str:
+def wait(chosen: Choice, tell: Callable[[str, int, int], None]) -> str:
     """Wait until a chosen time.
 
     Args:
         chosen: What to wait for; where it is not worth it, nothing is waited for.
         tell: Called again and again with what is counted, how many are over and how many there are.
-        sleep: Seconds.
-        clock: Seconds since 1970 UTC.
 
     Returns:
         A sentence for the report.
@@ -93,15 +84,13 @@ def wait(
     expected = f"{chosen.zone}, {two(chosen.now_g_per_kwh)} g CO2e/kWh when started at once"
     if not chosen.waits:
         return f"Started without waiting for low carbon, because nothing much lower was expected: {expected}."
-    began_s = clock()
-    while (left_s := chosen.start_s - clock()) > 0:
-        tell("minutes waited", round((clock() - began_s) / 60), round((chosen.start_s - began_s) / 60))
-        sleep(min(left_s, PATIENCE_S))
+    began_s = time.time()
+    while (left_s := chosen.start_s - time.time()) > 0:
+        tell("minutes waited", round((time.time() - began_s) / 60), round((chosen.start_s - began_s) / 60))
+        time.sleep(min(left_s, PATIENCE_S))
     origin = "the forecast in the series" if chosen.foreseen == "file" else "past values"
-    return (
-        f"Waited {span(clock() - began_s)} for low carbon: {expected}, {two(chosen.then_g_per_kwh)} then, {two(100 * chosen.saving)} % less;"
-        f" expected from {origin} ({chosen.source})."
-    )
+    then = f"{two(chosen.then_g_per_kwh)} then, {two(100 * chosen.saving)} % less"
+    return f"Waited {span(time.time() - began_s)} for low carbon: {expected}, {then}; expected from {origin} ({chosen.source})."
 
 
 def two(value: float) -> str:
@@ -118,7 +107,8 @@ def _series(job: Job | None, files: Sequence[str | Path], column: str | None) ->
                 "no intensity series is known.\n"
                 "  Give `--series FILE`, or write `deploy: {grid: {series: FILE}}` in the job; `paredown when --help` names the formats."
             )
-        files, column = [job.folder / grid.series], column or grid.column or None
+        found = read_series(job.folder / grid.series, column or grid.column or None)
+        return [replace(found, signal=grid.signal)] if grid.signal != GridSpec.signal else [found]
     groups: dict[tuple[str, str], list[Series]] = {}
     for file in files:
         found = read_series(file, column)

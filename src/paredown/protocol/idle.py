@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from paredown.core.meter import Meter, Window
-from paredown.core.reading import How, Missing, Reading
+from paredown.core.reading import How, Missing, Reading, reading_from_json
 from paredown.protocol.gates import Code
 
 MAX_DRIFT = 0.05
@@ -125,6 +126,31 @@ def energy_above_idle(readings: Mapping[str, Reading | Missing], idle: Idle, wal
 
 
 _NONE = Missing(quantity="energy", reason="no energy counter was read both at rest and at work")
+
+
+def in_windows(windows: Sequence[Mapping[str, Any]], idle: Idle) -> list[dict[str, Any]] | Missing:
+    """Windows in which `energy` is counted above idle instead of estimated: in all of them, over the same hardware, or in none.
+
+    Args:
+        windows: Of all sides, each {"wall_s", "items", "readings": {quantity: reading as JSON}}.
+        idle: From `steady`.
+
+    Returns:
+        The readings of each window, in the same order; Missing with the first reason why one of them has no such energy.
+    """
+    found: list[dict[str, Any]] = []
+    covers: tuple[str, ...] | None = None
+    for window in windows:
+        known = {name: reading_from_json(name, dict(data)) for name, data in window["readings"].items()}
+        energy = energy_above_idle(known, idle, window["wall_s"] / max(1, window["items"]))
+        if isinstance(energy, Missing):
+            return energy
+        covers = covers or energy.covers
+        if energy.covers != covers:
+            reason = f"some windows are counted over {', '.join(covers)}, others over {', '.join(energy.covers)}"
+            return Missing(quantity="energy", reason=reason)
+        found.append({**window["readings"], "energy": energy.json()})
+    return found
 
 
 def _part(name: str, readings: Mapping[str, Reading | Missing], idle: Idle, wall_s: float) -> Reading | Missing | None:

@@ -146,9 +146,12 @@ class Took:
 
     def beside(self, other: str) -> None:
         """Note that another block was open, which counted the same process."""
-        note = f"the block {other!r} was open at the same time; both count the whole process, so that their sum counts it twice"
-        if note not in self._notes:
-            self._notes.append(note)
+        self.note(f"the block {other!r} was open at the same time; both count the whole process, so that their sum counts it twice")
+
+    def note(self, text: str) -> None:
+        """Add a sentence to the record: what weakens its numbers, or what has to be known with them."""
+        if text not in self._notes:
+            self._notes.append(text)
 
     def cut(self) -> None:
         """Put what was taken so far to its hours."""
@@ -170,7 +173,7 @@ class Took:
             self._ended, self._record = True, None
             instruments.give_back(self._meters)
         if error is not None:
-            self._notes.append(f"the block was left by {type(error).__name__}")
+            self.note(f"the block was left by {type(error).__name__}")
 
     def _now(self) -> _Sum:
         """Sums over all hours, up to now while the block runs."""
@@ -191,7 +194,7 @@ class Took:
         before = {name for part in self._hours.values() for name, item in part.counted.items() if isinstance(item, Reading)}
         short = [item.quantity for item in found if isinstance(item, Missing) and item.quantity in before and window.wall_s < _SHORT_S]
         if short:
-            self._notes.append(f"{', '.join(short)}: the last {window.wall_s:.2g} s were too short for the counter, and are left out")
+            self.note(f"{', '.join(short)}: the last {window.wall_s:.2g} s were too short for the counter, and are left out")
         counted = {item.quantity: item for item in found if item.quantity not in short}
         self._spread(_Sum(counted=counted), self._counted_utc_s, utc_s)
         self._counted_clock_s, self._counted_utc_s = clock_s, utc_s

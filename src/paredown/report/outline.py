@@ -11,7 +11,10 @@ from paredown.report.format import at_most, bounds_of, clean, duration, kind_of,
 from paredown.report.words import Words
 
 LED_BY = ("cpu_time", "energy", "latency_p50", "size", "peak_rss")
-COMPARED = (*LED_BY[:3], "latency_p95", *LED_BY[3:], "cold_start", "parameters", "multiply_adds", "graph_time", "throughput")
+COMPARED = (
+    *("cpu_time", "energy", "carbon", "water", "cost", "latency_p50", "latency_p95", "size", "peak_rss"),
+    *("cold_start", "parameters", "multiply_adds", "graph_time", "throughput"),
+)
 VERDICTS = ("pass", "fail", "inconclusive", "infeasible")
 
 
@@ -176,13 +179,15 @@ class Compared:
 
 
 def compared(result: Mapping[str, Any], words: Words) -> list[Compared]:
-    """Every quantity that either side has, the leading ones first."""
+    """Every quantity that either side has, the leading ones first; money stands in `impact`."""
     model = subject(result)
     sides = [table(result, "baseline", "readings"), table(result, "fastest_fp32", "readings"), table(model, "readings")]
     found = {name for side in (*sides, table(model, "ratios")) for name in side} - {"quality"}
     order = [name for name in (*COMPARED, *quantities()) if name in found]
     rows = []
     for name in dict.fromkeys([*order, *sorted(found)]):
+        if name == "cost" and apart(result):  # of one inference it is too little to be read
+            continue
         before, fastest, after = (_text(side.get(name), kind_of(name, at(side.get(name), "unit")), words) for side in sides)
         groups = [table(model, group).get(name) for group in ("ratios", "ratios_vs_fastest_fp32", "ratios_as_found")]
         ratio, against, as_found = (_text(num, "ratio", words, interval=True) for num in groups)
@@ -268,11 +273,17 @@ def footnotes(result: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
         nums = [
             table(model, group).get(row.name) for model in (subject(result), table(result, "baseline")) for group in ("readings", "ratios")
         ]
-        notes = [words("number.missing", reason=clean(at(num, "missing"))) for num in nums if at(num, "missing")]
+        told = row.name in apart(result)
+        notes = [words("number.missing", reason=clean(at(num, "missing"))) for num in nums if at(num, "missing") and not told]
         notes += [words(f"footnote.{row.how}")] if row.how in ("estimated", "modelled") else []
         for note in dict.fromkeys(notes):
             said.setdefault(note, []).append(row.label)
     return [(", ".join(labels), note) for note, labels in said.items()]
+
+
+def apart(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The quantities of `impact`, which says itself what is missing and how to declare it."""
+    return table(result, "impact", "totals", "quantities")
 
 
 def seen(finding: Mapping[str, Any], words: Words) -> str:

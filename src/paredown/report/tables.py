@@ -11,6 +11,7 @@ from paredown.report.markup import Markup, prose, recipe, recorded, tag
 from paredown.report.outline import (
     COMPARED,
     allowed,
+    apart,
     at,
     boundary_sentence,
     compared,
@@ -205,6 +206,8 @@ def origins(result: Mapping[str, Any], words: Words) -> Markup | None:
     rows = []
     for name in dict.fromkeys([*(name for name in COMPARED if name in readings), *readings]):
         num = readings[name]
+        if name in apart(result) and at(num, "missing"):
+            continue
         meaning = words.entries.get(f"meaning.{name}", "")
         label = tag("div", tag("b", quantity_name(name, words)), tag("small", meaning) if meaning else None)
         source = tag("small", prose(clean(at(num, "source")))) if at(num, "source") else None

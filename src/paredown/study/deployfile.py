@@ -184,7 +184,7 @@ class _Reader:
         for position, name in enumerate(deploy.runtimes):
             known(self.document, self.problems, "runtime", ("runtimes", position), name)
         volume, period_s = (None, None) if deploy.volume is None else self.amount(("volume",), amounts.volume) or (None, None)
-        sections = {name: self.section(name, model) for name, model in _SECTIONS.items()}
+        sections = {name: self.section(name, model) for name, model in SECTIONS.items()}
         self.pairs(sections)
         self.place(sections["grid"])
         return Deploy(
@@ -265,4 +265,4 @@ class _Reader:
             self.note(("grid", "signal"), "is marginal; the tables have averages.", "Give a marginal `factor` or `series`, or take it out.")
 
 
-_SECTIONS: Mapping[str, type[Any]] = {"grid": _Grid, "machine": _Machine, "prices": _Prices, "transfer": _Transfer, "storage": _Storage}
+SECTIONS: Mapping[str, type[Any]] = {"grid": _Grid, "machine": _Machine, "prices": _Prices, "transfer": _Transfer, "storage": _Storage}
