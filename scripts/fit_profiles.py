@@ -40,8 +40,8 @@ HEAD = """\
 # Load profiles per vCPU (hardware thread) of a whole server at the wall: P(u) = a_w ln(1 + b u) + d_w watts at load u from 0 to 1.
 # Three servers stand for a microarchitecture: the 10th, 50th and 90th in a hundred by watts above idle per unit of load at half load.
 # Fitted by scripts/fit_profiles.py to idle watts, full-load watts and overall score of {servers} SPECpower_ssj2008 results to 2021,
-#   spec.org/power_ssj2008, (c) Standard Performance Evaluation Corporation, used under its fair use rules with this citation, as collected
-#   by Cloud Carbon Footprint, github.com/cloud-carbon-footprint/cloud-carbon-coefficients, commit dda7621f8ab2 (Apache-2.0).
+#   spec.org/power_ssj2008, (c) Standard Performance Evaluation Corporation, used as its rules for published results allow, with this
+#   citation; collected by Cloud Carbon Footprint, github.com/cloud-carbon-footprint/cloud-carbon-coefficients, dda7621f8ab2 (Apache-2.0).
 # Form of the curve: Boavizta, doc.api.boavizta.org, a ln(b (u + c)) + d with c = 1/b; the coefficients are our own. Fitted {day}.
 """
 

@@ -78,7 +78,7 @@ def shorten(patch: pytest.MonkeyPatch, state: Path) -> None:
     from paredown.pipeline import confirm, trials
     from paredown.protocol import bench
 
-    short = bench.Plan(rounds=3, window_s=0.02, warm_s=0.01, warm_most=2)
+    short = bench.Plan(rounds=3, window_s=0.02, warm_s=0.01)
     for module, name in ((confirm, "FINAL"), (confirm, "AS_FOUND"), (trials, "FLOOR"), (trials, "SCREENING"), (bench, "SWEEP")):
         patch.setattr(module, name, short)
     patch.setenv("XDG_STATE_HOME", str(state))

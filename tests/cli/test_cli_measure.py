@@ -40,7 +40,8 @@ def test_json_of_one_artifact(tiny_study: TinyStudy, capfd) -> None:
 
 def _measured(low: float, high: float, floor: float) -> Measured:
     ratio = Reading(quantity="cpu_time", value=(low + high) / 2, low=low, high=high, unit="x", how=How.MEASURED)
-    fields = dict.fromkeys(("artifact", "recipe", "other", "other_recipe", "windows", "window_s", "batch", "asked", "quick", "warnings"))
+    names = ("artifact", "recipe", "other", "other_recipe", "detectable", "windows", "window_s", "sittings", "steady", "batch", "asked")
+    fields = dict.fromkeys((*names, "quick", "warnings"))
     return Measured(readings={}, other_readings={}, ratios={"cpu_time": ratio}, noise_floor=floor, **fields)
 
 
@@ -58,6 +59,9 @@ def test_a_command_keeps_its_stdout_and_its_exit_code(capfd) -> None:
     assert "exit code 7 after" in err
     assert "CPU time" in err
     assert "all processes that it waited for" in err
+    assert "Energy by estimator: vCPU curve " in err
+    assert "the interval holds all estimators" in err
+    assert "CPU above idle; memory, disks, network and cooling are not in it" in err
 
 
 def test_a_command_with_json_has_the_document_alone_on_stdout(capfd) -> None:

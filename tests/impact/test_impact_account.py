@@ -15,7 +15,7 @@ from paredown.core.quantity import quantity
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.runtime import Host
 from paredown.impact.account import account, account_of_work
-from paredown.impact.cost import parts_of, payback
+from paredown.impact.cost import parts_of
 from paredown.impact.declared import site_of
 from paredown.impact.disclosure import SPECIFICATION, disclosure
 from paredown.impact.load import energy_of, load_of
@@ -266,23 +266,14 @@ def test_a_work_done_once_holds_the_machine_for_its_time() -> None:
     assert value(found["embodied_carbon"]) == pytest.approx(1e6 / (4 * 365 * 24) * 0.5, rel=1e-12)
 
 
-def test_payback_in_inferences_time_and_money() -> None:
-    found = payback(300e3, saved_j=0.3, cost=0.5, saving=1e-6, site=site(rate=10.0, volume=1e7))
-    assert (found.inferences, found.time_s) == (pytest.approx(1e6), pytest.approx(1e5))
-    assert (found.money_inferences, found.net) == (pytest.approx(5e5), pytest.approx(9.5))
-    nothing = payback(300e3, saved_j=0.0, cost=0.5, saving=-1e-6, site=site(rate=10.0, volume=1e7))
-    assert (nothing.inferences, nothing.time_s, nothing.money_inferences) == (None, None, None)
-    assert nothing.net == pytest.approx(-10.5)
-    unknown = payback(300e3, saved_j=0.3, cost=None, saving=None, site=site())
-    assert (unknown.inferences, unknown.time_s, unknown.money_inferences, unknown.net) == (pytest.approx(1e6), None, None, None)
-
-
 def test_the_disclosure_names_boundary_methodology_and_every_coefficient() -> None:
     here = site(data_path=PATH, volume=1e9, rate=10.0)
     found = disclosure(account(measured(), here), energy_of(measured(), here), here)
     assert found["specification"] == SPECIFICATION
     assert found["functional_unit"] == "inference"
     assert found["sci"]["value"] == pytest.approx(found["breakdown"]["operational"]["value"] + found["breakdown"]["embodied"]["value"])
+    kwh = found["breakdown"]["E"]
+    assert (kwh["unit"], kwh["value"]) == ("kWh", pytest.approx(3.0 / 3.6e6, rel=1e-12))
     assert {name: item["method"] for name, item in found["methodologies"].items()} == {"E": "modeled", "I": "sourced", "M": "sourced"}
     assert [row["coefficient"] for row in found["coefficients"]] == [
         "grid-intensity",

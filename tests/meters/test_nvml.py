@@ -232,7 +232,18 @@ def test_no_answer_in_the_window_is_missing(machine: Machine) -> None:
     made.start()
     machine.go(1.0)
     assert why(made, Window(wall_s=1.0, items=0)) == "no inference was answered in the window"
-    assert why(Nvml(machine.root)) == "no card is open; ask `ready` first"
+
+
+def test_a_meter_that_was_not_asked_whether_it_is_ready_opens_the_cards_itself(machine: Machine) -> None:
+    made = Nvml(machine.root)
+    assert why(made) == "it was not opened"
+    made.start()
+    machine.go(1.0)
+    assert stop(made).value == 100.0
+    machine.cards.clear()
+    other = Nvml(machine.root)
+    other.start()
+    assert why(other) == "the driver shows no card."
 
 
 SHARE = "the counter is the whole card's, and what others draw is in it."
@@ -309,8 +320,9 @@ def test_without_a_driver_nothing_is_imported(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_driver_without_the_package_says_what_to_install(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nvml, "missing", lambda module, purpose: f"{purpose} needs {module}.")
-    assert Nvml(machine.root).ready(HERE) == "nvml needs pynvml."
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    reason = Nvml(machine.root).ready(HERE)
+    assert reason == "nvml needs the package nvidia-ml-py, which is not installed.\n  Run `pip install 'paredown[gpu]'`."
 
 
 @pytest.mark.gpu

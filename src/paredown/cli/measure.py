@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +13,9 @@ import click
 from paredown.cli import COMMANDS, screen
 
 if TYPE_CHECKING:
+    from paredown.core.reading import Missing, Reading
     from paredown.pipeline.command import Ran
+    from paredown.pipeline.gate import Gated
     from paredown.pipeline.side_by_side import Measured
 
 _COMMAND = "paredown.command"
@@ -57,8 +61,19 @@ def asking(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--against",
     metavar="MODEL",
-    help="An artifact, a study (its model as given), `baseline` (that of the target's study), an .onnx file or a Hugging Face folder.",
+    help="An artifact, a study (its model as given), `baseline` (that of the target's study), an .onnx file, a Hugging Face folder, or"
+    " the .json that `--save` wrote.",
 )
+@click.option("--save", metavar="FILE", help="Keep the measurement as a baseline for `--against FILE`.")
+@click.option(
+    "--max-regression",
+    "most",
+    multiple=True,
+    metavar="[QUANTITY=]SHARE",
+    help="How much more than `--against` it may take, as 5%; exits with 1 above it and with 3 when that cannot be told.",
+)
+@click.option("--scenario", type=click.Choice(["single-stream", "server"]), help="server: requests arrive at random, at each `--rate`.")
+@click.option("--rate", "rates", multiple=True, metavar="RATE", help="Requests per second of a server, as `50 /s`; may be repeated.")
 @asking
 @screen.json_flag
 @click.pass_context
@@ -66,6 +81,10 @@ def command(
     ctx: click.Context,
     target: str | None,
     against: str | None,
+    save: str | None,
+    most: tuple[str, ...],
+    scenario: str | None,
+    rates: tuple[str, ...],
     data: str | None,
     label: str | None,
     metric: str,
@@ -82,20 +101,76 @@ def command(
             "measure needs either TARGET or a command.\n  Write `paredown measure runs/digits` or `paredown measure -- COMMAND ...`."
         )
     if words is not None:
-        if against is not None or data is not None or label is not None:
-            raise UsageError("--against, --data and --label go with an artifact, not with a command.\n  Leave them out, or give TARGET.")
+        if any((against, data, label, save, most, scenario, rates)):
+            raise UsageError("only --json goes with a command; the other options are about an artifact.\n  Leave them out, or give TARGET.")
         return _command(words, as_json)
+    from paredown.pipeline.gate import against_recorded, artifact_at_hand, limits_of, read_baseline, side_by_side
     from paredown.pipeline.progress import Progress
     from paredown.pipeline.side_by_side import measure
 
     assert target is not None
+    limits, baseline, other = limits_of(most), None, against
+    if limits and against is None:
+        raise UsageError("--max-regression needs something to hold against.\n  Give `--against baseline.json`, or an artifact.")
+    if against is not None and against.endswith(".json"):
+        baseline = read_baseline(Path(against))
+        at_hand = artifact_at_hand(baseline, Path(against))
+        other = None if at_hand is None else str(at_hand)
+        if other is None and label is not None:
+            raise UsageError(f"the artifact of {against} is not at hand, so that its answers cannot be compared.\n  Leave `--label` out.")
     with Progress() as progress:
-        progress.stage(f"measuring {target}" + (f" against {against}" if against else ""))
-        found = measure(target, against, data=data, label=label, metric=metric, seconds=seconds, batch=batch, tick=progress.step)
-    screen.dump(found) if as_json else show(found)
+        progress.stage(f"measuring {target}" + (f" against {other}" if other else ""))
+        asked: dict[str, Any] = {"data": data, "label": label, "metric": metric, "seconds": seconds, "batch": batch}
+        found = measure(target, other, **asked, rates=_rates(scenario, rates), tick=progress.step)
+    gated = []
+    if limits or baseline is not None:
+        limits = limits or {"": 0.05}
+        gated = side_by_side(found, limits) if other is not None or baseline is None else against_recorded(found, baseline, limits)
+    if save is not None:
+        _keep(found, Path(save))
+    if as_json:
+        screen.dump(found.json() | {"gate": [item.json() for item in gated]})
+    else:
+        show(found)
+        how = "measured in turn" if other is not None else "from another session: its artifact is not at hand"
+        _gate(gated, against or "", how)
     for warning in found.warnings:
         screen.note(f"warning: {warning}")
-    return None
+    changes = {str(item.change) for item in gated}
+    return 1 if "regression" in changes else 3 if "unclear" in changes else None
+
+
+def _rates(scenario: str | None, texts: tuple[str, ...]) -> tuple[float, ...]:
+    from paredown.core.errors import UsageError
+    from paredown.ground.amounts import BadAmount, amount
+
+    if (scenario == "server") != bool(texts):
+        raise UsageError(
+            "a server needs the rate at which requests arrive, and only it has one.\n  Write `--scenario server --rate '50 /s'`."
+        )
+    try:
+        return tuple(amount(text, "1/s") for text in texts)
+    except BadAmount as error:
+        raise UsageError(f"--rate is {', '.join(texts)}; {error}") from None
+
+
+def _keep(found: Measured, file: Path) -> None:
+    from paredown.ground.files import write_atomic
+
+    text = json.dumps(screen.plain(found), indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomic(file, f"{text}\n".encode())
+
+
+def _gate(gated: Sequence[Gated], against: str, how: str) -> None:
+    """One line per quantity at the gate, and what it comes to."""
+    from paredown.report.words import load
+
+    if not gated:
+        return
+    words = load()
+    screen.say()
+    screen.say(f"against {against}, {how}:")
+    screen.table([("  " + words.name("quantity", item.quantity), str(item.change), item.reason) for item in gated])
 
 
 def show(found: Measured, sides: tuple[str, str] = ("target", "against")) -> None:
@@ -113,6 +188,10 @@ def show(found: Measured, sides: tuple[str, str] = ("target", "against")) -> Non
     screen.say(f"{heads[0]}{found.artifact}: {found.recipe}")
     if found.other is not None:
         screen.say(f"{heads[1] or 'against '}{found.other}: {found.other_recipe}")
+    if found.noise_floor is not None and found.detectable is not None:
+        floor, least = (style_of(share, "share").write(share) for share in (found.noise_floor, found.detectable))
+        screen.say(f"noise floor of CPU time: {floor}, the other side against its twin; a difference below it is not claimed")
+        screen.say(f"a saving of {least} or more of CPU time shows nine times out of ten in a measurement like this")
     screen.say()
 
     def cell(reading: Any, kind: str) -> str:
@@ -133,14 +212,74 @@ def show(found: Measured, sides: tuple[str, str] = ("target", "against")) -> Non
     screen.say()
     for line in _answers(found, sides):
         screen.say(line)
-    all_s = found.windows * found.window_s * (1 if found.other is None else 2)
-    screen.say(f"{found.windows} windows of {found.window_s:g} s per side, {all_s:g} s in all; batch {found.batch}; {found.asked}")
+    for line in _loads(found, sides):
+        screen.say(line)
+    started = f", in {found.sittings} starts of the processes" if found.sittings > 1 else ""
+    screen.say(
+        f"{found.windows} windows of about {found.window_s:.2g} s per side{started}, {found.seconds:g} s in all; "
+        f"batch {found.batch}; {found.asked}"
+    )
+    screen.say(f"warm-up: {', '.join(f'{name} {_warmed(state)}' for name, state in zip(sides, _states(found)))}")
     screen.say("one inference is raw input to decoded answer, in a process of its own, at the thread count of each recipe")
-    if found.noise_floor is not None:
-        floor = style_of(found.noise_floor, "share").write(found.noise_floor)
-        screen.say(f"noise floor of CPU time: {floor}, the other side against its twin; a difference below it is not claimed")
+    for line in _energy(found.readings):
+        screen.say(line)
     if found.quick:
-        screen.say(f"this is a quick measurement: {all_s:g} s of windows where a claim needs 60 s; leave `--seconds` out for it")
+        screen.say(f"this is a quick measurement: {found.seconds:g} s of windows where a claim needs 60 s; leave `--seconds` out for it")
+
+
+def _states(found: Measured) -> list[Any]:
+    return [found.steady[name] for name in ("target", "against") if name in found.steady]
+
+
+def _warmed(state: Any) -> str:
+    words = {"steady": "to within 2 %, without a trend", "level": "until there was no trend", "moving": "ended before it was steady"}
+    return f"{words[state['state']]} (varies by {100 * state['spread']:.2g} %)"
+
+
+def _loads(found: Measured, sides: tuple[str, str]) -> Iterator[str]:
+    """The scenario `server`: what a request takes at each load."""
+    from paredown.report.format import kind_of, number
+    from paredown.report.words import load as words_of
+
+    words = words_of()
+
+    def cell(reading: Any, quantity: str) -> str:
+        return number(reading.json() if reading is not None else {"missing": "not measured"}, kind_of(quantity), words)
+
+    for loads in found.loads:
+        for name, shown in zip(("target", "against"), sides):
+            if name not in loads:
+                continue
+            load = loads[name]
+            if load.overloaded:
+                yield f"{load.rate:g} /s, {shown}: overloaded; it serves at most {load.most:.2g} /s in one process"
+                continue
+            got = load.readings
+            yield (
+                f"{load.rate:g} /s, {shown}: busy {cell(got.get('busy'), 'busy')}; latency "
+                + ", ".join(f"p{at} {cell(got.get(f'latency_p{at}'), f'latency_p{at}')}" for at in (50, 95, 99))
+                + f"; CPU time {cell(got.get('cpu_time'), 'cpu_time')}, energy {cell(got.get('energy'), 'energy')} above idle and "
+                + f"{cell(load.energy_with_idle(), 'energy')} with the idle share per request"
+            )
+    if found.loads:
+        yield ""
+
+
+def _energy(readings: Mapping[str, Reading | Missing]) -> list[str]:
+    """What the estimators say of the energy, how far they are apart and what it covers; nothing where a counter was read."""
+    from paredown.core.reading import How, Reading
+    from paredown.ground.host import host
+    from paredown.impact.energy import active_energies, cpu_curve, curve_json
+    from paredown.report.outline import energy_sentences
+    from paredown.report.words import load
+
+    cpu, energy = readings.get("cpu_time"), readings.get("energy")
+    if not isinstance(cpu, Reading) or not isinstance(energy, Reading) or energy.how is not How.ESTIMATED:
+        return []
+    machine = host()
+    curve = cpu_curve(machine)
+    energies = {name: one.json() for name, one in active_energies(curve, cpu.value).items()}
+    return energy_sentences(curve_json(curve, machine), energies, load(), machine.virtual)
 
 
 def _answers(found: Measured, sides: tuple[str, str]) -> Iterator[str]:
@@ -199,4 +338,4 @@ def _lines(ran: Ran) -> list[str]:
     lines = [f"{ended} after {number({'value': ran.wall_s, 'how': 'measured'}, 'time', words)} of wall time"]
     for name, reading in ran.readings.items():
         lines.append(f"  {words.name('quantity', name):<12} {number(reading.json(), kind_of(name), words, interval=True, origin=True)}")
-    return [*lines, f"  {BOUNDARY}"]
+    return [*lines, *(f"  {line}" for line in _energy(ran.readings)), f"  {BOUNDARY}"]

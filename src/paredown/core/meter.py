@@ -30,7 +30,7 @@ class Window:
 class Meter(ABC):
     """An instrument. A unit's name is its class name in snake case. Counters are read at the edges of a window, not in between.
 
-    `waits` is true where `stop` may wait for the instrument; such a meter is stopped after all others.
+    `waits` is true where `stop` may wait for the instrument; such a meter is started first and stopped last.
     """
 
     quantities: Sequence[str]

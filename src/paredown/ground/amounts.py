@@ -53,6 +53,7 @@ _NAMES = {
     "1": "a count",
     "": "a share or a plain number",
 }
+_PRICES = {"h": "0.045 EUR/h", "kWh": "0.20 EUR/kWh", "t": "90 EUR/t", "": "900 EUR"}
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _YEAR_D = 365.25
 _PERIOD_D = {"second": 1 / _DAY_S, "minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "week": 7.0, "month": _YEAR_D / 12, "year": _YEAR_D}
@@ -211,11 +212,14 @@ def lifetime(value: Any) -> float:
     Raises:
         BadAmount: No time, or 0.
     """
-    number, rest = _split(value, "Write `4 years`.")
-    found = number * 365 * _DAY_S if rest in ("y", "year", "years") else amount(value, "s")
-    if found == 0:
-        raise BadAmount("it needs a time above 0.", "Write `4 years`.")
-    return found
+    do = "Write `4 years` or `35040 h`."
+    number, rest = _split(value, do)
+    factor = 365 * _DAY_S if rest in ("y", "year", "years") else UNITS["s"].get(rest)
+    if factor is None:
+        raise BadAmount(f"there is no unit {rest!r} for a life." if rest else "it needs a unit.", do)
+    if number == 0:
+        raise BadAmount("it needs a time above 0.", do)
+    return number * factor
 
 
 def money(value: Any, per: str = "") -> tuple[float, str]:
@@ -228,7 +232,7 @@ def money(value: Any, per: str = "") -> tuple[float, str]:
     Raises:
         BadAmount: No number, no code of three capitals, or per something else.
     """
-    do = f"Write `{ {'h': '0.045', 'kWh': '0.20', 't': '90'}.get(per, '900') } EUR{'/' + per if per else ''}`."
+    do = f"Write `{_PRICES[per]}`."
     number, rest = _split(value, do)
     match = re.fullmatch(r"([A-Z]{3})(?:\s*/\s*(\w+))?", rest)
     if match is None:

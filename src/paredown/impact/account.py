@@ -38,15 +38,15 @@ def account(readings: Readings, site: Site) -> dict[str, Reading | Missing]:
 
 
 def account_of_work(readings: Readings, wall_s: float, site: Site) -> dict[str, Reading | Missing]:
-    """What a piece of work that is done once causes, as a search or a training: the machine is held for as long as it takes.
+    """What a piece of work that is done once causes, as a search or a training: the whole machine is held for as long as it takes.
 
     Args:
         readings: Of the whole work, by quantity, as for `account`.
         wall_s: Seconds that it took.
-        site: Where it was done; rate, utilization and the paths of the model's data are left out of it.
+        site: Where it was done; rate, reserved CPUs, utilization and the paths of the model's data do not count.
     """
     held = Reading(quantity="throughput", value=1 / wall_s, how=How.MEASURED)
-    return account({**readings, "throughput": held}, replace(site, rate=None, utilization=1.0, data_path=None))
+    return account({**readings, "throughput": held}, replace(site, vcpus=site.host_vcpus, rate=None, utilization=1.0, data_path=None))
 
 
 def _carbon(energy: Reading | Missing, moved: Reading | Missing, site: Site) -> Reading | Missing:

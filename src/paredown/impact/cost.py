@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from paredown.core.reading import How, Missing, Reading
 from paredown.impact.carbon import KWH_J
 from paredown.impact.load import Load, total
-from paredown.impact.site import Prices, Site
+from paredown.impact.site import Prices
 
 HOUR_S, TONNE_G = 3600.0, 1e6
 
@@ -43,7 +42,7 @@ def cost_of(parts: Mapping[str, Reading | Missing], prices: Prices) -> Reading |
     for name, part in parts.items():
         if isinstance(part, Missing):
             return Missing(quantity="cost", reason=f"{name.replace('_', '-')}: {part.reason}")
-    if not parts:
+    if not {"rent", "electricity", "write_off"} & set(parts):
         return Missing(quantity="cost", reason="neither rent, electricity nor a purchase is declared")
     counted = [part for part in parts.values() if isinstance(part, Reading)]
     notes = [f"{name.replace('_', '-')} {part.value:.2g}" for name, part in parts.items() if isinstance(part, Reading)]
@@ -61,39 +60,3 @@ def _paid(amount: Reading | Missing, price: float, currency: str) -> Reading | M
         return Missing(quantity="cost", reason=amount.reason)
     scaled = amount.times(price)
     return Reading(quantity="cost", value=scaled.value, low=scaled.low, high=scaled.high, how=How(amount.how), unit=currency)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Payback:
-    """When a search has paid for itself; None where a declaration lacks or nothing is saved.
-
-    Args:
-        inferences: After which the saved energy is as much as was spent.
-        time_s: The same at the declared rate, in seconds.
-        money_inferences: After which the saved money is as much as the search cost.
-        net: Money saved over the declared volume, less the cost of the search; below 0 where it does not pay.
-    """
-
-    inferences: float | None
-    time_s: float | None
-    money_inferences: float | None
-    net: float | None
-
-
-def payback(spent_j: float, saved_j: float, cost: float | None, saving: float | None, site: Site) -> Payback:
-    """A search's cost against what its result saves.
-
-    Args:
-        spent_j: Energy of everything after the baseline existed.
-        saved_j: Energy that the chosen model saves per inference; 0 or less where it saves none.
-        cost: Of the search in the currency, as `account_of_work` gives it; None when not known.
-        saving: Money that the chosen model saves per inference; None when not known.
-        site: Gives rate and volume.
-    """
-    inferences = spent_j / saved_j if saved_j > 0 else None
-    return Payback(
-        inferences=inferences,
-        time_s=inferences / site.rate if inferences is not None and site.rate else None,
-        money_inferences=cost / saving if cost is not None and saving is not None and saving > 0 else None,
-        net=saving * site.volume - cost if cost is not None and saving is not None and site.volume is not None else None,
-    )

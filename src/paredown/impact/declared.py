@@ -8,6 +8,7 @@ from paredown.core.job import DataPathSpec, Deploy, GridSpec, MachineSpec
 from paredown.core.reading import Missing
 from paredown.core.runtime import Host
 from paredown.impact.grid import grid_of
+from paredown.impact.series import Series, read_series
 from paredown.impact.site import Coefficient, Embodied, Grid, Prices, Site
 
 DECLARED = "declared"
@@ -23,6 +24,7 @@ def site_of(deploy: Deploy, folder: Path, host: Host) -> Site:
 
     Raises:
         UnknownName: There is no such zone.
+        BadData: The file of a series cannot be used.
     """
     grid, machine = deploy.grid, deploy.machine
     return Site(
@@ -35,11 +37,25 @@ def site_of(deploy: Deploy, folder: Path, host: Host) -> Site:
         vcpus=host.cores if machine.vcpus is None else machine.vcpus,
         host_vcpus=host.cores,
         utilization=1.0 if machine.utilization is None else machine.utilization,
-        rate=None if deploy.volume is None or deploy.period_s is None else deploy.volume / deploy.period_s,
+        rate=deploy.volume / deploy.period_s if deploy.volume and deploy.period_s else None,
         volume=deploy.volume,
         data_path=None if deploy.data_path == DataPathSpec() else deploy.data_path,
         renewable=grid.renewable,
     )
+
+
+def grid_of_series(series: Series, zone: str = "", signal: str = "average") -> Grid:
+    """The grid of an hourly series: its mean as the factor, each hour beside it.
+
+    Args:
+        series: Hourly, or in even parts of an hour.
+        zone: What to call the place; the series' own name when empty.
+        signal: "marginal" where it was declared so; else what the series says.
+    """
+    hourly = series.hourly()
+    notes = "; ".join((series.source, f"mean of {series.span}", *(note.rstrip(".") for note in series.notes)))
+    kind = "marginal" if "marginal" in (signal, series.signal) else series.signal
+    return Grid(zone=zone or series.zone, factor=Coefficient(value=series.average, unit="g/kWh", source=notes), signal=kind, hourly=hourly)
 
 
 def _declared(value: float, unit: str) -> Coefficient:
@@ -47,6 +63,8 @@ def _declared(value: float, unit: str) -> Coefficient:
 
 
 def _grid(spec: GridSpec, folder: Path) -> Grid | Missing:
+    if spec.series:
+        return grid_of_series(read_series(folder / spec.series, spec.column or None), spec.zone, spec.signal)
     if spec.factor is not None:
         return Grid(zone=spec.zone or "declared", factor=_declared(spec.factor, "g/kWh"), signal=spec.signal)
     if spec.zone:

@@ -6,9 +6,11 @@ Source: SCI specification v1.1.0, "Report"; fields of the Green Software Foundat
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from paredown.core.reading import How, Missing, Reading
+from paredown.impact.carbon import KWH_J
 from paredown.impact.load import Readings
 from paredown.impact.site import Coefficient, Site
 
@@ -26,9 +28,9 @@ def disclosure(accounted: Readings, energy: Reading | Missing, site: Site, unit:
         unit: The functional unit R.
 
     Returns:
-        sci, specification, functional_unit, boundary {included, excluded}, breakdown, methodologies of E, I and M tagged sourced, measured
-        or modeled, and coefficients {coefficient, description, value, unit, source}. What only the operator knows (organization,
-        accountable person) is not in it.
+        sci, specification, functional_unit, boundary {included, excluded}, breakdown with E in kWh as the specification wants it,
+        methodologies of E, I and M tagged sourced, measured or modeled, and coefficients {coefficient, description, value, unit, source}.
+        What only the operator knows (organization, accountable person) is not in it.
     """
     named = {name: accounted.get(name, Missing(quantity=name, reason="not accounted")) for name in ("sci", "carbon", "embodied_carbon")}
     return {
@@ -36,10 +38,14 @@ def disclosure(accounted: Readings, energy: Reading | Missing, site: Site, unit:
         "specification": SPECIFICATION,
         "functional_unit": unit,
         "boundary": _boundary(accounted, energy, site),
-        "breakdown": {"operational": named["carbon"].json(), "embodied": named["embodied_carbon"].json()},
+        "breakdown": {"E": _kwh(energy), "operational": named["carbon"].json(), "embodied": named["embodied_carbon"].json()},
         "methodologies": _methodologies(energy, site),
         "coefficients": coefficients(site),
     }
+
+
+def _kwh(energy: Reading | Missing) -> dict[str, Any]:
+    return energy.json() if isinstance(energy, Missing) else replace(energy.times(1 / KWH_J), unit="kWh").json()
 
 
 def coefficients(site: Site) -> list[dict[str, Any]]:

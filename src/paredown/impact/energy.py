@@ -11,6 +11,7 @@ Departs: takes CPU seconds instead of utilization x time, which is the same for 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from paredown.core.reading import How, Reading
 from paredown.core.runtime import Host
@@ -64,6 +65,23 @@ def cpu_curve(host: Host) -> Curve:
 def boundary(host: Host) -> str:
     """What the estimated energy covers on this host, in words."""
     return f"CPU of this {'virtual machine' if host.virtual else 'machine'} above idle; memory, disks, network and cooling are not in it"
+
+
+def curve_json(curve: Curve, host: Host) -> dict[str, Any]:
+    """The curve with all its estimators and its boundary on this host, as result.json and `doctor --json` hold it."""
+    return {
+        "name": curve.name,
+        "source": curve.source,
+        "note": curve.note,
+        "boundary": boundary(host),
+        "idle_w": curve.idle_w.json(),
+        "active_w": curve.active_w.json(),
+        "spread": curve.spread,
+        "estimators": {
+            one.name: {"idle_w": one.idle_w.json(), "active_w": one.active_w.json(), "source": one.source, "note": one.note}
+            for one in curve.estimates
+        },
+    }
 
 
 def active_energy(curve: Curve, cpu_s: float) -> Reading:

@@ -12,7 +12,7 @@ The first and the last are drawn from the same benchmark, so that their agreemen
 CPU and how a load between idle and full is taken. Those two hold what fans, memory and power supply add when a server works.
 
 Source: for each table its first lines; the load curve 0.12, 0.32, 0.75, 1.02 of the TDP at 0, 10, 50 and 100 % is Teads', "Building an AWS
-EC2 Carbon Emissions Dataset", 2021, also Green Software Foundation, Impact Framework, "Teads CPU pipeline".
+EC2 Carbon Emissions Dataset", 2021, also Impact Framework, "Teads CPU pipeline".
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from functools import cache
 from importlib import resources
 from itertools import pairwise
 from statistics import median
+from typing import Any
 
+from paredown.core.reading import How
 from paredown.core.runtime import Host
 
 _MODERN = 2017  # unknown CPUs are taken to be at least this new
@@ -56,6 +58,10 @@ class Span:
     def times(self, factor: float) -> Span:
         """All three multiplied by a factor of 0 or more."""
         return Span(value=self.value * factor, low=self.low * factor, high=self.high * factor)
+
+    def json(self) -> dict[str, Any]:
+        """Watts as result.json holds a number."""
+        return {"value": self.value, "low": self.low, "high": self.high, "unit": "W", "how": str(How.ESTIMATED)}
 
 
 @dataclass(frozen=True, kw_only=True)

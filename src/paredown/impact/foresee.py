@@ -32,7 +32,7 @@ FADE_H = 24.0
 SHARES = (0.0, 1 / 3, 2 / 3, 1.0)
 LEARN_H = 56 * 24
 YEAR_H = 365 * 24
-CELLS = 20_000_000
+CELLS = 4_000_000
 """Choices weighed in one backtest; above it not every hour is a start."""
 
 Floats = NDArray[np.float64]
@@ -82,18 +82,13 @@ class Hours:
     @classmethod
     def of(cls, series: Series, until_s: float = math.inf) -> Hours:
         """The hours of a series that are over at `until_s`."""
-        first = series.start_s // HOUR_S
-        last = math.floor(min(series.end_s, until_s) / HOUR_S)
-        values = np.full(max(0, last - first), np.nan)
-        known, whole = np.zeros(len(values)), HOUR_S // series.step_s
-        sums = np.zeros(len(values))
-        times = np.asarray(series.times_s) // HOUR_S - first
-        inside = times < len(values)
-        np.add.at(known, times[inside], 1)
-        np.add.at(sums, times[inside], np.asarray(series.values)[inside])
-        full = known == whole
-        values[full] = sums[full] / whole
-        return cls(first=int(first), values=values)
+        known = series.hours()
+        first = min(known, default=0)
+        values = np.full(max(0, math.floor(min(series.end_s, until_s) / HOUR_S) - first), np.nan)
+        for hour, value in known.items():
+            if hour < first + len(values):
+                values[hour - first] = value
+        return cls(first=first, values=values)
 
 
 def foresee(series: Series, now_s: float, ahead_h: int, share: float) -> Series:
@@ -152,7 +147,8 @@ def choose(costs: Floats, count: int, piece: int) -> Mask:
     sums = np.concatenate([np.zeros((cases, 1)), np.cumsum(costs, axis=1)], axis=1)
     if piece >= count:
         starts = np.argmin(np.round(sums[:, count:] - sums[:, :-count], 9), axis=1)
-        return (np.arange(cells) >= starts[:, None]) & (np.arange(cells) < starts[:, None] + count)
+        after = np.arange(cells) - starts[:, None]
+        return np.asarray((after >= 0) & (after < count))
     # rest[at, left, inside]: least cost of `left` cells from `at` on; inside a run that may go on, or outside
     rest = np.full((cells + piece + 1, count + 1, 2, cases), np.inf)
     rest[:, 0] = 0.0
@@ -214,7 +210,9 @@ def _profile(values: Floats, first: int, days: int) -> Floats:
         total[here] += weight * np.where(known, values[back], 0.0)
         weights[here] += weight
         counts[here] += known
-    return np.divide(total, weights, out=np.full(len(values), np.nan), where=counts >= LEAST)
+    mean = np.full(len(values), np.nan)
+    np.divide(total, weights, out=mean, where=counts >= LEAST)
+    return mean
 
 
 def _away(errors: Floats) -> Floats:
@@ -266,7 +264,8 @@ def backtest(series: Series, start_s: float, end_s: float, work_h: int, deadline
 
 
 def _cost(truth: Floats, chosen: Mask, work_h: int) -> Floats:
-    return np.asarray(np.where(chosen, truth, 0.0).sum(axis=1) / work_h)
+    total: Floats = np.where(chosen, truth, 0.0).sum(axis=1)
+    return total / work_h
 
 
 def _kept(starts: NDArray[np.int64], gains: Floats, deadline_h: int, now: int) -> tuple[NDArray[np.int64], float]:
@@ -289,8 +288,8 @@ def _record(hours: NDArray[np.int64], now: Floats, gained: Floats, best: Floats,
     if len(names) >= 3 and could.min() > 0:
         shares = resampled(lambda rows: float(got[list(rows)].sum() / could[list(rows)].sum()), len(names))
         low, high = bound(shares, len(names), 0.025), bound(shares, len(names), 0.975)
-    single = gained / now
-    total = float(now.sum())
+    single = np.divide(gained, now, out=np.zeros(len(now)), where=now > 0)  # marginal intensity may be 0
+    total = max(float(now.sum()), 1e-9)
     return Record(
         starts=len(hours),
         start_s=int(hours[0]) * HOUR_S,

@@ -64,7 +64,7 @@ def zone(name: str) -> Zone:
         inside = next((other for other in known if other.endswith(f"-{key}")), "")
         near = inside or around or next(iter(difflib.get_close_matches(key, known, n=1, cutoff=0.7)), "")
         labels = {label.casefold(): label for item in known.values() for label in (item.code, item.name)}
-        raise UnknownName("grid zone", name, EXAMPLES, near=labels.get(near, near))
+        raise UnknownName("grid zone", name, EXAMPLES, "`paredown list zones` shows all.", labels.get(near, near))
     return known[key]
 
 

@@ -54,15 +54,15 @@ def load_of(readings: Readings, site: Site) -> Load | Missing:
     low = 1 / found.high if found.high else None
     high = 1 / found.low if found.low else None
     busy = Reading(quantity="held_time", unit="s", value=1 / found.value, low=low, high=high, how=found.how, n=found.n)
-    if site.rate is None:
+    if not site.rate:
         note = "as if the machine were busy all the time; no volume per period is declared"
         if site.utilization < 1:
             note = f"with the machine busy {site.utilization:.0%} of the time, as declared"
         return Load(busy=busy, held=busy.times(1 / site.utilization), machines=None, note=note)
     machines = max(1, math.ceil(site.rate / (found.value * site.utilization) * (1 - 1e-9)))
     held = replace(busy, value=machines / site.rate, low=None, high=None)
-    of = "machine" if machines == 1 else "machines"
-    return Load(busy=busy, held=held, machines=machines, note=f"at {site.rate:.2g} inferences per second on {machines} {of}")
+    kept = "1 machine" if machines == 1 else f"{machines} machines, each answering one after the other"
+    return Load(busy=busy, held=held, machines=machines, note=f"at {site.rate:.2g} inferences per second on {kept}")
 
 
 def energy_of(readings: Readings, site: Site) -> Reading | Missing:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
@@ -80,13 +80,19 @@ class Series:
         Raises:
             BadData: The hour is not in the series.
         """
-        if hour not in self._hours:
+        if hour not in self._hourly:
             raise BadData(f"{self.source} has no value for the hour {hour}; it holds {self.span}.\n  Give a series of that time.")
-        return self._hours[hour]
+        return self._hourly[hour]
 
     def hourly(self) -> dict[str, float]:
         """UTC hour ("2023-01-01T00") -> mean of the hour, g CO2e per kWh; an hour that is not wholly known is not in it."""
-        return dict(self._hours)
+        return dict(self._hourly)
+
+    def hours(self) -> dict[int, float]:
+        """The same by hours since 1970 UTC."""
+        first, last = -(-self.start_s // HOUR_S), self.end_s // HOUR_S
+        found = ((hour, self._known(hour * HOUR_S, (hour + 1) * HOUR_S)) for hour in range(first, last))
+        return {hour: value for hour, value in found if value is not None}
 
     def mean(self, start_s: float, end_s: float) -> float:
         """The mean over a span of time, g CO2e per kWh.
@@ -97,18 +103,26 @@ class Series:
         Raises:
             BadData: Part of the span is outside of the series or in a long gap.
         """
-        first = bisect_right(self.times_s, start_s) - 1
-        last = bisect_left(self.times_s, end_s) - 1
         if end_s <= start_s:
             raise BadData(f"the span from {stamp(start_s)} to {stamp(end_s)} is empty.\n  Give an end after the start.")
-        whole = first >= 0 and self.times_s[last] - self.times_s[first] == (last - first) * self.step_s
-        if not whole or end_s > self.times_s[last] + self.step_s:
+        found = self._known(start_s, end_s)
+        if found is None:
             raise BadData(
                 f"{self.source} does not cover {stamp(start_s)} to {stamp(end_s)}; it holds {self.span}.\n"
                 "  Give a series of that time; gaps of up to 3 hours are filled, longer ones are not."
             )
-        sums = self._sums
-        total = (sums[last + 1] - sums[first]) * self.step_s
+        return found
+
+    def _known(self, start_s: float, end_s: float) -> float | None:
+        """The mean over a span; None where part of it is not known."""
+        first = bisect_right(self.times_s, start_s) - 1
+        last = bisect_left(self.times_s, end_s) - 1
+        whole = first >= 0 and self.times_s[last] - self.times_s[first] == (last - first) * self.step_s
+        if not whole or end_s > self.times_s[last] + self.step_s:
+            return None
+        if first == last:
+            return self.values[first]
+        total = math.fsum(self.values[first : last + 1]) * self.step_s
         total -= self.values[first] * (start_s - self.times_s[first])
         total -= self.values[last] * (self.times_s[last] + self.step_s - end_s)
         return total / (end_s - start_s)
@@ -119,16 +133,8 @@ class Series:
         return f"{stamp(self.start_s)} to {stamp(self.end_s)}"
 
     @cached_property
-    def _sums(self) -> list[float]:
-        return list(accumulate(self.values, initial=0.0))
-
-    @cached_property
-    def _hours(self) -> dict[str, float]:
-        found: dict[int, list[float]] = {}
-        for time_s, value in zip(self.times_s, self.values):
-            found.setdefault(time_s // HOUR_S, []).append(value)
-        whole = HOUR_S // self.step_s
-        return {f"{moment(hour * HOUR_S):%Y-%m-%dT%H}": fmean(values) for hour, values in found.items() if len(values) == whole}
+    def _hourly(self) -> dict[str, float]:
+        return {f"{moment(hour * HOUR_S):%Y-%m-%dT%H}": value for hour, value in self.hours().items()}
 
 
 def moment(time_s: float) -> datetime:
@@ -186,8 +192,6 @@ def series_of(rows: Rows) -> Series:
         longest = max(after - before - step_s for before, after in gaps)
         notes.append(f"{len(gaps)} gap{'s' * (len(gaps) > 1)} of more than 3 h left open, the longest {longest / HOUR_S:g} h.")
     estimated = None if rows.estimated is None else rows.estimated / len(rows.times_s)
-    if estimated:
-        notes.append(f"{estimated:.1%} of the values are estimated, says the file.")
     return Series(
         zone=rows.zone,
         times_s=tuple(values),

@@ -26,13 +26,15 @@ FORMATS = (
     "CSV of Electricity Maps or of the British system operator, CSV with two columns as `time,g_per_kwh`, or JSON of Electricity Maps v3, "
     "the Carbon Aware SDK, the UK Carbon Intensity API or WattTime v3"
 )
+_GAS = r"[^a-z]*(co.?2?\W?(e|eq)?)?\W*/\W*"
 _UNITS = (
-    (r"(kg|kilogram)s?[^a-z]*(co.?2?(e|eq)?)?\W*(/|_?per_?)\W*kwh", 1000.0),
-    (r"(kg|kilogram)s?[^a-z]*(co.?2?(e|eq)?)?\W*(/|_?per_?)\W*mwh", 1.0),
-    (r"(lbs?|pounds?)[^a-z]*(co.?2?(e|eq)?)?\W*(/|_?per_?)\W*mwh", LB_PER_MWH),
-    (r"\bt(onne|on)?s?[^a-z]*(co.?2?(e|eq)?)?\W*(/|_?per_?)\W*mwh", 1000.0),
-    (r"g(rams?)?[^a-z]*(co.?2?(e|eq)?)?\W*(/|_?per_?)\W*kwh", 1.0),
+    (rf"(kg|kilogram)s?{_GAS}kwh", 1000.0),
+    (rf"(kg|kilogram)s?{_GAS}mwh", 1.0),
+    (rf"(lbs?|pounds?){_GAS}mwh", LB_PER_MWH),
+    (rf"\bt(onne|on)?s?{_GAS}mwh", 1000.0),
+    (rf"g(rams?)?{_GAS}kwh", 1.0),
 )
+"""What a column's name may say, lower case with "per" as "/", and g/kWh in one of it."""
 _NO_UNIT = ("carbon_intensity", "carbonintensity", "carbon intensity", "intensity", "actual", "forecast", "value")
 _EMPTY = ("", "null", "none", "nan", "n/a", "na", "-")
 
@@ -150,7 +152,7 @@ def _csv_rows(path: Path, text: str, column: str | None) -> Rows:
             heads = [cell.strip() for cell in record]
         else:
             records.append((reader.line_num, record))
-    times = next((at for at, head in enumerate(heads) if re.match(r"(date|time|from\b|utc)", head.lower())), None)
+    times = next((at for at, head in enumerate(heads) if re.match(r"(date|time|from\b|start|utc|hour|period)", head.lower())), None)
     if times is None:
         raise BadData(f"{path.name} has no column of times; found {_listed(heads)}.\n  Give {FORMATS}.")
     chosen = _column(path, heads, times, column)
@@ -162,8 +164,8 @@ def _csv_rows(path: Path, text: str, column: str | None) -> Rows:
     found: list[tuple[int, float | None, float | None, str]] = []
     for line, record in records:
         where = f"{path.name}:{line}"
-        if len(record) < len(heads):
-            raise BadData(f"{where}: {len(record)} cells where the header has {len(heads)}.\n  Write every row with all columns.")
+        if len(record) < len(heads) or any(cell.strip() for cell in record[len(heads) :]):
+            raise BadData(f"{where}: {len(record)} cells where the header has {len(heads)}.\n  Write all columns, and decimal points.")
         value = _value(record[chosen], where)
         later = _value(record[spare], where) if spare is not None else None
         found.append((time_of(record[times], where, utc), None if value is None else value * factor, later, where))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+
+import numpy as np
 
 from paredown.core.errors import BadData
 from paredown.impact.foresee import YEAR_H, Record, backtest, choose, foresee
@@ -29,7 +32,7 @@ class Choice:
         ahead: What is expected of the time until the deadline.
         foreseen: "file" where the series holds a forecast, "past" where it was made from past values.
         record: What this rule would have saved in the year before; None where the past is too short, or the forecast is the file's.
-        happened: (now, then) in g CO2e per kWh as it came, where the series also holds what followed `now_s`; None otherwise.
+        happened: (now, then) in g CO2e per kWh as it came, where the past was tried and the series holds what followed; None otherwise.
         notes: What a reader has to know.
     """
 
@@ -69,7 +72,8 @@ def choice(
 ) -> Choice:
     """Find the best time for a job in one series.
 
-    The job may start at once, or at the beginning of any of the series' steps from which it ends before the deadline.
+    The job may start at once, or at the beginning of any of the series' steps from which it ends before the deadline. Interruptible work is
+    done in whole steps, of which the last piece may be cut short.
 
     Args:
         series: Where the job would run.
@@ -93,11 +97,14 @@ def choice(
     if then >= at_once:
         pieces, then = ((now_s, now_s + duration_s),), at_once
     happened = None
-    if hindsight:
+    if hindsight and foreseen == "past":
         try:
-            happened = series.mean(now_s, now_s + duration_s), _mean(series, pieces)
+            measured = _measured(series)
+            happened = measured.mean(now_s, now_s + duration_s), _mean(measured, pieces)
         except BadData:
             notes.append("what happened then is not in the series.")
+    if series.estimated:
+        notes.append(f"{series.estimated:.1%} of the values are estimated, says the file.")
     return Choice(
         zone=series.zone,
         signal=series.signal,
@@ -145,16 +152,22 @@ def _ahead(
 ) -> tuple[Series, str, Record | None, list[str]]:
     """What is expected until the deadline, how it is known, and how good that was."""
     given = _given(series, now_s, duration_s, hindsight)
-    if given is not None:
-        notes = []
-        if given.end_s < now_s + deadline_s:
-            notes.append(f"the forecast ends at {stamp(given.end_s)}; later times within the deadline are not looked at.")
-        return given, "file", None, notes
+    if given is not None and given.end_s >= now_s + deadline_s / 2:
+        return _from_file(given, now_s + deadline_s)
     work_h, deadline_h = math.ceil(duration_s / HOUR_S), max(math.floor(deadline_s / HOUR_S), math.ceil(duration_s / HOUR_S))
     piece_h = work_h if piece_s is None else min(work_h, max(1, math.ceil(piece_s / HOUR_S)))
-    record, share = backtest(series, now_s - YEAR_H * HOUR_S, now_s, work_h, deadline_h, piece_h)
-    ahead_h = math.ceil((now_s % HOUR_S + deadline_s) / HOUR_S)
-    return foresee(series, now_s, ahead_h, share), "past", record, []
+    try:
+        record, share = backtest(series, now_s - YEAR_H * HOUR_S, now_s, work_h, deadline_h, piece_h)
+        return foresee(series, now_s, math.ceil((now_s % HOUR_S + deadline_s) / HOUR_S), share), "past", record, []
+    except BadData:
+        if given is None:
+            raise
+        return _from_file(given, now_s + deadline_s)
+
+
+def _from_file(given: Series, until_s: float) -> tuple[Series, str, None, list[str]]:
+    ends = f"the forecast ends at {stamp(given.end_s)}; later times within the deadline are not looked at."
+    return given, "file", None, [ends] if given.end_s < until_s else []
 
 
 def _given(series: Series, now_s: float, duration_s: float, hindsight: bool) -> Series | None:
@@ -171,29 +184,37 @@ def _given(series: Series, now_s: float, duration_s: float, hindsight: bool) -> 
     return replace(series, times_s=tuple(time for time, _ in kept), values=tuple(value for _, value in kept))
 
 
+def _measured(series: Series) -> Series:
+    """The series without what is a forecast in it."""
+    count = len(series.times_s) if series.forecast_s is None else bisect_left(series.times_s, series.forecast_s)
+    return replace(series, times_s=series.times_s[:count], values=series.values[:count])
+
+
 def _least(
     ahead: Series, now_s: float, duration_s: float, deadline_s: float, piece_s: float | None
 ) -> tuple[tuple[tuple[float, float], ...], float]:
-    """The work on the cheapest of the steps that lie wholly before the deadline; nothing cheaper than infinity where it does not fit."""
-    import numpy as np
-
+    """The cheapest of the times allowed, with its mean; infinity where there is none beside starting at once."""
+    end_s = min(now_s + deadline_s, ahead.end_s)
+    if piece_s is None:
+        starts = [time for time in ahead.times_s if now_s <= time and time + duration_s <= end_s]
+        means = [(round(ahead.mean(time, time + duration_s), 9), time) for time in starts]  # the earliest of equals
+        mean, start = min(means, default=(math.inf, now_s))
+        return ((start, start + duration_s),), mean
     step_s = ahead.step_s
-    cells = [
-        (time, value) for time, value in zip(ahead.times_s, ahead.values) if time >= now_s and time + step_s <= now_s + deadline_s + 1e-6
-    ]
-    count = math.ceil(duration_s / step_s - 1e-9)
+    cells = [(time, value) for time, value in zip(ahead.times_s, ahead.values) if now_s <= time and time + step_s <= end_s]
+    count = math.ceil(duration_s / step_s)
     if count > len(cells):
-        return (), math.inf
-    piece = count if piece_s is None else min(count, max(1, math.ceil(piece_s / step_s - 1e-9)))
+        return ((now_s, now_s + duration_s),), math.inf
+    piece = min(count, max(1, math.ceil(piece_s / step_s)))
     chosen = choose(np.array([[value for _, value in cells]]), count, piece)[0]
     pieces: list[tuple[float, float]] = []
     left_s = duration_s
     for on, group in groupby(zip(chosen, cells), key=lambda pair: pair[0]):
         times = [cell[0] for _, cell in group]
         if on and left_s > 0:
-            end_s = min(times[-1] + step_s, times[0] + left_s)
-            pieces.append((times[0], end_s))
-            left_s -= end_s - times[0]
+            until_s = min(times[-1] + step_s, times[0] + left_s)
+            pieces.append((times[0], until_s))
+            left_s -= until_s - times[0]
     return tuple(pieces), _mean(ahead, pieces)
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from paredown.core.errors import MissingExtra
 from paredown.core.meter import Meter, Window
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.runtime import Host
-from paredown.ground.lazy import missing, need
+from paredown.ground.lazy import need
 from paredown.meters.every import Every
 
 _RENEWED_S = 0.1
@@ -43,7 +44,7 @@ class Nvml(Meter):
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._root = root
-        self._cards: list[_Card] | None = None
+        self._cards: list[_Card] | str = "it was not opened"
         self._beside: Every | None = None
 
     def ready(self, host: Host) -> str | None:
@@ -52,28 +53,29 @@ class Nvml(Meter):
             return "this machine has no NVIDIA driver."
         if host.system == "darwin":
             return "NVIDIA has no driver for this system."
-        absent = missing("pynvml", "nvml")
-        if absent:
-            return absent
-        found = _open()
-        self._cards = None if isinstance(found, str) else found
-        return found if isinstance(found, str) else None
+        self._cards = _open()
+        return self._cards if isinstance(self._cards, str) else None
 
     def found(self) -> Sequence[str]:
         """The cards, and how each is read; empty before `ready` has found them."""
-        return [f"{card.name} ({_COUNTED if card.counts else _SAMPLED})" for card in self._cards or ()]
+        return [f"{card.name} ({_COUNTED if card.counts else _SAMPLED})" for card in self._open_cards()]
 
     def start(self) -> None:
-        """Read every card; a thread samples the power of those that have no counter."""
+        """Read every card, opened now if `ready` was not asked; a thread samples the power of those that have no counter."""
+        if isinstance(self._cards, str):
+            self._cards = _open()
         if self._beside is not None:
             self._beside.end()
-        for card in self._cards or ():
+        for card in self._open_cards():
             card.begin()
-        if any(not card.counts for card in self._cards or ()):
+        if any(not card.counts for card in self._open_cards()):
             self._beside = Every(_SAMPLE_S, self._sample)
 
+    def _open_cards(self) -> list[_Card]:
+        return [] if isinstance(self._cards, str) else self._cards
+
     def _sample(self) -> None:
-        for card in self._cards or ():
+        for card in self._open_cards():
             if not card.counts:
                 card.sample()
 
@@ -82,12 +84,11 @@ class Nvml(Meter):
         if self._beside is not None:
             self._beside.end()
             self._beside = None
-        cards = self._cards or ()
+        cards = self._open_cards()
         found = [card.end() for card in cards]
-        wrong = [item for item in found if isinstance(item, str)]
-        if wrong or not cards or not window.items:
-            reason = "; ".join(wrong) or ("no inference was answered in the window" if cards else "no card is open; ask `ready` first")
-            return (Missing(quantity="gpu_energy", reason=reason),)
+        wrong = [item for item in found if isinstance(item, str)] or ([self._cards] if isinstance(self._cards, str) else [])
+        if wrong or not window.items:
+            return (Missing(quantity="gpu_energy", reason="; ".join(wrong) or "no inference was answered in the window"),)
         ways = sorted({_COUNTED if card.counts else _SAMPLED for card in cards})
         reading = Reading(
             quantity="gpu_energy",
@@ -142,7 +143,7 @@ class _Card:
 
     def _counted_j(self, wall_s: float) -> float | str:
         try:
-            spent_j = (self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle) - self.began_mj) / 1000
+            spent_j: float = (self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle) - self.began_mj) / 1000
         except self.nvml.NVMLError as error:
             return f"{self.name}: {error}"
         if spent_j == 0:
@@ -164,7 +165,10 @@ class _Card:
 
 def _open() -> list[_Card] | str:
     """The cards that this process may use, or why they cannot be read."""
-    nvml = need("pynvml", "nvml")
+    try:
+        nvml = need("pynvml", "nvml")
+    except MissingExtra as error:
+        return str(error)
     try:
         nvml.nvmlInit()
         handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]

@@ -93,7 +93,7 @@ class Powercap(Meter):
         if any(self._class.glob("*:*")):
             return (
                 f"{self._class} names counters that lead nowhere, as inside a container that hides them. "
-                "Start it with `--security-opt systempaths=unconfined`."
+                "Start it with `--security-opt systempaths=unconfined` (Docker) or `--security-opt unmask=ALL` (Podman)."
             )
         return f"no energy counter in {self._class}, as on most virtual machines."
 

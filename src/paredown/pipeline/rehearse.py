@@ -21,7 +21,7 @@ from paredown.pipeline.confirm import AS_FOUND, FINAL
 from paredown.pipeline.setup import usable
 from paredown.pipeline.shop import encoding, engine_reasons
 from paredown.pipeline.trials import FLOOR
-from paredown.protocol.bench import CALLS, SCREENING, Plan
+from paredown.protocol.bench import SCREENING, Plan
 from paredown.search.finalists import MOST
 from paredown.study.splits import Splits
 from paredown.tasks.feed import feed_shapes
@@ -41,6 +41,9 @@ _TRAINING = (1.0, 4.0)
 
 _BUILD_S = (2.0, 15.0)
 """Wall seconds to export, quantize and pack one candidate; seen on networks from 60 thousand to 30 million parameters."""
+
+_START_S = 1.0
+"""Starting a process under measurement."""
 
 _COPIES = (2, 6)
 """Copies of the parameters in memory: model and graph, or with gradients, two moments and a teacher."""
@@ -101,8 +104,9 @@ def _search_s(units: list[type[Technique]], engines: int, rows: int, validation:
 
 
 def _measured_s(plan: Plan, seen: dict[str, Any], sides: int) -> float:
-    """Wall seconds of interleaved windows; those of a slow model grow to hold the calls that a percentile needs."""
-    return sides * (plan.rounds + 2) * max(plan.window_s, CALLS * seen["call_s"] / plan.rounds)
+    """Wall seconds of interleaved windows with their warm-up; those of a slow model grow to hold the calls that a percentile needs."""
+    fitted = plan.fitted(seen["call_s"])
+    return sides * (fitted.rounds * fitted.window_s + plan.sittings * (10 * max(plan.warm_s, seen["call_s"]) + _START_S))
 
 
 def _range(ends: Sequence[float]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +19,20 @@ from paredown.pipeline.targets import artifact_of, given_of, other_class, other_
 if TYPE_CHECKING:
     from paredown.core.rows import Rows
     from paredown.core.task import Metric
-    from paredown.protocol.bench import Plan
+    from paredown.protocol.bench import Plan, Windows
+    from paredown.protocol.serving import Load
 
 Readings = dict[str, Reading | Missing]
 Tick = Callable[[str, int, int], None]
 
+FORMAT = "paredown.measured/1"
 LONG_S = 60.0
 """A measurement below this is quick: enough to look, never enough for a must-rule."""
 
-_FLOOR_ROUNDS, _FLOOR_S = 16, 0.25
-_LEAST_ROUNDS, _WINDOW_S = 10, 1.0
+_WINDOW_S, _SERVED_S = 0.1, 2.0
+_LEAST_ROUNDS, _LEAST_REQUESTS = 10, 20
+_SITTING_S, _FEWEST_SITTINGS, _MOST_SITTINGS = 5.0, 5, 12
+"""Wall seconds of windows that one start of the processes is worth; below the fewest starts there is one alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +47,21 @@ class Measured:
             only to be measured, the folder or file that was given.
         ratios: Other over artifact, unit "x": 12.0 is twelve times less.
         noise_floor: Of CPU time as a share, from the other side against its twin; None where there was none.
+        detectable: The smallest saving of CPU time that such a measurement shows nine times out of ten, a share; None without a twin.
         windows: Windows per side.
         window_s: Wall seconds of one.
+        sittings: Times that the processes were started.
+        steady: What warm-up came to, by side.
         batch: Rows per call.
         asked: What was asked, in words.
+        seconds: Wall seconds of all windows together, as planned.
         quick: True when all windows together lasted less than 60 s.
         warnings: What weakens the numbers, one sentence each.
         answers: How the answers to the given rows differ; None without a second side or without rows.
+        loads: In the scenario `server` one mapping side -> Load for each rate; the readings are those of the first rate.
+        reference: CPU time of the same small work between the windows, which shows the drift between sessions; None for few windows.
+        host: The machine: instruction set, CPU, cores.
+        digest: Of the artifact that was measured.
     """
 
     artifact: Path
@@ -59,13 +72,21 @@ class Measured:
     other_readings: Readings
     ratios: Readings
     noise_floor: float | None
+    detectable: float | None
     windows: int
     window_s: float
+    sittings: int
+    steady: Mapping[str, Mapping[str, Any]]
     batch: int
     asked: str
+    seconds: float
     quick: bool
     warnings: Sequence[str]
     answers: Answers | None = None
+    loads: Sequence[Mapping[str, Load]] = ()
+    reference: Reading | None = None
+    host: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
 
     def json(self) -> dict[str, Any]:
         """Plain data, in SI units."""
@@ -74,17 +95,26 @@ class Measured:
             return {"folder": str(folder), "recipe": recipe, "readings": _json(readings)}
 
         return {
+            "format": FORMAT,
             "target": side(self.artifact, self.recipe, self.readings),
             "against": None if self.other is None else side(self.other, self.other_recipe, self.other_readings),
             "ratios": _json(self.ratios),
             "noise_floor": self.noise_floor,
+            "detectable": self.detectable,
             "windows": self.windows,
             "window_s": self.window_s,
+            "sittings": self.sittings,
+            "steady": {name: dict(found) for name, found in self.steady.items()},
             "batch": self.batch,
             "asked": self.asked,
+            "seconds": self.seconds,
             "quick": self.quick,
             "warnings": list(self.warnings),
             "answers": None if self.answers is None else self.answers.json(),
+            "loads": [{name: load.json() for name, load in loads.items()} for loads in self.loads],
+            "reference": None if self.reference is None else self.reference.json(),
+            "host": dict(self.host),
+            "digest": self.digest,
         }
 
 
@@ -101,6 +131,7 @@ def measure(
     metric: str = "accuracy",
     seconds: float = LONG_S,
     batch: int = 1,
+    rates: Sequence[float] = (),
     tick: Tick = lambda what, done, total: None,
 ) -> Measured:
     """Measure an artifact in a fresh light process, alone or interleaved with another model.
@@ -114,12 +145,15 @@ def measure(
         data: File of rows to ask; without it the artifact's own probe rows are asked. The answers of two sides are compared, row by row.
         label: The column of `data` with the right answers; then both sides' quality is compared too.
         metric: Of quality.
-        seconds: Wall seconds of all windows together, without the noise floor's and the warm-up; 60 or more for a claim.
+        seconds: Wall seconds of all windows together, the twin's that give the noise floor too, without warm-up; 60 or more for a claim.
         batch: Rows per call.
+        rates: Requests per second that arrive at random, in the scenario `server`; several share the seconds. Empty asks one call after
+            the other.
         tick: Called with (what, done, total).
 
     Raises:
-        UsageError: A folder is not what it should be; `seconds` or `batch` is too small; the two sides do not answer the same question.
+        UsageError: A folder is not what it should be; `seconds`, `batch` or a rate is too small; the two sides do not answer the same
+            question.
         BadData: The file cannot be read or lacks a column, or an artifact does not take its rows.
         BadModel: A model cannot be opened, or does not fit the artifact's inputs and labels.
         Damaged: An artifact cannot be opened.
@@ -129,7 +163,7 @@ def measure(
     other: Path | ModelSpec | None = None
     if against is not None:
         other = model_spec(against) or other_of(against, Path(target))
-    return _measured(artifact, other, data, label, metric, seconds, batch, tick)
+    return _measured(artifact, other, data, label, metric, seconds, batch, rates, tick)
 
 
 def compare(
@@ -162,7 +196,7 @@ def compare(
             f"neither {first} nor {second} is an artifact or a study, so that it is not known how raw input becomes theirs.\n"
             "  Give one that is: `paredown run` or `paredown apply` writes it."
         )
-    return _measured(sides[0], sides[1], data, label, metric, seconds, batch, tick)
+    return _measured(sides[0], sides[1], data, label, metric, seconds, batch, (), tick)
 
 
 def _measured(
@@ -173,16 +207,26 @@ def _measured(
     metric: str,
     seconds: float,
     batch: int,
+    rates: Sequence[float],
     tick: Tick,
 ) -> Measured:
     from paredown.artifact.load import read_manifest
+    from paredown.ground.digests import of_folder
+    from paredown.ground.host import host
     from paredown.ground.rowfile import write_rows
-    from paredown.protocol.bench import Bench, Plan, Side
+    from paredown.protocol.bench import Bench, Side
     from paredown.protocol.readings import facts, of_windows, ratios
-    from paredown.stats.ratios import noise_floor
+    from paredown.protocol.reference import reference, reference_s
+    from paredown.protocol.serving import load_of
+    from paredown.stats.ratios import detectable, noise_floor
 
     if not seconds >= 1 or batch < 1:
         raise UsageError(f"seconds is {seconds:g} and batch is {batch}; each needs to be 1 or more.")
+    if not all(0 < rate < math.inf for rate in rates) or (rates and batch != 1):
+        raise UsageError(
+            f"the rates are {', '.join(f'{rate:g} /s' for rate in rates)} and batch is {batch}; requests arrive one by one, above 0 /s.\n"
+            "  Write `--rate '50 /s'`, without `--batch`."
+        )
     if label is not None and (data is None or against is None):
         raise UsageError(
             "a label column needs rows to ask and a second model.\n  Give `--data FILE`, and `--against OTHER` where none is given."
@@ -191,9 +235,8 @@ def _measured(
     like = next(side for side in (target, against) if isinstance(side, Path))
     manifest = read_manifest(like)
     rows, asked = _rows(like, manifest, data, label, batch)
-    count = 1 if against is None else 2
-    window_s = min(_WINDOW_S, seconds / (count * _LEAST_ROUNDS))
-    plan = Plan(rounds=max(2, round(seconds / (count * window_s))), window_s=window_s, warm_s=min(0.5, window_s))
+    count = 1 if against is None else 3  # with the other side's twin
+    plans = [_plan(seconds / len(rates or (None,)), count, rate) for rate in rates or (None,)]
     with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
         file = Path(scratch) / "rows.npz"
         write_rows(rows, file)
@@ -208,7 +251,7 @@ def _measured(
             if other is not None:
                 refuse_strangers(artifact, other, manifests)
             sides = [Side(name="target", artifact=artifact)]
-            floor = answers = None
+            answers = None
             if other is not None:
                 sides.insert(0, Side(name="against", artifact=other))
             for side in sides:
@@ -219,14 +262,23 @@ def _measured(
             if other is not None and data is not None:
                 answers = compare_answers(artifact, other, manifests, rows, file, batch, path, judge, tick)
             if other is not None:
-                twins = [sides[0], Side(name="twin", artifact=other)]
-                short = Plan(rounds=_FLOOR_ROUNDS, window_s=min(_FLOOR_S, window_s), warm_s=plan.warm_s)
-                same = bench.measure(twins, short, lambda done, total: tick("noise floor", done, total))
-                floor = noise_floor(same.series("against", "cpu_time"), same.series("twin", "cpu_time"))
-                bench.close("twin")
-            windows = bench.measure(sides, plan, lambda done, total: tick("windows", done, total))
+                sides.append(Side(name="twin", artifact=other))
+            samples_s: list[float] = []
+
+            def told(done: int, total: int) -> None:
+                samples_s.append(reference_s())
+                tick("windows", done, total)
+
+            taken = [bench.measure(sides, plan, told) for plan in plans]
+            digest = of_folder(artifact)
+        windows = taken[0]
+        loads = [
+            {name: load_of(each, name, rate) for name in ("target", "against") if name in each.sides} for each, rate in zip(taken, rates)
+        ]
         found = of_windows(windows, "target") | facts(artifact)
         before: Readings = {} if other is None else of_windows(windows, "against") | facts(other)
+    twins = [] if other is None else [windows.series(name, "cpu_time") for name in ("against", "twin")]
+    here, planned_s = host(), round(sum(plan.rounds * plan.window_s * count for plan in plans), 1)
     return Measured(
         artifact=_given(target),
         recipe=manifests[0]["recipe"],
@@ -235,14 +287,37 @@ def _measured(
         other_recipe=manifests[1]["recipe"] if other is not None else "",
         other_readings=before,
         ratios={} if other is None else ratios(windows, "against", "target", before, found),
-        noise_floor=floor,
-        windows=plan.rounds,
-        window_s=window_s,
+        noise_floor=noise_floor(*twins, sittings=windows.sittings) if twins else None,
+        detectable=detectable(*twins, sittings=windows.sittings) if twins else None,
+        windows=len(windows.sides["target"]),
+        window_s=sum(window["wall_s"] for window in windows.raw) / len(windows.raw),
+        sittings=windows.sittings,
+        steady={name: found for name, found in windows.steady.items() if name != "twin"},
         batch=batch,
         asked=asked,
-        quick=_all_s(plan, count) < LONG_S,
-        warnings=[*other_class(manifests), *_disturbed(windows.raw)],
+        seconds=planned_s,
+        quick=planned_s < LONG_S,
+        warnings=[*other_class(manifests), *_disturbed(windows.raw), *_unsteady(windows), *_overloaded(loads)],
         answers=answers,
+        loads=loads,
+        reference=reference(samples_s),
+        host={"isa": here.isa, "cores": here.cores, "cpu": dict(here.cpu)},
+        digest=digest,
+    )
+
+
+def _plan(seconds: float, sides: int, rate: float | None) -> Plan:
+    """How to spend some seconds of windows on so many sides."""
+    from paredown.protocol.bench import Plan
+
+    side_s, sittings = seconds / sides, min(_MOST_SITTINGS, int(seconds / _SITTING_S))
+    window_s = min(_WINDOW_S, side_s / _LEAST_ROUNDS) if rate is None else max(min(_SERVED_S, side_s / 2), _LEAST_REQUESTS / rate)
+    return Plan(
+        rounds=max(2, round(side_s / window_s)),
+        window_s=window_s,
+        warm_s=min(0.05, window_s),
+        sittings=sittings if sittings >= _FEWEST_SITTINGS else 1,
+        rate=rate,
     )
 
 
@@ -254,10 +329,6 @@ def _judge(metric: str) -> Metric:
 
 def _given(side: Path | ModelSpec) -> Path:
     return side if isinstance(side, Path) else Path(side.value)
-
-
-def _all_s(plan: Plan, sides: int) -> float:
-    return round(plan.rounds * plan.window_s * sides, 6)
 
 
 def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, label: str | None, batch: int) -> tuple[Rows, str]:
@@ -291,3 +362,18 @@ def _disturbed(raw: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     found = [window["reasons"][0] for window in raw if window["reasons"]]
     if found:
         yield f"{len(found)} of {len(raw)} windows were disturbed and taken again while there were spare ones; the last one: {found[-1]}"
+
+
+def _unsteady(windows: Windows) -> Iterator[str]:
+    for name, found in windows.steady.items():
+        if found["state"] == "moving" and name != "twin":
+            side = "the artifact" if name == "target" else "the other side"
+            yield f"warm-up of {side} ended before it was steady: its last windows vary by {100 * found['spread']:.2g} % of their median"
+
+
+def _overloaded(loads: Sequence[Mapping[str, Load]]) -> Iterator[str]:
+    for found in loads:
+        for name, load in found.items():
+            if load.overloaded:
+                side = "the model" if name == "target" else "the other side"
+                yield f"overloaded at {load.rate:g} /s: {side} serves at most {load.most:.2g} /s in one process"

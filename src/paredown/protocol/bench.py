@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from paredown.executors.processes import Watch, Worker
 from paredown.protocol.gates import close_gate, open_gate
+from paredown.protocol.steady import State, Steadiness, spread_of, state_of
 from paredown.stats.intervals import student
 
 _SUBJECT = "paredown.protocol.subject"
@@ -21,6 +22,15 @@ CALLS = 24
 _SPARE = 8
 """Disturbed windows that one measurement may take again, each once; on a machine that is always disturbed more would not help."""
 
+
+_WARM_SHARE, _WARM_MOST_S = 0.25, 60.0
+"""Warm-up may take this share of a side's windows, and this long."""
+
+_OPENING_SHARE, _FEWEST = 3, 5
+"""Starting the processes anew may take a third of the windows' time; but fewer than five sittings say nothing about what differs."""
+
+_LEAST_ROUNDS = 10
+"""Rounds that are kept where single calls are longer than a window."""
 
 _SAME = 1.05
 """Thread counts whose CPU time differs by less than this factor are equal: a sweep is too short to tell."""
@@ -47,21 +57,38 @@ class Plan:
 
     Args:
         rounds: Windows per side.
-        window_s: Wall seconds of one window.
-        warm_s: Wall seconds of one warm-up window; they go on until two in a row agree within 5 %, at most `warm_most`.
-        warm_most: Warm-up windows at most.
+        window_s: Wall seconds of one window. Short ones side by side cancel what drifts within seconds.
+        warm_s: Wall seconds of one warm-up window; they go on until they are steady, for a quarter of the side's windows at most.
+        sittings: Times that all processes are started, each for its share of the rounds; fewer where starting them takes long.
+        rate: Requests per second that arrive at random; None asks one call after the other.
     """
 
     rounds: int
     window_s: float
-    warm_s: float = 0.1
-    warm_most: int = 10
+    warm_s: float = 0.05
+    sittings: int = 1
+    rate: float | None = None
+
+    def fitted(self, call_s: float, opening_s: float = 0.0) -> Plan:
+        """The plan for slow calls and processes that start slowly: windows hold a call and all of a side's together `CALLS`.
+
+        Args:
+            call_s: Wall seconds of one call of the slowest side.
+            opening_s: Wall seconds of starting all processes.
+        """
+        total_s = self.rounds * self.window_s
+        if self.rate is not None:
+            call_s = 0.0  # a window of requests is as long as enough of them take to arrive
+        rounds = min(self.rounds, max(_LEAST_ROUNDS, int(total_s / max(self.window_s, call_s))))
+        most = max(_FEWEST, int(total_s / (_OPENING_SHARE * opening_s))) if opening_s else self.sittings
+        window_s = max(self.window_s, total_s / rounds if rounds < self.rounds else 0.0, call_s * CALLS / rounds)
+        return replace(self, rounds=rounds, window_s=window_s, sittings=max(1, min(self.sittings, most, rounds // 2)))
 
 
-SCREENING = Plan(rounds=10, window_s=0.2, warm_most=4)
+SCREENING = Plan(rounds=20, window_s=0.1)
 """Enough to compare candidates, never enough for a must-rule."""
 
-SWEEP = Plan(rounds=3, window_s=0.1, warm_s=0.05, warm_most=3)
+SWEEP = Plan(rounds=3, window_s=0.1)
 """Enough to choose a thread count."""
 
 
@@ -72,16 +99,20 @@ class Windows:
     Args:
         sides: Side name -> one mapping of readings per round, as JSON.
         laps_s: Side name -> wall seconds of all calls together, where single windows hold too few for percentiles; else empty.
-        cold_s: Side name -> wall seconds from starting the process to its first answer.
+        cold_s: Side name -> wall seconds from starting the process to its first answer, once per sitting.
         raw: Every window in order, the refused ones too, with the reasons.
         wall_s: Wall seconds of everything.
+        sittings: Times that the processes were started, each for its share of the rounds.
+        steady: Side name -> what its warm-up came to, as JSON; of several sittings the least steady.
     """
 
     sides: Mapping[str, Sequence[Mapping[str, Any]]]
     laps_s: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    cold_s: Mapping[str, float] = field(default_factory=dict)
+    cold_s: Mapping[str, Sequence[float]] = field(default_factory=dict)
     raw: Sequence[Mapping[str, Any]] = ()
     wall_s: float = 0.0
+    sittings: int = 1
+    steady: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def series(self, side: str, quantity: str) -> list[float]:
         """One value per round; empty when a window has none."""
@@ -93,9 +124,11 @@ class Windows:
         return {
             "sides": {name: [dict(window) for window in windows] for name, windows in self.sides.items()},
             "laps_s": {name: list(laps) for name, laps in self.laps_s.items()},
-            "cold_s": dict(self.cold_s),
+            "cold_s": {name: list(times) for name, times in self.cold_s.items()},
             "raw": [dict(window) for window in self.raw],
             "wall_s": self.wall_s,
+            "sittings": self.sittings,
+            "steady": {name: dict(found) for name, found in self.steady.items()},
         }
 
 
@@ -148,69 +181,96 @@ class Bench(AbstractContextManager["Bench"]):
         if name in self._open:
             self._open.pop(name)[0].kill()
 
-    def _window(self, name: str, seconds: float, verb: str = "window") -> dict[str, Any]:
+    def _order(self, name: str, verb: str, **arguments: Any) -> dict[str, Any]:
         worker = self._open[name][0]
         worker.go()
         try:
-            answer = worker.order(f"{_SUBJECT}:{verb}", watch=Watch(), seconds=seconds)
+            answer = worker.order(f"{_SUBJECT}:{verb}", watch=Watch(), **arguments)
         finally:
             worker.pause()
         self._cpu_s += answer.cpu_s
         value: dict[str, Any] = answer.value
         return value
 
-    def _gated(self, name: str, seconds: float) -> tuple[dict[str, Any], tuple[str, ...]]:
+    def _gated(self, name: str, verb: str, **arguments: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
         """A window, and why it does not count; empty when it does."""
         gate = open_gate()
-        return self._window(name, seconds), close_gate(gate)
+        return self._order(name, verb, **arguments), close_gate(gate)
 
-    def _warm(self, name: str, plan: Plan) -> float:
-        """Answer until it is steady; returns the wall seconds of one call."""
-        last = now = 0.0
-        for _ in range(plan.warm_most):
-            found = self._window(name, plan.warm_s)
-            now = found["wall_s"] * self._batch / max(1, found["items"])
-            if abs(now - last) <= 0.05 * now:
+    def _warm(self, name: str, plan: Plan, most_s: float) -> tuple[float, Steadiness]:
+        """Answer until it is steady or the time is over; the wall seconds of one call, and what it came to."""
+        began, calls_s, cpu_s = time.perf_counter(), [], []
+        state = State.MOVING
+        while state is State.MOVING:
+            found = self._order(name, "window", seconds=plan.warm_s)
+            calls_s.append(found["wall_s"] * self._batch / max(1, found["items"]))
+            cpu_s.append(max(found["readings"]["cpu_time"].get("value", 0.0), 1e-12))
+            state, wall_s = state_of(cpu_s), time.perf_counter() - began
+            if wall_s > most_s and len(calls_s) > 1:
                 break
-            last = now
-        return now
+        return sorted(calls_s)[len(calls_s) // 2], Steadiness(state=state, spread=spread_of(cpu_s), wall_s=wall_s)
 
     def measure(self, sides: Sequence[Side], plan: Plan, tick: Callable[[int, int], None] = lambda done, total: None) -> Windows:
-        """Interleaved windows of all sides: A B C, C B A, A B C, ...
+        """Interleaved windows of all sides: A B C, C B A, A B C, ...; the windows of one round ask the same rows.
 
         A window in which the machine was disturbed (see `gates`) is taken again once, for `_SPARE` windows at most; all stand in `raw`.
 
         Args:
             sides: Two or more for a comparison, one for a plain measurement.
             plan: How many and how long.
-            tick: Called with (rounds done, rounds).
+            tick: Called with (rounds done, rounds); the processes stand still meanwhile.
         """
         began = time.perf_counter()
-        seconds = {}
-        for side in sides:
-            self.open(side)
-            seconds[side.name] = max(plan.window_s, self._warm(side.name, plan) * CALLS / plan.rounds)
         out: dict[str, list[Mapping[str, Any]]] = {side.name: [] for side in sides}
         laps: dict[str, list[float]] = {side.name: [] for side in sides}
-        raw, spare = [], _SPARE
-        for number in range(plan.rounds):
-            order = sides if number % 2 == 0 else list(reversed(sides))
-            for side in order:
-                found, reasons = self._gated(side.name, seconds[side.name])
-                raw.append({"side": side.name, "round": number, "reasons": list(reasons)} | found)
+        cold: dict[str, list[float]] = {side.name: [] for side in sides}
+        steady: dict[str, list[Steadiness]] = {side.name: [] for side in sides}
+        most_s = min(_WARM_MOST_S, _WARM_SHARE * plan.rounds * plan.window_s)
+        raw: list[dict[str, Any]] = []
+        spare, sitting, number, slowest_s, last = _SPARE, 0, 0, 0.0, 0
+        while number < plan.rounds:
+            if number == last:  # a sitting begins
+                for side in sides if sitting % 2 == 0 else reversed(sides):
+                    if sitting:
+                        self.close(side.name)
+                    self.open(side)
+                    cold[side.name].append(self._cold[side.name])
+                for side in sides:
+                    call_s, found = self._warm(side.name, plan, most_s)
+                    slowest_s = max(slowest_s, call_s)
+                    steady[side.name].append(found)
+                if not sitting:
+                    plan = plan.fitted(slowest_s, sum(self._cold[side.name] for side in sides))
+                    longest_s = max(found.wall_s for times in steady.values() for found in times)
+                    most_s = max(longest_s, most_s / plan.sittings)
+                sitting += 1
+                last = plan.rounds * sitting // plan.sittings
+            for side in sides if number % 2 == 0 else reversed(sides):
+                order = self._asked(plan, number, slowest_s)
+                window, reasons = self._gated(side.name, **order)
+                raw.append({"side": side.name, "round": number, "sitting": sitting - 1, "reasons": list(reasons)} | window)
                 if reasons and spare:
                     spare -= 1
-                    found, reasons = self._gated(side.name, seconds[side.name])
-                    raw.append({"side": side.name, "round": number, "reasons": list(reasons)} | found)
-                out[side.name].append(found["readings"])
-                laps[side.name] += found["laps_s"]
-            tick(number + 1, plan.rounds)
-        cold = {side.name: self._cold[side.name] for side in sides}
-        return Windows(sides=out, laps_s=laps, cold_s=cold, raw=raw, wall_s=time.perf_counter() - began)
+                    window, reasons = self._gated(side.name, **order)
+                    raw.append({"side": side.name, "round": number, "sitting": sitting - 1, "reasons": list(reasons)} | window)
+                out[side.name].append(window["readings"])
+                laps[side.name] += window["laps_s"]
+            number += 1
+            tick(number, plan.rounds)
+        worst = {name: asdict(max(found, key=lambda item: (list(State).index(item.state), item.spread))) for name, found in steady.items()}
+        wall_s = time.perf_counter() - began
+        return Windows(sides=out, laps_s=laps, cold_s=cold, raw=raw, wall_s=wall_s, sittings=plan.sittings, steady=worst)
+
+    def _asked(self, plan: Plan, number: int, slowest_s: float) -> dict[str, Any]:
+        """The order for a window of a round: the same calls, or the same arrivals, for every side."""
+        if plan.rate is not None:
+            return {"verb": "serve_window", "seconds": plan.window_s, "rate": plan.rate, "seed": number}
+        calls = max(1, int(plan.window_s / slowest_s))
+        return {"verb": "window", "seconds": plan.window_s, "first": number * calls, "calls": calls}
 
     def graph_time(self, name: str, seconds: float = 0.5) -> float | None:
         """CPU seconds per inference inside the engine alone; None for a program of several graphs."""
-        found: float | None = self._window(name, seconds, "graph_window")["graph_time"]
+        found: float | None = self._order(name, "graph_window", seconds=seconds)["graph_time"]
         return found
 
     def sweep(self, artifact: Path, threads: Sequence[int], quantity: str = "cpu_time") -> dict[int, float]:

@@ -10,12 +10,16 @@ from paredown.core.reading import How, Missing, Reading, reading_from_json
 from paredown.ground import registry
 from paredown.impact.energy import energy_ratio
 from paredown.protocol.bench import Windows, mean_interval
-from paredown.stats.ratios import ratio
+from paredown.stats.ratios import cut, ratio
 
 Readings = Mapping[str, Reading | Missing]
 RATIOS = (
     "cpu_time",
     "energy",
+    "package_energy",
+    "dram_energy",
+    "gpu_energy",
+    "wall_energy",
     "latency_p50",
     "latency_p95",
     "latency_p99",
@@ -26,7 +30,10 @@ RATIOS = (
     "multiply_adds",
 )
 
-TIMED = ("cpu_time", "energy", "latency_p50", "latency_p95", "latency_p99", "cold_start")
+COUNTED = ("package_energy", "dram_energy", "gpu_energy", "wall_energy")
+"""Energies that only some machines can count; where they cannot, there is no ratio of them to speak of."""
+
+TIMED = ("cpu_time", "energy", *COUNTED, "latency_p50", "latency_p95", "latency_p99", "cold_start")
 """Those that the machine's noise touches."""
 
 
@@ -43,7 +50,7 @@ def of_windows(windows: Windows, side: str) -> dict[str, Reading | Missing]:
         if quantity == "peak_rss":
             value = low = high = max(series)
         else:
-            value, low, high = mean_interval(series)
+            value, low, high = mean_interval(_per_sitting(series, windows.sittings))
             low = max(low, 0.0)
         if first.low is not None and first.high is not None and first.value and first.how != How.MEASURED:
             # an estimate carries the uncertainty of its model beside the spread of the windows
@@ -65,9 +72,16 @@ def of_windows(windows: Windows, side: str) -> dict[str, Reading | Missing]:
         pooled = registry.get("meters", "latency")().stop(Window(wall_s=sum(laps), items=len(laps), laps_s=laps))
         out |= {item.quantity: item for item in pooled if not isinstance(out.get(item.quantity), Reading)}
     cold_s = windows.cold_s.get(side)
-    if cold_s is not None:
-        out["cold_start"] = Reading(quantity="cold_start", value=cold_s, how=How.MEASURED, n=1)
+    if cold_s:
+        value, low, high = mean_interval(cold_s)
+        ends = {"low": max(low, 0.0), "high": high} if len(cold_s) > 1 else {}
+        out["cold_start"] = Reading(quantity="cold_start", value=value, how=How.MEASURED, n=len(cold_s), **ends)
     return out
+
+
+def _per_sitting(series: Sequence[float], sittings: int) -> Sequence[float]:
+    """The mean of each sitting, which is what varies independently; the windows themselves where there was one sitting."""
+    return [sum(part) / len(part) for part in cut(series, sittings)] if sittings > 1 else series
 
 
 def facts(artifact: Path) -> dict[str, Reading | Missing]:
@@ -86,6 +100,8 @@ def ratios(windows: Windows, baseline: str, candidate: str, before: Readings, af
     """
     out: dict[str, Reading | Missing] = {}
     for quantity in RATIOS:
+        if quantity in COUNTED and not (quantity in before and quantity in after):
+            continue
         out[quantity] = _ratio(quantity, windows, (baseline, candidate), before, after)
     cpu = out["cpu_time"]
     energy = after.get("energy")
@@ -97,7 +113,7 @@ def ratios(windows: Windows, baseline: str, candidate: str, before: Readings, af
 def _ratio(quantity: str, windows: Windows, sides: Sequence[str], before: Readings, after: Readings) -> Reading | Missing:
     series = [windows.series(side, quantity) for side in sides]
     if all(series) and quantity != "peak_rss":
-        value, low, high = ratio(series[0], series[1])
+        value, low, high = ratio(series[0], series[1], sittings=windows.sittings)
         return Reading(quantity=quantity, value=value, low=low, high=high, unit="x", how=How.MEASURED, n=len(series[0]))
     first, second = before.get(quantity), after.get(quantity)
     for item in (first, second):

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import gc
+import random
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import accumulate, cycle, islice, repeat, takewhile
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from paredown.artifact.load import Model, load
 from paredown.core.errors import BadData
 from paredown.core.meter import Meter, Window
-from paredown.core.reading import Missing
+from paredown.core.reading import How, Missing, Reading
 from paredown.core.rows import Rows
 from paredown.ground import registry
 from paredown.ground.digests import of_file
 from paredown.ground.host import host
 from paredown.ground.rowfile import read_rows
+from paredown.impact.energy import cpu_curve, idle_energy
 
 _SAMPLE = 256
 _POOLED = 200
@@ -57,7 +61,8 @@ def open_artifact(state: dict[str, Any], *, artifact: str, rows: str, batch: int
     if "meters" not in state:
         here = host()
         units = [unit for unit in registry.working("meters") if issubclass(unit, Meter)]
-        state["meters"] = [meter for meter in (unit() for unit in units) if meter.ready(here) is None]
+        ready = [meter for meter in (unit() for unit in units) if meter.ready(here) is None]
+        state["meters"] = sorted(ready, key=lambda meter: not meter.waits)  # started first is stopped last
     # what is loaded now stays: the collector need not walk through an engine's modules again and again
     gc.collect()
     gc.freeze()
@@ -71,43 +76,123 @@ def close(state: dict[str, Any]) -> None:
         model.close()
 
 
-def window(state: dict[str, Any], *, seconds: float) -> dict[str, Any]:
+def window(state: dict[str, Any], *, seconds: float, first: int = 0, calls: int | None = None) -> dict[str, Any]:
     """Answer one call after the other for some time.
 
     Args:
-        seconds: Wall time of the window; the last call ends it.
+        seconds: Wall time of the window.
+        first, calls: Which calls: these, over and over, in whole passes of which the last ends nearest to `seconds`. Without `calls` all
+            in turn, from where the last such window ended; the last call ends it.
 
     Returns:
         {"wall_s", "items", "readings": {quantity: reading as JSON}, "laps_s": all of them where they are few}.
     """
-    answers, calls, meters = state["model"].program.answers, state["calls"], state["meters"]
-    at, count, clock = state["at"], len(calls), time.perf_counter
+    answers, clock = state["model"].program.answers, time.perf_counter
     laps: list[float] = []
     keep = laps.append
-    gc.disable()
-    try:
-        for meter in meters:
-            meter.start()
+    if calls is None:
+        rest, passes = 0.0, ([call] for call in islice(cycle(state["calls"]), state["at"], None))
+    else:
+        at = first % len(state["calls"])
+        few = list(islice(cycle(state["calls"]), at, at + min(calls, len(state["calls"]))))
+        rest, passes = 0.5, repeat(few)
+    with _Metered(state) as metered:
         began = now = clock()
-        until = began + seconds
-        while now < until:
-            answers(calls[at])
-            at += 1
-            if at == count:
-                at = 0
-            after = clock()
-            keep(after - now)
-            now = after
+        for number, several in enumerate(passes, 1):
+            for call in several:
+                answers(call)
+                after = clock()
+                keep(after - now)
+                now = after
+            spent = now - began
+            if spent + rest * spent / number >= seconds:
+                break
         done = Window(wall_s=now - began, items=len(laps) * state["batch"], laps_s=laps)
-        found = [reading for meter in reversed(meters) for reading in meter.stop(done)]
-    except ValueError as error:
-        raise BadData(str(error)) from error
-    finally:
+        metered.stop(done)
+    if calls is None:
+        state["at"] = (state["at"] + len(laps)) % len(state["calls"])
+    return {"wall_s": done.wall_s, "items": done.items, "readings": metered.readings, "laps_s": laps if len(laps) < _POOLED else []}
+
+
+def serve_window(state: dict[str, Any], *, seconds: float, rate: float, seed: int) -> dict[str, Any]:
+    """Answer requests that arrive at random, whether or not the one before is answered: an open loop.
+
+    A latency runs from the moment that a request arrives, so that waiting behind others is in it. Between requests the process sleeps, and
+    how long it takes to wake up is in the latency too. Requests that are still unanswered when twice the time is over are given up.
+
+    Args:
+        seconds: Wall time in which requests arrive.
+        rate: Requests per second on average; the times between them are exponential.
+        seed: Of the arrivals.
+
+    Returns:
+        As `window`, with all "laps_s", and "busy_s": wall seconds spent on answers, "arrived" and "seconds".
+
+    Source: open-loop load, Schroeder et al. 2006, NSDI; latency from the scheduled arrival, "server" scenario of MLPerf inference.
+    """
+    answers, calls, clock = state["model"].program.answers, state["calls"], time.perf_counter
+    draw = random.Random(seed)
+    due_s = list(takewhile(lambda due: due < seconds, accumulate(draw.expovariate(rate) for _ in repeat(None))))
+    laps: list[float] = []
+    busy_s = 0.0
+    with _Metered(state) as metered:
+        began = clock()
+        for at, due in enumerate(due_s):
+            _sleep_until(began + due)
+            start = clock()
+            if start - began > 2 * seconds:
+                break
+            answers(calls[at % len(calls)])
+            end = clock()
+            busy_s += end - start
+            laps.append(end - began - due)
+        _sleep_until(began + seconds)
+        done = Window(wall_s=clock() - began, items=len(laps), laps_s=laps)
+        metered.stop(done)
+    found = metered.readings
+    found["busy"] = Reading(quantity="busy", value=busy_s / done.wall_s, how=How.MEASURED, n=len(laps)).json()
+    here = host()
+    found.setdefault("idle_energy", idle_energy(cpu_curve(here), here.cores, done.wall_s).times(1 / max(1, done.items)).json())
+    return {
+        "wall_s": done.wall_s,
+        "items": done.items,
+        "readings": found,
+        "laps_s": laps,
+        "busy_s": busy_s,
+        "arrived": len(due_s),
+        "seconds": seconds,
+    }
+
+
+def _sleep_until(moment: float) -> None:
+    """Sleep, never spin: a waiting server takes no CPU time."""
+    rest_s = moment - time.perf_counter()
+    if rest_s > 0:
+        time.sleep(rest_s)
+
+
+class _Metered:
+    """The meters around a window, with the collector at rest; what cannot be answered is bad data."""
+
+    def __init__(self, state: Mapping[str, Any]) -> None:
+        self._meters: list[Meter] = state["meters"]
+        self.readings: dict[str, Any] = {}
+
+    def __enter__(self) -> _Metered:
+        gc.disable()
+        for meter in self._meters:
+            meter.start()
+        return self
+
+    def stop(self, done: Window) -> None:
+        found = [reading for meter in reversed(self._meters) for reading in meter.stop(done)]
+        self.readings = {reading.quantity: reading.json() for reading in found}
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         gc.enable()
         gc.collect()
-    state["at"] = at
-    readings = {reading.quantity: reading.json() for reading in found}
-    return {"wall_s": done.wall_s, "items": done.items, "readings": readings, "laps_s": laps if len(laps) < _POOLED else []}
+        if isinstance(error, ValueError):
+            raise BadData(str(error)) from error
 
 
 def graph_window(state: dict[str, Any], *, seconds: float) -> dict[str, Any]:

@@ -124,6 +124,8 @@ MONEY = {
 BOTH = (
     ("machine", "purchase", "machine", "depreciation", "`depreciation: 4 years`"),
     ("machine", "embodied", "machine", "life", "`life: 4 years`"),
+    ("prices", "tax", "prices", "electricity", "`electricity: 0.20 EUR/kWh`"),
+    ("grid", "column", "grid", "series", "`series: carbon.csv`"),
     ("transfer", "devices", "transfer", "factor", "`factor: 0.03 kWh/GB`"),
     ("transfer", "payload", "transfer", "factor", "`factor: 0.03 kWh/GB`"),
     ("storage", "copies", "storage", "factor", "`factor: 1.2 W/TB`"),
@@ -182,7 +184,7 @@ class _Reader:
         for position, name in enumerate(deploy.runtimes):
             known(self.document, self.problems, "runtime", ("runtimes", position), name)
         volume, period_s = (None, None) if deploy.volume is None else self.amount(("volume",), amounts.volume) or (None, None)
-        sections = {name: self.section(name, model) for name, model in _SECTIONS.items()}
+        sections = {name: self.section(name, model) for name, model in SECTIONS.items()}
         self.pairs(sections)
         self.place(sections["grid"])
         return Deploy(
@@ -200,10 +202,9 @@ class _Reader:
 
     def section(self, name: str, model: type[Any]) -> dict[str, Any]:
         """A mapping inside, with only the entries that the job gives."""
-        if self.document.data.get(name) is None:
-            return {}
-        found = check(self.document.at(name), model, self.problems)
-        return {} if found is None else {key: value for key in found.model_fields_set if (value := getattr(found, key)) is not None}
+        given = self.document.data.get(name)
+        found = None if given is None else check(self.document.at(name), model, self.problems)
+        return {} if found is None else {key: given[key] for key in given if getattr(found, key, None) is not None}
 
     def amount(self, place: Place, parse: Parser) -> Any:
         """What a parser makes of the text at a place; None after noting why it cannot."""
@@ -264,4 +265,4 @@ class _Reader:
             self.note(("grid", "signal"), "is marginal; the tables have averages.", "Give a marginal `factor` or `series`, or take it out.")
 
 
-_SECTIONS: Mapping[str, type[Any]] = {"grid": _Grid, "machine": _Machine, "prices": _Prices, "transfer": _Transfer, "storage": _Storage}
+SECTIONS: Mapping[str, type[Any]] = {"grid": _Grid, "machine": _Machine, "prices": _Prices, "transfer": _Transfer, "storage": _Storage}

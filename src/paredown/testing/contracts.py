@@ -218,6 +218,8 @@ def check_meter(unit: Meter, window: Window | None = None) -> str | None:
     if reason is not None:
         _sentence(reason, f"{name}.ready")
         return reason
+    found = unit.found()
+    _hold(found is None or len(found) > 0, f"{name} is ready but names no instrument that it reads; where it needs none, found() is None.")
     for shape in (window or Window(wall_s=0.1, items=100, laps_s=(0.001,) * 100), Window(wall_s=0.1, items=0)):
         unit.start()
         sum(range(100_000))
