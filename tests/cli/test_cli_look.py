@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +17,7 @@ from paredown.core.errors import BadKnob, UnknownName, UsageError
 from paredown.core.knob import knobs
 from paredown.core.trial import Trial
 from paredown.ground import registry
+from paredown.meters.powercap import Powercap
 from paredown.pipeline import eight_bits
 from paredown.techniques.quantize_dynamic import QuantizeDynamic
 
@@ -47,11 +49,19 @@ def test_list_has_all_units_by_stage() -> None:
 
 def test_list_without_a_kind_has_all_kinds() -> None:
     found = data(listing)
-    assert set(found) == {*listing.kinds()}
+    assert set(found) == {*listing.kinds()} - {"zones"}
     assert {entry["name"] for entry in found["policies"]} >= {"frugal", "edge"}
     assert [entry["unit"] for entry in found["quantities"] if entry["name"] == "energy"] == ["J"]
     text = answer(listing)
     assert all(f"  {entry['name']} " in text for entries in found.values() for entry in entries)
+
+
+def test_list_of_zones_has_each_once_with_its_factor_and_source() -> None:
+    found = {entry["name"]: entry for entry in data(listing, "zones")["zones"]}
+    assert (found["NO"]["unit"], found["NO"]["what"]) == ("30.08 g/kWh", "Norway, 2023")
+    assert "CC BY 4.0" in found["NO"]["source"]
+    assert {"US-CA", "CN-GD", "gcp:europe-west1", "aws:eu-west-1"} <= set(found)
+    assert "  gcp:europe-west1 " in answer(listing, "zones")
 
 
 def test_list_of_an_unknown_kind() -> None:
@@ -150,8 +160,9 @@ def test_doctor_says_what_is_ready_and_what_is_not(monkeypatch: pytest.MonkeyPat
     found = data(doctor)
     assert found["host"]["cores"] >= 1
     assert {entry["name"]: entry["ready"] for entry in found["engines"]}["onnxruntime"] is True
-    assert found["energy"]["how"] == "estimated"
-    assert found["energy"]["per_vcpu"]["active_w"]["value"] > 0
+    assert found["energy"]["active_w"]["how"] == "estimated"
+    assert found["energy"]["active_w"]["value"] > 0
+    assert "vcpu_curve" in found["energy"]["estimators"]
     cls = registry.get("runtimes", "onnxruntime")
     monkeypatch.setattr(cls, "ready", lambda self, host: "the engine wants a newer CPU.")
     assert "onnxruntime  not ready: the engine wants a newer CPU." in answer(doctor, "--quick")
@@ -159,6 +170,16 @@ def test_doctor_says_what_is_ready_and_what_is_not(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(eight_bits, "tried_apart", lambda: [untried | {"reason": "the engine wants a newer CPU."}])
     (line,) = [line for line in answer(doctor).splitlines() if "onnxruntime, conv" in line]
     assert "not tried: the engine wants a newer CPU." in line
+
+
+def test_doctor_names_each_estimator_with_its_watts_the_spread_and_the_boundary() -> None:
+    text, energy = answer(doctor, "--quick"), data(doctor, "--quick")["energy"]
+    for name, one in energy["estimators"].items():
+        (line,) = [line for line in text.splitlines() if one["source"] in line]
+        assert {"vcpu_curve": "vCPU curve: ", "tdp_share": "TDP share: ", "load_profile": "load profile: "}[name] in line
+        assert one["note"] in line
+    assert f"its ends a factor of {energy['spread']:.1f} apart" in text
+    assert energy["boundary"] in text
 
 
 def test_doctor_times_int8_in_each_engine() -> None:
@@ -183,20 +204,35 @@ def test_doctor_without_onnx_goes_by_the_instruction_set(monkeypatch: pytest.Mon
     }  # fmt: skip
 
 
-def test_doctor_reads_energy_counters_and_steal_from_the_kernel(tmp_path: Path) -> None:
-    assert doctor.counters(tmp_path)["text"].startswith("none in /sys/class/powercap")
+def test_doctor_reads_steal_from_the_kernel(tmp_path: Path) -> None:
     assert doctor.steal(tmp_path) is None
-    folder = tmp_path / "sys/class/powercap/intel-rapl:0"
-    folder.mkdir(parents=True)
-    (folder / "name").write_text("package-0\n")
-    (folder / "energy_uj").write_text("123\n")
-    assert doctor.counters(tmp_path) == {"found": ["package-0"], "readable": True, "text": "package-0; readable"}
-    (folder / "energy_uj").unlink()
-    (folder / "energy_uj").mkdir()  # what cannot be read, for root too
-    assert "sudo chmod a+r" in doctor.counters(tmp_path)["text"]
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/stat").write_text("cpu  60 0 20 10 0 0 0 10 0 0\ncpu0 1\n")
     assert doctor.steal(tmp_path) == 0.1
+
+
+def test_doctor_asks_each_meter_what_it_reads_and_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "sys/class/powercap/intel-rapl:0"
+    assert doctor.asked(Powercap(tmp_path))["reason"].startswith("no energy counter in ")
+    folder.mkdir(parents=True)
+    (folder / "name").write_text("package-0\n")
+    (folder / "energy_uj").mkdir()  # what cannot be read, for root too
+    shut = doctor.asked(Powercap(tmp_path))
+    assert "sudo chmod a+r /sys/class/powercap/*/energy_uj" in shut["reason"]
+    (folder / "energy_uj").rmdir()
+    (folder / "energy_uj").write_text("123\n")
+    found = doctor.asked(Powercap(tmp_path))
+    assert (found["name"], found["found"], found["reason"]) == ("powercap", ["package-0"], None)
+    plain = {"name": "cpu_time", "quantities": ["cpu_time"], "found": None, "reason": None}
+    monkeypatch.setattr(doctor, "meters", lambda: [plain, found])
+    text = answer(doctor, "--quick")
+    assert re.search(r"^counters +powercap reads package-0$", text, re.MULTILINE)
+    assert re.search(r"^ +powercap +package_energy, dram_energy, platform_energy of package-0$", text, re.MULTILINE)
+    assert re.search(r"^ +cpu_time +cpu_time$", text, re.MULTILINE)
+    monkeypatch.setattr(doctor, "meters", lambda: [plain, shut])
+    text = answer(doctor, "--quick")
+    assert "none can be read: energy is estimated; what powercap need stands below" in text
+    assert "not ready: package-0 cannot be read (Is a directory)" in text
 
 
 def test_doctor_names_the_packages_of_an_extra_that_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:

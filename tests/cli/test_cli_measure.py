@@ -61,6 +61,9 @@ def test_a_command_keeps_its_stdout_and_its_exit_code(capfd) -> None:
     assert "exit code 7 after" in err
     assert "CPU time" in err
     assert "all processes that it waited for" in err
+    assert "Energy by estimator: vCPU curve " in err
+    assert "the interval holds all estimators" in err
+    assert "CPU above idle; memory, disks, network and cooling are not in it" in err
 
 
 def test_a_command_with_json_has_the_document_alone_on_stdout(capfd) -> None:

@@ -27,15 +27,30 @@ from paredown.ground.amounts import BadAmount, Ratio, show
         (amounts.joules, "1 kWh", 3.6e6),
         (amounts.percent, "95 %", 0.95),
         (amounts.percent, "1%", 0.01),
-        (amounts.volume, "2e6 / month for 12 months", 24e6),
-        (amounts.volume, "10 / day for 2 weeks", 140.0),
-        (amounts.volume, "1/second for 1 hour", 3600.0),
-        (amounts.volume, "1e3 / month for 1 year", 12e3),
-        (amounts.volume, 5e6, 5e6),
+        (amounts.lifetime, "4 years", 4 * 365 * 86400.0),
+        (amounts.lifetime, "35040 h", 4 * 365 * 86400.0),
+        (amounts.part, "2/64", 0.03125),
+        (amounts.part, "3 %", 0.03),
     ],
 )
 def test_amounts_in_si_units(parse: object, text: object, value: float) -> None:
     assert parse(text) == pytest.approx(value, rel=1e-12)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("text", "total", "over_s"),
+    [
+        ("2e6 / month for 12 months", 24e6, 365.25 * 86400),
+        ("10 / day for 2 weeks", 140.0, 14 * 86400),
+        ("1/second for 1 hour", 3600.0, 3600.0),
+        ("1e3 / month for 1 year", 12e3, 365.25 * 86400),
+        (5e6, 5e6, None),
+    ],
+)
+def test_a_volume_is_a_total_and_how_long_it_is_asked(text: object, total: float, over_s: float | None) -> None:
+    found, found_s = amounts.volume(text)
+    assert found == pytest.approx(total, rel=1e-12)
+    assert found_s == (over_s and pytest.approx(over_s, rel=1e-12))
 
 
 def test_drops_and_ratios() -> None:

@@ -73,7 +73,9 @@ CLAIMS = re.compile(
     r"\b(lossless|certif(?:y|ies|ied)|compliant|(?:carbon|climate)[- ]neutral|net[- ]zero|eco-?friendly|zero[- ]emission|fair|green)\b",
     re.IGNORECASE,
 )
-NOT_A_CLAIM = re.compile(r"does not certify|\[/?(bold )?green\]|bold green|(color|fill|stroke|background)\s*:\s*green", re.IGNORECASE)
+NOT_A_CLAIM = re.compile(
+    r"does not certify|Green Software Foundation|\[/?(bold )?green\]|bold green|(color|fill|stroke|background)\s*:\s*green", re.IGNORECASE
+)
 TEXTS = ("*.yaml", "*.html", "*.csv", "*.md", "*.js")
 
 

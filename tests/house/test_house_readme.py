@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 README, CHINESE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh.md"))
 SECTIONS = {part.partition("\n")[0]: part for part in re.split(r"^##+ ", README, flags=re.M)[1:]}
 PATHS = {"Your Hugging Face model": write_hugging_face, "Your ONNX file": write_onnx, "Your torch model": write_torch}
+LONG = {"Your Hugging Face model": pytest.mark.slow}
 NOT_WALKED = {
     "make demo": "the slow test of tests/pipeline/test_digits.py runs the same job",
     "make test": "it is what runs these tests",
@@ -139,7 +140,7 @@ def cut_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "here"
 
 
-@pytest.mark.parametrize(("section", "make"), PATHS.items())
+@pytest.mark.parametrize(("section", "make"), [pytest.param(*path, marks=LONG.get(path[0], ())) for path in PATHS.items()])
 def test_each_path_leads_to_a_report(section: str, make: Callable[[Path], None], cut_down: Path, monkeypatch, capfd) -> None:
     make(cut_down)
     monkeypatch.syspath_prepend(cut_down)

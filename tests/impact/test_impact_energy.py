@@ -11,7 +11,8 @@ import pytest
 from paredown.core.errors import CoverageMismatch
 from paredown.core.reading import How, Reading
 from paredown.core.runtime import Host
-from paredown.impact.energy import Curve, Span, active_energy, cpu_curve, energy_ratio, idle_energy
+from paredown.impact.energy import Curve, active_energy, cpu_curve, energy_ratio, idle_energy
+from paredown.impact.estimators import Span
 
 # W_max - W_min per vCPU; where the tables for AWS, Azure and GCP differ: median, lowest, highest
 SKYLAKE = (3.5488, 3.2539, 3.5488)
@@ -27,7 +28,8 @@ def machine(vendor: str, family: int | None, model: int | None, stepping: int | 
 
 
 def active(host: Host) -> tuple[float, float, float]:
-    span = cpu_curve(host).active_w
+    """Of the vCPU curve alone, the first of the estimators."""
+    span = cpu_curve(host).estimates[0].active_w
     return span.value, span.low, span.high
 
 

@@ -69,6 +69,21 @@ def test_result_json_has_the_keys_that_scripts_read(tiny_study: TinyStudy) -> No
     assert {"trials", "energy_j", "wall_s", "payback_inferences"} <= set(result["search"])
 
 
+def test_the_result_names_each_estimator_of_the_energy_with_its_value(tiny_study: TinyStudy) -> None:
+    result = json.loads((tiny_study.folder / "result.json").read_text())
+    model = result["energy_model"]
+    assert model["boundary"].endswith("memory, disks, network and cooling are not in it")
+    assert model["spread"] == pytest.approx(model["active_w"]["high"] / model["active_w"]["low"])
+    for side in ("baseline", "chosen"):
+        energy, parts = result[side]["readings"]["energy"], result[side]["estimators"]
+        assert list(parts) == list(model["estimators"])
+        assert parts["vcpu_curve"]["value"] == pytest.approx(energy["value"], rel=0.01)
+        for name, part in parts.items():
+            watts = model["estimators"][name]["active_w"]
+            assert part["value"] / watts["value"] == pytest.approx(parts["vcpu_curve"]["value"] / model["active_w"]["value"])
+            assert energy["low"] <= part["low"] < part["value"] < part["high"]
+
+
 def test_the_ratio_is_baseline_over_chosen(tiny_study: TinyStudy) -> None:
     chosen = json.loads((tiny_study.folder / "result.json").read_text())["chosen"]
     result = json.loads((tiny_study.folder / "result.json").read_text())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paredown.protocol.gates import CpuTicks, close_gate, open_gate, steal_share
+from paredown.protocol.gates import Code, CpuTicks, close_gate, code_of, frequency_hz, open_gate, steal_share
 
 
 def stat(root: Path, *, user: int = 0, idle: int = 0, steal: int = 0, guest: int = 0) -> None:
@@ -23,7 +23,7 @@ def window(root: Path, **ticks: int) -> tuple[str, ...]:
 
 
 def test_steal_above_two_percent_closes_the_gate_with_both_numbers(tmp_path: Path) -> None:
-    assert window(tmp_path, user=90, steal=10) == ("the hypervisor took 10.0% of the CPU time; 2.0% is allowed.",)
+    assert window(tmp_path, user=90, steal=10) == ("steal: the hypervisor took 10.0% of the CPU time; 2.0% is allowed.",)
 
 
 def test_steal_at_the_limit_passes(tmp_path: Path) -> None:
@@ -67,10 +67,64 @@ def test_being_pushed_aside_closes_the_gate_only_when_a_limit_is_given() -> None
     mark = open_gate()
     crowded = replace(mark, switches=mark.switches - 10_000, clock_s=mark.clock_s - 10)
     (reason,) = close_gate(crowded, max_steal=1.0, max_switches=100)
-    assert reason.startswith("other processes pushed this one aside 1")
+    assert reason.startswith("switches: other processes pushed this one aside 1")
     assert reason.endswith("times a second; 100 are allowed.")
     assert close_gate(crowded, max_steal=1.0) == ()
     assert close_gate(crowded, max_steal=1.0, max_switches=1e9) == ()
+
+
+def cpus(root: Path, name: str, values: list[int | str]) -> None:
+    for number, value in enumerate(values):
+        file = root / f"sys/devices/system/cpu/cpu{number}" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{value}\n")
+
+
+def test_heat_that_slows_a_processor_closes_the_gate(tmp_path: Path) -> None:
+    cpus(tmp_path, "thermal_throttle/core_throttle_count", [7, 0])
+    cpus(tmp_path, "thermal_throttle/package_throttle_count", [40, 40])
+    mark = open_gate(tmp_path)
+    assert close_gate(mark) == ()
+    cpus(tmp_path, "thermal_throttle/core_throttle_count", [7, 3])
+    cpus(tmp_path, "thermal_throttle/package_throttle_count", [41, 41])
+    assert close_gate(mark) == ("heat: heat slowed processors down, 5 times by their counts; none is allowed.",)
+
+
+def test_a_clock_more_than_a_tenth_below_the_steady_one_closes_the_gate(tmp_path: Path) -> None:
+    cpus(tmp_path, "cpufreq/scaling_cur_freq", [3_500_000, 800_000, "<unknown>"])
+    steady_hz = frequency_hz(tmp_path)
+    assert steady_hz == 3.5e9
+    mark = open_gate(tmp_path, steady_hz)
+    cpus(tmp_path, "cpufreq/scaling_cur_freq", [3_150_000, 3_000_000, "<unknown>"])
+    assert close_gate(mark) == ()
+    cpus(tmp_path, "cpufreq/scaling_cur_freq", [2_800_000, 800_000, "<unknown>"])
+    assert close_gate(mark) == ("frequency: the clock fell by 20.0% to 2.80 GHz; 10.0% is allowed.",)
+    assert close_gate(open_gate(tmp_path)) == ()
+
+
+def test_the_kernels_mean_is_preferred_to_its_last_word(tmp_path: Path) -> None:
+    cpus(tmp_path, "cpufreq/scaling_cur_freq", [3_500_000])
+    cpus(tmp_path, "cpufreq/cpuinfo_avg_freq", [3_400_000])
+    assert frequency_hz(tmp_path) == 3.4e9
+
+
+def test_a_kernel_that_says_nothing_of_heat_and_clock_closes_no_gate(tmp_path: Path) -> None:
+    assert frequency_hz(tmp_path) is None
+    mark = open_gate(tmp_path, steady_hz=3e9)
+    assert mark.throttles is None
+    assert close_gate(mark) == ()
+    cpus(tmp_path, "thermal_throttle/core_throttle_count", [7])
+    assert close_gate(mark) == ()
+
+
+def test_every_reason_has_its_code(tmp_path: Path) -> None:
+    stat(tmp_path)
+    cpus(tmp_path, "thermal_throttle/core_throttle_count", [0])
+    cpus(tmp_path, "cpufreq/scaling_cur_freq", [1_000_000])
+    mark = open_gate(tmp_path, steady_hz=3e9)
+    stat(tmp_path, user=90, steal=10)
+    cpus(tmp_path, "thermal_throttle/core_throttle_count", [1])
+    assert [code_of(reason) for reason in close_gate(mark)] == [Code.STEAL, Code.HEAT, Code.FREQUENCY]
 
 
 @given(st.integers(0, 1000), st.integers(0, 1000))

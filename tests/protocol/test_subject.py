@@ -12,6 +12,8 @@ import pytest
 
 from paredown.artifact.load import load
 from paredown.core.errors import BadData
+from paredown.core.meter import Meter
+from paredown.ground import registry
 from paredown.ground.digests import of_file
 from paredown.ground.rowfile import read_rows
 from paredown.protocol import subject
@@ -40,6 +42,22 @@ def test_a_window_asks_one_row_after_the_other(made: Any) -> None:
     assert all(np.array_equal(call, rows[at % 256 : at % 256 + 1]) for at, call in enumerate(asked))
     assert found["wall_s"] >= 0.05
     assert found["readings"]["latency_p50"]["value"] <= found["readings"]["latency_p95"]["value"]
+
+
+def test_a_meter_that_waits_is_stopped_when_no_other_counts_any_more(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = []
+
+    def unit(name: str, waits: bool) -> type[Meter]:
+        said = {"start": lambda self: None, "ready": lambda self, host: None, "stop": lambda self, window: stopped.append(name) or ()}
+        return type(name, (Meter,), said | {"waits": waits})
+
+    monkeypatch.setattr(registry, "working", lambda kind: [unit("first", False), unit("log", True), unit("last", False)])
+    state = opened(made, made.light, made.rows)
+    try:
+        subject.window(state, seconds=0.01)
+    finally:
+        subject.close(state)
+    assert stopped == ["last", "first", "log"]
 
 
 def test_readings_are_per_item_and_few_laps_are_kept(made: Any) -> None:

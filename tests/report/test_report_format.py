@@ -108,3 +108,10 @@ def test_work_is_told_in_the_units_people_use():
 
 def test_control_characters_become_visible():
     assert clean("a\x1b[31m\nb\ud800") == "a\N{REPLACEMENT CHARACTER}[31m b\N{REPLACEMENT CHARACTER}"
+
+
+def test_the_ends_of_an_estimate_have_two_digits_of_their_own():
+    estimate = {"value": 0.3214, "low": 0.0977, "high": 1.0349, "unit": "J", "how": "estimated"}
+    assert number(estimate, "energy", load(), interval=True) == "320 mJ [98, 1 000]"
+    assert number(estimate | {"value": 1.36, "high": 12.34}, "energy", load(), interval=True) == "1.4 J [0.098, 12]"
+    assert number(estimate | {"low": 0.0}, "energy", load(), interval=True) == "320 mJ [0, 1 000]"

@@ -190,3 +190,30 @@ def test_an_unknown_language_is_refused_by_name(sample, tmp_path):
     with pytest.raises(UnknownName, match="no report language 'klingon'"):
         write_report(sample("pass"), tmp_path, "klingon")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_estimator_of_the_energy_stands_with_watts_energy_and_basis(sample):
+    text = Page(render(sample("digits"))).text
+    for part in (
+        "vCPU curve1.4 W [1.1, 1.6]23 µJ [16, 31]EPYC 4th Gen is newer than the table",
+        "TDP share2.0 W [1.3, 3.8]35 µJ [18, 74]EPYC 4th Gen, its own row",
+        "load profile1.6 W [1.0, 2.3]27 µJ [15, 44]",
+        "the interval holds all estimators, whose highest is 3.7x their lowest",
+        "this virtual machine's CPU above idle; memory, disks, network and cooling are not in it",
+        "Per virtual CPU: 460 mW [170, 640] idle, 1.4 W [1.0, 3.8] more when busy.",
+    ):
+        assert part in text
+
+
+def test_on_a_physical_machine_the_boundary_does_not_speak_of_a_virtual_one(sample):
+    result = sample("digits")
+    result["host"]["virtual"] = False
+    text = Page(render(result)).text
+    assert "this machine's CPU above idle" in text
+    assert "this virtual machine's" not in text
+
+
+def test_energy_that_was_counted_has_no_estimators(sample):
+    result = sample("digits")
+    result["chosen"]["estimators"] = {}
+    assert "Energy by estimator" not in Page(render(result)).text

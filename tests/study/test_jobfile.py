@@ -10,7 +10,7 @@ import pytest
 
 import paredown.cli
 from paredown.core.errors import BadDocument
-from paredown.core.job import DataSpec, Deploy, ModelSpec, SearchSpec
+from paredown.core.job import DataSpec, Deploy, GridSpec, MachineSpec, ModelSpec, SearchSpec
 from paredown.study.jobfile import read_job
 
 SMALL: dict[str, Any] = {
@@ -79,8 +79,10 @@ def test_a_whole_job(tmp_path: Path) -> None:
         batch=32,
         runtimes=("onnxruntime",),
         volume=24e6,
-        grid={"zone": "NO", "pue": 1.2},
-        machine={"cpu": "this", "price": "0.045 EUR/h"},
+        period_s=12 * 365.25 / 12 * 86400,
+        grid=GridSpec(zone="NO", pue=1.2),
+        machine=MachineSpec(price=0.045),
+        currency="EUR",
     )
     assert job.search == SearchSpec(budget_s=7200.0, budget_j=3e5, exclude=("distill",), seed=7, trial_s=600.0, trial_b=4e9)
     assert job.policy.drop is not None
@@ -179,7 +181,11 @@ def test_models_of_later_versions_are_known_and_refused(tmp_path: Path, kind: st
         ({"deploy": {"batch": 8}}, "deploy.batch is 8; single-stream answers one item at a time.", "`scenario: offline`"),
         ({"deploy": {"runtimes": ["onnxruntme"]}}, "no runtime 'onnxruntme'. Did you mean 'onnxruntime'?", "paredown list runtimes"),
         ({"deploy": {"volume": "lots"}}, "deploy.volume is 'lots'; it needs a number per period", "`2e6 / month for 12 months`"),
-        ({"deploy": {"machine": {"price": "4 cents"}}}, "deploy.machine.price is '4 cents'.", "`0.045 EUR/h`"),
+        (
+            {"deploy": {"machine": {"price": "4 cents"}}},
+            "deploy.machine.price is '4 cents'; 'cents' is no currency of three capitals.",
+            "`0.045 EUR/h`",
+        ),
         ({"deploy": {"grid": {"pue": 0.9}}}, "deploy.grid.pue is 0.9.", "greater than or equal to 1"),
         ({"deploy": {"grid": {"zon": "NO"}}}, "no key 'zon' in deploy.grid.", "Did you mean `zone`?"),
         ({"search": {"strategy": "pare"}}, "search.strategy is pare, which this version does not have.", "`strategy: ladder`"),

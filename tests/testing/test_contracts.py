@@ -211,6 +211,14 @@ def test_a_bad_meter_or_fact_is_found(gives, message: str, monkeypatch: pytest.M
         check_fact(fact(), tmp_path)
 
 
+def test_a_meter_that_is_ready_without_an_instrument_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Clock, "found", lambda self: ())
+    with pytest.raises(
+        AssertionError, match=r"clock is ready but names no instrument that it reads; where it needs none, found\(\) is None"
+    ):
+        check_meter(Clock())
+
+
 class Share(Metric):
     """Share of right answers."""
 

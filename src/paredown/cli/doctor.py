@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from paredown.cli import COMMANDS, screen
+
+if TYPE_CHECKING:
+    from paredown.core.meter import Meter
 
 
 def engines() -> list[dict[str, Any]]:
@@ -34,21 +37,36 @@ def engines() -> list[dict[str, Any]]:
 
 
 def meters() -> list[dict[str, Any]]:
-    """Each meter with what it reads, or the reason why it cannot work here. Facts about files need nothing and are left out."""
+    """Each meter with what it gives and the instruments it reads, or the reason why it cannot work here. Facts about files are left out.
+
+    `found` is None where a meter needs no instrument.
+    """
     from paredown.core.meter import Meter
     from paredown.ground import registry
-    from paredown.ground.host import host
 
     found = []
     for name in registry.names("meters"):
         try:
             cls = registry.get("meters", name)
-            if not issubclass(cls, Meter):
-                continue
-            found.append({"name": name, "quantities": list(cls.quantities), "reason": cls().ready(host())})
+            if issubclass(cls, Meter):
+                found.append(asked(cls()))
         except Exception as error:  # as above
-            found.append({"name": name, "quantities": [], "reason": f"BROKEN: {type(error).__name__}: {error}"})
+            found.append({"name": name, "quantities": [], "found": None, "reason": f"BROKEN: {type(error).__name__}: {error}"})
     return found
+
+
+def asked(meter: Meter) -> dict[str, Any]:
+    """One meter: {"name", "quantities", "found": names of its instruments, "reason": None or why it cannot work here}."""
+    from paredown.ground.host import host
+
+    reason = meter.ready(host())
+    instruments = meter.found()
+    return {
+        "name": meter.name(),
+        "quantities": list(meter.quantities),
+        "found": None if instruments is None else list(instruments),
+        "reason": reason,
+    }
 
 
 def extras() -> list[dict[str, Any]]:
@@ -75,17 +93,6 @@ def extras() -> list[dict[str, Any]]:
                 absent.append(package)
         found.append({"name": extra, "install": f"pip install 'paredown[{extra}]'", "missing": absent})
     return found
-
-
-def counters(root: Path = Path("/")) -> dict[str, Any]:
-    """Energy counters of the CPU: {"found": their names, "readable": bool, "text": what it means and what to do}."""
-    found = sorted((root / "sys/class/powercap").glob("*/energy_uj"))
-    names = [_first_line(path.with_name("name")) or path.parent.name for path in found]
-    if not found:
-        return {"found": names, "readable": False, "text": "none in /sys/class/powercap, as on most virtual machines: energy is estimated"}
-    readable = all(_first_line(path) for path in found)
-    fix = "readable" if readable else "only root may read them: `sudo chmod a+r /sys/class/powercap/*/energy_uj`"
-    return {"found": names, "readable": readable, "text": f"{', '.join(names)}; {fix}"}
 
 
 def steal(root: Path = Path("/")) -> float | None:
@@ -115,15 +122,10 @@ def state(try_engines: bool = True) -> dict[str, Any]:
     from importlib.metadata import version
 
     from paredown.ground.host import host
-    from paredown.impact.energy import cpu_curve
+    from paredown.impact.energy import cpu_curve, curve_json
     from paredown.pipeline import eight_bits
 
     machine = host()
-    curve = cpu_curve(machine)
-    watts = {
-        key: {"value": span.value, "low": span.low, "high": span.high}
-        for key, span in (("idle_w", curve.idle_w), ("active_w", curve.active_w))
-    }
     return {
         "paredown": version("paredown"),
         "python": platform.python_version(),
@@ -131,9 +133,8 @@ def state(try_engines: bool = True) -> dict[str, Any]:
             "cores": machine.cores, "isa": machine.isa, "cpu": dict(machine.cpu), "memory_b": machine.memory_b, "system": machine.system,
             "virtual": machine.virtual, "steal": steal(), "disk_free_b": shutil.disk_usage(".").free,
         },
-        "counters": counters(),
         "int8": {"instructions": eight_bits.instructions(machine.isa), "tried": eight_bits.tried_apart() if try_engines else []},
-        "energy": {"how": "estimated", "curve": curve.name, "per_vcpu": watts, "source": curve.source, "note": curve.note},
+        "energy": curve_json(cpu_curve(machine), machine),
         "engines": engines(),
         "meters": meters(),
         "extras": extras(),
@@ -153,16 +154,16 @@ def command(quick: bool, as_json: bool) -> None:
         return
     host, energy = found["host"], found["energy"]
     virtual = {True: "virtual machine", False: "no hypervisor seen", None: "virtual or not: unknown"}[host["virtual"]]
-    idle, active = (energy["per_vcpu"][key] for key in ("idle_w", "active_w"))
+    idle, active = (energy[key] for key in ("idle_w", "active_w"))
     screen.table(
         [
             ("paredown", f"{found['paredown']} on Python {found['python']}, {host['system']}"),
             ("cpu", f"{host['cores']} cores for this process, {host['isa']}, {host['cpu'].get('brand') or 'brand unknown'}, {virtual}"),
             ("memory", f"{host['memory_b'] / 2**30:.1f} GiB for this process; {host['disk_free_b'] / 2**30:.1f} GiB free on this disk"),
             *([("steal", f"{host['steal']:.2%} of CPU time since boot went to other machines on this hardware")] if host["steal"] else []),
-            ("counters", found["counters"]["text"]),
+            ("counters", _counters(found["meters"])),
             ("energy", f"estimated from CPU time: {_watts(active)} per busy vCPU above {_watts(idle)} idle"),
-            ("", f"{energy['note']}; {energy['source']}"),
+            *_estimators(energy),
         ]
     )
     screen.say()
@@ -193,12 +194,37 @@ def _engine(entry: dict[str, Any]) -> str:
 
 
 def _meter(entry: dict[str, Any]) -> str:
-    return f"not ready: {entry['reason']}" if entry["reason"] else ", ".join(entry["quantities"])
+    if entry["reason"]:
+        return f"not ready: {entry['reason']}"
+    read = f" of {', '.join(entry['found'])}" if entry["found"] else ""
+    return ", ".join(entry["quantities"]) + read
+
+
+def _counters(entries: list[dict[str, Any]]) -> str:
+    """The energy instruments that can be read here, of those that know of any."""
+    instruments = [entry for entry in entries if entry["found"] is not None]
+    read = [f"{entry['name']} reads {', '.join(entry['found'])}" for entry in instruments if entry["reason"] is None]
+    if read:
+        return "; ".join(read)
+    return f"none can be read: energy is estimated; what {', '.join(entry['name'] for entry in instruments)} need stands below"
 
 
 def _extra(entry: dict[str, Any]) -> str:
     return f"missing {', '.join(entry['missing'])}; {entry['install']}" if entry["missing"] else "installed"
 
 
-def _watts(span: dict[str, float]) -> str:
-    return f"{span['value']:.2f} W ({span['low']:.2f} to {span['high']:.2f})"
+def _estimators(energy: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What each estimator of a busy vCPU says and stands on, how far they are apart, and what they cover."""
+    from paredown.report.words import load
+
+    for name, one in energy["estimators"].items():
+        yield "", f"  {load().name('estimator', name)}: {_watts(one['active_w'])}; {one['note']}; {one['source']}"
+    yield "", f"the range holds all of them, its ends a factor of {energy['spread']:.1f} apart"
+    yield "", energy["boundary"]
+
+
+def _watts(span: dict[str, Any]) -> str:
+    from paredown.report.format import number
+    from paredown.report.words import load
+
+    return number(span, "power", load(), interval=True)

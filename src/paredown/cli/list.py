@@ -9,7 +9,7 @@ import click
 
 from paredown.cli import COMMANDS, screen
 
-_DATA = ("quantities", "policies")
+_DATA = ("quantities", "policies", "machines", "zones")
 
 
 def summary(thing: object) -> str:
@@ -18,7 +18,7 @@ def summary(thing: object) -> str:
 
 
 def kinds() -> list[str]:
-    """All kinds that can be listed: kinds of units that exist in this version, then the tables that policies draw on."""
+    """All kinds that can be listed: kinds of units that exist in this version, then the tables that policies, jobs and `whatif` draw on."""
     from importlib.util import find_spec
 
     from paredown.ground import registry
@@ -37,6 +37,10 @@ def entries(kind: str) -> list[dict[str, Any]]:
         ]
     if kind == "policies":
         return [{"name": name, "what": line, "origin": "built-in", "error": None} for name, line in built_in_policies().items()]
+    if kind == "zones":
+        return zone_entries()
+    if kind == "machines":
+        return machine_entries()
     from paredown.ground import registry
 
     found = []
@@ -55,6 +59,31 @@ def entries(kind: str) -> list[dict[str, Any]]:
     return found
 
 
+def zone_entries() -> list[dict[str, Any]]:
+    """The places whose grid is in the tables."""
+    from paredown.impact.grid import zones
+
+    known = {item.code: item for item in zones().values()}
+    return [
+        {"name": code, "unit": f"{item.g_per_kwh:.4g} g/kWh", "what": f"{item.name}, {item.year}", "source": item.source}
+        | {"origin": "built-in", "error": None}
+        for code, item in sorted(known.items())
+    ]
+
+
+def machine_entries() -> list[dict[str, Any]]:
+    """The machines that `whatif` knows, with what is published of each."""
+    from paredown.impact.machines import ACCELERATOR, machines
+
+    found = []
+    for one in machines().values():
+        unit = ("card" if one.cores == 1 else "cards") if one.kind == ACCELERATOR else "vCPUs" if one.kind == "cpu" else "cores"
+        price = f", {one.price[0]:.3g} {one.price[1]}/h" if one.price else ""
+        what = f"{one.cores} {unit} of {one.chip}{f', {one.isa}' if one.isa else ''}{price}"
+        found.append({"name": one.name, "unit": one.kind, "what": what, "source": one.source, "origin": "built-in", "error": None})
+    return found
+
+
 def built_in_policies() -> dict[str, str]:
     """Name of each built-in policy with the first comment line of its file."""
     from importlib import resources
@@ -66,7 +95,7 @@ def built_in_policies() -> dict[str, str]:
 
 @click.command(
     help=COMMANDS["list"][1]
-    + "\n\nKIND is one of them, in the plural; all when left out. A unit that cannot be imported is shown with its error."
+    + "\n\nKIND is one of them, in the plural; all but the zones when left out. A unit that cannot be imported is shown with its error."
 )
 @click.argument("kind", required=False)
 @screen.json_flag
@@ -76,7 +105,7 @@ def command(kind: str | None, as_json: bool) -> None:
 
     if kind is not None and kind not in kinds():
         raise UnknownName("kind", kind, kinds())
-    found = {each: entries(each) for each in ([kind] if kind else kinds())}
+    found = {each: entries(each) for each in ([kind] if kind else [each for each in kinds() if each != "zones"])}
     if as_json:
         screen.dump(found)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import click
 from paredown.cli import COMMANDS, screen
 
 if TYPE_CHECKING:
+    from paredown.core.reading import Missing, Reading
     from paredown.pipeline.command import Ran
     from paredown.pipeline.gate import Gated
     from paredown.pipeline.side_by_side import Measured
@@ -220,6 +221,8 @@ def show(found: Measured, sides: tuple[str, str] = ("target", "against")) -> Non
     )
     screen.say(f"warm-up: {', '.join(f'{name} {_warmed(state)}' for name, state in zip(sides, _states(found)))}")
     screen.say("one inference is raw input to decoded answer, in a process of its own, at the thread count of each recipe")
+    for line in _energy(found.readings):
+        screen.say(line)
     if found.quick:
         screen.say(f"this is a quick measurement: {found.seconds:g} s of windows where a claim needs 60 s; leave `--seconds` out for it")
 
@@ -260,6 +263,23 @@ def _loads(found: Measured, sides: tuple[str, str]) -> Iterator[str]:
             )
     if found.loads:
         yield ""
+
+
+def _energy(readings: Mapping[str, Reading | Missing]) -> list[str]:
+    """What the estimators say of the energy, how far they are apart and what it covers; nothing where a counter was read."""
+    from paredown.core.reading import How, Reading
+    from paredown.ground.host import host
+    from paredown.impact.energy import active_energies, cpu_curve, curve_json
+    from paredown.report.outline import energy_sentences
+    from paredown.report.words import load
+
+    cpu, energy = readings.get("cpu_time"), readings.get("energy")
+    if not isinstance(cpu, Reading) or not isinstance(energy, Reading) or energy.how is not How.ESTIMATED:
+        return []
+    machine = host()
+    curve = cpu_curve(machine)
+    energies = {name: one.json() for name, one in active_energies(curve, cpu.value).items()}
+    return energy_sentences(curve_json(curve, machine), energies, load(), machine.virtual)
 
 
 def _answers(found: Measured, sides: tuple[str, str]) -> Iterator[str]:
@@ -318,4 +338,4 @@ def _lines(ran: Ran) -> list[str]:
     lines = [f"{ended} after {number({'value': ran.wall_s, 'how': 'measured'}, 'time', words)} of wall time"]
     for name, reading in ran.readings.items():
         lines.append(f"  {words.name('quantity', name):<12} {number(reading.json(), kind_of(name), words, interval=True, origin=True)}")
-    return [*lines, f"  {BOUNDARY}"]
+    return [*lines, *(f"  {line}" for line in _energy(ran.readings)), f"  {BOUNDARY}"]

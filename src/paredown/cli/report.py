@@ -12,18 +12,28 @@ from paredown.cli import COMMANDS, screen
 @click.command(
     help=COMMANDS["report"][1]
     + "\n\nSTUDY is the folder of a study. Its report.html, or report.zh.html, is written again from its result.json."
+    + "\n\nWith --grid the carbon is worked out with the electricity of another place or time, from the energy by the hour that the study"
+    " kept: nothing is measured, the page says which factors it uses and stands beside the study's own, as report.NO.html;"
+    " result.json and evidence stay as they are."
 )
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--lang", "language", default="en", show_default=True, help="The report's language: en or zh.")
+@click.option("--grid", metavar="FILE|ZONE", help="An hourly series, or a zone of `paredown list zones`.")
+@click.option("--column", help="The column of g CO2e per kWh, or a part of its name, where the file has several.")
 @screen.json_flag
-def command(study: Path, language: str, as_json: bool) -> None:
+def command(study: Path, language: str, grid: str | None, column: str | None, as_json: bool) -> None:
     """Write and show the report."""
     from paredown.cli.run import show_result
     from paredown.ground.files import writable
     from paredown.pipeline.targets import result_of
     from paredown.report import report_file, write_report
 
-    result = result_of(study)
-    with writable(report_file(study, language)):
-        file = write_report(result, study, language)
+    result, variant = result_of(study), ""
+    if grid is not None:
+        from paredown.pipeline.impact import grid_named, reaccounted
+
+        other = grid_named(grid, column)
+        result, variant = reaccounted(result, other), other.zone
+    with writable(report_file(study, language, variant)):
+        file = write_report(result, study, language, variant)
     show_result(result, file, as_json, language)

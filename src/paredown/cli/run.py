@@ -9,9 +9,7 @@ from typing import Any
 import click
 
 from paredown.cli import COMMANDS, screen
-
-GIVEN, JOB = "given", "job.yaml"
-"""Where `paredown.shrink` keeps the job of a study."""
+from paredown.cli.when import DEADLINE, wait_for
 
 
 @click.command(
@@ -24,12 +22,20 @@ GIVEN, JOB = "given", "job.yaml"
 @click.option("--study", metavar="DIR", help="The study folder; runs/NAME when left out.")
 @click.option("--fresh", is_flag=True, help="Give up what the study holds and start again.")
 @click.option("--wait", "wait_s", metavar="SECONDS", type=click.FloatRange(min=0), default=0.0, help="Wait for another run of the study.")
+@click.option(
+    "--wait-for-low-carbon",
+    "deadline",
+    metavar="[TIME]",
+    is_flag=False,
+    flag_value=DEADLINE,
+    help=f"After JOB: wait for the time of least carbon from which the job ends within TIME ({DEADLINE}), by the job's"
+    " `deploy.grid.series`; see `paredown when`.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what test can show, what would be tried and what it would take; no study is opened.")
 @screen.json_flag
-def command(job: str, study: str | None, fresh: bool, wait_s: float, dry_run: bool, as_json: bool) -> int:
+def command(job: str, study: str | None, fresh: bool, wait_s: float, deadline: str | None, dry_run: bool, as_json: bool) -> int:
     """Run a job."""
-    if (Path(job) / GIVEN / JOB).is_file():
-        job, study = str(Path(job) / GIVEN / JOB), study or job
+    job, study = screen.job_and_study(job, study)
     if dry_run:
         from paredown.pipeline.plan import plan
 
@@ -41,9 +47,11 @@ def command(job: str, study: str | None, fresh: bool, wait_s: float, dry_run: bo
 
     try:
         with Progress() as progress:
-            result = run(job, study, fresh=fresh, wait_s=wait_s, listener=progress)
+            note = "" if deadline is None else wait_for(job, study, deadline, progress)
+            result = run(job, study, fresh=fresh, wait_s=wait_s, listener=progress, note=note)
     except KeyboardInterrupt:
         words = ["paredown", "run", job, *(["--study", study] if study else [])]
+        words += [] if deadline is None else ["--wait-for-low-carbon", deadline]
         screen.note(f"stopped. Nothing that was recorded is lost; go on with `{shlex.join(words)}`.")
         return 130
     show_result(result.data, result.report, as_json)

@@ -15,11 +15,19 @@ import click
 from paredown.core.errors import BadDocument, ParedownError
 
 F = TypeVar("F", bound=Callable[..., Any])
+GIVEN, JOB = "given", "job.yaml"
+"""Where `paredown.shrink` keeps the job of a study."""
 
 
 def json_flag(function: F) -> F:
     """Give a command `--json`; it arrives as `as_json: bool`. With it stdout holds one JSON document and nothing else."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")(function)
+
+
+def job_and_study(job: str, study: str | None) -> tuple[str, str | None]:
+    """The job file and the study folder, where `job` is a folder that `paredown.shrink` made."""
+    given = Path(job) / GIVEN / JOB
+    return (str(given), study or job) if given.is_file() else (job, study)
 
 
 def say(text: str = "") -> None:

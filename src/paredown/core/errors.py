@@ -82,11 +82,11 @@ class MissingExtra(UsageError):
 class UnknownName(UsageError):
     """No such name; the message suggests the nearest one."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "", near: str = "") -> None:
         self.kind, self.name = kind, name
         known = sorted(known)
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        suggestion = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known)}."
+        near = near or next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.5)), "")
+        suggestion = f" Did you mean {near!r}?" if near else f" Known: {', '.join(known)}."
         super().__init__(f"no {kind} {name!r}.{suggestion}{' ' + hint if hint else ''}")
 
 

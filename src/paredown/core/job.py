@@ -18,11 +18,15 @@ class ModelSpec:
         kind: Name of a unit in `models`: builtin, python, onnx.
         value: What follows it: a name, `pkg.mod:function`, a path.
         options: Further entries of the mapping (weights, train, ...).
+        training_j: Energy of the training before this job in joules, as declared; None when it was not.
+        training_source: Who says so.
     """
 
     kind: str
     value: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    training_j: float | None = None
+    training_source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,94 @@ class DataSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GridSpec:
+    """The electricity of a deployment, as declared; what was not declared is empty or None.
+
+    Args:
+        zone: A zone of the tables ("NO", "US-CA", "gcp:europe-west1"), or any label beside `factor` or `series`.
+        factor: g CO2e per kWh.
+        series: Path of an hourly series; `column` is its column of g CO2e per kWh where it has more than one.
+        signal: "average" or "marginal".
+        pue: Energy of the building over energy of its machines.
+        water_onsite: L per kWh of the machines.
+        water_offsite: L per kWh at the plug, used up by power stations.
+        renewable: Share of the electricity under contract, 0 to 1.
+    """
+
+    zone: str = ""
+    factor: float | None = None
+    series: str = ""
+    column: str = ""
+    signal: str = "average"
+    pue: float | None = None
+    water_onsite: float | None = None
+    water_offsite: float | None = None
+    renewable: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineSpec:
+    """The machine of a deployment, as declared; what was not declared is None.
+
+    Args:
+        cpu: "this" for the machine it is measured on.
+        vcpus: CPUs reserved for the model; all of the machine's when None.
+        price: Rent per hour; the electricity is in it.
+        purchase: Price of an own machine, written off over `depreciation_s`.
+        embodied_g: g CO2e of making it.
+        life_s: How long it is expected to live.
+        share: Share of the machine that is reserved, 0 to 1.
+        utilization: Share of the reserved time in which it may be kept busy, 0 to 1.
+    """
+
+    cpu: str = "this"
+    vcpus: float | None = None
+    price: float | None = None
+    purchase: float | None = None
+    depreciation_s: float | None = None
+    embodied_g: float | None = None
+    life_s: float | None = None
+    share: float | None = None
+    utilization: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceSpec:
+    """Prices and instruments beside the machine's, as declared.
+
+    Args:
+        electricity: Per kWh.
+        tax: Per kWh on top of it.
+        carbon: Price or tax per tonne of CO2e.
+        subsidy: Share of the cost that somebody else pays, 0 to 1.
+    """
+
+    electricity: float | None = None
+    tax: float | None = None
+    carbon: float | None = None
+    subsidy: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataPathSpec:
+    """What moving and keeping data takes, as declared.
+
+    Args:
+        transfer_j_per_b: Joules per byte moved.
+        devices: Machines that download the model once.
+        payload_b: Bytes of a request and its answer.
+        storage_w_per_b: Watts per byte kept.
+        copies: How often the model is kept.
+    """
+
+    transfer_j_per_b: float | None = None
+    devices: float = 0.0
+    payload_b: float = 0.0
+    storage_w_per_b: float | None = None
+    copies: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Deploy:
     """How the model will be used.
 
@@ -53,15 +145,21 @@ class Deploy:
         batch: Items per call; 1 for single-stream.
         runtimes: Engines that may be used; empty is all that are ready here.
         volume: Inferences over the model's remaining life; None when undeclared.
-        grid, machine: As declared; kept for the carbon and cost figures.
+        period_s: Seconds over which `volume` is asked; None where only a total was declared.
+        grid, machine, prices, data_path: As declared; carbon, water and money follow from them, what is measured does not.
+        currency: ISO 4217 code of all prices; empty when there is none.
     """
 
     scenario: str = "single-stream"
     batch: int = 1
     runtimes: Sequence[str] = ()
     volume: float | None = None
-    grid: Mapping[str, Any] = field(default_factory=dict)
-    machine: Mapping[str, Any] = field(default_factory=dict)
+    period_s: float | None = None
+    grid: GridSpec = field(default_factory=GridSpec)
+    machine: MachineSpec = field(default_factory=MachineSpec)
+    prices: PriceSpec = field(default_factory=PriceSpec)
+    data_path: DataPathSpec = field(default_factory=DataPathSpec)
+    currency: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

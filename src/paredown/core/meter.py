@@ -28,9 +28,13 @@ class Window:
 
 
 class Meter(ABC):
-    """An instrument. A unit's name is its class name in snake case. Counters are read at the edges of a window, never in between."""
+    """An instrument. A unit's name is its class name in snake case. Counters are read at the edges of a window, not in between.
+
+    `waits` is true where `stop` may wait for the instrument; such a meter is started first and stopped last.
+    """
 
     quantities: Sequence[str]
+    waits: bool = False
 
     @classmethod
     def name(cls) -> str:
@@ -40,6 +44,10 @@ class Meter(ABC):
     @abstractmethod
     def ready(self, host: Host) -> str | None:
         """None when the instrument works here, else the reason and the way out."""
+
+    def found(self) -> Sequence[str] | None:
+        """The instruments of this machine that it reads, by name; None where it needs none."""
+        return None
 
     @abstractmethod
     def start(self) -> None:

@@ -19,6 +19,11 @@ UNITS: dict[str, dict[str, float]] = {
     "J": {f"{prefix}J": factor for prefix, factor in (_SMALL | _DECIMAL).items()}
     | {f"{prefix}Wh": 3600.0 * factor for prefix, factor in ({"m": 1e-3} | _DECIMAL).items()},
     "1/s": {"/s": 1.0, "/ s": 1.0, "1/s": 1.0},
+    "g": {f"{prefix}g": factor for prefix, factor in ({"": 1.0, "m": 1e-3, "k": 1e3}).items()} | {"t": 1e6},
+    "g/kWh": {"g/kWh": 1.0, "kg/kWh": 1e3, "kg/MWh": 1.0, "t/MWh": 1e3, "lb/MWh": 0.45359237},
+    "L/kWh": {"L/kWh": 1.0, "l/kWh": 1.0, "m3/MWh": 1.0},
+    "J/B": {"J/B": 1.0, "kWh/GB": 3.6e6 / 1e9, "Wh/GB": 3600.0 / 1e9, "kWh/TB": 3.6e6 / 1e12},
+    "W/B": {"W/B": 1.0, "W/GB": 1e-9, "W/TB": 1e-12},
     "1": {"": 1.0},
     "": {"": 1.0, "%": 0.01},
 }
@@ -27,10 +32,28 @@ _EXAMPLES = {
     "B": "`50 MB` or `1.5 GiB`",
     "J": "`300 kJ` or `0.1 Wh`",
     "1/s": "`100 /s`",
+    "g": "`1000 kg`",
+    "g/kWh": "`34 g/kWh`",
+    "L/kWh": "`1.8 L/kWh`",
+    "J/B": "`0.03 kWh/GB`",
+    "W/B": "`1.2 W/TB`",
     "1": "`60000`",
     "": "`0.9` or `90 %`",
 }
-_NAMES = {"s": "a time", "B": "an amount of bytes", "J": "an energy", "1/s": "a rate", "1": "a count", "": "a share or a plain number"}
+_NAMES = {
+    "s": "a time",
+    "B": "an amount of bytes",
+    "J": "an energy",
+    "1/s": "a rate",
+    "g": "a mass",
+    "g/kWh": "a mass per energy",
+    "L/kWh": "a volume per energy",
+    "J/B": "an energy per byte",
+    "W/B": "a power per byte",
+    "1": "a count",
+    "": "a share or a plain number",
+}
+_PRICES = {"h": "0.045 EUR/h", "kWh": "0.20 EUR/kWh", "t": "90 EUR/t", "": "900 EUR"}
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _YEAR_D = 365.25
 _PERIOD_D = {"second": 1 / _DAY_S, "minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "week": 7.0, "month": _YEAR_D / 12, "year": _YEAR_D}
@@ -165,21 +188,76 @@ def ratio(value: Any) -> Ratio | None:
     return Ratio(factor, match[2] is not None)
 
 
-def volume(value: Any) -> float:
-    """`2e6 / month for 12 months` -> 24 million inferences; a bare number is the total.
+def part(value: Any, example: str = "`2/64` or `3 %`") -> float:
+    """`2/64` or `3 %` -> a share above 0 and up to 1.
+
+    Raises:
+        BadAmount: In another form, or outside of that.
+    """
+    do = f"Write {example}."
+    pair = re.fullmatch(rf"\s*({_NUMBER})\s*/\s*({_NUMBER})\s*", value) if isinstance(value, str) else None
+    if pair is None:
+        found = amount(value, "")
+    else:
+        (top, _), (bottom, _) = _split(pair[1], do), _split(pair[2], do)
+        found = top / bottom if bottom else math.inf
+    if not 0 < found <= 1:
+        raise BadAmount("it needs a share above 0 and up to 100 %.", do)
+    return found
+
+
+def lifetime(value: Any) -> float:
+    """`4 years`, `35040 h` -> seconds; a year has 365 days, as in the SCI specification's example of 4 years.
+
+    Raises:
+        BadAmount: No time, or 0.
+    """
+    do = "Write `4 years` or `35040 h`."
+    number, rest = _split(value, do)
+    factor = 365 * _DAY_S if rest in ("y", "year", "years") else UNITS["s"].get(rest)
+    if factor is None:
+        raise BadAmount(f"there is no unit {rest!r} for a life." if rest else "it needs a unit.", do)
+    if number == 0:
+        raise BadAmount("it needs a time above 0.", do)
+    return number * factor
+
+
+def money(value: Any, per: str = "") -> tuple[float, str]:
+    """`0.20 EUR/kWh` -> (0.2, "EUR"); `900 EUR` where it is per nothing.
+
+    Args:
+        value: An amount with the ISO 4217 code of its currency.
+        per: "h", "kWh", "t" or nothing.
+
+    Raises:
+        BadAmount: No number, no code of three capitals, or per something else.
+    """
+    do = f"Write `{_PRICES[per]}`."
+    number, rest = _split(value, do)
+    match = re.fullmatch(r"([A-Z]{3})(?:\s*/\s*(\w+))?", rest)
+    if match is None:
+        raise BadAmount("it needs a currency of three capitals." if not rest else f"{rest!r} is no currency of three capitals.", do)
+    if (match[2] or "") != per:
+        raise BadAmount(f"it needs to be {'per ' + per if per else 'an amount alone'}.", do)
+    return number, match[1]
+
+
+def volume(value: Any) -> tuple[float, float | None]:
+    """`2e6 / month for 12 months` -> 24 million inferences and the seconds of a year; a bare number is the total, over no known time.
 
     Raises:
         BadAmount: In any other form.
     """
     do = "Write `2e6 / month for 12 months`, or the total as a number."
     if is_number(value):
-        return _split(value, do)[0]
+        return _split(value, do)[0], None
     period = "(second|minute|hour|day|week|month|year)"
     match = re.fullmatch(rf"\s*({_NUMBER})\s*/\s*{period}\s+for\s+({_NUMBER})\s*{period}s?\s*", value) if isinstance(value, str) else None
     if match is None:
         raise BadAmount("it needs a number per period and for how long.", do)
     (rate, _), (length, _) = _split(match[1], do), _split(match[3], do)
-    return rate * length * (_PERIOD_D[match[4]] / _PERIOD_D[match[2]])
+    length_d = length * _PERIOD_D[match[4]]
+    return rate * length_d / _PERIOD_D[match[2]], length_d * _DAY_S or None
 
 
 def show(value: float, like: str, up: bool | None = None) -> str:

@@ -25,6 +25,7 @@ _EXTRAS = {
     "datasets": ("datasets", "datasets"),
     "openvino": ("openvino", "openvino"),
     "nncf": ("nncf", "openvino"),
+    "pynvml": ("nvidia-ml-py", "gpu"),
 }
 
 

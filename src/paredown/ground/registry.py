@@ -18,7 +18,7 @@ from typing import Any
 
 from paredown.core.errors import UnknownName
 
-KINDS = ("techniques", "runtimes", "meters", "metrics", "tasks", "models", "datasets", "audits")
+KINDS = ("techniques", "runtimes", "meters", "metrics", "tasks", "models", "datasets", "audits", "exports")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from paredown.core.job import DataPathSpec
 from paredown.core.reading import Missing
 
 
@@ -50,13 +51,11 @@ class Embodied:
         total: TE, g CO2e of the whole machine.
         life_s: EL, seconds that the machine is expected to live.
         share: RR/ToR, the share of the machine that is reserved, 0 to 1.
-        utilization: Share of the reserved time in which the machine works, 0 to 1; the rest is put on what it does.
     """
 
     total: Coefficient
     life_s: float
     share: float
-    utilization: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +66,7 @@ class Prices:
         currency: ISO 4217 code.
         electricity: Per kWh. `machine` and it are alternatives: rent has the electricity in it.
         machine: Rent per hour of the machine.
-        purchase: Price of an own machine, written off over `depreciation_s`.
+        purchase: Price of an own machine, or of the share of it that is reserved, written off over `depreciation_s`.
         depreciation_s: Seconds over which `purchase` is written off.
         carbon: Price or tax per tonne of CO2e.
         tax: Energy tax per kWh on top of `electricity`.
@@ -96,7 +95,11 @@ class Site:
         embodied: Of the machine.
         prices: None where none was declared.
         vcpus: Reserved for this use.
-        rate: Inferences per second that are asked; None where no volume was declared.
+        host_vcpus: Of the machine on which idle power was measured; idle goes by vcpus / host_vcpus.
+        utilization: Share of the reserved time in which a machine may be kept busy, 0 to 1; the rest is put on what it does.
+        rate: Inferences per second that are asked; None where no volume per period was declared.
+        volume: Inferences over the model's life; None where it was not declared.
+        data_path: What moving and keeping data takes; None where it was not declared.
         renewable: Share of the electricity that is under contract, 0 to 1; makes a market-based figure beside, never inside SCI.
     """
 
@@ -107,5 +110,9 @@ class Site:
     embodied: Embodied | Missing
     prices: Prices | None
     vcpus: float
+    host_vcpus: float
+    utilization: float = 1.0
     rate: float | None = None
+    volume: float | None = None
+    data_path: DataPathSpec | None = None
     renewable: float | None = None

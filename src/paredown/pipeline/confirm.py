@@ -16,6 +16,7 @@ from paredown.core.reading import How, Missing, Reading
 from paredown.core.trial import Readings, Trial
 from paredown.ground import digests
 from paredown.ground.files import PART, move_folder_into_place, remove
+from paredown.pipeline.derived import DERIVED, accounted_ratios
 from paredown.pipeline.shop import Shop
 from paredown.pipeline.trials import baseline_trial, fastest_trial, floor, floor_share, measured
 from paredown.policy.quality import compare
@@ -99,7 +100,7 @@ def finalists(shop: Shop, situation: Situation) -> list[Contender]:
     since it was tried.
     """
     given, found = baseline_trial(shop), []
-    noise = floor_share(floor(shop, given.artifact)) if situation.minimize in TIMED else 0.0
+    noise = floor_share(floor(shop, given.artifact)) if situation.minimize in (*TIMED, *DERIVED) else 0.0
     for trial in situation.done():
         unfit = any(finding.blocks and finding.outcome == Outcome.FAIL for finding in _screened(shop, trial))
         if unfit or trial.artifact == given.artifact or situation.gain(trial) <= 1 + noise or not situation.allowed(trial):
@@ -255,7 +256,6 @@ def _measured_at_length(shop: Shop, trial: Trial, noise: float) -> Final:
     shop.listener.stage(f"measuring at length: {trial.recipe}")
     sides, windows = long_windows(shop, trial)
     given = baseline_trial(shop)
-    folder = shop.artifacts.folder(trial.artifact)
     before = _complete(shop, windows, "baseline", given.artifact)
     after = _complete(shop, windows, "candidate", trial.artifact) | {
         key: trial.readings[key] for key in ("multiply_adds",) if key in trial.readings
@@ -266,26 +266,26 @@ def _measured_at_length(shop: Shop, trial: Trial, noise: float) -> Final:
         shop,
         "measure",
         digests.of_value([given.artifact, trial.artifact, shop.host.cores, "as found"]),
-        [defaults, Side(name="candidate", artifact=folder)],
+        [defaults, Side(name="candidate", artifact=shop.artifacts.folder(trial.artifact))],
         AS_FOUND,
     )
     for name in ("as_found", "fastest", "candidate"):
         shop.bench.close(name)
-    as_found = of_windows(found, "as_found") | facts(shop.artifacts.folder(given.artifact))
-    short = of_windows(found, "candidate") | facts(folder)
+    as_found = _complete(shop, found, "as_found", given.artifact)
+    short = _complete(shop, found, "candidate", trial.artifact)
     fastest: dict[str, Reading | Missing] = {}
     ratios_fastest: dict[str, Reading | Missing] = {}
     if len(sides) > 2:
         fastest = _complete(shop, windows, "fastest", sides[2].artifact.name)
-        ratios_fastest = ratios(windows, "fastest", "candidate", fastest, after)
+        ratios_fastest = _ratios(shop, windows, ("fastest", "candidate"), fastest, after)
     asked = _evidence(shop, trial, "test", noise)
     evidence = replace(
         asked,
         readings=_with_payback(shop, before, after) | {"flips": asked.readings["flips"]},
         baseline=before,
         as_found=as_found,
-        ratios=ratios(windows, "baseline", "candidate", before, after),
-        ratios_as_found=ratios(found, "as_found", "candidate", as_found, short),
+        ratios=_ratios(shop, windows, ("baseline", "candidate"), before, after),
+        ratios_as_found=_ratios(shop, found, ("as_found", "candidate"), as_found, short),
     )
     return _final(shop, trial, evidence, "test", fastest, ratios_fastest, long=True)
 
@@ -327,7 +327,11 @@ def _final(
 
 
 def _complete(shop: Shop, windows: Windows, side: str, artifact: str) -> dict[str, Reading | Missing]:
-    return of_windows(windows, side) | facts(shop.artifacts.folder(artifact))
+    return shop.accounted(of_windows(windows, side) | facts(shop.artifacts.folder(artifact)))
+
+
+def _ratios(shop: Shop, windows: Windows, sides: tuple[str, str], before: Readings, after: Readings) -> dict[str, Reading | Missing]:
+    return accounted_ratios(ratios(windows, *sides, before, after), before, after, shop.site)
 
 
 def _graph_time(shop: Shop, artifact: str) -> Reading | Missing:

@@ -17,8 +17,10 @@ from paredown.core.runtime import Host
 from paredown.core.trial import Trial
 from paredown.evidence.bundle import write_bundle
 from paredown.ground.files import write_atomic
+from paredown.impact.energy import active_energies, curve_json, idle_energy
 from paredown.pipeline.confirm import Confirmed, Final
 from paredown.pipeline.engines import by_engine
+from paredown.pipeline.impact import impact_of
 from paredown.pipeline.shop import Shop
 from paredown.pipeline.trials import baseline_trial, fastest_trial, finite
 from paredown.policy.relax import smallest_relaxation
@@ -29,6 +31,7 @@ from paredown.search.situation import Situation
 from paredown.stats.intervals import wilson
 from paredown.stats.power import rows_for, smallest_drop
 from paredown.study import reads
+from paredown.study.hours import hourly_j
 
 FORMAT = 1
 FLIPS = (0.02, 0.04, 0.08)
@@ -81,9 +84,18 @@ def _side(shop: Shop, trial: Trial, readings: Mapping[str, Reading | Missing], q
         if quality is not None
         else {"missing": "not asked on the test rows; it gives the answers of the model as given"},
         "readings": _numbers(readings),
+        "estimators": _estimators(shop, readings),
         "efficiency": _efficiency(shop, quality, readings.get("energy")),
         "artifact": trial.artifact,
     }
+
+
+def _estimators(shop: Shop, readings: Mapping[str, Reading | Missing]) -> dict[str, Any]:
+    """The energy of one inference by each estimator; nothing where a counter was read."""
+    energy, cpu = readings.get("energy"), readings.get("cpu_time")
+    if not isinstance(energy, Reading) or not isinstance(cpu, Reading) or energy.how is not How.ESTIMATED:
+        return {}
+    return _numbers(active_energies(shop.curve, cpu.value))
 
 
 def _efficiency(shop: Shop, quality: float | None, energy: Reading | Missing | None) -> dict[str, Any]:
@@ -167,7 +179,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
     """
     study, policy = shop.study, shop.job.policy
     final = confirmed.chosen or confirmed.nearest
-    trials = study.trials()
+    trials = shop.trials()
     given = baseline_trial(shop)
     fastest = fastest_trial(shop)
     done = [trial for trial in situation.done() if trial.quality is not None]
@@ -186,7 +198,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         }
     windows = _window_counts(shop)
     machine_reads = reads.count(shop.splits.digests["test"])
-    return {
+    result = {
         "format": FORMAT,
         "name": shop.job.name,
         "verdict": _verdict(confirmed),
@@ -220,6 +232,8 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
             "trials": len(trials) - 1,
             "failed": sum(trial.state == "failed" for trial in trials),
             "energy_j": _energy(shop, spent.energy_j, spent.unmetered_s),
+            "idle_energy_j": idle_energy(shop.curve, shop.host.cores, spent.wall_s).json(),
+            "hourly_j": hourly_j(study.ledger.spans(since_baseline=True), shop.curve.idle_w.value * shop.host.cores),
             "cpu_s": spent.cpu_s,
             "wall_s": spent.wall_s,
             "lost_wall_s": sum(entry.wall_s or 0.0 for entry in study.ledger.spans("lost")),
@@ -230,8 +244,9 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         "noise_floor": {"cpu_time": {"value": confirmed.floor, "low": None, "high": None, "unit": "", "how": str(How.MEASURED)}},
         "provable": provable(policy, len(shop.splits.test), shop.metric.name()),
         "host": asdict(shop.host) | {"cpu": _cpu(shop.host)},
-        "energy_model": _model(shop),
+        "energy_model": curve_json(shop.curve, shop.host),
     }
+    return result | {"impact": impact_of(result, shop.site)}
 
 
 def _chosen(shop: Shop, confirmed: Confirmed, spent_j: float) -> dict[str, Any]:
@@ -307,17 +322,6 @@ def _disturbed(counts: Mapping[str, int]) -> list[str]:
 def _cpu(host: Host) -> str:
     cpu = host.cpu
     return f"{cpu.get('brand') or cpu.get('vendor') or 'unknown'} (family {cpu.get('family')}, model {cpu.get('model')})"
-
-
-def _model(shop: Shop) -> dict[str, Any]:
-    curve = shop.curve
-    return {
-        "source": curve.source,
-        "name": curve.name,
-        "idle_w": asdict(curve.idle_w),
-        "active_w": asdict(curve.active_w),
-        "note": curve.note,
-    }
 
 
 def write(shop: Shop, result: Mapping[str, Any]) -> None:

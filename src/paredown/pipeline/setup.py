@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from paredown.core.errors import BadData, BadDocument, Problem, UnknownName
+from paredown.core.errors import BadData, BadDocument, Problem, UnknownName, UsageError
 from paredown.core.job import Job
 from paredown.core.model import ModelSource
 from paredown.core.recipe import Chain, Engine
@@ -17,7 +17,9 @@ from paredown.core.trial import Trial
 from paredown.ground import digests, registry
 from paredown.ground.files import roomy
 from paredown.ground.host import host
+from paredown.impact.declared import site_of
 from paredown.pipeline import result as results
+from paredown.pipeline.derived import DERIVED, undeclared
 from paredown.pipeline.shop import Listener, Shop, engine_reasons, metric_of, open_shop
 from paredown.pipeline.trials import attempt
 from paredown.protocol.readings import RATIOS
@@ -43,8 +45,13 @@ def check_units(job: Job) -> None:
     engine_reasons(job, host())
     for name in job.search.exclude:
         registry.get("techniques", name)
-    if job.policy.minimize not in RATIOS:
-        raise UnknownName("quantity to minimize", job.policy.minimize, RATIOS)
+    if job.policy.minimize not in (*RATIOS, *DERIVED):
+        raise UnknownName("quantity to minimize", job.policy.minimize, (*RATIOS, *DERIVED))
+    unknown = undeclared(site_of(job.deploy, job.folder, host())).get(job.policy.minimize)
+    if unknown is not None:
+        raise UsageError(
+            f"the policy minimizes {job.policy.minimize}, which would be missing: {unknown}.\n  Declare it, or minimize energy."
+        )
     if job.search.strategy not in STRATEGIES:
         raise UnknownName("strategy", job.search.strategy, STRATEGIES)
 
@@ -77,6 +84,10 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
                 study.note(f"An earlier run ended in the middle of {span.kind}; its {span.wall_s or 0:.1f} s are booked as lost.")
         listener.stage(results.provable(job.policy, len(splits.test), metric_of(job).name())["text"])
         with open_shop(study, job, splits, listener) as shop:
+            unknown = undeclared(shop.site)
+            for rule in job.policy.rules:
+                if rule.quantity in unknown:
+                    listener.stage(f"{rule.id} will stay inconclusive: {unknown[rule.quantity]}")
             yield shop
 
 
@@ -135,7 +146,7 @@ def situation_of(shop: Shop) -> Situation:
     job, splits = shop.job, shop.splits
     trainable = splits.train is not None or splits.unlabeled is not None
     return Situation(
-        trials=shop.study.trials,
+        trials=shop.trials,
         techniques=usable(job.search.exclude, trainable=trainable),
         engines=shop.engines(),
         trainable=trainable,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,11 +15,12 @@ from paredown.core.candidate import Candidate
 from paredown.core.errors import BadData, Damaged, UsageError
 from paredown.core.job import Job
 from paredown.core.model import ModelSource
+from paredown.core.reading import Missing, Reading
 from paredown.core.recipe import Chain, Engine
 from paredown.core.rows import Rows
 from paredown.core.runtime import Host
 from paredown.core.task import Metric, Task
-from paredown.core.trial import Trial
+from paredown.core.trial import Readings, Trial
 from paredown.executors.booked import Booked
 from paredown.executors.processes import Worker
 from paredown.ground import digests, registry, seeds
@@ -27,7 +28,10 @@ from paredown.ground.host import host
 from paredown.ground.lazy import need
 from paredown.ground.rowfile import write_rows
 from paredown.ground.store import FolderStore
+from paredown.impact.declared import site_of
 from paredown.impact.energy import Curve, active_energy, cpu_curve
+from paredown.impact.site import Site
+from paredown.pipeline.derived import accounted, accounted_ratios, with_idle
 from paredown.protocol.bench import Bench, fewest, thread_counts
 from paredown.study.splits import Splits
 from paredown.study.study import Study
@@ -69,6 +73,7 @@ class Shop:
         splits: All rows; test among them, written to no file before confirmation.
         task, metric, source: Units of the job.
         host, curve: The machine and its energy model.
+        site: Where and how the model will run, as the job declares it.
         booked: Records facts and books costs of the heavy worker.
         light: The same for the worker that answers with packed artifacts.
         builder: Builds recipes; has the baseline once `with_baseline` was called.
@@ -86,6 +91,7 @@ class Shop:
     source: ModelSource
     host: Host
     curve: Curve
+    site: Site
     booked: Booked
     light: Booked
     builder: Builder
@@ -93,6 +99,7 @@ class Shop:
     listener: Listener
     baseline: Candidate | None = None
     ended: str = ""
+    _derived: dict[int, Trial] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def artifacts(self) -> FolderStore:
@@ -102,6 +109,21 @@ class Shop:
     def joules(self, cpu_s: float) -> float:
         """CPU seconds as joules, by the host's energy model."""
         return active_energy(self.curve, cpu_s).value
+
+    def accounted(self, readings: Readings) -> dict[str, Reading | Missing]:
+        """Readings of this machine with what follows from them at the job's site."""
+        return accounted(with_idle(readings, self.curve, self.host.cores), self.site)
+
+    def trials(self) -> list[Trial]:
+        """All recorded trials, oldest first, with what follows from their readings at the job's site."""
+        given: Readings = {}
+        for trial in self.study.trials():
+            if trial.id not in self._derived:
+                readings = self.accounted(trial.readings) if trial.state == "done" else trial.readings
+                ratios = accounted_ratios(trial.ratios, given, readings, self.site) if trial.ratios else trial.ratios
+                self._derived[trial.id] = replace(trial, readings=readings, ratios=ratios)
+            given = self._derived[trial.id].readings if trial.role == "baseline" else given
+        return list(self._derived.values())
 
     def with_baseline(self, candidate: Candidate) -> None:
         """Let the builder start from this model."""
@@ -213,6 +235,7 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
             source=source,
             host=here,
             curve=curve,
+            site=site_of(job.deploy, job.folder, here),
             booked=booked,
             light=replace(booked, worker=light),
             builder=Builder(

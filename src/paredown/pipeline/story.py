@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,7 @@ def run(
     fresh: bool = False,
     wait_s: float = 0.0,
     listener: Listener | None = None,
+    note: str = "",
 ) -> Result:
     """Find what costs least by the policy's `minimize` and passes every must-rule.
 
@@ -103,6 +105,7 @@ def run(
         fresh: True starts again.
         wait_s: How long to wait for another run of the same study.
         listener: Told what happens.
+        note: A sentence for the report, as what the run waited for.
 
     Returns:
         The result; `verdict` says whether something was released.
@@ -115,8 +118,10 @@ def run(
     listener = listener or Silent()
     check_units(job)
     with opened(job, folder, fresh=fresh, wait_s=wait_s, listener=listener) as shop:  # test stays sealed
+        if note:
+            shop.study.note(note)
         prepare(shop)
-        since = time.process_time()
+        since = datetime.now(UTC), time.process_time()
         fastest_fp32(shop)
         situation = situation_of(shop)
         search(shop, situation)
@@ -144,16 +149,21 @@ def search(shop: Shop, situation: Situation) -> None:
         attempt(shop, proposal.recipe, proposal.why)
 
 
-def book_own_time(shop: Shop, since: float) -> None:
-    """Book the CPU time of this very process since the baseline stood; that of the workers is booked order by order."""
-    with shop.study.ledger.span("own", uuid.uuid4().hex) as span:
-        cpu_s = time.process_time() - since
+def book_own_time(shop: Shop, since: tuple[datetime, float]) -> None:
+    """Book the CPU time of this very process since the baseline stood; that of the workers is booked order by order.
+
+    Args:
+        shop: The run's tools.
+        since: The clock and the process's CPU seconds when the baseline stood.
+    """
+    with shop.study.ledger.span("own", uuid.uuid4().hex, since[0]) as span:
+        cpu_s = time.process_time() - since[1]
         span.finish(None, cpu_s=cpu_s, energy_j=shop.joules(cpu_s))
 
 
 def _reason_to_stop(shop: Shop, situation: Situation) -> str | None:
     spent = shop.study.spent()
-    trials = [trial for trial in shop.study.trials() if trial.role != "baseline"]
+    trials = [trial for trial in shop.trials() if trial.role != "baseline"]
     good = [trial for trial in situation.done() if situation.keeps_quality(trial)]
     energies = [reading.value for trial in [baseline_trial(shop), *good] if isinstance(reading := trial.readings.get("energy"), Reading)]
     spending = Spending(wall_s=spent.wall_s, energy_j=spent.energy_j)

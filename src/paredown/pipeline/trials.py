@@ -121,12 +121,12 @@ def _moved(labels: Any, before: Any, after: Any) -> dict[str, float]:
 
 def baseline_trial(shop: Shop) -> Trial:
     """The trial of the model as given."""
-    return next(trial for trial in shop.study.trials() if trial.role == "baseline")
+    return next(trial for trial in shop.trials() if trial.role == "baseline")
 
 
 def fastest_trial(shop: Shop) -> Trial | None:
     """The second baseline: the engine on which the model as given takes the least CPU time; None when none can run it."""
-    done = [trial for trial in shop.study.trials() if trial.role == "fastest_fp32" and trial.state == "done"]
+    done = [trial for trial in shop.trials() if trial.role == "fastest_fp32" and trial.state == "done"]
     times = [(reading.value, trial.id, trial) for trial in done if isinstance(reading := trial.readings.get("cpu_time"), Reading)]
     return min(times)[2] if times else None
 

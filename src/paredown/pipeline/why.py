@@ -154,7 +154,7 @@ def _reached(shop: Shop, final: Final, stop: Stop) -> Reading | Missing:
         return final.ratios["cpu_time"]
     fastest = fastest_trial(shop)
     sides, windows = long_windows(shop, final.trial)
-    known = trial_of(shop.study.trials(), stop.recipe)
+    known = trial_of(shop.trials(), stop.recipe)
     if fastest is not None and len(sides) > 2 and known == fastest:
         return ratios(windows, "baseline", "fastest", of_windows(windows, "baseline"), of_windows(windows, "fastest"))["cpu_time"]
     if known is not None:

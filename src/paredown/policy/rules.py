@@ -25,6 +25,8 @@ from paredown.stats.intervals import normal, student
 from paredown.stats.paired import Drop
 
 POWER = 0.90
+NOISY = ("time", "energy", "rate", "mass", "volume", "money")
+"""How those are printed that follow from time, which the machine's noise touches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class Evidence:
         before, after: Probabilities (N, classes) of the baseline and of the candidate.
         metric: The job's metric.
         groups: Column -> array (N,) of texts.
-        noise: The noise floor, a share; a time, energy or rate within it of the baseline's is not told apart from it.
+        noise: The noise floor, a share; a time, or what follows from one, within it of the baseline's is not told apart from it.
         today: For waivers.
         seed: Of bootstraps.
     """
@@ -216,7 +218,7 @@ def _reading(rule: Rule, evidence: Evidence, confidence: float) -> Finding:
         limit = rule.limit.value if rule.limit else None
         return _finding(rule, outcome, f"{rule.id} is missing: {_sentence(reading)}", limit=limit)
     low, high = _interval(reading, confidence, relative)
-    noisy = relative and evidence.noise > 0 and quantity(rule.quantity).print in ("time", "energy", "rate")
+    noisy = relative and evidence.noise > 0 and quantity(rule.quantity).print in NOISY
     if noisy:
         low, high = low / (1 + evidence.noise), high * (1 + evidence.noise)
     values = {"value": reading.value, "low": low, "high": high, "unit": reading.unit, "limit": rule.limit.value if rule.limit else None}

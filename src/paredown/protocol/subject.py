@@ -61,7 +61,8 @@ def open_artifact(state: dict[str, Any], *, artifact: str, rows: str, batch: int
     if "meters" not in state:
         here = host()
         units = [unit for unit in registry.working("meters") if issubclass(unit, Meter)]
-        state["meters"] = [meter for meter in (unit() for unit in units) if meter.ready(here) is None]
+        ready = [meter for meter in (unit() for unit in units) if meter.ready(here) is None]
+        state["meters"] = sorted(ready, key=lambda meter: not meter.waits)  # started first is stopped last
     # what is loaded now stays: the collector need not walk through an engine's modules again and again
     gc.collect()
     gc.freeze()

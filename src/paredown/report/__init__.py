@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 
-def report_file(folder: Path, language: str = "en") -> Path:
-    """Where the report of a study stands: report.html, in another language report.zh.html beside it."""
-    return folder / ("report.html" if language == "en" else f"report.{language}.html")
+def report_file(folder: Path, language: str = "en", variant: str = "") -> Path:
+    """Where the report of a study stands: report.html; in another language, or with other factors, report.zh.html, report.NO.html."""
+    words = [language] if language != "en" else []
+    words += [re.sub(r"[^\w-]+", "-", variant).strip("-")] if variant else []
+    return folder / ".".join(["report", *words, "html"])
 
 
-def write_report(result: Mapping[str, Any], folder: Path, language: str = "en") -> Path:
+def write_report(result: Mapping[str, Any], folder: Path, language: str = "en", variant: str = "") -> Path:
     """Write a report: whole or not at all, also when the machine stops in between.
 
     Args:
         result: The content of result.json.
         folder: An existing folder.
         language: One of the report's languages.
+        variant: What tells it from the run's own report, for the file's name.
 
     Returns:
         The file.
@@ -31,7 +35,7 @@ def write_report(result: Mapping[str, Any], folder: Path, language: str = "en") 
     from paredown.report.html import render
 
     page = render(result, language)
-    file = report_file(folder, language)
+    file = report_file(folder, language, variant)
     handle, draft = tempfile.mkstemp(dir=folder, prefix=".report-", suffix=".html")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as out:

@@ -141,8 +141,16 @@ def number(num: Number, kind: str, words: Words, interval: bool = False, origin:
     ends = bounds_of(num) if interval else None
     ends = None if ends and ends[0] == ends[1] else ends
     text = style.write(value)
-    text += f" [{style.write(ends[0], suffix=False)}, {style.write(ends[1], suffix=False)}]" if ends else ""
+    text += f" [{', '.join(_end(end, num, style) for end in ends)}]" if ends else ""
     return text + weakness(num, words) if origin else text
+
+
+def _end(end: float, num: Number, style: Style) -> str:
+    """One end of an interval in the value's unit: to its last digit, or to two digits of its own where it was not counted or measured."""
+    if how_of(num) in FIRM or not end:
+        return style.write(end, suffix=False)
+    rounded = float(f"{end:.1e}")
+    return Style(style.factor, 1 - _power(rounded / style.factor)).write(rounded)
 
 
 def weakness(num: Number, words: Words) -> str:

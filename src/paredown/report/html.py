@@ -9,6 +9,7 @@ from string import Template
 from typing import Any
 
 from paredown.report.format import clean, number, value_of, weakness
+from paredown.report.impact import count_sentence, section_parts, variant_sentence
 from paredown.report.markup import Markup, escape, join, prose, recipe, recorded, tag
 from paredown.report.outline import (
     LED_BY,
@@ -32,7 +33,7 @@ from paredown.report.outline import (
     verdict,
 )
 from paredown.report.plot import drop_gauge, pareto_plot
-from paredown.report.tables import basis, comparison, engines, findings, origins, tested, trials
+from paredown.report.tables import basis, comparison, engines, estimators, findings, origins, tested, trials
 from paredown.report.why import headroom, layers_chart, steps_chart
 from paredown.report.words import Words, load
 
@@ -54,7 +55,7 @@ def render(result: Mapping[str, Any], language: str = "en") -> str:
     """
     words = load(language)
     name = clean(at(result, "name") or words("page.unnamed"))
-    parts = (_answer, _why, _model, _layers, _comparison, _pareto, _engines, _findings, _tested, _trials, _origins, _basis)
+    parts = (_answer, _why, _model, _layers, _comparison, _impact, _pareto, _engines, _findings, _tested, _trials, _origins, _basis)
     body = join(
         tag(
             "header",
@@ -106,12 +107,13 @@ def _answer(result: Mapping[str, Any], words: Words) -> Markup:
         tag("span", tag("span", _MARKS[kind], aria_hidden="true"), f" {words(f'verdict.{kind}')}", class_=f"badge {kind}"),
         tag("span", words("page.policy", policy=clean(policy)), class_="muted") if policy else None,
     )
-    quality = quality_sentence(result, words)
+    quality, variant = quality_sentence(result, words), variant_sentence(result, words)
     return tag(
         "section",
         tag("p", said, class_="verdict"),
         tag("h1", prose(headline(result, words))),
         _nearest(result, words),
+        tag("div", tag("p", prose(variant)), class_="callout") if variant else None,
         tag("p", prose(quality), class_="lede") if quality else None,
         tag("h3", words("section.nearest_figures"), class_="before-figures") if kind != "pass" and subject(result) else None,
         _figures(result, words),
@@ -225,6 +227,10 @@ def _comparison(result: Mapping[str, Any], words: Words) -> Markup | None:
     )
 
 
+def _impact(result: Mapping[str, Any], words: Words) -> Markup | None:
+    return section(words("section.impact"), *section_parts(result, words), lede=count_sentence(result, words), name="impact")
+
+
 def _pareto(result: Mapping[str, Any], words: Words) -> Markup | None:
     return section(words("section.pareto"), pareto_plot(result, words), lede=words("section.pareto_lede"), name="pareto")
 
@@ -246,7 +252,7 @@ def _trials(result: Mapping[str, Any], words: Words) -> Markup | None:
 
 
 def _origins(result: Mapping[str, Any], words: Words) -> Markup | None:
-    return section(words("section.origins"), origins(result, words), name="origins")
+    return section(words("section.origins"), origins(result, words), estimators(result, words), name="origins")
 
 
 def _basis(result: Mapping[str, Any], words: Words) -> Markup | None:

@@ -11,7 +11,10 @@ from paredown.report.format import at_most, bounds_of, clean, duration, kind_of,
 from paredown.report.words import Words
 
 LED_BY = ("cpu_time", "energy", "latency_p50", "size", "peak_rss")
-COMPARED = (*LED_BY[:3], "latency_p95", *LED_BY[3:], "cold_start", "parameters", "multiply_adds", "graph_time", "throughput")
+COMPARED = (
+    *("cpu_time", "energy", "carbon", "water", "cost", "latency_p50", "latency_p95", "size", "peak_rss"),
+    *("cold_start", "parameters", "multiply_adds", "graph_time", "throughput"),
+)
 VERDICTS = ("pass", "fail", "inconclusive", "infeasible")
 
 
@@ -176,13 +179,15 @@ class Compared:
 
 
 def compared(result: Mapping[str, Any], words: Words) -> list[Compared]:
-    """Every quantity that either side has, the leading ones first."""
+    """Every quantity that either side has, the leading ones first; money stands in `impact`."""
     model = subject(result)
     sides = [table(result, "baseline", "readings"), table(result, "fastest_fp32", "readings"), table(model, "readings")]
     found = {name for side in (*sides, table(model, "ratios")) for name in side} - {"quality"}
     order = [name for name in (*COMPARED, *quantities()) if name in found]
     rows = []
     for name in dict.fromkeys([*order, *sorted(found)]):
+        if name == "cost" and apart(result):  # of one inference it is too little to be read
+            continue
         before, fastest, after = (_text(side.get(name), kind_of(name, at(side.get(name), "unit")), words) for side in sides)
         groups = [table(model, group).get(name) for group in ("ratios", "ratios_vs_fastest_fp32", "ratios_as_found")]
         ratio, against, as_found = (_text(num, "ratio", words, interval=True) for num in groups)
@@ -190,6 +195,70 @@ def compared(result: Mapping[str, Any], words: Words) -> list[Compared]:
         how = next((str(at(num, "how")) for num in (groups[0], *(side.get(name) for side in reversed(sides))) if at(num, "how")), "")
         rows.append(Compared(name, quantity_name(name, words), before, fastest, after, ratio, against, as_found, brief, how))
     return rows
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """What one estimator of the energy says; a text is empty where its number is missing.
+
+    Args:
+        name: As it is called in this language.
+        watts: What a busy virtual CPU adds above idle, with interval.
+        energy: Of one functional unit, with interval.
+        basis: Which rows stand behind it and where they are from, as recorded.
+    """
+
+    name: str
+    watts: str
+    energy: str
+    basis: str
+
+
+def estimated(model: Mapping[str, Any], energies: Mapping[str, Any], words: Words) -> list[Estimated]:
+    """The estimators side by side, the one that gives the values first.
+
+    Args:
+        model: The energy model of a result.
+        energies: Estimator -> the energy of one functional unit; may be empty.
+        words: The language.
+    """
+    rows = []
+    for name, said in table(model, "estimators").items():
+        watts, energy = _text(at(said, "active_w"), "power", words, True), _text(energies.get(name), "energy", words, True)
+        basis = "; ".join(clean(said[key]) for key in ("note", "source") if at(said, key))
+        rows.append(Estimated(words.name("estimator", clean(name)), watts, energy, basis))
+    return rows
+
+
+def energy_sentences(model: Mapping[str, Any], energies: Mapping[str, Any], words: Words, virtual: bool | None) -> list[str]:
+    """What each estimator says, how far they are apart, and what they cover; nothing where there are none.
+
+    Args:
+        model, energies, words: As for `estimated`.
+        virtual: The machine is a virtual one.
+    """
+    rows = estimated(model, energies, words)
+    if not rows:
+        return []
+    listed = ", ".join(f"{row.name} {row.energy or row.watts}" for row in rows)
+    said = words("energy.by_estimator" if rows[0].energy else "energy.watts_by_estimator", listed=listed)
+    return [said, spread_sentence(model, words), boundary_sentence(words, virtual)]
+
+
+def spread_sentence(model: Mapping[str, Any], words: Words) -> str:
+    """How far the estimators are apart, and which gives the value; empty where there is one alone."""
+    names = [words.name("estimator", clean(name)) for name in table(model, "estimators")]
+    spread = value_of(model.get("spread"))
+    return (
+        ""
+        if spread is None or not names
+        else words("energy.spread", lead=names[0], times=number({"value": spread, "how": "estimated"}, "ratio", words))
+    )
+
+
+def boundary_sentence(words: Words, virtual: bool | None) -> str:
+    """What the estimated energy covers."""
+    return words("energy.boundary_virtual" if virtual else "energy.boundary")
 
 
 def _text(num: Any, kind: str, words: Words, interval: bool = False) -> str:
@@ -204,11 +273,17 @@ def footnotes(result: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
         nums = [
             table(model, group).get(row.name) for model in (subject(result), table(result, "baseline")) for group in ("readings", "ratios")
         ]
-        notes = [words("number.missing", reason=clean(at(num, "missing"))) for num in nums if at(num, "missing")]
+        told = row.name in apart(result)
+        notes = [words("number.missing", reason=clean(at(num, "missing"))) for num in nums if at(num, "missing") and not told]
         notes += [words(f"footnote.{row.how}")] if row.how in ("estimated", "modelled") else []
         for note in dict.fromkeys(notes):
             said.setdefault(note, []).append(row.label)
     return [(", ".join(labels), note) for note, labels in said.items()]
+
+
+def apart(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The quantities of `impact`, which says itself what is missing and how to declare it."""
+    return table(result, "impact", "totals", "quantities")
 
 
 def seen(finding: Mapping[str, Any], words: Words) -> str:

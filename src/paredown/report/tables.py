@@ -11,14 +11,18 @@ from paredown.report.markup import Markup, prose, recipe, recorded, tag
 from paredown.report.outline import (
     COMPARED,
     allowed,
+    apart,
     at,
+    boundary_sentence,
     compared,
+    estimated,
     host_sentence,
     items,
     metric,
     quantity_name,
     rows_sentences,
     seen,
+    spread_sentence,
     subject,
     table,
     trial_title,
@@ -202,6 +206,8 @@ def origins(result: Mapping[str, Any], words: Words) -> Markup | None:
     rows = []
     for name in dict.fromkeys([*(name for name in COMPARED if name in readings), *readings]):
         num = readings[name]
+        if name in apart(result) and at(num, "missing"):
+            continue
         meaning = words.entries.get(f"meaning.{name}", "")
         label = tag("div", tag("b", quantity_name(name, words)), tag("small", meaning) if meaning else None)
         source = tag("small", prose(clean(at(num, "source")))) if at(num, "source") else None
@@ -216,14 +222,32 @@ def origins(result: Mapping[str, Any], words: Words) -> Markup | None:
     return grid(heads, rows, words("section.origins"))
 
 
+def estimators(result: Mapping[str, Any], words: Words) -> Markup | None:
+    """The estimators of the energy side by side, how far they are apart, and what they cover; None where a counter was read."""
+    model, energies = table(result, "energy_model"), table(subject(result) or table(result, "baseline"), "estimators")
+    rows = estimated(model, energies, words)
+    if not rows or not energies:
+        return None
+    heads = [
+        (words("column.estimator"), False),
+        (words("column.watts"), True),
+        (quantity_name("energy", words), True),
+        (words("column.basis"), False),
+    ]
+    cells = [line(heads, [tag("b", row.name), prose(row.watts or "–"), prose(row.energy or "–"), recorded(row.basis)]) for row in rows]
+    said = words("page.gap").join([spread_sentence(model, words), boundary_sentence(words, at(result, "host", "virtual"))])
+    title = words("section.estimators")
+    return tag("div", tag("h3", title), tag("p", prose(said), class_="lede"), grid(heads, cells, title), class_="estimators")
+
+
 def basis(result: Mapping[str, Any], words: Words) -> Markup | None:
     """Rows and test reads, the machine, the energy model, the noise floor and the notes."""
     model = table(result, "energy_model")
     energy = [clean(model[key]) for key in ("note", "source") if model.get(key)]
-    watts = [value_of(model.get(key)) for key in ("w_min", "w_max")]
-    energy += (
-        [words("energy.watts", low=number(watts[0], "power", words), high=number(watts[1], "power", words))] if None not in watts else []
-    )
+    watts = [model.get(key) for key in ("idle_w", "active_w")]
+    if None not in [value_of(one) for one in watts]:
+        idle, busy = (number(one, "power", words, interval=True) for one in watts)
+        energy.append(words("energy.watts", idle=idle, busy=busy))
     noise = [
         f"{quantity_name(name, words)}: {number(num, kind_of('', at(num, 'unit') or 'share'), words)}"
         for name, num in table(result, "noise_floor").items()

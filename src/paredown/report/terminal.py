@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from paredown.report.format import clean, kind_of, number, value_of
+from paredown.report.impact import count_sentence, paybacks, search_took, taken, untold, variant_sentence
 from paredown.report.outline import (
     LED_BY,
     allowed,
     at,
     compared,
     efficiency_sentence,
+    energy_sentences,
     footnotes,
     headline,
     host_sentence,
@@ -56,7 +58,7 @@ def show(result: Mapping[str, Any], console: Console, language: str = "en") -> N
         UnknownName: There is no such language.
     """
     words = load(language)
-    for part in (_answer, _why, _numbers, _findings, _tested, _trials, _basis):
+    for part in (_answer, _why, _numbers, _impact, _findings, _tested, _trials, _basis):
         for line in part(result, words, console.width):
             console.print(line, soft_wrap=False)
 
@@ -75,7 +77,12 @@ def _answer(result: Mapping[str, Any], words: Words, width: int) -> Iterable[Ren
         yield Text(words("nearest.binds", rule=clean(at(result, "nearest", "binds"))))
     if at(result, "nearest", "relaxation"):
         yield Text(words("nearest.relaxation", change=clean(at(result, "nearest", "relaxation")).rstrip(".").replace("->", "→")))
-    sentences = [_others(result, words), quality_sentence(result, words), efficiency_sentence(result, words)]
+    sentences = [
+        variant_sentence(result, words),
+        _others(result, words),
+        quality_sentence(result, words),
+        efficiency_sentence(result, words),
+    ]
     sentences += [payback_sentence(result, words), search_sentence(result, words), headroom(result, words)]
     for sentence in sentences:
         if sentence:
@@ -160,6 +167,30 @@ def _numbers(result: Mapping[str, Any], words: Words, width: int) -> Iterable[Re
         yield _dim(
             words("model.as_found", saved=times(found, words, words.name("saved", "cpu_time").replace("{unit}", unit(result, words))))
         )
+
+
+def _impact(result: Mapping[str, Any], words: Words, width: int) -> Iterable[RenderableType]:
+    rows = taken(result, words)
+    if not rows:
+        return
+    yield ""
+    last = "column.chosen" if table(result, "chosen") else "column.nearest"
+    sides = [(last, "right"), ("column.saved", "right")] if subject(result) else []
+    grid = _grid(words, "section.impact", [("column.quantity", "left"), ("column.as_given", "right"), *sides, ("column.how", "left")])
+    for row in rows:
+        texts = [row.before, row.after, row.saved] if subject(result) else [row.before]
+        _row(grid, row.label, *(text if width >= WIDE else text.split(" [")[0] for text in (text or "–" for text in texts)), row.how)
+    yield grid
+    groups = {"impact.payback": paybacks(result, words), "impact.search": search_took(result, words)}
+    yield _dim(count_sentence(result, words))
+    for key, sentences in groups.items():
+        if sentences:
+            yield _dim(words("impact.said", title=words(key), text=words("page.gap").join(sentences)))
+    missing = untold(result, words)
+    if missing:
+        yield _dim(words("impact.untold"))
+    for names, reason in missing:
+        yield _dim(f"  {names}: {reason}")
 
 
 def _dim(text: str) -> RenderableType:
@@ -260,7 +291,9 @@ def _basis(result: Mapping[str, Any], words: Words, width: int) -> Iterable[Rend
     from rich.text import Text
 
     notes = [clean(note) for note in items(result, "notes")]
-    lines = [*rows_sentences(result, words), host_sentence(result, words), *notes]
+    energies = table(subject(result) or table(result, "baseline"), "estimators")
+    energy = energy_sentences(table(result, "energy_model"), energies, words, at(result, "host", "virtual")) if energies else []
+    lines = [*rows_sentences(result, words), host_sentence(result, words), *energy, *notes]
     if any(lines):
         yield ""
         yield Text(words("section.basis"), style="bold")

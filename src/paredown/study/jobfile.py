@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from paredown.core.errors import BadDocument, Problem, UnknownName
+from paredown.core.errors import BadDocument, Problem
 from paredown.core.job import DataSpec, Deploy, Job, ModelSpec, SearchSpec
 from paredown.core.policy import Policy
 from paredown.datasets.sources import nearest
@@ -17,6 +17,7 @@ from paredown.ground import amounts, registry
 from paredown.ground.documents import Document, Place, check, read, refuse, shown
 from paredown.ground.files import PICKLES
 from paredown.policy.parse import load
+from paredown.study.deployfile import Words, known, read_deploy
 
 LATER_MODELS = ("keras", "sklearn", "predictions")
 OPTIONS = {
@@ -25,22 +26,14 @@ OPTIONS = {
     "onnx": ("tokenizer",),
     "huggingface": ("finetune", "revision", "tokenizer"),
 }
+UPSTREAM = ("training_energy", "source")
+"""Allowed beside every kind of model; a declaration for the report, which changes nothing that is measured."""
 PICKLED = (
     "is a pickle; reading it could run any code, so it is not read.",
     "Export the model to .onnx (skl2onnx for scikit-learn), or give a torch.nn.Module to `paredown.shrink` where it was made.",
 )
 SPLITS = ("train", "calibration", "validation", "test", "unlabeled")
 _FUNCTION = re.compile(r"(python:)?[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-_PRICE = re.compile(r"\d+(\.\d+)?\s*[A-Z]{3}\s*/\s*h")
-
-
-def _listed(value: Any) -> Any:
-    """One word stands for a list of one; numbers in it are words, as in `labels: [0, 1]`."""
-    items = value if isinstance(value, list) else [value]
-    return [f"{item:.15g}" if amounts.is_number(item) else item for item in items]
-
-
-Words = Annotated[list[str], BeforeValidator(_listed)]
 
 
 class _Strict(BaseModel):
@@ -85,25 +78,6 @@ class _Data(_Strict):
     skip: int = Field(default=0, ge=0)
     comment: str | None = None
     zero_based: bool = False
-
-
-class _Deploy(_Strict):
-    scenario: Literal["single-stream", "offline", "server"] = "single-stream"
-    batch: int | None = Field(default=None, ge=1)
-    runtimes: Words = []
-    volume: Any = None
-    grid: Any = None
-    machine: Any = None
-
-
-class _Grid(_Strict):
-    zone: str | None = None
-    pue: float = Field(default=1.0, ge=1.0)
-
-
-class _Machine(_Strict):
-    cpu: str | None = None
-    price: str | None = None
 
 
 class _Search(_Strict):
@@ -181,10 +155,7 @@ class _Reader:
 
     def known(self, kind: str, place: Place, name: str) -> None:
         """Note the name of a unit that does not exist; an empty one is noted elsewhere."""
-        names = registry.names(f"{kind}s")
-        if name and name not in names:
-            do = f"`paredown list {kind}s` shows all."
-            self.problems.append(self.document.problem(place, str(UnknownName(kind, name, names)), do, name=False))
+        known(self.document, self.problems, kind, place, name)
 
     def exists(self, place: Place, path: str) -> None:
         """Note a file that is not there."""
@@ -219,8 +190,9 @@ class _Reader:
         if kind in LATER_MODELS and kind not in ready:
             self.note(("model", kind), f"is for a {kind} model, which this version cannot read.", f"Name one of {', '.join(ready)}.")
             return nothing
-        options = {key: value for key, value in entry.items() if key != kind}
+        options = {key: value for key, value in entry.items() if key not in (kind, *UPSTREAM)}
         self.options(kind, options)
+        training_j = self.upstream(entry)
         value = entry[kind]
         if not isinstance(value, str):
             self.note(("model", kind), f"is {shown(value)}; it has to be a text.", "Write a name, `pkg.mod:function` or a path.")
@@ -229,7 +201,20 @@ class _Reader:
             self.exists(("model", kind), value)
         if kind == "python" and not _FUNCTION.fullmatch(value):
             self.note(("model", kind), f"is {value!r}.", "Write `pkg.mod:function`, a function that returns the module.")
-        return ModelSpec(kind=kind, value=value, options=options)
+        return ModelSpec(kind=kind, value=value, options=options, training_j=training_j, training_source=str(entry.get("source", "")))
+
+    def upstream(self, entry: Mapping[str, Any]) -> float | None:
+        """Energy of a training that was done elsewhere, with who says so."""
+        given = [key for key in UPSTREAM if entry.get(key) is not None]
+        if len(given) == 1:
+            other = next(key for key in UPSTREAM if key not in given)
+            self.note(("model", given[0]), f"stands without `{other}`.", 'Write `training_energy: 500 kWh, source: "model card, 2024"`.')
+        if "source" in given and not isinstance(entry["source"], str):
+            self.note(("model", "source"), f"is {shown(entry['source'])}; it has to be a text.", "Name who says so, with the year.")
+        if "training_energy" not in given:
+            return None
+        found: float | None = self.amount(("model", "training_energy"), amounts.joules, entry["training_energy"])
+        return found
 
     def options(self, kind: str, options: Mapping[str, Any]) -> None:
         """The entries beside a model's source; another package's kind checks its own."""
@@ -308,26 +293,7 @@ class _Reader:
 
     def deploy(self) -> Deploy:
         """How the model will be used."""
-        deploy = self.part("deploy", _Deploy)
-        if deploy is None:
-            return Deploy()
-        if deploy.scenario == "server":
-            self.note(("deploy", "scenario"), "is server, which this version cannot measure.", "Write `single-stream` or `offline`.")
-        if deploy.scenario == "single-stream" and deploy.batch not in (None, 1):
-            self.note(("deploy", "batch"), f"is {deploy.batch}; single-stream answers one item at a time.", "Write `scenario: offline`.")
-        if deploy.scenario == "offline" and deploy.batch is None:
-            self.note(("deploy",), "is offline and has no `batch`.", "Add `batch: 32`.")
-        for position, name in enumerate(deploy.runtimes):
-            self.known("runtime", ("deploy", "runtimes", position), name)
-        volume = None if deploy.volume is None else self.amount(("deploy", "volume"), amounts.volume, deploy.volume)
-        grid = self.inner("deploy", "grid", _Grid)
-        machine = self.inner("deploy", "machine", _Machine)
-        price = machine.get("price")
-        if price is not None and not _PRICE.fullmatch(price):
-            self.note(("deploy", "machine", "price"), f"is {price!r}.", "Write an amount per hour, as `0.045 EUR/h`.")
-        return Deploy(
-            scenario=deploy.scenario, batch=deploy.batch or 1, runtimes=tuple(deploy.runtimes), volume=volume, grid=grid, machine=machine
-        )
+        return Deploy() if self.document.data.get("deploy") is None else read_deploy(self.document.at("deploy"), self.folder, self.problems)
 
     def inner(self, section: str, key: str, model: type[Any]) -> dict[str, Any]:
         """A mapping inside a section, with only the entries that the job gives."""

@@ -90,8 +90,8 @@ class Spent:
 class Span:
     """A piece of work in progress; made by `Ledger.span`."""
 
-    def __init__(self, ledger: Ledger, kind: str, key: str, outer: Span | None) -> None:
-        self.kind, self.key = kind, key
+    def __init__(self, ledger: Ledger, kind: str, key: str, outer: Span | None, since: datetime | None) -> None:
+        self.kind, self.key, self.since = kind, key, since
         self.id = 0
         self._ledger, self._outer = ledger, outer
         self._began = self._written = time.monotonic()
@@ -137,7 +137,14 @@ class Span:
             self._outer._save(file)
             self._outer._inner_open = True
         process = {"pid": os.getpid(), "host": socket.gethostname(), "boot_id": _boot_id()}
-        row = {"kind": self.kind, "key": self.key, "started": _now(), "state": "running", "wall_s": 0.0, "reason": ""} | process
+        row = {
+            "kind": self.kind,
+            "key": self.key,
+            "started": _now() if self.since is None else _text(self.since),
+            "state": "running",
+            "wall_s": 0.0,
+            "reason": "",
+        } | process
         self.id = _number(file.execute(sa.insert(spans).values(row)))
 
     def _save(self, file: sa.Connection, wall_s: float | None = None, **row: str) -> tuple[float | None, ...]:
@@ -226,17 +233,21 @@ class Ledger:
             return _insert(file, kind, key, text, None)
 
     @contextmanager
-    def span(self, kind: str, key: str) -> Iterator[Span]:
+    def span(self, kind: str, key: str, since: datetime | None = None) -> Iterator[Span]:
         """One piece of work. `finish` inside records its fact; without it the span ends as done and nothing is recorded.
 
         An exception inside books the work as failed with its reason, an interrupt as lost; both go on. Death of the process leaves it
         running, and `book_lost` books it later. Spans of one thread may stand inside each other; each stores only its own share.
 
+        Args:
+            kind, key: The fact's name.
+            since: When what it books began, where that was before now, beside other spans.
+
         Raises:
             ValueError: The fact is recorded already.
         """
         outer: Span | None = getattr(self._inside, "span", None)
-        span = Span(self, kind, key, outer)
+        span = Span(self, kind, key, outer, since)
         with self._write() as file:
             _refuse_known(file, kind, key)
             span._begin(file)
@@ -263,10 +274,11 @@ class Ledger:
         with self.span(kind, key) as span:
             return span.finish(work(span))
 
-    def spans(self, state: str | None = None) -> list[SpanEntry]:
-        """All work, or all of one state, oldest first."""
+    def spans(self, state: str | None = None, since_baseline: bool = False) -> list[SpanEntry]:
+        """All work, or all of one state, oldest first; `since_baseline` as in `spent`."""
         query = sa.select(spans).order_by(spans.c.id)
         with self._read() as file:
+            query = query.where(spans.c.id > _last_before_search(file)) if since_baseline else query
             rows = file.execute(query if state is None else query.where(spans.c.state == state)).all()
         return [SpanEntry(**row._mapping) for row in rows]
 
@@ -366,7 +378,11 @@ def _dumps(kind: str, key: str, value: Any) -> str:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return _text(datetime.now(UTC))
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
 
 
 def _boot_id() -> str:

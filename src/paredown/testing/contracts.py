@@ -6,6 +6,7 @@ A unit's test is the contract in three lines, then what is special about it:
         check_technique(MyTechnique, tmp_path, epochs=1)
 
 Each suite raises AssertionError that says what was found and what the contract asks.
+One file: whoever brings a unit finds its suite here, whatever the kind.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ import numpy as np
 from paredown.core.candidate import Candidate
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData, BadKnob, Unfit
+from paredown.core.export import Export
 from paredown.core.job import ModelSpec
 from paredown.core.knob import Knob, knobs, make
 from paredown.core.meter import Fact, Meter, Window
 from paredown.core.model import ModelSource
 from paredown.core.quantity import quantity
-from paredown.core.reading import Missing, Reading
+from paredown.core.reading import How, Missing, Reading
 from paredown.core.recipe import Chain, parse
+from paredown.core.record import EnergyRecord
 from paredown.core.rows import Rows
 from paredown.core.runtime import Runtime
 from paredown.core.task import Metric, Task
@@ -215,6 +218,8 @@ def check_meter(unit: Meter, window: Window | None = None) -> str | None:
     if reason is not None:
         _sentence(reason, f"{name}.ready")
         return reason
+    found = unit.found()
+    _hold(found is None or len(found) > 0, f"{name} is ready but names no instrument that it reads; where it needs none, found() is None.")
     for shape in (window or Window(wall_s=0.1, items=100, laps_s=(0.001,) * 100), Window(wall_s=0.1, items=0)):
         unit.start()
         sum(range(100_000))
@@ -389,3 +394,18 @@ def check_dataset(
         _hold("no-such-source" in str(error), f"{name} refuses an absent source without naming it: {error}")
         return found
     raise AssertionError(f"{name} read {absent!r}, which is not there.")
+
+
+def check_export(cls: type[Export]) -> None:
+    """A file name's ending, whole lines, the same twice, and that a reading which is Missing does not become a 0."""
+    name = _named(cls)
+    _hold(cls.suffix.startswith(".") and len(cls.suffix) > 1, f"{name} has the suffix {cls.suffix!r}; write it with its dot.")
+    energy = Reading(quantity="energy", value=4096.5, low=2048.5, high=8192.5, how=How.ESTIMATED)
+    plain: dict[str, Any] = {"unit": "inference", "count": 3, "wall_s": 60.0, "started": "2026-11-24T21:10:00+00:00", "boundary": "all"}
+    whole = EnergyRecord(activity="inference", subject="a", readings={"energy": energy}, **plain)
+    lacks = EnergyRecord(activity="inference", subject="a", readings={"energy": Missing(quantity="energy", reason="none")}, **plain)
+    text = cls().text([whole, lacks])
+    _hold(text.endswith("\n"), f"{name}: the file does not end in a line end.")
+    _hold(cls().text([whole, lacks]) == text, f"{name} writes one record in two ways.")
+    _hold("4096.5" in text, f"{name} does not hold the record's 4096.5 J.")
+    _hold("4096.5" not in cls().text([lacks]), f"{name} writes a value for a record without one.")

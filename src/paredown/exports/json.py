@@ -1,0 +1,33 @@
+"""All that a record holds, as plain JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+from paredown.core.export import Export
+from paredown.core.record import EnergyRecord
+
+FORMAT = "paredown.records/1"
+
+
+class Json(Export):
+    """All that the records hold, in SI base units; reads back without loss."""
+
+    suffix = ".json"
+
+    def text(self, records: Sequence[EnergyRecord]) -> str:
+        """One document: format, the paredown that wrote it, records. A number that is not finite becomes null."""
+        document = {"format": FORMAT, "paredown": metadata.version("paredown"), "records": [_plain(record.json()) for record in records]}
+        return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

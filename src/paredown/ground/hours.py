@@ -1,0 +1,28 @@
+"""Hours of the clock in UTC: joules are kept by the hour, so that a grid's hourly factor can be put on them later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+HOUR = "%Y-%m-%dT%H"
+_HOUR_S = 3600
+
+
+def hour_shares(began_s: float, ended_s: float) -> Iterator[tuple[str, float]]:
+    """Each hour that a span of time touches, and the share of the span that lies in it; the shares add up to 1.
+
+    Args:
+        began_s, ended_s: Seconds since 1970 in UTC. Where the clock stood or ran back, all of it is in the first hour.
+    """
+    at = began_s // _HOUR_S * _HOUR_S
+    if ended_s <= began_s:
+        yield _named(at), 1.0
+        return
+    while at < ended_s:
+        yield _named(at), (min(at + _HOUR_S, ended_s) - max(at, began_s)) / (ended_s - began_s)
+        at += _HOUR_S
+
+
+def _named(at_s: float) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime(HOUR)

@@ -1,0 +1,165 @@
+"""Idle power, and energy above it where a counter gives a total. What idles is never taken off in silence: the reading names the watts.
+
+The resting machine is looked at before and after the work, in one session; where the two differ the difference would be taken for work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from paredown.core.meter import Meter, Window
+from paredown.core.reading import How, Missing, Reading, reading_from_json
+from paredown.protocol.gates import Code
+
+MAX_DRIFT = 0.05
+"""Share by which the idle power before and after may differ."""
+
+PARTS = ("package_energy", "dram_energy", "gpu_energy")
+"""Counters that hold no part of each other; the wall holds them all, and so, nearly, does the platform's."""
+
+Idle = Mapping[str, float | Missing]
+"""Counter -> watts of the resting machine, or why they are not known."""
+
+
+def idle_power(meters: Sequence[Meter], seconds: float) -> Idle:
+    """What the machine draws while nothing of ours runs.
+
+    Args:
+        meters: Those that read counters and are ready; all processes under measurement have to be stopped.
+        seconds: How long to look, 30 or more for a claim.
+
+    Returns:
+        Watts by the meters' quantities.
+    """
+    order = sorted(meters, key=lambda meter: not meter.waits)
+    for meter in order:
+        meter.start()
+    began_s = time.perf_counter()
+    time.sleep(seconds)
+    window = Window(wall_s=time.perf_counter() - began_s, items=1)
+    found = [item for meter in reversed(order) for item in meter.stop(window)]
+    return {item.quantity: item if isinstance(item, Missing) else item.value / window.wall_s for item in found}
+
+
+def steady(before: Idle, after: Idle) -> Idle:
+    """The mean of two idles by counter; Missing with the reason code where one is, or where they differ by more than 5 %."""
+    found: dict[str, float | Missing] = {}
+    for name, first_w in before.items():
+        last_w = after.get(name, Missing(quantity=name, reason="it was not read after the windows"))
+        if isinstance(first_w, Missing) or isinstance(last_w, Missing):
+            found[name] = first_w if isinstance(first_w, Missing) else last_w
+            continue
+        mean_w = (first_w + last_w) / 2
+        if abs(first_w - last_w) > MAX_DRIFT * mean_w:
+            reason = f"{Code.IDLE}: {name} idled at {first_w:.3g} W before and at {last_w:.3g} W after; {MAX_DRIFT:.0%} apart is allowed."
+            found[name] = Missing(quantity=name, reason=reason)
+        else:
+            found[name] = mean_w
+    return found
+
+
+def above_idle(total: Reading, idle_w: float, wall_s: float) -> Reading | Missing:
+    """Energy of the work alone, from a counter's total.
+
+    Args:
+        total: A counter's reading per item, idle in it.
+        idle_w: Watts of the resting machine by the same counter.
+        wall_s: Wall seconds per item: those of the window over its items.
+
+    Returns:
+        Quantity "energy" in J over the same hardware, made the same way, with the idle watts in `source`; Missing where the work does not
+        show above idle.
+    """
+    idle_j = idle_w * wall_s
+    if total.value <= idle_j:
+        return Missing(
+            quantity="energy", reason=f"{total.quantity} is {total.value:.3g} J, and idle alone takes {idle_j:.3g} J in the same time"
+        )
+    low, high = (None if end is None else max(0.0, end - idle_j) for end in (total.low, total.high))
+    return Reading(
+        quantity="energy",
+        value=total.value - idle_j,
+        low=low,
+        high=high,
+        how=total.how,
+        n=total.n,
+        covers=total.covers,
+        source=f"{total.quantity} above idle of {idle_w:.3g} W, measured before and after ({total.source})",
+    )
+
+
+def energy_above_idle(readings: Mapping[str, Reading | Missing], idle: Idle, wall_s: float) -> Reading | Missing:
+    """Energy above idle over as much of the machine as is counted: at the plug, else packages, memory and accelerators together.
+
+    Args:
+        readings: Of the work, per item.
+        idle: From `steady`; a counter that is not in it, or that had no number at rest, does not exist for the sum.
+        wall_s: Wall seconds per item.
+
+    Returns:
+        Quantity "energy" in J; Missing where no counter is there, or where one that counted at rest has no number now: a sum without it
+        would look smaller than the work was.
+    """
+    plug = _part("wall_energy", readings, idle, wall_s)
+    if isinstance(plug, Reading):
+        return plug
+    parts = [part for name in PARTS if (part := _part(name, readings, idle, wall_s)) is not None]
+    summed = [part for part in parts if isinstance(part, Reading)]
+    if not parts:
+        return _NONE if plug is None else plug
+    if len(summed) < len(parts):
+        return next(part for part in parts if isinstance(part, Missing))
+    weakest = max((part.how for part in summed), key=list(How).index)
+    lows, highs = [part.low for part in summed if part.low is not None], [part.high for part in summed if part.high is not None]
+    return Reading(
+        quantity="energy",
+        value=sum(part.value for part in summed),
+        low=sum(lows) if len(lows) == len(summed) else None,
+        high=sum(highs) if len(highs) == len(summed) else None,
+        how=weakest,
+        n=summed[0].n,
+        covers=tuple(name for part in summed for name in part.covers),
+        source="; ".join(part.source for part in summed),
+    )
+
+
+_NONE = Missing(quantity="energy", reason="no energy counter was read both at rest and at work")
+
+
+def in_windows(windows: Sequence[Mapping[str, Any]], idle: Idle) -> list[dict[str, Any]] | Missing:
+    """Windows in which `energy` is counted above idle instead of estimated: in all of them, over the same hardware, or in none.
+
+    Args:
+        windows: Of all sides, each {"wall_s", "items", "readings": {quantity: reading as JSON}}.
+        idle: From `steady`.
+
+    Returns:
+        The readings of each window, in the same order; Missing with the first reason why one of them has no such energy.
+    """
+    found: list[dict[str, Any]] = []
+    covers: tuple[str, ...] | None = None
+    for window in windows:
+        known = {name: reading_from_json(name, dict(data)) for name, data in window["readings"].items()}
+        energy = energy_above_idle(known, idle, window["wall_s"] / max(1, window["items"]))
+        if isinstance(energy, Missing):
+            return energy
+        covers = covers or energy.covers
+        if energy.covers != covers:
+            reason = f"some windows are counted over {', '.join(covers)}, others over {', '.join(energy.covers)}"
+            return Missing(quantity="energy", reason=reason)
+        found.append({**window["readings"], "energy": energy.json()})
+    return found
+
+
+def _part(name: str, readings: Mapping[str, Reading | Missing], idle: Idle, wall_s: float) -> Reading | Missing | None:
+    """One counter's energy above idle; None where there is no such counter."""
+    idle_w, total = idle.get(name), readings.get(name)
+    if idle_w is None or total is None:
+        return None
+    if isinstance(idle_w, Missing):
+        return Missing(quantity="energy", reason=idle_w.reason) if idle_w.reason.startswith(Code.IDLE) else None
+    if isinstance(total, Missing):
+        return Missing(quantity="energy", reason=f"{name}: {total.reason}")
+    return above_idle(total, idle_w, wall_s)

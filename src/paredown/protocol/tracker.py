@@ -1,0 +1,160 @@
+"""`track()`: what a block of Python takes, for `with` and as a decorator."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from paredown.core.errors import CannotWrite, UnknownName, UsageError
+from paredown.core.record import ACTIVITIES, EnergyRecord
+from paredown.ground.files import writable
+from paredown.protocol import open_blocks
+from paredown.protocol.instruments import machine
+from paredown.protocol.place import site_at
+from paredown.protocol.took import Plan, Took, above_0
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track(AbstractContextManager[Took]):
+    """A block to be tracked, for `with` or as a decorator; made by `track()`."""
+
+    plan: Plan
+    to: Path | None
+    _open: list[Took] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __enter__(self) -> Took:
+        """Begin; returns what will hold the readings.
+
+        Raises:
+            UsageError: The block is open already.
+            CannotWrite: `to` cannot be written.
+        """
+        if self._open:
+            raise UsageError(f"the block {self.plan.name!r} is open already.\n  Write `with track({self.plan.name!r}):` for each.")
+        if self.to is not None:
+            with writable(self.to):
+                self.to.open("ab").close()
+        took = Took(self.plan)
+        self._open.append(took)
+        open_blocks.enter(took, self.plan.name)
+        return took
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End, whatever ended it; an error inside goes through."""
+        took = self._open.pop()
+        if not took.ours:  # a forked child leaves the block too, and it is not its own
+            return
+        took.end(error)
+        open_blocks.leave(took)
+        if self.to is not None:
+            try:
+                _append(self.to, took.record)
+            except CannotWrite:
+                if error is None:
+                    raise
+
+    def __call__(self, function: F) -> F:
+        """Track each call; the last one's readings are `function.took`.
+
+        Raises:
+            UsageError: It is a generator function.
+        """
+        name = getattr(function, "__qualname__", str(function))
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise UsageError(
+                f"track cannot decorate {name}, a generator: its work is done between its values, by whoever asks for them.\n"
+                "  Write `with track(...):` around the loop that takes the values."
+            )
+
+        @functools.wraps(function)
+        def call(*given: Any, **named: Any) -> Any:
+            with replace(self) as took:
+                call.took = took  # type: ignore[attr-defined]
+                return function(*given, **named)
+
+        @functools.wraps(function)
+        async def wait(*given: Any, **named: Any) -> Any:
+            with replace(self) as took:
+                wait.took = took  # type: ignore[attr-defined]
+                return await function(*given, **named)
+
+        return wait if inspect.iscoroutinefunction(function) else call  # type: ignore[return-value]
+
+
+def track(
+    name: str = "block",
+    *,
+    activity: str = "other",
+    unit: str = "run",
+    count: float = 1,
+    grid: str | Path | None = None,
+    pue: float | None = None,
+    children: bool = True,
+    to: str | Path | None = None,
+) -> Track:
+    """Count what a block of Python takes: `with track("train") as took: ...`, or `@track("train")` above a function.
+
+    Counted is the whole process between enter and exit: all its threads, whoever started them, and the processes below it. Two blocks that
+    are open at the same time, one in the other or in two threads, each count all of it. Hardware counters, where this machine has any that
+    may be read, count the whole machine. Nothing is sent anywhere, and nothing written unless `to` says where.
+
+    Args:
+        name: What the block is called in the record.
+        activity: training, fine-tuning, compression-search, validation, inference, idle or other.
+        unit: What is counted, as "token"; the record says how much one of it takes.
+        count: How many of them the block does; `took.count = ...` inside the block where it is known later.
+        grid: Where the electricity comes from: a zone ("NO", "US-CA", "gcp:europe-west1"), an amount ("380 g/kWh"), or the file of an
+            hourly series. Without it carbon is Missing; no place is guessed.
+        pue: Energy of the building over energy of its machines, 1 or more.
+        children: False leaves out the processes that this one started.
+        to: A file ending in .jsonl that gets the record as one more line.
+
+    Returns:
+        A block, for `with` or as a decorator. `with` gives `took`, with energy_j, cpu_s, wall_s, readings and record; print it.
+
+    Raises:
+        UnknownName: There is no such activity, or no such zone.
+        BadData: `grid` is a file that is no series.
+        UsageError: `count` is not above 0; `pue` is below 1; `to` does not end in .jsonl; @track stands without its parentheses.
+    """
+    if not isinstance(name, str):
+        raise UsageError(f"track got {name!r} for a name.\n  Write `@track()`, with parentheses.")
+    if activity not in ACTIVITIES:
+        raise UnknownName("activity", activity, ACTIVITIES)
+    file = None if to is None else Path(to).absolute()
+    if file is not None and file.suffix != ".jsonl":
+        raise UsageError(
+            f"to is {str(to)!r}; track appends JSON lines, to a file ending in .jsonl.\n"
+            f"  Name it `{file.stem}.jsonl`; `paredown export {file.stem}.jsonl --format csv` makes a table of it."
+        )
+    plan = Plan(
+        name=name, activity=activity, unit=unit, count=above_0(count, unit), children=children, site=site_at(grid, pue, machine()[0])
+    )
+    return Track(plan=plan, to=file)
+
+
+def _append(file: Path, record: EnergyRecord) -> None:
+    """One more line, whole also where several processes append to the file, and where one of them was killed before."""
+    line = json.dumps(record.json(), ensure_ascii=False).encode()
+    with writable(file), file.open("a+b") as opened:
+        try:
+            import fcntl
+        except ImportError:  # not on Windows
+            pass
+        else:
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        size_b = opened.seek(0, os.SEEK_END)
+        if size_b:
+            opened.seek(size_b - 1)
+        cut = size_b and opened.read(1) != b"\n"
+        opened.write((b"\n" if cut else b"") + line + b"\n")

@@ -1,0 +1,220 @@
+"""Every format is what its own reader takes, for any record."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paredown.core.quantity import quantities
+from paredown.core.reading import How, Missing, Reading
+from paredown.core.record import ACTIVITIES, EnergyRecord, record_from_json
+from paredown.exports.sums import SUMS, relative_uncertainty, tier
+from paredown.ground import registry
+from paredown.testing.contracts import check_export
+
+NAMES = registry.names("exports")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_contract(name: str) -> None:
+    check_export(registry.get("exports", name))
+
+
+def export(name: str, *records: EnergyRecord) -> str:
+    return registry.get("exports", name)().text(records)
+
+
+def reading(quantity: str, value: float, how: How = How.ESTIMATED, **more: object) -> Reading:
+    return Reading(quantity=quantity, value=value, how=how, **more)
+
+
+RECORD = EnergyRecord(
+    activity="inference",
+    subject='a "quoted" \\ name\nin two lines',
+    unit="inference",
+    count=1000,
+    readings={
+        "cpu_time": reading("cpu_time", 2.5, How.MEASURED),
+        "energy": reading("energy", 5.0, low=2.5, high=10.0, source="a table"),
+        "wall_energy": reading("wall_energy", 9.0, How.COUNTED),
+        "carbon": Missing(quantity="carbon", reason="no place was declared"),
+        "cost": reading("cost", 0.02, unit="EUR"),
+        "latency_p50": reading("latency_p50", 0.002),
+    },
+    wall_s=60.0,
+    started="2026-11-24T21:10:00+00:00",
+    boundary="the process",
+    notes=("short", "shared"),
+)
+
+texts = st.text(max_size=20)
+sizes = st.floats(min_value=0, max_value=1e12, allow_subnormal=False)
+
+
+@st.composite
+def readings(draw: st.DrawFn) -> dict[str, Reading | Missing]:
+    out: dict[str, Reading | Missing] = {}
+    for name in draw(st.lists(st.sampled_from(sorted(quantities())), unique=True, max_size=8)):
+        if draw(st.booleans()):
+            out[name] = Missing(quantity=name, reason=draw(texts))
+            continue
+        low, value, high = sorted(draw(st.tuples(sizes, sizes, sizes)))
+        ends = draw(st.sampled_from([{}, {"low": low, "high": high}]))
+        unit = draw(st.sampled_from(["EUR", "CNY"])) if name == "cost" else ""
+        out[name] = Reading(quantity=name, value=value, how=draw(st.sampled_from(list(How))), unit=unit, source=draw(texts), **ends)
+    return out
+
+
+records = st.builds(
+    EnergyRecord,
+    activity=st.sampled_from(ACTIVITIES),
+    subject=texts,
+    unit=texts,
+    count=st.floats(min_value=1e-3, max_value=1e12),
+    readings=readings(),
+    wall_s=st.floats(min_value=0, max_value=1e8),
+    started=st.datetimes().map(lambda moment: moment.replace(year=2026).isoformat() + "+00:00"),
+    boundary=texts,
+    notes=st.lists(texts, max_size=2).map(tuple),
+)
+many = st.lists(records, min_size=1, max_size=3)
+
+
+def finite_sums(record: EnergyRecord) -> dict[str, Reading]:
+    return {name: item for name in SUMS if isinstance(item := record.readings.get(name), Reading)}
+
+
+@settings(max_examples=100, deadline=None)
+@given(many)
+def test_json_reads_back_as_it_was(found: list[EnergyRecord]) -> None:
+    data = json.loads(export("json", *found))
+    assert data["format"] == "paredown.records/1"
+    assert [record_from_json(item).json() for item in data["records"]] == [record.json() for record in found]
+
+
+@settings(max_examples=100, deadline=None)
+@given(many)
+def test_csv_has_one_row_per_record_and_the_same_columns_always(found: list[EnergyRecord]) -> None:
+    head, *rows = csv.reader(io.StringIO(export("csv", *found)))
+    assert head == next(csv.reader(io.StringIO(export("csv", RECORD))))
+    assert len(rows) == len(found)
+    for row, record in zip(rows, found):
+        cells = dict(zip(head, row))
+        for name in SUMS:
+            item = record.readings.get(name)
+            column = name if name == "cost" else f"{name}_{quantities()[name].unit.lower()}"
+            if isinstance(item, Reading):
+                assert float(cells[column]) == item.value
+                assert cells[f"{name}_how"] == str(item.how)
+            else:
+                assert cells[column] == ""
+                assert cells[f"{name}_how"].startswith("missing:")
+
+
+def test_csv_text_is_never_a_formula() -> None:
+    row = next(csv.DictReader(io.StringIO(export("csv", replace(RECORD, subject="=1+1\nnow")))))
+    assert row["subject"] == "'=1+1 now"
+
+
+@settings(max_examples=100, deadline=None)
+@given(many)
+def test_prometheus_parses_and_adds_up(found: list[EnergyRecord]) -> None:
+    parser = pytest.importorskip("prometheus_client.parser")
+    families = {family.name: family for family in parser.text_string_to_metric_families(export("prometheus", *found))}
+    samples = [sample for family in families.values() for sample in family.samples]
+    seen = {(sample.name, tuple(sorted(sample.labels.items()))) for sample in samples}
+    assert len(seen) == len(samples)
+    assert all(re.fullmatch(r"paredown_[a-z0-9_]+_(total|ratio|info)", sample.name) for sample in samples)
+    joules = sum(item.value for record in found for name, item in finite_sums(record).items() if item.unit == "J")
+    assert sum(sample.value for sample in samples if sample.name.endswith("_joules_total")) == pytest.approx(joules)
+    counts = sum(sample.value for sample in samples if sample.name.endswith(("_units_total", "_inferences_total")))
+    assert counts == pytest.approx(sum(record.count for record in found))
+
+
+def test_prometheus_has_the_names_of_the_plan() -> None:
+    parser = pytest.importorskip("prometheus_client.parser")
+    families = {family.name: family for family in parser.text_string_to_metric_families(export("prometheus", RECORD))}
+    joules = families["paredown_inference_energy_joules"]
+    assert joules.type == "counter"
+    assert [(sample.labels, sample.value) for sample in joules.samples] == [
+        ({"model": RECORD.subject, "kind": "estimated", "tier": "T4"}, 5.0)
+    ]
+    assert families["paredown_inferences"].samples[0].value == 1000
+    assert families["paredown_inference_wall_energy_joules"].samples[0].labels["tier"] == "T0"
+    assert families["paredown_inference_cost_eur"].samples[0].value == 0.02
+    assert families["paredown_energy_relative_uncertainty_ratio"].samples[0].value == 0.75
+    assert "paredown_inference_co2e_grams" not in families
+    assert not any("latency" in name for name in families)
+
+
+@settings(max_examples=100, deadline=None)
+@given(many)
+def test_opentelemetry_is_an_export_request(found: list[EnergyRecord]) -> None:
+    service = pytest.importorskip("opentelemetry.proto.collector.metrics.v1.metrics_service_pb2")
+    from google.protobuf import json_format
+
+    request = json_format.Parse(export("opentelemetry", *found), service.ExportMetricsServiceRequest())
+    metrics = request.resource_metrics[0].scope_metrics[0].metrics
+    points = [(metric, point) for metric in metrics for point in metric.sum.data_points]
+    assert len(points) == len(found) + sum(len(finite_sums(record)) for record in found)
+    assert all(metric.sum.is_monotonic and metric.sum.aggregation_temporality == 1 for metric in metrics)
+    assert all(point.start_time_unix_nano <= point.time_unix_nano for _, point in points)
+    assert len({(metric.name, metric.unit) for metric in metrics}) == len(metrics)
+
+
+def test_opentelemetry_has_the_names_of_the_plan() -> None:
+    service = pytest.importorskip("opentelemetry.proto.collector.metrics.v1.metrics_service_pb2")
+    from google.protobuf import json_format
+
+    request = json_format.Parse(export("opentelemetry", RECORD), service.ExportMetricsServiceRequest())
+    metrics = {metric.name: metric for metric in request.resource_metrics[0].scope_metrics[0].metrics}
+    point = metrics["paredown.inference.energy"].sum.data_points[0]
+    told = {item.key: item.value.string_value or item.value.double_value for item in point.attributes}
+    assert (metrics["paredown.inference.energy"].unit, point.as_double) == ("J", 5.0)
+    assert told["energy.kind"] == "estimated"
+    assert (told["energy.tier"], told["interval.low"], told["interval.high"]) == ("T4", 2.5, 10.0)
+    assert (point.time_unix_nano - point.start_time_unix_nano) == 60 * 10**9
+    assert point.start_time_unix_nano == 1795554600 * 10**9
+    assert metrics["paredown.inference.requests"].sum.data_points[0].as_double == 1000
+    assert metrics["paredown.inference.cost"].unit == "{EUR}"
+    assert "paredown.inference.co2e" not in metrics
+    assert not any(name.startswith("hw.") for name in metrics)
+
+
+@settings(max_examples=100, deadline=None)
+@given(many)
+def test_mlflow_takes_every_name_and_length(found: list[EnergyRecord]) -> None:
+    """MLflow's own rules for names and lengths; `tests/exports/test_mlflow.py` asks MLflow itself where it is installed."""
+    runs = json.loads(export("mlflow", *found))["runs"]
+    assert len(runs) == len(found)
+    for run, record in zip(runs, found):
+        for key in (*run["metrics"], *run["params"], *run["tags"]):
+            assert re.fullmatch(r"[/\w.\- ]{1,250}", key), key
+        assert all(len(text) <= 6000 for text in (*run["params"].values(), *run["tags"].values()))
+        assert all(isinstance(value, int | float) for value in run["metrics"].values())
+        missing = [name for name, item in record.readings.items() if isinstance(item, Missing)]
+        assert all(f"paredown.{name}.missing" in run["tags"] for name in missing)
+        assert not any(key.startswith(tuple(f"paredown.{name}_" for name in missing if name not in ("energy",))) for key in run["metrics"])
+
+
+def test_mlflow_keeps_how_a_number_was_made() -> None:
+    run = json.loads(export("mlflow", RECORD))["runs"][0]
+    assert run["metrics"]["paredown.energy_j"] == 5.0
+    assert run["metrics"]["paredown.cost_eur"] == 0.02
+    assert run["tags"]["paredown.energy.how"] == "estimated"
+    assert run["tags"]["paredown.carbon.missing"] == "no place was declared"
+
+
+def test_tiers_say_how_strong_a_number_is() -> None:
+    assert tier(reading("wall_energy", 1, How.COUNTED)) == "T0"
+    assert [tier(reading("energy", 1, how)) for how in How] == ["T1", "T2", "T4", "T5"]
+    assert relative_uncertainty(reading("energy", 4, low=2.0, high=8.0)) == 0.75
+    assert relative_uncertainty(reading("energy", 4)) is None
+    assert relative_uncertainty(reading("energy", 0, low=0.0, high=1.0)) is None
