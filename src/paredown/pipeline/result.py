@@ -22,7 +22,7 @@ from paredown.ground.files import write_atomic
 from paredown.impact.energy import active_energies, curve_json, idle_energy
 from paredown.pipeline.confirm import Confirmed, Final
 from paredown.pipeline.engines import by_engine
-from paredown.pipeline.impact import impact_of
+from paredown.pipeline.impact import impact_of, upstream_of
 from paredown.pipeline.shop import Shop
 from paredown.pipeline.trials import baseline_trial, fastest_trial, finite
 from paredown.policy.relax import smallest_relaxation
@@ -253,7 +253,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         "host": asdict(shop.host) | {"cpu": _cpu(shop.host)},
         "energy_model": curve_json(shop.curve, shop.host),
     }
-    return result | {"impact": impact_of(result, shop.site)}
+    return result | {"impact": impact_of(result, shop.site, upstream_of(shop.job.model))}
 
 
 def _chosen(shop: Shop, confirmed: Confirmed, spent_j: float) -> dict[str, Any]:
