@@ -28,7 +28,7 @@ def test_the_embodied_example_of_the_sci_specification() -> None:
 
 
 def test_four_years_are_the_hours_of_the_sci_guide() -> None:
-    """github.com/Green-Software-Foundation/sci-guide, docs/M/MSubCalculations.md: "4 years. This translates to approximately 35,040 hours"."""
+    """github.com/Green-Software-Foundation/sci-guide, docs/M/MSubCalculations.md: 4 years are "approximately 35,040 hours"."""
     assert amounts.lifetime("4 years") == amounts.lifetime("35040 h")
 
 
