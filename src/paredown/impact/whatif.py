@@ -37,7 +37,7 @@ OTHER_KERNELS = 1.39
 """Where the class of instructions differs, an engine runs other kernels. The factor between onnxruntime and openvino on the same int8
 graph of ResNet-20 at batch 64 and the same machine, the largest of four such pairs measured by paredown on an EPYC 9004, 2026-11."""
 OTHER_ARCHITECTURE = 1.7
-"""Between x86 and Arm: per GHz a Cortex-A76 does 1.7 times what a Cortex-A72 does (sysbench, Raspberry Pi 5 and 4: zbotic.in, read 2026-11-24);
+"""Between x86 and Arm: per GHz a Cortex-A76 does 1.7 times what a Cortex-A72 does (sysbench, zbotic.in, read 2026-11-24);
 cores of different kinds differ by at least as much."""
 KERNEL_S = (3.4e-6, 9.6e-6)
 """Wall time of a small kernel, in a CUDA graph and waited for one by one; the kernel itself is 2.9 us of it.
