@@ -237,7 +237,7 @@ def _measured(
     manifest = read_manifest(like)
     rows, asked = _rows(like, manifest, data, label, batch)
     count = 1 if against is None else 3  # with the other side's twin
-    plans = [_plan(seconds / len(rates or (None,)), count, rate) for rate in rates or (None,)]
+    plans = [plan_of(seconds / len(rates or (None,)), count, rate) for rate in rates or (None,)]
     with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
         file = Path(scratch) / "rows.npz"
         write_rows(rows, file)
@@ -307,8 +307,14 @@ def _measured(
     )
 
 
-def _plan(seconds: float, sides: int, rate: float | None) -> Plan:
-    """How to spend some seconds of windows on so many sides."""
+def plan_of(seconds: float, sides: int, rate: float | None = None) -> Plan:
+    """How to spend some seconds of windows on so many sides.
+
+    Args:
+        seconds: Wall seconds of all windows together.
+        sides: How many share them, a twin among them.
+        rate: Requests per second; None asks one call after the other.
+    """
     from paredown.protocol.bench import Plan
 
     side_s, sittings = seconds / sides, min(_MOST_SITTINGS, int(seconds / _SITTING_S))
