@@ -30,10 +30,9 @@ def test_a_step_that_names_a_default_finds_its_note_and_one_without_a_note_has_n
     assert [step["note"] for step in steps_with_notes(recipe, ["distill(): learned."])] == ["learned.", ""]
 
 
-STEAL, HEAT = (
-    "steal: the hypervisor took 10.0% of the CPU time; 2.0% is allowed.",
-    "heat: heat slowed processors down, 1 times by their counts.",
-)
+STEAL = "steal: the hypervisor took 10.0% of the CPU time; 2.0% is allowed."
+HEAT = "heat: heat slowed processors down, 1 times by their counts; none is allowed."
+OTHERS = "disturbed by other machines on the same hardware"
 AGAIN = "; each was taken again once while there were windows to spare, and what was still disturbed then stands in the intervals."
 DRIFT = "idle: package_energy idled at 10 W before and at 12 W after; 5% apart is allowed."
 
