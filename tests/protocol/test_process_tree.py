@@ -32,6 +32,11 @@ def test_children_can_be_left_out(tmp_path: Path) -> None:
     assert tree_time(children=False, root=tmp_path).children_s == 0
 
 
+def test_this_process_can_be_left_out() -> None:
+    assert tree_time(own=False).own_s == 0.0
+    assert tree_time().own_s > 0.0
+
+
 def test_a_kernel_that_lists_no_children_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "proc" / "self" / "task" / "1").mkdir(parents=True)
     assert tree_time(root=tmp_path).seen is False

@@ -37,7 +37,7 @@ def site_at(grid: str | Path | None, pue: float | None, host: Host) -> Site | Mi
     if grid is None:
         if pue is not None:
             raise UsageError(f'pue is {pue:g} and no place is given.\n  Write `grid="NO"` or `grid="380 g/kWh"` beside it.')
-        return Missing(quantity="carbon", reason='no place was declared; say grid="NO" or grid="380 g/kWh"')
+        return Missing(quantity="carbon", reason="no place was declared; `grid` takes one, as NO or 380 g/kWh")
     text = str(grid)
     if isinstance(grid, Path) or text.endswith(_FILES):
         series = read_series(text)

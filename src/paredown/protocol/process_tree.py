@@ -29,16 +29,17 @@ class TreeTime:
         return max(0.0, self.own_s - before.own_s) + max(0.0, self.children_s - before.children_s)
 
 
-def tree_time(children: bool = True, root: Path = Path("/")) -> TreeTime:
+def tree_time(children: bool = True, own: bool = True, root: Path = Path("/")) -> TreeTime:
     """Read the clocks.
 
     Args:
         children: False leaves them out.
+        own: False leaves this process out.
         root: Folder that holds `proc`.
 
     A running child is counted in the kernel's ticks of 10 ms, all else in microseconds or finer.
     """
-    own_s = time.process_time()
+    own_s = time.process_time() if own else 0.0
     if not children:
         return TreeTime(own_s=own_s)
     try:
