@@ -165,10 +165,7 @@ def test_two_blocks_never_share_a_meter(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_all_joules_are_those_that_are_accounted(given: dict[str, float], names: list[str]) -> None:
     readings = {name: Reading(quantity=name, value=value, how=How.ESTIMATED, covers=(name,)) for name, value in given.items()}
-    machine = instruments.machine()[0]
-    accounted = energy_of(
-        {**readings, "throughput": Reading(quantity="throughput", value=1, how=How.MEASURED)}, site_at("NO", None, machine)
-    )
+    accounted = energy_of({**readings, "throughput": Reading(quantity="throughput", value=1, how=How.MEASURED)}, site_at("NO"))
     assert list(took_file._whole(readings)) == names
     assert accounted.value == sum(given[name] for name in names)
 

@@ -16,7 +16,6 @@ from typing import Any
 from paredown.core.errors import UsageError
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import EnergyRecord
-from paredown.protocol.instruments import machine
 from paredown.protocol.place import site_at
 from paredown.protocol.took import Plan, Took
 
@@ -62,7 +61,7 @@ def measure_command(words: Sequence[str], output: int | None = None, grid: str |
         UsageError: There is no such program, or it cannot be run.
         UnknownName, BadData: `grid` is no place, or no series.
     """
-    plan = Plan(name=shlex.join(words), activity="other", unit="run", count=1, site=site_at(grid, None, machine()[0]), own=False)
+    plan = Plan(name=shlex.join(words), activity="other", unit="run", count=1, site=site_at(grid), own=False)
     took = Took(plan)
     try:
         process = subprocess.Popen(words, stdout=output)
