@@ -17,7 +17,8 @@ from paredown.core.errors import UsageError
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import EnergyRecord
 from paredown.protocol.place import site_at
-from paredown.protocol.took import Plan, Took
+from paredown.protocol.took import Plan
+from paredown.protocol.tracker import Track
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,19 +63,17 @@ def measure_command(words: Sequence[str], output: int | None = None, grid: str |
         UnknownName, BadData: `grid` is no place, or no series.
     """
     plan = Plan(name=shlex.join(words), activity="other", unit="run", count=1, site=site_at(grid), own=False)
-    took = Took(plan)
-    try:
-        process = subprocess.Popen(words, stdout=output)
-    except OSError as error:
-        took.end(error)
-        raise UsageError(f"cannot run {words[0]!r}: {error.strerror}.\n  Write `paredown measure -- PROGRAM ARGUMENTS`.") from None
-    while True:
+    with Track(plan=plan, to=None) as took:
         try:
-            _, status, used = os.wait4(process.pid, 0)
-            break
-        except KeyboardInterrupt:  # the command got it too; what it does about it is part of the measurement
-            continue
-    took.end(None)
+            process = subprocess.Popen(words, stdout=output)
+        except OSError as error:
+            raise UsageError(f"cannot run {words[0]!r}: {error.strerror}.\n  Write `paredown measure -- PROGRAM ARGUMENTS`.") from None
+        while True:
+            try:
+                _, status, used = os.wait4(process.pid, 0)
+                break
+            except KeyboardInterrupt:  # the command got it too; what it does about it is part of the measurement
+                continue
     code = process.returncode = os.waitstatus_to_exitcode(status)
     record, peak = took.record, _peak(used.ru_maxrss)
     boundary = f"{record.boundary} peak_rss: of the largest of the processes."

@@ -191,7 +191,7 @@ class Took:
     def _read(self, clock_s: float, utc_s: float) -> None:
         """Put what the counters have added since they were read last to its hours."""
         window = Window(wall_s=clock_s - self._counted_clock_s, items=1)
-        found = [item for meter in sorted(self._meters, key=lambda meter: meter.waits) for item in meter.stop(window)]
+        found = [item for meter in reversed(self._meters) for item in meter.stop(window)]
         before = {name for part in self._hours.values() for name, item in part.counted.items() if isinstance(item, Reading)}
         short = [item.quantity for item in found if isinstance(item, Missing) and item.quantity in before and window.wall_s < _SHORT_S]
         if short:
