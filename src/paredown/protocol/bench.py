@@ -23,8 +23,8 @@ _SPARE = 8
 """Disturbed windows that one measurement may take again, each once; on a machine that is always disturbed more would not help."""
 
 
-_WARM_SHARE, _WARM_MOST_S = 0.25, 60.0
-"""Warm-up may take this share of a side's windows, and this long."""
+_WARM_SHARE, _WARM_LEAST, _WARM_MOST_S = 0.25, 15, 60.0
+"""Warm-up may take this share of a side's windows, or so many windows of its own where that is more, and this long."""
 
 _OPENING_SHARE, _FEWEST = 3, 5
 """Starting the processes anew may take a third of the windows' time; but fewer than five sittings say nothing about what differs."""
@@ -103,7 +103,7 @@ class Windows:
         raw: Every window in order, the refused ones too, with the reasons.
         wall_s: Wall seconds of everything.
         sittings: Times that the processes were started, each for its share of the rounds.
-        steady: Side name -> what its warm-up came to, as JSON; of several sittings the least steady.
+        steady: Side name -> what its warm-up came to, as JSON; of several sittings the one in the middle.
     """
 
     sides: Mapping[str, Sequence[Mapping[str, Any]]]
@@ -225,7 +225,8 @@ class Bench(AbstractContextManager["Bench"]):
         laps: dict[str, list[float]] = {side.name: [] for side in sides}
         cold: dict[str, list[float]] = {side.name: [] for side in sides}
         steady: dict[str, list[Steadiness]] = {side.name: [] for side in sides}
-        most_s = min(_WARM_MOST_S, _WARM_SHARE * plan.rounds * plan.window_s)
+        least_s = _WARM_LEAST * plan.warm_s
+        most_s = min(_WARM_MOST_S, max(least_s, _WARM_SHARE * plan.rounds * plan.window_s))
         raw: list[dict[str, Any]] = []
         spare, sitting, number, slowest_s, last = _SPARE, 0, 0, 0.0, 0
         while number < plan.rounds:
@@ -242,7 +243,7 @@ class Bench(AbstractContextManager["Bench"]):
                 if not sitting:
                     plan = plan.fitted(slowest_s, sum(self._cold[side.name] for side in sides))
                     longest_s = max(found.wall_s for times in steady.values() for found in times)
-                    most_s = max(longest_s, most_s / plan.sittings)
+                    most_s = max(least_s, longest_s, most_s / plan.sittings)
                 sitting += 1
                 last = plan.rounds * sitting // plan.sittings
             for side in sides if number % 2 == 0 else reversed(sides):
@@ -257,9 +258,12 @@ class Bench(AbstractContextManager["Bench"]):
                 laps[side.name] += window["laps_s"]
             number += 1
             tick(number, plan.rounds)
-        worst = {name: asdict(max(found, key=lambda item: (list(State).index(item.state), item.spread))) for name, found in steady.items()}
+        warmed = {
+            name: asdict(sorted(found, key=lambda item: (list(State).index(item.state), item.spread))[len(found) // 2])
+            for name, found in steady.items()
+        }
         wall_s = time.perf_counter() - began
-        return Windows(sides=out, laps_s=laps, cold_s=cold, raw=raw, wall_s=wall_s, sittings=plan.sittings, steady=worst)
+        return Windows(sides=out, laps_s=laps, cold_s=cold, raw=raw, wall_s=wall_s, sittings=plan.sittings, steady=warmed)
 
     def _asked(self, plan: Plan, number: int, slowest_s: float) -> dict[str, Any]:
         """The order for a window of a round: the same calls, or the same arrivals, for every side."""
