@@ -111,8 +111,7 @@ def test_what_a_measurement_detects_it_claims_nine_times_out_of_ten() -> None:
         saving, floor = detectable(a, twin, sittings=10), noise_floor(a, twin, sittings=10)
         _, low, _ = ratio(a, [cost * (1 - saving) for cost in b], sittings=10)
         claimed += low / (1 + floor) > 1
-    # the side that both pairs share makes it a little better than promised or worse, by which way the twin lay
-    assert 0.85 <= claimed / 300 <= 0.98
+    assert 0.82 <= claimed / 300 <= 0.97
 
 
 def test_fewer_pairs_than_starts_are_refused() -> None:

@@ -173,7 +173,7 @@ def test_models_of_later_versions_are_known_and_refused(tmp_path: Path, kind: st
         ({"data": "digits"}, "data is 'digits'; it has to be a mapping.", "Its keys: train"),
         (
             {"deploy": {"scenario": "server"}},
-            "deploy.scenario is server, which this version cannot measure.",
+            "deploy.scenario is server, which a search does not measure.",
             "`single-stream` or `offline`",
         ),
         ({"deploy": {"scenario": "stream"}}, "deploy.scenario is 'stream'.", "Allowed: single-stream, offline or server."),

@@ -73,12 +73,14 @@ def detectable(a: Sequence[float], a2: Sequence[float], confidence: float = 0.95
     Raises:
         ValueError: As for `ratio`.
 
-    Source: floor + (t_confidence + z_power) standard errors, on the log ratio.
+    Source: floor + half-width + z_power standard deviations of (estimate - its half-width), on the log ratio, normal approximation.
     """
     middle, half = _log_ratio(a, a2, confidence, sittings)
     count = sittings if sittings > 1 else len(a)
-    error = half / student((1 + confidence) / 2, count - 2 * int(TRIM * count) - 1)
-    return -math.expm1(-(abs(middle) + 2 * half + normal(power) * error))
+    freedom = count - 2 * int(TRIM * count) - 1
+    t = student((1 + confidence) / 2, freedom)
+    spread = half / t * math.sqrt(1 + t * t / freedom)
+    return -math.expm1(-(abs(middle) + 2 * half + normal(power) * spread))
 
 
 def cut(values: Sequence[float], sittings: int) -> list[Sequence[float]]:
