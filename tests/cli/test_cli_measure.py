@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
 from paredown.cli import measure
 from paredown.core.errors import UsageError
 from paredown.core.reading import How, Missing, Reading
-from paredown.pipeline.side_by_side import Measured
+from paredown.pipeline.side_by_side import FORMAT, Measured
 from paredown.report.format import at_most
 from paredown.stats.paired import relative_upper
 from tiny_cli import leave
@@ -41,7 +43,7 @@ def test_json_of_one_artifact(tiny_study: TinyStudy, capfd) -> None:
 def _measured(low: float, high: float, floor: float) -> Measured:
     ratio = Reading(quantity="cpu_time", value=(low + high) / 2, low=low, high=high, unit="x", how=How.MEASURED)
     names = ("artifact", "recipe", "other", "other_recipe", "detectable", "windows", "window_s", "sittings", "steady", "batch", "asked")
-    fields = dict.fromkeys((*names, "quick", "warnings"))
+    fields = dict.fromkeys((*names, "seconds", "quick", "warnings"))
     return Measured(readings={}, other_readings={}, ratios={"cpu_time": ratio}, noise_floor=floor, **fields)
 
 
@@ -76,7 +78,11 @@ WRONG = {
     "nothing": ((), "either TARGET or a command"),
     "both": (("runs/x", "--", "ls"), "either TARGET or a command"),
     "no command": (("--",), "either TARGET or a command"),
-    "command with data": (("--data", "x.csv", "--", "ls"), "--against, --data and --label go with an artifact"),
+    "command with data": (("--data", "x.csv", "--", "ls"), "only --json goes with a command; the other options are about an artifact"),
+    "limit alone": (("runs/x", "--max-regression", "5%"), "--max-regression needs something to hold against"),
+    "server without rate": (("runs/x", "--scenario", "server"), "a server needs the rate at which requests arrive"),
+    "rate without server": (("runs/x", "--rate", "5 /s"), "a server needs the rate at which requests arrive"),
+    "rate without unit": (("runs/x", "--scenario", "server", "--rate", "5"), r"--rate is 5; it needs a unit\.\n  Write `100 /s`"),
 }
 
 
@@ -112,3 +118,45 @@ def test_compare_names_its_sides(tiny_study: TinyStudy, capfd) -> None:
     code, out, err = leave(capfd, "compare", tiny_study.artifact, "nowhere")
     assert (code, out) == (2, "")
     assert "nowhere does not exist.\n  Give the folder of an artifact or of a study, as `runs/digits`.\n" in err
+
+
+def test_a_gate_measures_the_baseline_itself_where_it_is_at_hand(tiny_study: TinyStudy, tmp_path: Path, capfd) -> None:
+    saved = tmp_path / "baseline.json"
+    code, out, _ = leave(capfd, "measure", tiny_study.artifact, "--seconds", "1", "--save", saved)
+    assert code == 0
+    assert json.loads(saved.read_text())["format"] == FORMAT
+    code, out, _ = leave(capfd, "measure", tiny_study.artifact, "--seconds", "1", "--against", saved, "--max-regression", "900%")
+    assert code == 0
+    assert f"against {saved}, measured in turn:" in out
+    words = ("--seconds", "1", "--against", tiny_study.artifact, "--max-regression", "size=10%", "--json")
+    code, out, _ = leave(capfd, "measure", tiny_study.job.parent / "study", *words)
+    assert (code, [item["change"] for item in json.loads(out)["gate"]]) == (0, ["within"])
+
+
+def test_a_gate_exits_with_1_on_a_regression_and_3_when_it_cannot_tell(tiny_study: TinyStudy, tmp_path: Path, capfd) -> None:
+    saved = tmp_path / "baseline.json"
+    leave(capfd, "measure", tiny_study.artifact, "--seconds", "1", "--save", saved)
+    baseline = json.loads(saved.read_text())
+    baseline |= {"digest": "of another"}
+    baseline["target"]["readings"]["size"]["value"] /= 2
+    saved.write_text(json.dumps(baseline))
+    words = ("measure", tiny_study.artifact, "--seconds", "1", "--against", saved, "--max-regression")
+    code, out, _ = leave(capfd, *words, "size=5%")
+    assert code == 1
+    assert "from another session: its artifact is not at hand" in out
+    assert re.search(r"Size +regression +\+1e\+02 % where at most \+5 % is allowed|Size +regression +\+100 %", out)
+    saved.write_text(json.dumps(baseline | {"host": {"isa": "other"}}))
+    code, out, _ = leave(capfd, *words, "cpu_time=5%")
+    assert code == 3
+    assert "its instruction set was other, here it is" in out
+    with pytest.raises(UsageError, match=r"baseline\.json is not at hand, so that its answers cannot be compared"):
+        measure.command.main([*map(str, words), "5%", "--data", "x.csv", "--label", "y"][1:], standalone_mode=False)
+
+
+def test_a_server_says_latency_load_and_what_idle_costs(tiny_study: TinyStudy, capfd) -> None:
+    words = ("--scenario", "server", "--rate", "100 /s", "--rate", "1e6 /s", "--seconds", "2")
+    code, out, err = leave(capfd, "measure", tiny_study.artifact, *words)
+    assert code == 0
+    assert re.search(r"100 /s, target: busy .* %; latency p50 .*; CPU time .*, energy .* above idle and .* with the idle share", out)
+    assert re.search(r"1e\+06 /s, target: overloaded; it serves at most .* /s in one process", out)
+    assert "warning: overloaded at 1e+06 /s: the model serves at most" in err

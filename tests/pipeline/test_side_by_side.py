@@ -18,7 +18,7 @@ from paredown.ground import registry
 from paredown.ground.rowfile import write_rows
 from paredown.pipeline.answers import compare_answers
 from paredown.pipeline.bare import model_spec
-from paredown.pipeline.side_by_side import compare, measure
+from paredown.pipeline.side_by_side import compare, measure, plan_of
 from paredown.stats.paired import relative_upper
 from tiny_study import NAMES, TinyStudy, tiny_rows
 
@@ -162,3 +162,18 @@ def test_wrong_files_and_columns_say_what_is_there(tiny_study: TinyStudy, noisy:
     (broken / "model.onnx").write_bytes(b"spoiled")
     with pytest.raises(Damaged, match=r"model\.onnx cannot be opened by onnxruntime"):
         compare(broken, tiny_study.artifact, seconds=1)
+
+
+def test_a_rate_has_to_be_above_zero_and_goes_with_single_requests(tiny_study: TinyStudy) -> None:
+    with pytest.raises(UsageError, match=r"the rates are 0 /s and batch is 1; requests arrive one by one, above 0 /s\."):
+        measure(tiny_study.artifact, rates=[0.0], seconds=1)
+    with pytest.raises(UsageError, match=r"the rates are 5 /s and batch is 8"):
+        measure(tiny_study.artifact, rates=[5.0], batch=8, seconds=1)
+
+
+def test_a_minute_is_spent_on_many_short_windows_of_many_starts() -> None:
+    plan = plan_of(60.0, 3)
+    assert (plan.rounds, plan.window_s, plan.sittings) == (200, 0.1, 12)
+    assert plan_of(20.0, 3).sittings == 1
+    served = plan_of(60.0, 3, 5.0)
+    assert (served.rounds, served.window_s, served.rate) == (5, 4.0, 5.0)

@@ -78,7 +78,7 @@ def test_who_is_not_in_its_window_stands_still(made: Any) -> None:
         bench.measure([busy], Plan(rounds=3, window_s=0.15, warm_s=0.02))
         after = {name: cpu_ticks(pid) for name, pid in pids.items()}
         assert after["still"] == before["still"]
-        assert after["busy"] - before["busy"] > 0.2 * os.sysconf("SC_CLK_TCK")
+        assert after["busy"] - before["busy"] > 0.05 * os.sysconf("SC_CLK_TCK")
         assert {name: worker.pid for name, (worker, _) in bench._open.items()} == pids
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
 
@@ -149,3 +149,45 @@ def test_the_mean_has_a_student_interval() -> None:
 
 def test_screening_is_what_the_design_says() -> None:
     assert (SCREENING.rounds, SCREENING.window_s, SCREENING.sittings) == (20, 0.1, 1)
+
+
+def test_several_sittings_start_the_processes_anew(made: Any) -> None:
+    sides, pids = [Side(name="a", artifact=made.light), Side(name="b", artifact=made.light)], set()
+    with Bench(made.rows) as bench:
+        plan = Plan(rounds=6, window_s=0.05, warm_s=0.01, sittings=3)
+        windows = bench.measure(sides, plan, tick=lambda done, total: pids.update(worker.pid for worker, _ in bench._open.values()))
+    assert len(pids) == 6
+    assert windows.sittings == 3
+    assert [window["sitting"] for window in windows.raw if not window["reasons"] and window["side"] == "a"][::2] == [0, 1, 2]
+    assert {name: len(times) for name, times in windows.cold_s.items()} == {"a": 3, "b": 3}
+    assert windows.steady["a"]["state"] in ("steady", "level", "moving")
+    assert windows.steady["a"]["wall_s"] > 0
+
+
+def test_a_plan_fits_slow_calls_and_slow_starts() -> None:
+    plan = Plan(rounds=200, window_s=0.1, sittings=12)
+    assert plan.fitted(1e-4, 1.0) == Plan(rounds=200, window_s=0.1, sittings=6)  # a third of 20 s
+    assert plan.fitted(1e-4, 30.0).sittings == 5
+    slow = plan.fitted(0.5)
+    assert (slow.rounds, slow.window_s) == (40, 0.5)
+    slower = plan.fitted(5.0)
+    assert (slower.rounds, slower.window_s) == (10, 5.0 * benches.CALLS / 10)
+    assert Plan(rounds=3, window_s=0.1).fitted(1.0).rounds == 3
+    assert Plan(rounds=10, window_s=2.0, rate=5.0).fitted(3.0) == Plan(rounds=10, window_s=2.0, rate=5.0)
+
+
+def test_the_windows_of_a_round_ask_the_same_rows(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, list[tuple[int, int]]] = {"a": [], "b": []}
+    real = Bench._order
+
+    def spy(self: Bench, name: str, verb: str, **arguments: Any) -> dict[str, Any]:
+        if "calls" in arguments:
+            asked[name].append((arguments["first"], arguments["calls"]))
+        return real(self, name, verb, **arguments)
+
+    monkeypatch.setattr(Bench, "_order", spy)
+    monkeypatch.setattr(benches, "close_gate", lambda mark: ())
+    with Bench(made.rows) as bench:
+        bench.measure([Side(name="a", artifact=made.light), Side(name="b", artifact=made.heavy)], SHORT)
+    assert asked["a"] == asked["b"]
+    assert len({first for first, _ in asked["a"]}) == 4

@@ -168,3 +168,18 @@ def test_an_engine_that_cannot_say_gives_its_reason(made: Any, monkeypatch: pyte
     monkeypatch.setattr(Onnxruntime, "profile", Runtime.profile)
     found = subject.profile({}, artifact=str(made.light), rows=str(made.rows), batch=1, seconds=0.05)
     assert found == [{"name": "model", "missing": "onnxruntime does not say where its time goes."}]
+
+
+def test_a_window_of_some_calls_asks_them_in_whole_passes(made: Any) -> None:
+    state = opened(made, made.light, made.rows)
+    asked = []
+    program = state["model"].program
+    state["model"].program = type("Spy", (), {"answers": staticmethod(lambda rows: asked.append(rows) or program.answers(rows))})
+    try:
+        found = subject.window(state, seconds=0.03, first=300, calls=7)
+    finally:
+        subject.close(state)
+    rows = read_rows(made.rows).spread(256).inputs
+    assert found["items"] == len(asked) > 7
+    assert len(asked) % 7 == 0
+    assert all(np.array_equal(call, rows[44 + at % 7 : 45 + at % 7]) for at, call in enumerate(asked))

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from paredown.stats.intervals import student
-from paredown.stats.ratios import noise_floor, ratio
+from paredown.stats.ratios import detectable, noise_floor, ratio
 
 
 def test_few_windows_give_the_t_interval_of_the_logs() -> None:
@@ -71,3 +71,51 @@ def test_windows_that_are_no_pairs_are_refused() -> None:
         noise_floor([1.0], [1.0])
     with pytest.raises(ValueError, match=r"above 0; the least is -0\.5"):
         ratio([1.0, 2.0], [1.0, -0.5])
+
+
+def _lives(draw: random.Random, sittings: int, between: float) -> tuple[list[float], list[float]]:
+    """Windows of two equal models whose processes are started several times; each life has a speed of its own."""
+    a, b = [], []
+    for _ in range(sittings):
+        mine, yours = (math.exp(draw.gauss(0, between)) for _ in range(2))
+        a += [mine * math.exp(draw.gauss(0, 0.02)) for _ in range(20)]
+        b += [yours * math.exp(draw.gauss(0, 0.02)) for _ in range(20)]
+    return a, b
+
+
+def test_lives_that_differ_are_in_the_interval_of_several_starts_and_not_in_that_of_their_windows() -> None:
+    draw = random.Random(7)
+    held = plain = 0
+    for _ in range(300):
+        a, b = _lives(draw, 8, 0.02)
+        _, low, high = ratio(a, b, sittings=8)
+        held += low <= 1 <= high
+        _, low, high = ratio(a, b)
+        plain += low <= 1 <= high
+    assert 0.92 <= held / 300 <= 0.98
+    assert plain / 300 < 0.7
+
+
+def test_the_value_of_several_starts_is_the_mean_of_their_medians() -> None:
+    above = [2.0, 2.0, 90.0, 8.0, 8.0, 8.0]
+    value, low, high = ratio(above, [1.0] * 6, sittings=2)
+    half = student(0.975, 1) * (math.log(8) - math.log(2)) / 2
+    assert (value, low, high) == pytest.approx((4.0, 4.0 * math.exp(-half), 4.0 * math.exp(half)))
+
+
+def test_what_a_measurement_detects_it_claims_nine_times_out_of_ten() -> None:
+    draw = random.Random(11)
+    least = [detectable(*_lives(draw, 10, 0.01), sittings=10) for _ in range(40)]
+    saving = sorted(least)[len(least) // 2]
+    claimed = 0
+    for _ in range(200):
+        a, b = _lives(draw, 10, 0.01)
+        floor = noise_floor(a, _lives(draw, 10, 0.01)[0], sittings=10)
+        _, low, _ = ratio(a, [cost * (1 - saving) for cost in b], sittings=10)
+        claimed += low / (1 + floor) > 1
+    assert 0.8 <= claimed / 200 <= 0.97
+
+
+def test_fewer_pairs_than_starts_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"a pair of windows per sitting; got 3 pairs in 4 sittings"):
+        ratio([1.0] * 3, [1.0] * 3, sittings=4)

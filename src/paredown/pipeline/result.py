@@ -10,12 +10,14 @@ from importlib import metadata
 from typing import Any
 
 from paredown.core.finding import Outcome
+from paredown.core.job import ModelSpec
 from paredown.core.policy import Policy
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.recipe import Composed, Recipe, parse
 from paredown.core.runtime import Host
 from paredown.core.trial import Trial
 from paredown.evidence.bundle import write_bundle
+from paredown.ground import amounts
 from paredown.ground.files import write_atomic
 from paredown.impact.energy import active_energies, curve_json, idle_energy
 from paredown.pipeline.confirm import Confirmed, Final
@@ -227,7 +229,12 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         "findings": [finding.json() for finding in final.findings] if final is not None else [],
         "tested": list(confirmed.tested),
         "rows": _rows(shop, machine_reads),
-        "notes": [*study.notes(), *([f"The search ended early: {shop.ended}"] if shop.ended else []), *_disturbed(windows)],
+        "notes": [
+            *study.notes(),
+            *_said_of(shop.job.model),
+            *([f"The search ended early: {shop.ended}"] if shop.ended else []),
+            *_disturbed(windows),
+        ],
         "search": {
             "trials": len(trials) - 1,
             "failed": sum(trial.state == "failed" for trial in trials),
@@ -259,7 +266,23 @@ def _chosen(shop: Shop, confirmed: Confirmed, spent_j: float) -> dict[str, Any]:
 def _baseline_cost(shop: Shop) -> dict[str, Any]:
     """What it cost to make or open the model as given: not the search's, but shown."""
     spans = [span for span in shop.study.ledger.spans() if span.kind == "baseline"]
-    return {"wall_s": sum(span.wall_s or 0.0 for span in spans), "energy_j": sum(span.energy_j or 0.0 for span in spans)}
+    spent = {"wall_s": sum(span.wall_s or 0.0 for span in spans), "energy_j": sum(span.energy_j or 0.0 for span in spans)}
+    return spent | {"training": training_energy(shop.job.model)}
+
+
+def training_energy(model: ModelSpec) -> dict[str, Any] | None:
+    """What the model's training before this job took, as declared; None where it was not."""
+    if model.training_j is None:
+        return None
+    return Reading(quantity="energy", value=model.training_j, how=How.MODELLED, source=f"{model.training_source} (declared)").json()
+
+
+def _said_of(model: ModelSpec) -> list[str]:
+    """The sentence about a declared training."""
+    if model.training_j is None:
+        return []
+    took = amounts.show(model.training_j, "1 kWh")
+    return [f"Training the model before this job took {took}, says {model.training_source}; it is in no figure of the search."]
 
 
 def _verdict(confirmed: Confirmed) -> str:
