@@ -112,6 +112,7 @@ def search_took(result: Mapping[str, Any], words: Words) -> list[str]:
         f"{quantity_name(name, words)} {number(num, kind_of(name, at(num, 'unit')), words, origin=True)}" for name, num in known.items()
     ]
     said = [words("impact.comma").join(parts) + words("impact.stop")]
+    said += [words("impact.same")] if {"carbon", "cost"} & {*known} else []
     inside, hours = value_of(spent.get("hours_in_series")), value_of(spent.get("hours"))
     return said if inside is None or hours is None else [*said, words("impact.hours", inside=f"{inside:.0f}", hours=f"{hours:.0f}")]
 
