@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _COMMAND = "paredown.command"
 _SHOWN = (
-    "cpu_time", "energy", "latency_p50", "latency_p95", "latency_p99", "throughput", "size", "peak_rss", "cold_start", "parameters",
-    "multiply_adds",
+    "cpu_time", "energy", "package_energy", "dram_energy", "platform_energy", "gpu_energy", "wall_energy", "latency_p50", "latency_p95",
+    "latency_p99", "throughput", "size", "peak_rss", "cold_start", "parameters", "multiply_adds",
 )  # fmt: skip
 
 
