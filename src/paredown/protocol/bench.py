@@ -74,7 +74,7 @@ class Plan:
 
         Args:
             call_s: Wall seconds of one call of the slowest side.
-            opening_s: Wall seconds of starting all processes.
+            opening_s: Wall seconds of starting one process, on average over the sides.
         """
         total_s = self.rounds * self.window_s
         if self.rate is not None:
@@ -241,7 +241,7 @@ class Bench(AbstractContextManager["Bench"]):
                     slowest_s = max(slowest_s, call_s)
                     steady[side.name].append(found)
                 if not sitting:
-                    plan = plan.fitted(slowest_s, sum(self._cold[side.name] for side in sides))
+                    plan = plan.fitted(slowest_s, sum(self._cold[side.name] for side in sides) / len(sides))
                     longest_s = max(found.wall_s for times in steady.values() for found in times)
                     most_s = max(least_s, longest_s, most_s / plan.sittings)
                 sitting += 1
