@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from paredown.core.reading import How
 from paredown.core.runtime import Host
 from paredown.ground.host import host
-from paredown.impact.energy import MODEL_TERM, Curve, active_energies, active_energy, boundary, cpu_curve
+from paredown.impact.energy import MODEL_TERM, Curve, active_energies, active_energy, boundary, cpu_curve, idle_energy
 from paredown.impact.estimators import Span, estimates
 
 HERE = Path(__file__).parent
@@ -129,7 +129,8 @@ def test_each_estimator_gives_its_own_energy_inside_the_whole_interval(tmp_path:
     assert parts["tdp_share"].high == pytest.approx(3.0 * share.active_w.high * (1 + MODEL_TERM))
     assert {(part.quantity, part.unit, part.how, part.covers) for part in parts.values()} == {("energy", "J", How.ESTIMATED, ("cpu",))}
     assert parts["tdp_share"].source == f"{share.source}; EPYC 5th Gen, its own row"
-    assert "tdp_share 1.1 to 4.2 W" in whole.source
+    assert whole.source.endswith("per busy vCPU, vcpu_curve 1.1 to 1.6 W, tdp_share 1.1 to 4.2 W, load_profile 1.0 to 2.3 W")
+    assert "per idle vCPU, vcpu_curve 0.45 to 0.47 W" in idle_energy(curve, vcpus=2, wall_s=3.0).source
 
 
 @pytest.mark.parametrize(
@@ -195,6 +196,24 @@ def test_a_profile_gives_back_idle_full_load_and_score_of_a_published_result() -
     assert (watts(0.0), watts(1.0)) == pytest.approx((101, 622))
     operations = [8_769_122 * level / 10 for level in range(11)]
     assert sum(operations) / sum(watts(level / 10) for level in range(11)) == pytest.approx(13_544)
+
+
+IBM = {
+    "CPU Description": "Intel Xeon X5675", "Chips": "2", "Total Threads": "24", "ssj_ops @ 100%": "890651",
+    "avg. watts @ 100%": "222", "avg. watts @ active idle": "58.4", "Result (Overall ssj_ops/watt)": "3093",
+}  # fmt: skip
+IBM_LEVELS_W = (98, 109, 118, 128, 140, 153, 170, 189, 205, 222)
+
+
+def test_a_profile_comes_near_the_levels_that_it_was_not_shown_and_misses_the_jump_out_of_idle() -> None:
+    """IBM x3550 M3, all levels: spec.org/power_ssj2008/results/res2011q2/power_ssj2008-20110406-00368.html."""
+    found = fitting().figures(IBM)
+    b = fitting().bend(found["shape"])
+    a = (found["full_w"] - found["idle_w"]) / math.log1p(b)
+    off = [24 * (a * math.log1p(b * (1 + at) / 10) + found["idle_w"]) / measured - 1 for at, measured in enumerate(IBM_LEVELS_W)]
+    assert off[0] == pytest.approx(-0.21, abs=0.02)
+    assert off[1] == pytest.approx(-0.12, abs=0.02)
+    assert max(abs(share) for share in off[2:]) < 0.07
 
 
 def test_a_result_that_is_not_compliant_is_left_out() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from paredown.core.reading import How, Missing, Reading
-from paredown.impact.energy import Span
+from paredown.impact.estimators import Span
 from paredown.impact.machines import Machine, machine, machines
 from paredown.impact.whatif import (
     KERNEL_S,
@@ -173,6 +173,8 @@ def test_of_an_accelerator_only_a_floor_is_known() -> None:
     assert "not modelled" in found.energy.reason
     large = forecast(work(multiply_adds=81e9), [machine("c6i.large")], machine("g4dn.xlarge"))
     assert large.floor_s == pytest.approx(2 * 81e9 / 8.1e12)
+    many = forecast(work(multiply_adds=81e9, batch=32), [machine("c6i.large")], machine("g4dn.xlarge"))
+    assert many.floor_s == pytest.approx(32 * large.floor_s)
     read = forecast(work(weights_b=320e6), [machine("c6i.large")], machine("g4dn.xlarge"))
     assert read.floor_s == pytest.approx(1e-3)
 

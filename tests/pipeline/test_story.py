@@ -139,6 +139,23 @@ def test_a_changed_policy_goes_on_from_the_trials_and_takes_the_release_back(tin
     assert result.data["policy"]["post_hoc"] is True
 
 
+def test_a_place_and_a_training_that_are_declared_later_measure_nothing_again(tiny_study: TinyStudy, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    shutil.copytree(tiny_study.folder, folder)
+    text = tiny_study.job.read_text().replace("{onnx: given.onnx}", '{onnx: given.onnx, training_energy: 500 kWh, source: "card, 2024"}')
+    placed = tiny_study.job.with_name("placed.yaml")
+    place = "grid: {zone: NO}, machine: {price: 0.045 EUR/h}, volume: 1e6 / month for 1 year"
+    placed.write_text(text.replace("deploy: {", f"deploy: {{{place}, "))
+    trials = [row for row in records(folder) if row[1] == "trial"]
+    result = run(placed, folder)
+    assert [row for row in records(folder) if row[1] == "trial"] == trials
+    training = result.data["baseline"]["cost"]["training"]
+    assert (training["value"], training["unit"], training["source"]) == (1.8e9, "J", "card, 2024 (declared)")
+    said = "Training the model before this job took 500 kWh, says card, 2024; it is in no figure of the search."
+    assert said in result.data["notes"]
+    assert json.loads((tiny_study.folder / "result.json").read_text())["baseline"]["cost"]["training"] is None
+
+
 def test_other_data_are_another_job(tiny_study: TinyStudy, tmp_path: Path) -> None:
     folder = tmp_path / "study"
     shutil.copytree(tiny_study.folder, folder)

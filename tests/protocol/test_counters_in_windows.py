@@ -2,54 +2,125 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from paredown.core.reading import How
 from paredown.meters import wall_log
 from paredown.meters.powercap import Powercap
 from paredown.protocol import subject
 from paredown.protocol.bench import Bench, Plan, Side
+from paredown.protocol.readings import of_windows
 
 if sys.platform != "linux":
     pytest.skip("stopped processes and /sys are Linux's", allow_module_level=True)
 
 
-@pytest.fixture
-def plug(tmp_path: Path) -> Iterator[Path]:
-    """A wall meter's program: 80 W, a sample each 20 ms."""
-    path, over = tmp_path / "plug.csv", threading.Event()
-    path.write_text("time,Power (W)\n")
+@dataclass
+class Plug:
+    """A wall meter's program: a sample each 20 ms."""
 
-    def write() -> None:
-        with path.open("a") as file:
-            while not over.wait(0.02):
-                file.write(f"{time.time():.4f},80.0\n")
+    path: Path
+    power_w: float = 80.0
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def write(self) -> None:
+        self.path.write_text("time,Power (W)\n")
+        with self.path.open("a") as file:
+            while not self.over.wait(0.02):
+                file.write(f"{time.time():.4f},{self.power_w}\n")
                 file.flush()
 
-    writer = threading.Thread(target=write)
+
+@pytest.fixture
+def plug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plug]:
+    made = Plug(tmp_path / "plug.csv")
+    monkeypatch.setenv(wall_log.VARIABLE, str(made.path))
+    writer = threading.Thread(target=made.write)
     writer.start()
     time.sleep(0.3)
-    yield path
-    over.set()
+    yield made
+    made.over.set()
     writer.join()
 
 
-def test_a_wall_meters_log_is_read_by_the_processes_under_measurement(made: Any, plug: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(wall_log.VARIABLE, str(plug))
+class Drawing(Bench):
+    """While one of its processes works, the machine draws 80 W at the plug, else 50 W."""
+
+    plug: Plug
+
+    def _order(self, name: str, verb: str, **arguments: Any) -> dict[str, Any]:
+        self.plug.power_w = 80.0
+        try:
+            return super()._order(name, verb, **arguments)
+        finally:
+            self.plug.power_w = 50.0
+
+
+PLAN = Plan(rounds=2, window_s=0.6, warm_s=0.05)
+
+
+def test_a_wall_meters_log_is_read_by_the_processes_under_measurement(made: Any, plug: Plug) -> None:
     with Bench(made.rows) as bench:
-        windows = bench.measure([Side(name="one", artifact=made.light)], Plan(rounds=2, window_s=0.5, warm_s=0.05, warm_most=2))
+        windows = bench.measure([Side(name="one", artifact=made.light)], PLAN)
     for window in windows.raw:
         found = window["readings"]["wall_energy"]
         assert found["value"] == pytest.approx(80.0 * window["wall_s"] / window["items"], rel=1e-3)
         assert found["how"] == "measured"
         # the wait for the sample after the window is in nobody's CPU time
         assert window["readings"]["cpu_time"]["value"] * window["items"] < window["wall_s"] * 1.3
+    assert windows.uncounted == ""
+    assert of_windows(windows, "one")["energy"].how == How.ESTIMATED
+
+
+def test_energy_above_idle_is_counted_where_idle_was_looked_at(made: Any, plug: Plug) -> None:
+    plug.power_w = 50.0
+    with Drawing(made.rows) as bench:
+        bench.plug = plug
+        sides = [Side(name=name, artifact=made.light) for name in ("one", "two")]
+        windows = bench.measure(sides, replace(PLAN, rounds=3, idle_s=0.4))
+    assert windows.uncounted == ""
+    for name in ("one", "two"):
+        work = [window for window in windows.raw if window["side"] == name]
+        wall_s, items = (sum(window[key] for window in work) for key in ("wall_s", "items"))
+        found = of_windows(windows, name)["energy"]
+        assert found.value == pytest.approx(30.0 * wall_s / items, rel=0.25)  # the edges lie between two samples
+        assert (found.how, found.covers) == (How.MEASURED, ("wall",))
+        assert found.source.startswith("wall_energy above idle of 50")
+        assert all(window["readings"]["energy"]["how"] == "estimated" for window in work)
+    assert windows.json()["uncounted"] == ""
+
+
+def test_energy_stays_estimated_where_idle_is_not_the_same_before_and_after(made: Any, plug: Plug) -> None:
+    plug.power_w = 60.0  # and 50 W from the first window on
+    with Drawing(made.rows) as bench:
+        bench.plug = plug
+        windows = bench.measure([Side(name="one", artifact=made.light)], replace(PLAN, rounds=3, idle_s=0.4))
+    assert windows.uncounted.startswith("idle: wall_energy idled at 60 W before and at 50")
+    assert windows.uncounted.endswith("W after; 5% apart is allowed.")
+    assert of_windows(windows, "one")["energy"].how == How.ESTIMATED
+
+
+def test_windows_too_short_for_the_counter_say_how_long_would_do(made: Any, plug: Plug) -> None:
+    with Bench(made.rows) as bench:
+        windows = bench.measure([Side(name="one", artifact=made.light)], Plan(rounds=5, window_s=0.05, warm_s=0.05, idle_s=0.1))
+    assert "is too short for a sample every 0.02" in windows.uncounted
+    assert re.search(r"it needs 5 of them; 1(\.\d)? s of windows would be long enough$", windows.uncounted)
+
+
+def test_windows_grow_to_what_a_counter_can_tell_where_enough_of_them_remain() -> None:
+    plan = Plan(rounds=200, window_s=0.1)
+    grown = plan.fitted(0.001, least_s=1.5)
+    assert (grown.rounds, grown.window_s) == (13, pytest.approx(20 / 13))
+    assert plan.fitted(0.001, least_s=2.5) == plan.fitted(0.001)
 
 
 def test_a_processors_counter_is_read_round_the_calls(made: Any, tmp_path: Path) -> None:

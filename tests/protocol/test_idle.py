@@ -11,7 +11,7 @@ from paredown.core.meter import Meter, Window
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.runtime import Host
 from paredown.protocol.gates import Code, code_of
-from paredown.protocol.idle import above_idle, energy_above_idle, idle_power, in_windows, steady
+from paredown.protocol.idle import above_idle, agreed, energy_above_idle, idle_power, in_windows
 
 
 def total(quantity: str, value_j: float, covers: str = "", **more: Any) -> Reading:
@@ -56,11 +56,11 @@ def test_a_meter_that_waits_is_asked_last() -> None:
 
 
 def test_two_idles_that_agree_give_their_mean() -> None:
-    assert steady({"package_energy": 10.0}, {"package_energy": 10.4}) == {"package_energy": 10.2}
+    assert agreed({"package_energy": 10.0}, {"package_energy": 10.4}) == {"package_energy": 10.2}
 
 
 def test_two_idles_more_than_five_percent_apart_are_missing_with_their_code() -> None:
-    found = steady({"package_energy": 10.0, "dram_energy": 2.0}, {"package_energy": 12.0, "dram_energy": 2.0})
+    found = agreed({"package_energy": 10.0, "dram_energy": 2.0}, {"package_energy": 12.0, "dram_energy": 2.0})
     package = found["package_energy"]
     assert isinstance(package, Missing)
     assert package.reason == "idle: package_energy idled at 10 W before and at 12 W after; 5% apart is allowed."
@@ -70,8 +70,8 @@ def test_two_idles_more_than_five_percent_apart_are_missing_with_their_code() ->
 
 def test_an_idle_that_was_not_read_stays_missing() -> None:
     reason = "it was not read after the windows"
-    assert steady({"package_energy": 10.0}, {}) == {"package_energy": gone("package_energy", reason)}
-    assert steady({"dram_energy": gone("dram_energy")}, {"dram_energy": 1.0}) == {"dram_energy": gone("dram_energy")}
+    assert agreed({"package_energy": 10.0}, {}) == {"package_energy": gone("package_energy", reason)}
+    assert agreed({"dram_energy": gone("dram_energy")}, {"dram_energy": 1.0}) == {"dram_energy": gone("dram_energy")}
 
 
 def test_energy_above_idle_names_the_watts_that_were_taken_off() -> None:
@@ -152,14 +152,26 @@ def window(package_j: float | None, wall_j: float | None = None) -> dict[str, An
 
 
 def test_counted_energy_takes_the_estimates_place_in_every_window() -> None:
-    found = in_windows([window(5.0), window(3.0)], {"package_energy": 20.0})
-    assert isinstance(found, list)
+    found, uncounted = in_windows([window(5.0), window(3.0)], {"package_energy": 20.0}, {"package_energy": 20.0})
+    assert uncounted == ""
     assert [(readings["energy"]["value"], readings["energy"]["how"]) for readings in found] == [(3.0, "counted"), (1.0, "counted")]
     assert [readings["package_energy"]["value"] for readings in found] == [5.0, 3.0]
 
 
-def test_counted_and_estimated_windows_are_never_mixed() -> None:
-    idle = {"package_energy": 20.0, "wall_energy": 50.0}
-    assert in_windows([window(5.0), window(None)], idle) == gone("energy", "package_energy: the zone vanished")
-    mixed = in_windows([window(5.0, wall_j=9.0), window(5.0)], idle)
-    assert mixed == gone("energy", "some windows are counted over wall, others over package-0")
+WATTS = {"package_energy": 20.0, "wall_energy": 50.0}
+
+
+@pytest.mark.parametrize(
+    ("windows", "before", "after", "reason"),
+    [
+        ([window(5.0), window(None)], WATTS, WATTS, "package_energy: the zone vanished"),
+        ([window(5.0, wall_j=9.0), window(5.0)], WATTS, WATTS, "some windows are counted over wall, others over package-0"),
+        ([window(5.0)], {"package_energy": 20.0}, {"package_energy": 30.0}, "idle: package_energy idled at 20 W before and at 30 W"),
+        ([window(5.0)], {}, {}, ""),
+    ],
+)
+def test_counted_and_estimated_windows_are_never_mixed(windows: Any, before: Any, after: Any, reason: str) -> None:
+    found, uncounted = in_windows(windows, before, after)
+    assert uncounted.startswith(reason)
+    assert bool(uncounted) == bool(reason)
+    assert found == [each["readings"] for each in windows]

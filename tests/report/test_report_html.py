@@ -54,7 +54,7 @@ def test_the_page_is_whole_and_refers_to_nothing_outside(sample, name):
     ids = [value for _, key, value in page.attributes if key == "id"]
     assert len(ids) == len(set(ids))
     assert {link[1:] for link in links} <= set(ids)
-    assert not FORBIDDEN.search(page.text)
+    assert not FORBIDDEN.search(page.text.replace("Green Software Foundation", ""))
 
 
 def test_the_answer_comes_first(sample):

@@ -13,7 +13,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("paredown.cli.export:command", "Write records of energy in another tool's format."),
     "apply": ("paredown.cli.apply:command", "Build one recipe, without a search."),
     "predict": ("paredown.cli.predict:command", "Answer rows of a file with an artifact."),
-    "list": ("paredown.cli.list:command", "List techniques, runtimes, meters, metrics, tasks, models, datasets, exports and policies."),
+    "list": (
+        "paredown.cli.list:command",
+        "List units of each kind, from techniques to exports, and policies, quantities, zones and machines.",
+    ),
     "show": ("paredown.cli.show:command", "Show a unit with its knobs, a recipe as a tree, or a study with its trials."),
     "doctor": ("paredown.cli.doctor:command", "Say what this machine can run and measure, and what is missing."),
 }

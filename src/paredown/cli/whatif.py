@@ -149,7 +149,7 @@ def _loaded(row: Row, named: bool) -> tuple[str, ...]:
 
 def _latency(row: Row) -> str:
     floor = row.floor.get("model")
-    return _number(row.sides["model"]["latency_p50"], "time") if floor is None else f"≥ {_number(floor['latency_s'], 'time')}"
+    return _number(row.sides["model"]["latency_p50"], "time") if floor is None else f"≥{_number(floor['latency_s'], 'time')}"
 
 
 def _pair(row: Row, name: str, floor: str, factor: float = 1.0) -> str:
@@ -247,7 +247,7 @@ def _basis(answer: Answer) -> Iterator[str]:
     if any(row.floor for row in answer.rows):
         yield (
             "· ≥: of an accelerator only the least is known, a launch per layer and its idle power; the share of a card that a small model"
-            " fills at batch 1, copies to the card and its host are not modelled."
+            " fills, copies to the card and its host are not modelled."
         )
     yield "· Nothing here was measured on the other machines: time them before you buy. `--json` has every figure with its source."
 

@@ -10,7 +10,8 @@ from importlib import resources
 from paredown.core.errors import UnknownName
 from paredown.core.reading import Missing
 from paredown.core.runtime import Host
-from paredown.impact.energy import Curve, Span, cpu_curve
+from paredown.impact.energy import Curve, cpu_curve
+from paredown.impact.estimators import Span
 
 CPU, ACCELERATOR, BOARD = "cpu", "accelerator", "board"
 PRECISIONS = ("fp32", "int8")

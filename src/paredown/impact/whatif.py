@@ -22,7 +22,8 @@ from typing import Any
 
 from paredown.core.reading import How, Missing, Reading, reading_from_json
 from paredown.core.recipe import Composed, Recipe, parse, steps_of
-from paredown.impact.energy import MODEL_TERM, Curve, Span
+from paredown.impact.energy import MODEL_TERM, Curve
+from paredown.impact.estimators import Span
 from paredown.impact.machines import ACCELERATOR, PRECISIONS, Machine, machines
 
 SAME_CHIP, OTHER_CHIP = 1.22, 1.30
@@ -36,12 +37,12 @@ OTHER_KERNELS = 1.39
 """Where the class of instructions differs, an engine runs other kernels. The factor between onnxruntime and openvino on the same int8
 graph of ResNet-20 at batch 64 and the same machine, the largest of four such pairs measured by paredown on an EPYC 9004, 2026-11."""
 OTHER_ARCHITECTURE = 1.7
-"""Between x86 and Arm: per GHz a Cortex-A76 does 1.7 times what a Cortex-A72 does (sysbench on Raspberry Pi 5 and 4, zbotic.in, 2024);
+"""Between x86 and Arm: per GHz a Cortex-A76 does 1.7 times what a Cortex-A72 does (sysbench, zbotic.in, read 2026-11-24);
 cores of different kinds differ by at least as much."""
 KERNEL_S = (3.4e-6, 9.6e-6)
 """Wall time of a small kernel, in a CUDA graph and waited for one by one; the kernel itself is 2.9 us of it.
 
-Source: A. Gray, "Getting Started with CUDA Graphs", NVIDIA technical blog, 2019, on a V100."""
+Source: A. Gray, "Getting Started with CUDA Graphs", NVIDIA technical blog, 2019, on a V100; not read again in 2026."""
 UNKNOWN_OVERHEAD = Span(value=0.5, low=0.0, high=1.0)
 _LEAST_POINTS = 4
 
@@ -51,13 +52,15 @@ class Work:
     """One inference of a model, as it was measured.
 
     Args:
-        cpu_time, latency: Seconds per inference; the latency is a median.
+        cpu_time: Seconds per inference.
+        latency: Median seconds per call.
         throughput: Inferences per second, one after the other.
         energy: Above idle, in J; Missing where it was not known.
         threads: Of the engine.
         precisions: "fp32" or "int8", one per part of a composition.
         multiply_adds: Per inference.
         weights_b: Bytes of its weights.
+        batch: Inferences per call.
         kernels: Layers that its engine told of, at least 1: no fewer kernels would be launched on an accelerator.
         overhead: Share of the time that does not grow with the multiply-adds; between 0 and 1 where the study cannot say.
     """
@@ -70,6 +73,7 @@ class Work:
     precisions: tuple[str, ...]
     multiply_adds: float
     weights_b: float
+    batch: int = 1
     kernels: int = 1
     overhead: Span = UNKNOWN_OVERHEAD
 
@@ -82,7 +86,7 @@ class Forecast:
         machine: Where.
         cpu_time, latency, energy: Modelled, or Missing with the reason; energy is above idle, in J.
         throughput: Inferences per second of one copy of the model.
-        floor_s: Wall time that it cannot fall below on an accelerator; None elsewhere.
+        floor_s: Wall time that a call cannot fall below on an accelerator; None elsewhere.
         threads: Cores that one copy of the model keeps.
     """
 
@@ -123,6 +127,7 @@ def work_of(side: Mapping[str, Any], result: Mapping[str, Any]) -> Work | Missin
         precisions=precisions,
         multiply_adds=multiply_adds.value,
         weights_b=parameters.value * (4 if "fp32" in precisions else 1),
+        batch=int(side.get("batch") or 1),
         kernels=_kernels(side, result),
         overhead=_overhead(side, result, cpu_time.value),
     )
@@ -341,12 +346,12 @@ def _energy(curve: Curve, cpu_time: Reading) -> Reading:
 def _accelerator(work: Work, there: Machine) -> Forecast:
     """A floor only: kernels of a small model at batch 1 are bound by their launches, and how much of a card they fill is not modelled."""
     read_s = work.weights_b / there.memory_b_per_s if there.memory_b_per_s else 0.0
-    floor_s = max(work.kernels * KERNEL_S[0], _roof_s(work, there), read_s)
+    floor_s = max(work.kernels * KERNEL_S[0], work.batch * _roof_s(work, there), read_s)
     launched = f"{work.kernels} {'kernel takes' if work.kernels == 1 else 'kernels take'} " + " to ".join(
         _micro(work.kernels * one_s) for one_s in KERNEL_S
     )
     reason = (
-        f"at least {_micro(floor_s)}: {launched} to launch; the share of a card that a small model fills at batch 1, copies to the card "
+        f"at least {_micro(floor_s)}: {launched} to launch; the share of a card that a small model fills, copies to the card "
         "and the host's CPU are not modelled"
     )
     lacking = Missing(quantity="latency_p50", reason=reason)

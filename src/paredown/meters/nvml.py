@@ -41,6 +41,7 @@ class Nvml(Meter):
     """
 
     quantities = ("gpu_energy",)
+    least_s = 10 * _RENEWED_S
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._root = root

@@ -69,6 +69,7 @@ class WallLog(Meter):
                 f"the newest sample of {self._path} is {abs(age_s):.0f} s {'old' if age_s > 0 else 'ahead of this machine'}. "
                 "Start the meter's program, and have it write UTC; a time without a zone is taken as this machine's."
             )
+        self.least_s = (_LEAST + 1) * _period_s(samples)
         return None
 
     def found(self) -> Sequence[str]:
@@ -264,10 +265,16 @@ def _energy_j(tail: _Tail, began_s: float, ended_s: float) -> float | str:
 
 def _too_short(samples: Sequence[_Sample], wall_s: float) -> str:
     """Why a window cannot be told from its neighbors; empty when it can, or when there are not two samples yet."""
-    steps_s = [right.at_s - left.at_s for left, right in pairwise(samples)]
-    if not steps_s or wall_s >= _LEAST * median(steps_s):
+    period_s = _period_s(samples)
+    if wall_s >= _LEAST * period_s:
         return ""
-    return f"a window of {wall_s:.3g} s is too short for a sample every {median(steps_s):.3g} s; it needs {_LEAST} of them"
+    return f"a window of {wall_s:.3g} s is too short for a sample every {period_s:.3g} s; it needs {_LEAST} of them"
+
+
+def _period_s(samples: Sequence[_Sample]) -> float:
+    """Seconds from one sample to the next; 0 as long as there are not two."""
+    steps_s = [right.at_s - left.at_s for left, right in pairwise(samples)]
+    return median(steps_s) if steps_s else 0.0
 
 
 def _broken(points: Sequence[_Sample], summed: bool) -> str:

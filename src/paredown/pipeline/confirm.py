@@ -31,10 +31,10 @@ from paredown.stats.intervals import wilson
 from paredown.stats.paired import Drop
 from paredown.study import reads
 
-FINAL = Plan(rounds=200, window_s=0.1, sittings=8)
+FINAL = Plan(rounds=200, window_s=0.1, sittings=8, idle_s=10.0)
 """Short windows of baseline, chosen model and fastest fp32 in turn, 60 s in all, while their processes are started eight times."""
 
-AS_FOUND = Plan(rounds=18, window_s=0.1)
+AS_FOUND = Plan(rounds=18, window_s=0.1, idle_s=2.0)
 """The model as given at the user's defaults against the chosen one."""
 
 _ARTIFACT, _NEAREST = "artifact", "nearest-miss"

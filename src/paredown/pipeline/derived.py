@@ -19,6 +19,7 @@ from paredown.impact.site import Site
 DERIVED = ("carbon", "embodied_carbon", "sci", "water", "cost")
 _PARTS = ("energy", "package_energy", "dram_energy", "gpu_energy", "wall_energy", "size")
 """What an account is made of beside time and idle energy."""
+CANCELLED = "both sides at the same factors, which cancel"
 _ENDS = ("value", "low", "high")
 _MIXES = (("value", "value"), ("low", "low"), ("high", "high"), ("low", "high"), ("high", "low"))
 """Ends of energy and idle_energy: both are estimates and may err together or apart."""
@@ -100,7 +101,7 @@ def _between(now: Reading | Missing, pairs: Sequence[tuple[Reading | Missing, Re
     ]
     if isinstance(now, Missing) or len(found) < len(pairs):
         return now if isinstance(now, Missing) else Missing(quantity=now.quantity, reason="it is 0, or not known on both sides")
-    return replace(now, value=found[0], low=min(found), high=max(found), unit="x")
+    return replace(now, value=found[0], low=min(found), high=max(found), unit="x", source=CANCELLED)
 
 
 def _mixed(readings: Readings, ends: Mapping[str, str]) -> dict[str, Reading | Missing]:

@@ -14,7 +14,8 @@ from paredown.core.reading import How, Missing, Reading
 from paredown.core.runtime import Host
 from paredown.impact.account import account
 from paredown.impact.declared import site_of
-from paredown.impact.energy import Curve, Span
+from paredown.impact.energy import Curve
+from paredown.impact.estimators import Span
 from paredown.impact.load import energy_of, load_of, total
 from paredown.impact.machines import BOARD, Machine, machine, machines
 from paredown.impact.site import Coefficient, Embodied, Prices, Site
@@ -188,7 +189,11 @@ def _lacking(works: Mapping[str, Work | Missing]) -> list[str]:
 def _measured(works: Mapping[str, Work | Missing], result: Mapping[str, Any], site: Site, asked: Asked) -> Row:
     """The machine of the study, with what was measured there."""
     watts = (result.get("energy_model") or {}).get("idle_w")
-    idle_w = Span(**watts) if watts else Missing(quantity="idle_energy", reason="no idle watts in result.json")
+    idle_w = (
+        Span(**{end: watts[end] for end in ("value", "low", "high")})
+        if watts
+        else Missing(quantity="idle_energy", reason="no idle watts in result.json")
+    )
     cores = int(site.host_vcpus)
     sides: dict[str, Mapping[str, Reading | Missing]] = {}
     for name, work in works.items():
@@ -229,7 +234,7 @@ def _row(works: Mapping[str, Work | Missing], here: Sequence[Machine], there: Ma
         readings = {"cpu_time": found.cpu_time, "latency_p50": found.latency, "energy": found.energy}
         sides[name] = _at_load(readings, found.throughput, there.cores // found.threads, idle_w, there.cores, local)
         if found.floor_s is not None:
-            floors[name] = _floor(found.floor_s, there, local)
+            floors[name] = _floor(found.floor_s, work.batch, there, local)
     return Row(name=there.name, kind=there.kind, chip=there.chip, source=there.source, sides=sides, floor=floors, currency=_currency(local))
 
 
@@ -321,12 +326,12 @@ def _idle(idle_w: Span | Missing, cores: int, per_s: float) -> Reading | Missing
     return Reading(quantity="idle_energy", value=ends.value, low=ends.low, high=ends.high, how=How.MODELLED, covers=("cpu",))
 
 
-def _floor(floor_s: float, there: Machine, site: Site) -> dict[str, float]:
+def _floor(floor_s: float, batch: int, there: Machine, site: Site) -> dict[str, float]:
     """The least that an accelerator takes at the load: its launches alone, on as few machines as they allow."""
     out = {"latency_s": floor_s}
     if site.rate is None:
         return out
-    count = max(1, math.ceil(site.rate * floor_s / (there.cores * site.utilization)))
+    count = max(1, math.ceil(site.rate * floor_s / batch / (there.cores * site.utilization)))
     out["machines"] = count
     if there.idle_w is not None:
         out |= {"month_energy_j": there.idle_w * there.cores * count * MONTH_S}

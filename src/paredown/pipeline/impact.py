@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from paredown.core.errors import UsageError
+from paredown.core.job import ModelSpec
 from paredown.core.reading import How, Missing, Reading, reading_from_json
 from paredown.core.trial import Readings
 from paredown.impact.account import account, account_of_work
@@ -33,15 +34,16 @@ _SIDES = ("baseline", "baseline_as_found", "fastest_fp32", "chosen", "nearest")
 _AGAINST = {"ratios": "baseline", "ratios_vs_fastest_fp32": "fastest_fp32", "ratios_as_found": "baseline_as_found"}
 
 
-def impact_of(result: Mapping[str, Any], site: Site) -> dict[str, Any]:
+def impact_of(result: Mapping[str, Any], site: Site, upstream: Reading | Missing) -> dict[str, Any]:
     """The part `impact`.
 
     Args:
         result: The content of result.json; its sides are accounted at the site already.
         site: Where and how the model will run. The search is accounted there too: nothing else is known of the place it ran at.
+        upstream: Energy of the training that made the model as given, as declared; never in a sum.
 
     Returns:
-        totals, search, payback, sci and site; every number a reading or {"missing": reason}.
+        totals, search, payback, upstream, sci and site; every number a reading or {"missing": reason}.
     """
     found = result["chosen"] or result["nearest"]
     before = _readings(result["baseline"]["readings"])
@@ -60,11 +62,19 @@ def impact_of(result: Mapping[str, Any], site: Site) -> dict[str, Any]:
         "search": {name: spent[name].json() for name in SPENT}
         | {"g_per_kwh": factor, "hours": len(result["search"]["hourly_j"]), "hours_in_series": hours},
         "payback": {name: _payback(name, known, result["search"], site, factor) for name in PAID} if result["chosen"] else {},
+        "upstream": upstream.json(),
         "sci": {
             name: disclosure(side, energy_of(side, site), site, result["unit"]) for name, side in (("before", before), ("after", after))
         },
         "site": site_json(site),
     }
+
+
+def upstream_of(model: ModelSpec) -> Reading | Missing:
+    """The declared energy of the training that made a model."""
+    if model.training_j is None:
+        return Missing(quantity="energy", reason='not declared, as `model: {training_energy: 500 kWh, source: "model card, 2024"}`')
+    return Reading(quantity="energy", value=model.training_j, how=How.ESTIMATED, source=f"declared: {model.training_source}")
 
 
 def grid_named(name: str, column: str | None = None) -> Grid:
@@ -112,7 +122,8 @@ def reaccounted(result: Mapping[str, Any], grid: Grid) -> dict[str, Any]:
     out["trials"] = [
         trial | {"ratios": _ratios(trial["ratios"], out["baseline"], trial, site)} if trial["ratios"] else trial for trial in trials
     ]
-    return out | {"impact": impact_of(out, site) | {"instead_of": result["impact"]["site"]["grid"]}}
+    upstream = reading_from_json("energy", result["impact"]["upstream"])
+    return out | {"impact": impact_of(out, site, upstream) | {"instead_of": result["impact"]["site"]["grid"]}}
 
 
 def _accounted(side: Mapping[str, Any], site: Site) -> dict[str, Any]:
@@ -225,12 +236,15 @@ def _load(readings: Readings, site: Site) -> dict[str, Any]:
     return {"machines": load.machines, "busy": 1 / load.idle_factor, "note": load.note}
 
 
-def _factor(hourly_j: Mapping[str, float], grid: Grid | Missing) -> tuple[float | None, int]:
-    """The mean factor over the joules of each hour, and how many hours the series holds; the others take its mean over all hours."""
-    inside = [] if isinstance(grid, Missing) else [hour for hour in hourly_j if hour in grid.hourly]
+def _factor(hourly_j: Mapping[str, float], grid: Grid | Missing) -> tuple[float | None, int | None]:
+    """The mean factor over the joules of each hour, and how many hours the series holds; the others take its mean over all hours.
+
+    Both are None where no series was given.
+    """
     whole_j = sum(hourly_j.values())
-    if isinstance(grid, Missing) or not inside or whole_j <= 0:
-        return None, 0
+    if isinstance(grid, Missing) or not grid.hourly or whole_j <= 0:
+        return None, None
+    inside = [hour for hour in hourly_j if hour in grid.hourly]
     return sum(joules * grid.hourly.get(hour, grid.factor.value) for hour, joules in hourly_j.items()) / whole_j, len(inside)
 
 

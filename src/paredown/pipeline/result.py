@@ -10,21 +10,24 @@ from importlib import metadata
 from typing import Any
 
 from paredown.core.finding import Outcome
+from paredown.core.job import ModelSpec
 from paredown.core.policy import Policy
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.recipe import Composed, Recipe, parse
 from paredown.core.runtime import Host
 from paredown.core.trial import Trial
 from paredown.evidence.bundle import write_bundle
+from paredown.ground import amounts
 from paredown.ground.files import write_atomic
 from paredown.impact.energy import active_energies, curve_json, idle_energy
 from paredown.pipeline.confirm import Confirmed, Final
 from paredown.pipeline.engines import by_engine
-from paredown.pipeline.impact import impact_of
+from paredown.pipeline.impact import impact_of, upstream_of
 from paredown.pipeline.shop import Shop
 from paredown.pipeline.trials import baseline_trial, fastest_trial, finite
 from paredown.policy.relax import smallest_relaxation
 from paredown.policy.rules import verdict
+from paredown.protocol.gates import Code
 from paredown.search.budget import payback_inferences
 from paredown.search.finalists import front
 from paredown.search.situation import Situation
@@ -227,7 +230,12 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         "findings": [finding.json() for finding in final.findings] if final is not None else [],
         "tested": list(confirmed.tested),
         "rows": _rows(shop, machine_reads),
-        "notes": [*study.notes(), *([f"The search ended early: {shop.ended}"] if shop.ended else []), *_disturbed(windows)],
+        "notes": [
+            *study.notes(),
+            *_said_of(shop.job.model),
+            *([f"The search ended early: {shop.ended}"] if shop.ended else []),
+            *_disturbed(windows),
+        ],
         "search": {
             "trials": len(trials) - 1,
             "failed": sum(trial.state == "failed" for trial in trials),
@@ -246,7 +254,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         "host": asdict(shop.host) | {"cpu": _cpu(shop.host)},
         "energy_model": curve_json(shop.curve, shop.host),
     }
-    return result | {"impact": impact_of(result, shop.site)}
+    return result | {"impact": impact_of(result, shop.site, upstream_of(shop.job.model))}
 
 
 def _chosen(shop: Shop, confirmed: Confirmed, spent_j: float) -> dict[str, Any]:
@@ -259,7 +267,23 @@ def _chosen(shop: Shop, confirmed: Confirmed, spent_j: float) -> dict[str, Any]:
 def _baseline_cost(shop: Shop) -> dict[str, Any]:
     """What it cost to make or open the model as given: not the search's, but shown."""
     spans = [span for span in shop.study.ledger.spans() if span.kind == "baseline"]
-    return {"wall_s": sum(span.wall_s or 0.0 for span in spans), "energy_j": sum(span.energy_j or 0.0 for span in spans)}
+    spent = {"wall_s": sum(span.wall_s or 0.0 for span in spans), "energy_j": sum(span.energy_j or 0.0 for span in spans)}
+    return spent | {"training": training_energy(shop.job.model)}
+
+
+def training_energy(model: ModelSpec) -> dict[str, Any] | None:
+    """What the model's training before this job took, as declared; None where it was not."""
+    if model.training_j is None:
+        return None
+    return Reading(quantity="energy", value=model.training_j, how=How.MODELLED, source=f"{model.training_source} (declared)").json()
+
+
+def _said_of(model: ModelSpec) -> list[str]:
+    """The sentence about a declared training."""
+    if model.training_j is None:
+        return []
+    took = amounts.show(model.training_j, "1 kWh")
+    return [f"Training the model before this job took {took}, says {model.training_source}; it is in no figure of the search."]
 
 
 def _verdict(confirmed: Confirmed) -> str:
@@ -305,18 +329,31 @@ def _payback(shop: Shop, confirmed: Confirmed, spent_j: float) -> dict[str, Any]
     return {"value": value, "low": None, "high": None, "unit": "1", "how": str(How.ESTIMATED)}
 
 
-def _window_counts(shop: Shop) -> dict[str, int]:
-    raw = [window for kind in ("floor", "measure") for record in shop.study.ledger.records(kind) for window in record.value["raw"]]
-    return {"all": len(raw), "disturbed": sum(bool(window["reasons"]) for window in raw)}
+_BY = {Code.STEAL: "other machines on the same hardware", Code.HEAT: "heat", Code.FREQUENCY: "a falling clock"}
 
 
-def _disturbed(counts: Mapping[str, int]) -> list[str]:
-    if not counts["disturbed"]:
-        return []
-    return [
-        f"{counts['disturbed']} of {counts['all']} measuring windows were disturbed by other machines on the same hardware; "
-        "each was taken again once while there were windows to spare, and what was still disturbed then stands in the intervals."
-    ]
+def _window_counts(shop: Shop) -> dict[str, Any]:
+    """How many windows, how many of them disturbed, by which gate; and why energy is estimated where it could have been counted."""
+    records = [record.value for kind in ("floor", "measure") for record in shop.study.ledger.records(kind)]
+    raw = [window for record in records for window in record["raw"]]
+    reasons = [reason for window in raw for reason in window["reasons"]]
+    return {
+        "all": len(raw),
+        "disturbed": sum(bool(window["reasons"]) for window in raw),
+        "reasons": {str(code): n for code in Code if (n := sum(reason.startswith(f"{code}:") for reason in reasons))},
+        "uncounted": sorted({record["uncounted"] for record in records if record.get("uncounted")}),
+    }
+
+
+def _disturbed(counts: Mapping[str, Any]) -> Iterator[str]:
+    if counts["disturbed"]:
+        by = " and ".join(said for code, said in _BY.items() if code in counts["reasons"])
+        yield (
+            f"{counts['disturbed']} of {counts['all']} measuring windows were disturbed{f' by {by}' if by else ''}; "
+            "each was taken again once while there were windows to spare, and what was still disturbed then stands in the intervals."
+        )
+    for reason in counts["uncounted"]:
+        yield f"Energy is estimated although this machine counts it: {reason}"
 
 
 def _cpu(host: Host) -> str:

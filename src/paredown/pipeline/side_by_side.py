@@ -31,6 +31,7 @@ LONG_S = 60.0
 
 _WINDOW_S, _SERVED_S = 0.1, 2.0
 _LEAST_ROUNDS, _LEAST_REQUESTS = 10, 20
+_IDLE_S = 10.0
 _SITTING_S, _FEWEST_SITTINGS, _MOST_SITTINGS = 5.0, 5, 12
 """Wall seconds of windows that one start of the processes is worth; below the fewest starts there is one alone."""
 
@@ -297,7 +298,7 @@ def _measured(
         asked=asked,
         seconds=planned_s,
         quick=planned_s < LONG_S,
-        warnings=[*other_class(manifests), *_disturbed(windows.raw), *_unsteady(windows), *_overloaded(loads)],
+        warnings=[*other_class(manifests), *_disturbed(windows.raw), *_uncounted(windows), *_unsteady(windows), *_overloaded(loads)],
         answers=answers,
         loads=loads,
         reference=reference(samples_s),
@@ -324,6 +325,7 @@ def plan_of(seconds: float, sides: int, rate: float | None = None) -> Plan:
         warm_s=min(0.05, window_s),
         sittings=sittings if sittings >= _FEWEST_SITTINGS else 1,
         rate=rate,
+        idle_s=min(_IDLE_S, seconds / 6),
     )
 
 
@@ -362,6 +364,11 @@ def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, la
     if len(rows) < batch:
         raise BadData(f"{data} has {len(rows)} rows; a batch needs {batch}.\n  Give more rows or a smaller `--batch`.")
     return rows, f"the first {min(len(rows), max(256, batch))} rows of {data} in turn"
+
+
+def _uncounted(windows: Windows) -> Iterator[str]:
+    if windows.uncounted:
+        yield f"energy is estimated although this machine counts it: {windows.uncounted}"
 
 
 def _disturbed(raw: Sequence[Mapping[str, Any]]) -> Iterator[str]:

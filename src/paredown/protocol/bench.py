@@ -10,8 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from paredown.core.meter import Meter
 from paredown.executors.processes import Watch, Worker
-from paredown.protocol.gates import close_gate, open_gate
+from paredown.ground import registry
+from paredown.ground.host import host
+from paredown.protocol.gates import close_gate, frequency_hz, open_gate
+from paredown.protocol.idle import Idle, idle_power, in_windows
 from paredown.protocol.steady import State, Steadiness, spread_of, state_of
 from paredown.stats.intervals import student
 
@@ -22,7 +26,6 @@ CALLS = 24
 _SPARE = 8
 """Disturbed windows that one measurement may take again, each once; on a machine that is always disturbed more would not help."""
 
-
 _WARM_SHARE, _WARM_LEAST, _WARM_MOST_S = 0.25, 15, 60.0
 """Warm-up may take this share of a side's windows, or so many windows of its own where that is more, and this long."""
 
@@ -31,6 +34,9 @@ _OPENING_SHARE, _FEWEST = 3, 5
 
 _LEAST_ROUNDS = 10
 """Rounds that are kept where single calls are longer than a window."""
+
+_COUNTERS = {"package_energy", "dram_energy", "wall_energy"}
+"""Whose energy above idle is the work's: the engines compute on the CPU, and an accelerator that rests beside it has no part in that."""
 
 _SAME = 1.05
 """Thread counts whose CPU time differs by less than this factor are equal: a sweep is too short to tell."""
@@ -61,6 +67,7 @@ class Plan:
         warm_s: Wall seconds of one warm-up window; they go on until they are steady, for a quarter of the side's windows at most.
         sittings: Times that all processes are started, each for its share of the rounds; fewer where starting them takes long.
         rate: Requests per second that arrive at random; None asks one call after the other.
+        idle_s: Wall seconds at rest before and after, where the machine has energy counters; with 0 energy stays estimated.
     """
 
     rounds: int
@@ -68,20 +75,29 @@ class Plan:
     warm_s: float = 0.05
     sittings: int = 1
     rate: float | None = None
+    idle_s: float = 0.0
 
-    def fitted(self, call_s: float, opening_s: float = 0.0) -> Plan:
+    def enough_s(self, least_s: float) -> float:
+        """Wall seconds per side that enough windows of `least_s` would take; 0 where the plan has them."""
+        needed_s = _LEAST_ROUNDS * least_s
+        return needed_s if needed_s > self.rounds * self.window_s else 0.0
+
+    def fitted(self, call_s: float, opening_s: float = 0.0, least_s: float = 0.0) -> Plan:
         """The plan for slow calls and processes that start slowly: windows hold a call and all of a side's together `CALLS`.
 
         Args:
             call_s: Wall seconds of one call of the slowest side.
             opening_s: Wall seconds of starting one process, on average over the sides.
+            least_s: Wall seconds of the shortest window that the counters can tell; passed over where it would leave too few windows.
         """
         total_s = self.rounds * self.window_s
+        if self.enough_s(least_s):
+            least_s = 0.0
         if self.rate is not None:
             call_s = 0.0  # a window of requests is as long as enough of them take to arrive
-        rounds = min(self.rounds, max(_LEAST_ROUNDS, int(total_s / max(self.window_s, call_s))))
+        rounds = min(self.rounds, max(_LEAST_ROUNDS, int(total_s / max(self.window_s, call_s, least_s))))
         most = max(_FEWEST, int(total_s / (_OPENING_SHARE * opening_s))) if opening_s else self.sittings
-        window_s = max(self.window_s, total_s / rounds if rounds < self.rounds else 0.0, call_s * CALLS / rounds)
+        window_s = max(self.window_s, least_s, total_s / rounds if rounds < self.rounds else 0.0, call_s * CALLS / rounds)
         return replace(self, rounds=rounds, window_s=window_s, sittings=max(1, min(self.sittings, most, rounds // 2)))
 
 
@@ -104,6 +120,7 @@ class Windows:
         wall_s: Wall seconds of everything.
         sittings: Times that the processes were started, each for its share of the rounds.
         steady: Side name -> what its warm-up came to, as JSON; of several sittings the one in the middle.
+        uncounted: Why energy is estimated although there are counters; empty where it is counted, and where there are none.
     """
 
     sides: Mapping[str, Sequence[Mapping[str, Any]]]
@@ -113,6 +130,7 @@ class Windows:
     wall_s: float = 0.0
     sittings: int = 1
     steady: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    uncounted: str = ""
 
     def series(self, side: str, quantity: str) -> list[float]:
         """One value per round; empty when a window has none."""
@@ -129,6 +147,7 @@ class Windows:
             "wall_s": self.wall_s,
             "sittings": self.sittings,
             "steady": {name: dict(found) for name, found in self.steady.items()},
+            "uncounted": self.uncounted,
         }
 
 
@@ -148,6 +167,8 @@ class Bench(AbstractContextManager["Bench"]):
         self._cpu_s = 0.0
         self._open: dict[str, tuple[Worker, Side]] = {}
         self._cold: dict[str, float] = {}
+        self._pace_hz: dict[str, float | None] = {}
+        self._counters: list[Meter] | None = None
 
     def open(self, side: Side) -> None:
         """Start a process for a side, load its artifact, answer once, then stop it; no effect when it is open already."""
@@ -194,7 +215,7 @@ class Bench(AbstractContextManager["Bench"]):
 
     def _gated(self, name: str, verb: str, **arguments: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
         """A window, and why it does not count; empty when it does."""
-        gate = open_gate()
+        gate = open_gate(steady_hz=self._pace_hz.get(name))
         return self._order(name, verb, **arguments), close_gate(gate)
 
     def _warm(self, name: str, plan: Plan, most_s: float) -> tuple[float, Steadiness]:
@@ -208,7 +229,15 @@ class Bench(AbstractContextManager["Bench"]):
             state, wall_s = state_of(cpu_s), time.perf_counter() - began
             if wall_s > most_s and len(calls_s) > 1:
                 break
+        self._pace_hz[name] = frequency_hz()
         return sorted(calls_s)[len(calls_s) // 2], Steadiness(state=state, spread=spread_of(cpu_s), wall_s=wall_s)
+
+    def _at_rest(self, seconds: float) -> Idle:
+        """What the machine draws while all processes stand still, by its counters; empty where it has none."""
+        if self._counters is None:
+            units = [unit for unit in registry.working("meters") if issubclass(unit, Meter) and _COUNTERS & set(unit.quantities)]
+            self._counters = [meter for meter in (unit() for unit in units) if meter.ready(host()) is None]
+        return idle_power(self._counters, seconds) if self._counters else {}
 
     def measure(self, sides: Sequence[Side], plan: Plan, tick: Callable[[int, int], None] = lambda done, total: None) -> Windows:
         """Interleaved windows of all sides: A B C, C B A, A B C, ...; the windows of one round ask the same rows.
@@ -221,12 +250,15 @@ class Bench(AbstractContextManager["Bench"]):
             tick: Called with (rounds done, rounds); the processes stand still meanwhile.
         """
         began = time.perf_counter()
-        out: dict[str, list[Mapping[str, Any]]] = {side.name: [] for side in sides}
+        idle = self._at_rest(plan.idle_s) if plan.idle_s else {}
+        least_s = max([meter.least_s for meter in self._counters or ()], default=0.0) if idle else 0.0
+        enough_s = plan.enough_s(least_s)
+        kept: list[tuple[str, dict[str, Any]]] = []
         laps: dict[str, list[float]] = {side.name: [] for side in sides}
         cold: dict[str, list[float]] = {side.name: [] for side in sides}
         steady: dict[str, list[Steadiness]] = {side.name: [] for side in sides}
-        least_s = _WARM_LEAST * plan.warm_s
-        most_s = min(_WARM_MOST_S, max(least_s, _WARM_SHARE * plan.rounds * plan.window_s))
+        warm_least_s = _WARM_LEAST * plan.warm_s
+        most_s = min(_WARM_MOST_S, max(warm_least_s, _WARM_SHARE * plan.rounds * plan.window_s))
         raw: list[dict[str, Any]] = []
         spare, sitting, number, slowest_s, last = _SPARE, 0, 0, 0.0, 0
         while number < plan.rounds:
@@ -241,9 +273,9 @@ class Bench(AbstractContextManager["Bench"]):
                     slowest_s = max(slowest_s, call_s)
                     steady[side.name].append(found)
                 if not sitting:
-                    plan = plan.fitted(slowest_s, sum(self._cold[side.name] for side in sides) / len(sides))
+                    plan = plan.fitted(slowest_s, sum(self._cold[side.name] for side in sides) / len(sides), least_s)
                     longest_s = max(found.wall_s for times in steady.values() for found in times)
-                    most_s = max(least_s, longest_s, most_s / plan.sittings)
+                    most_s = max(warm_least_s, longest_s, most_s / plan.sittings)
                 sitting += 1
                 last = plan.rounds * sitting // plan.sittings
             for side in sides if number % 2 == 0 else reversed(sides):
@@ -254,7 +286,7 @@ class Bench(AbstractContextManager["Bench"]):
                     spare -= 1
                     window, reasons = self._gated(side.name, **order)
                     raw.append({"side": side.name, "round": number, "sitting": sitting - 1, "reasons": list(reasons)} | window)
-                out[side.name].append(window["readings"])
+                kept.append((side.name, window))
                 laps[side.name] += window["laps_s"]
             number += 1
             tick(number, plan.rounds)
@@ -262,8 +294,20 @@ class Bench(AbstractContextManager["Bench"]):
             name: asdict(sorted(found, key=lambda item: (list(State).index(item.state), item.spread))[len(found) // 2])
             for name, found in steady.items()
         }
-        wall_s = time.perf_counter() - began
-        return Windows(sides=out, laps_s=laps, cold_s=cold, raw=raw, wall_s=wall_s, sittings=plan.sittings, steady=warmed)
+        after = self._at_rest(plan.idle_s) if idle else {}
+        readings, uncounted = in_windows([window for _, window in kept], idle, after)
+        if uncounted and enough_s:
+            uncounted += f"; {enough_s * len(sides):.2g} s of windows would be long enough"
+        return Windows(
+            sides={side.name: [found for (name, _), found in zip(kept, readings) if name == side.name] for side in sides},
+            laps_s=laps,
+            cold_s=cold,
+            raw=raw,
+            wall_s=time.perf_counter() - began,
+            sittings=plan.sittings,
+            steady=warmed,
+            uncounted=uncounted,
+        )
 
     def _asked(self, plan: Plan, number: int, slowest_s: float) -> dict[str, Any]:
         """The order for a window of a round: the same calls, or the same arrivals, for every side."""

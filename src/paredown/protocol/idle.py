@@ -28,7 +28,7 @@ def idle_power(meters: Sequence[Meter], seconds: float) -> Idle:
 
     Args:
         meters: Those that read counters and are ready; all processes under measurement have to be stopped.
-        seconds: How long to look, 30 or more for a claim.
+        seconds: How long to look at least; longer where an instrument needs it.
 
     Returns:
         Watts by the meters' quantities.
@@ -37,13 +37,13 @@ def idle_power(meters: Sequence[Meter], seconds: float) -> Idle:
     for meter in order:
         meter.start()
     began_s = time.perf_counter()
-    time.sleep(seconds)
+    time.sleep(max([seconds, *(meter.least_s for meter in meters)]))
     window = Window(wall_s=time.perf_counter() - began_s, items=1)
     found = [item for meter in reversed(order) for item in meter.stop(window)]
     return {item.quantity: item if isinstance(item, Missing) else item.value / window.wall_s for item in found}
 
 
-def steady(before: Idle, after: Idle) -> Idle:
+def agreed(before: Idle, after: Idle) -> Idle:
     """The mean of two idles by counter; Missing with the reason code where one is, or where they differ by more than 5 %."""
     found: dict[str, float | Missing] = {}
     for name, first_w in before.items():
@@ -95,7 +95,7 @@ def energy_above_idle(readings: Mapping[str, Reading | Missing], idle: Idle, wal
 
     Args:
         readings: Of the work, per item.
-        idle: From `steady`; a counter that is not in it, or that had no number at rest, does not exist for the sum.
+        idle: From `agreed`; a counter that is not in it, or that had no number at rest, does not exist for the sum.
         wall_s: Wall seconds per item.
 
     Returns:
@@ -128,29 +128,31 @@ def energy_above_idle(readings: Mapping[str, Reading | Missing], idle: Idle, wal
 _NONE = Missing(quantity="energy", reason="no energy counter was read both at rest and at work")
 
 
-def in_windows(windows: Sequence[Mapping[str, Any]], idle: Idle) -> list[dict[str, Any]] | Missing:
+def in_windows(windows: Sequence[Mapping[str, Any]], before: Idle, after: Idle) -> tuple[list[dict[str, Any]], str]:
     """Windows in which `energy` is counted above idle instead of estimated: in all of them, over the same hardware, or in none.
 
     Args:
         windows: Of all sides, each {"wall_s", "items", "readings": {quantity: reading as JSON}}.
-        idle: From `steady`.
+        before, after: Idle power; empty where the machine has no counters.
 
     Returns:
-        The readings of each window, in the same order; Missing with the first reason why one of them has no such energy.
+        The readings of each window, in the same order, and why their energy is still the estimate: empty where it is counted, and where
+        there are no counters.
     """
-    found: list[dict[str, Any]] = []
-    covers: tuple[str, ...] | None = None
-    for window in windows:
-        known = {name: reading_from_json(name, dict(data)) for name, data in window["readings"].items()}
+    as_given = [dict(window["readings"]) for window in windows]
+    if not before:
+        return as_given, ""
+    idle, found = agreed(before, after), []
+    for window, readings in zip(windows, as_given):
+        known = {name: reading_from_json(name, data) for name, data in readings.items()}
         energy = energy_above_idle(known, idle, window["wall_s"] / max(1, window["items"]))
         if isinstance(energy, Missing):
-            return energy
-        covers = covers or energy.covers
-        if energy.covers != covers:
-            reason = f"some windows are counted over {', '.join(covers)}, others over {', '.join(energy.covers)}"
-            return Missing(quantity="energy", reason=reason)
-        found.append({**window["readings"], "energy": energy.json()})
-    return found
+            return as_given, energy.reason
+        found.append(energy)
+    others = [energy for energy in found if energy.covers != found[0].covers]
+    if others:
+        return as_given, f"some windows are counted over {', '.join(found[0].covers)}, others over {', '.join(others[0].covers)}"
+    return [{**readings, "energy": energy.json()} for readings, energy in zip(as_given, found)], ""
 
 
 def _part(name: str, readings: Mapping[str, Reading | Missing], idle: Idle, wall_s: float) -> Reading | Missing | None:

@@ -111,8 +111,14 @@ def search_took(result: Mapping[str, Any], words: Words) -> list[str]:
         f"{quantity_name(name, words)} {number(num, kind_of(name, at(num, 'unit')), words, origin=True)}" for name, num in known.items()
     ]
     said = [words("impact.comma").join(parts) + words("impact.stop")]
-    hours = [value_of(spent.get(key)) for key in ("hours_in_series", "hours")]
-    return said + ([words("impact.hours", inside=f"{hours[0]:.0f}", hours=f"{hours[1]:.0f}")] if all(hours) else [])
+    inside, hours = value_of(spent.get("hours_in_series")), value_of(spent.get("hours"))
+    return said if inside is None or hours is None else [*said, words("impact.hours", inside=f"{inside:.0f}", hours=f"{hours:.0f}")]
+
+
+def upstream_sentence(result: Mapping[str, Any], words: Words) -> str:
+    """The declared energy of the training that made the model as given; empty when it was not declared."""
+    num = at(result, "impact", "upstream")
+    return "" if value_of(num) is None else f"{number(num, 'energy', words)} ({clean(at(num, 'source'))})"
 
 
 def intensity(result: Mapping[str, Any], words: Words) -> list[str]:
@@ -187,6 +193,7 @@ def _facts(result: Mapping[str, Any], words: Words) -> list[Markup]:
     pairs = [
         ("impact.payback", [prose(text) for text in paybacks(result, words)]),
         ("impact.search", [prose(text) for text in search_took(result, words)]),
+        ("impact.upstream", [recorded(upstream)] if (upstream := upstream_sentence(result, words)) else []),
         ("quantity.sci", [prose(text) for text in intensity(result, words)]),
         ("impact.included", [recorded(clean(text)) for text in items(boundary, "included")]),
         ("impact.excluded", [recorded(clean(text)) for text in items(boundary, "excluded")]),
