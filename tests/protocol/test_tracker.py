@@ -19,7 +19,6 @@ from paredown.core.errors import CannotWrite, UnknownName, UsageError
 from paredown.core.meter import Meter, Window
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import record_from_json
-from paredown.ground.hours import hour_shares
 from paredown.impact.load import energy_of
 from paredown.meters.powercap import Powercap
 from paredown.protocol import instruments, open_blocks
@@ -391,17 +390,6 @@ def test_a_long_block_is_cut_at_the_edges_of_the_clock(monkeypatch: pytest.Monke
     assert sum(by_hour.values()) == pytest.approx(took.cpu_s)
     assert sum(cpu_s for began, cpu_s in by_hour.items() if began > worked + 0.2) < 0.1 * took.cpu_s
     assert sum(took.record.hourly_j.values()) == pytest.approx(took.energy_j)
-
-
-@pytest.mark.parametrize("span", [(1e9 + 1, 1e9 + 1), (1e9, 1e9 + 20_000), (1e9 + 7, 1e9 - 7), (3600.0 * 9, 3600.0 * 10)])
-def test_shares_of_hours_add_up(span: tuple[float, float]) -> None:
-    shares = dict(hour_shares(*span))
-    assert sum(shares.values()) == pytest.approx(1)
-    assert all(share > 0 for share in shares.values())
-
-
-def test_an_hour_takes_its_own_part_of_a_span() -> None:
-    assert dict(hour_shares(3600.0 * 10 - 900, 3600.0 * 10 + 2700)) == {"1970-01-01T09": 0.25, "1970-01-01T10": 0.75}
 
 
 def test_tracking_imports_nothing_heavy() -> None:
