@@ -262,8 +262,9 @@ def _whole(readings: Mapping[str, Reading | Missing]) -> tuple[str, ...]:
 def _joules(readings: Mapping[str, Reading | Missing], part: _Sum, whole: _Sum) -> float:
     """All joules of one hour: as counted there; estimates by its share of the CPU time and of the wall time."""
     share = {"energy": part.cpu_s / whole.cpu_s if whole.cpu_s else 0.0, "idle_energy": part.wall_s / whole.wall_s if whole.wall_s else 0.0}
-    sums = (part.counted.get(name) if name in part.counted else readings[name].times(share[name]) for name in _whole(readings))
-    return sum(item.value for item in sums if isinstance(item, Reading))
+    whole_j = {name: item.value for name in _whole(readings) if isinstance(item := readings[name], Reading)}
+    counted = {name: item.value for name, item in part.counted.items() if isinstance(item, Reading)}
+    return sum(counted.get(name, 0.0) if name not in share else value * share[name] for name, value in whole_j.items())
 
 
 def _boundary(readings: Mapping[str, Reading | Missing], plan: Plan) -> str:
