@@ -8,6 +8,9 @@ from typing import Any
 
 from paredown.core.reading import Missing, Reading, reading_from_json
 
+FORMAT = "paredown.records/1"
+"""Of a file of records."""
+
 ACTIVITIES = ("training", "fine-tuning", "compression-search", "validation", "inference", "idle", "other")
 
 

@@ -9,9 +9,7 @@ from importlib import metadata
 from typing import Any
 
 from paredown.core.export import Export
-from paredown.core.record import EnergyRecord
-
-FORMAT = "paredown.records/1"
+from paredown.core.record import FORMAT, EnergyRecord
 
 
 class Json(Export):

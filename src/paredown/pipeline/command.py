@@ -7,20 +7,17 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from paredown.core.errors import UsageError
 from paredown.core.reading import How, Missing, Reading
-from paredown.ground.host import host
-from paredown.impact.energy import active_energy, cpu_curve
+from paredown.core.record import EnergyRecord
+from paredown.protocol.tracker import track
 
-BOUNDARY = (
-    "From the command's start to its end: the CPU time of its process and of all processes that it waited for, in all together, and the "
-    "peak memory of the largest of them. Services, other machines, accelerators, disks and networks are not in it."
-)
+_WHOSE = "the command's process and of all processes that it waited for"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,51 +27,53 @@ class Ran:
     Args:
         words: The command.
         exit_code: Its own; 128 + the signal's number when a signal ended it.
-        wall_s: Wall seconds.
-        readings: cpu_time, energy and peak_rss of one run.
+        peak_rss: Peak memory of the largest of its processes.
+        record: Everything else, as of a tracked block.
     """
 
     words: Sequence[str]
     exit_code: int
-    wall_s: float
-    readings: dict[str, Reading | Missing]
+    peak_rss: Reading | Missing
+    record: EnergyRecord
+
+    @property
+    def readings(self) -> dict[str, Reading | Missing]:
+        """cpu_time, energy, idle_energy, ..., carbon and peak_rss of one run."""
+        return {**self.record.readings, "peak_rss": self.peak_rss}
 
     def json(self) -> dict[str, Any]:
         """Plain data."""
         readings = {name: reading.json() for name, reading in self.readings.items()}
-        return {"command": list(self.words), "exit_code": self.exit_code, "wall_s": self.wall_s, "readings": readings, "boundary": BOUNDARY}
+        return self.record.json() | {"command": list(self.words), "exit_code": self.exit_code, "readings": readings}
 
 
-def measure_command(words: Sequence[str], output: int | None = None) -> Ran:
+def measure_command(words: Sequence[str], *, grid: str | None = None, to: Path | None = None, output: int | None = None) -> Ran:
     """Run a command and say what it took.
 
     Args:
         words: Program and arguments; no shell reads them.
+        grid, to: As for `paredown.track()`.
         output: File descriptor that takes the command's stdout; None leaves it where it is.
 
     Raises:
-        UsageError: There is no such program, or it cannot be run.
+        UsageError: There is no such program, or it cannot be run; `to` does not end in .jsonl.
+        UnknownName: There is no such zone.
+        BadData: `grid` is a file that is no series.
     """
-    began = time.perf_counter()
-    try:
-        process = subprocess.Popen(words, stdout=output)
-    except OSError as error:
-        raise UsageError(f"cannot run {words[0]!r}: {error.strerror}.\n  Write `paredown measure -- PROGRAM ARGUMENTS`.") from None
-    while True:
+    block = track(Path(words[0]).name, grid=grid, to=to)
+    with replace(block, plan=replace(block.plan, whose=_WHOSE)) as took:
         try:
-            _, status, used = os.wait4(process.pid, 0)
-            break
-        except KeyboardInterrupt:  # the command got it too; what it does about it is part of the measurement
-            continue
-    wall_s = time.perf_counter() - began
+            process = subprocess.Popen(words, stdout=output)
+        except OSError as error:
+            raise UsageError(f"cannot run {words[0]!r}: {error.strerror}.\n  Write `paredown measure -- PROGRAM ARGUMENTS`.") from None
+        while True:
+            try:
+                _, status, used = os.wait4(process.pid, 0)
+                break
+            except KeyboardInterrupt:  # the command got it too; what it does about it is part of the measurement
+                continue
     code = process.returncode = os.waitstatus_to_exitcode(status)
-    cpu_s = used.ru_utime + used.ru_stime
-    readings = {
-        "cpu_time": Reading(quantity="cpu_time", value=cpu_s, how=How.MEASURED, n=1, covers=("cpu",)),
-        "energy": active_energy(cpu_curve(host()), cpu_s),
-        "peak_rss": _peak(used.ru_maxrss),
-    }
-    return Ran(words=tuple(words), exit_code=code if code >= 0 else 128 - code, wall_s=wall_s, readings=readings)
+    return Ran(words=tuple(words), exit_code=code if code >= 0 else 128 - code, peak_rss=_peak(used.ru_maxrss), record=took.record)
 
 
 def _peak(found: int) -> Reading | Missing:

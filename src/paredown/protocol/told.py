@@ -19,7 +19,8 @@ def told(record: EnergyRecord) -> str:
     carbon = record.readings.get("carbon")
     if isinstance(carbon, Missing):
         lines.append(f"  {'carbon':<16}missing: {carbon.reason}")
-    sources = dict.fromkeys(item.source for item in found.values() if item.source)
+    said = dict.fromkeys(part for item in found.values() for part in item.source.split("; ") if part)
+    sources = [f"{'; '.join(said)}."] if said else []
     return "\n".join([*lines, *(f"  {text}" for text in (*sources, record.boundary, *record.notes))])
 
 
@@ -28,7 +29,7 @@ def _said(item: Reading) -> str:
     text = _amount(item.value, item.unit, digits)
     if item.low is not None and item.high is not None and item.low < item.high:
         text += f" [{_amount(item.low, item.unit, digits)}, {_amount(item.high, item.unit, digits)}]"
-    return f"{text}, {item.how}"
+    return f"{text} ({item.how})"
 
 
 def _each(item: Reading, record: EnergyRecord) -> str:

@@ -17,14 +17,20 @@ from paredown.core.record import EnergyRecord
 from paredown.ground.amounts import is_number
 from paredown.ground.hours import hour_shares
 from paredown.impact.energy import active_energies, active_energy, idle_energy
+from paredown.impact.load import busy_machine
 from paredown.impact.site import Site
 from paredown.protocol import instruments
 from paredown.protocol.place import carbon_at
 from paredown.protocol.process_tree import TreeTime, tree_time
 from paredown.protocol.told import told
 
-_MACHINE = ("wall_energy", "platform_energy", "package_energy")
-"""Counters that have the CPUs' idle in them, strongest first."""
+_MACHINE = {"wall_energy", "platform_energy", "package_energy"}
+"""Counters that have the CPUs' idle in them."""
+
+_WHOSE = {
+    True: "this process with all its threads and of the processes below it, running or waited for",
+    False: "this process with all its threads alone, without the processes that it started",
+}
 
 _LEAST_S = 10.0
 """Counters are read no more often than this inside a block."""
@@ -35,7 +41,10 @@ _SHORT_S = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a block is called and what of it is counted; the arguments of `track()`."""
+    """What a block is called and what of it is counted; the arguments of `track()`.
+
+    `whose` says in words whose CPU time it is, where that is not this process's.
+    """
 
     name: str
     activity: str
@@ -43,6 +52,7 @@ class Plan:
     count: float
     children: bool
     site: Site | Missing
+    whose: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +134,7 @@ class Took:
     @property
     def energy_j(self) -> float:
         """Joules, idle in them: of the plug's meter, else of the counters, else the estimate of the work and of the idle machine."""
-        readings = self.record.readings
-        return sum(item.value for name in _whole(readings) if isinstance(item := readings[name], Reading))
+        return sum(item.value for item in busy_machine(self.record.readings))
 
     @property
     def readings(self) -> dict[str, Reading | Missing]:
@@ -211,7 +220,7 @@ class Took:
             **{name: Missing(quantity=name, reason=reason) for name, reason in self._absent.items()},
             **whole.counted,
         }
-        counted = {name for name, item in readings.items() if isinstance(item, Reading)} & {*_MACHINE}
+        counted = {name for name, item in readings.items() if isinstance(item, Reading)} & _MACHINE
         if not counted:
             readings["idle_energy"] = idle_energy(curve, machine.cores, whole.wall_s)
         hourly_j = {hour: _joules(readings, part, whole) for hour, part in sorted(self._hours.items())}
@@ -229,7 +238,7 @@ class Took:
             wall_s=whole.wall_s,
             started=datetime.fromtimestamp(self._began_s, UTC).isoformat(timespec="seconds"),
             hourly_j=hourly_j,
-            boundary=_boundary(readings, plan.children),
+            boundary=_boundary(readings, plan.whose or _WHOSE[plan.children]),
             host={"cpu": dict(machine.cpu), "cores": machine.cores, "memory_b": machine.memory_b, "virtual": machine.virtual},
             notes=tuple(notes),
         )
@@ -248,27 +257,16 @@ def above_0(count: float, unit: str) -> float:
     return count
 
 
-def _whole(readings: Mapping[str, Reading | Missing]) -> tuple[str, ...]:
-    """The quantities that together are all joules of the block, idle in them, none counted twice."""
-    known = {name for name, item in readings.items() if isinstance(item, Reading)}
-    if "wall_energy" in known:
-        return ("wall_energy",)
-    machine = {"platform_energy": ("platform_energy",), "package_energy": ("package_energy", "dram_energy")}
-    parts = next((parts for name, parts in machine.items() if name in known), ("energy", "idle_energy"))
-    return tuple(name for name in (*parts, "gpu_energy") if name in known)
-
-
 def _joules(readings: Mapping[str, Reading | Missing], part: _Sum, whole: _Sum) -> float:
     """All joules of one hour: as counted there; estimates by its share of the CPU time and of the wall time."""
     share = {"energy": part.cpu_s / whole.cpu_s if whole.cpu_s else 0.0, "idle_energy": part.wall_s / whole.wall_s if whole.wall_s else 0.0}
-    sums = (part.counted.get(name) if name in part.counted else readings[name].times(share[name]) for name in _whole(readings))
+    sums = (part.counted.get(item.quantity) or item.times(share[item.quantity]) for item in busy_machine(readings))
     return sum(item.value for item in sums if isinstance(item, Reading))
 
 
-def _boundary(readings: Mapping[str, Reading | Missing], children: bool) -> str:
+def _boundary(readings: Mapping[str, Reading | Missing], whose: str) -> str:
     """What is in it and what is not, in words."""
-    processes = "and of the processes below it, running or waited for" if children else "alone, without the processes that it started"
-    text = f"From the block's start to its end: the CPU time of this process with all its threads {processes}."
+    text = f"From start to end: the CPU time of {whose}."
     counters = [name for name in instruments.COUNTED if isinstance(readings.get(name), Reading)]
     if counters:
         text += f" {' and '.join(counters)}: counted for the whole machine, whoever works on it."
