@@ -66,6 +66,13 @@ def test_a_command_keeps_its_stdout_and_its_exit_code(capfd) -> None:
     assert "CPU above idle; memory, disks, network and cooling are not in it" in err
 
 
+def test_a_command_at_a_place_has_its_carbon(capfd) -> None:
+    code, _, err = leave(capfd, "measure", "--grid", "100 g/kWh", "--", sys.executable, "-c", "pass")
+    assert code == 0
+    assert "Carbon, electricity" in err
+    assert "missing: no energy counter" not in err
+
+
 def test_a_command_with_json_has_the_document_alone_on_stdout(capfd) -> None:
     code, out, err = leave(capfd, "measure", "--json", "--", sys.executable, "-c", "print('--json is its own here')")
     found = json.loads(out)
@@ -74,26 +81,12 @@ def test_a_command_with_json_has_the_document_alone_on_stdout(capfd) -> None:
     assert "--json is its own here" in err
 
 
-def test_a_command_has_a_place_and_its_record_is_kept(tmp_path: Path, capfd) -> None:
-    kept = tmp_path / "energy.jsonl"
-    for _ in range(2):
-        code, _, err = leave(capfd, "measure", "--grid", "380 g/kWh", "--save", kept, "--", sys.executable, "-c", "sum(range(10**6))")
-        assert code == 0
-    assert re.search(r"Idle energy .*J \[.*estimated", err)
-    assert re.search(r"Carbon, electricity .*g \[.*estimated", err)
-    assert "the CPU time of the command's process and of all processes that it waited for" in err
-    first, second = map(json.loads, kept.read_text().splitlines())
-    assert first["subject"] == second["subject"] == Path(sys.executable).name
-    joules = sum(first["readings"][name]["value"] for name in ("energy", "idle_energy"))
-    assert first["readings"]["carbon"]["value"] == pytest.approx(joules / 3.6e6 * 380)
-
-
 WRONG = {
     "nothing": ((), "either TARGET or a command"),
     "both": (("runs/x", "--", "ls"), "either TARGET or a command"),
     "no command": (("--",), "either TARGET or a command"),
-    "command with data": (("--data", "x.csv", "--", "ls"), "only --grid, --save and --json go with a command; the other"),
-    "artifact with grid": (("runs/x", "--grid", "NO"), "--grid goes with a command; for an artifact the job says where it runs"),
+    "grid with an artifact": (("runs/x", "--grid", "NO"), "--grid is 'NO', which goes with a command"),
+    "command with data": (("--data", "x.csv", "--", "ls"), "only --json and --grid go with a command"),
     "limit alone": (("runs/x", "--max-regression", "5%"), "--max-regression needs something to hold against"),
     "server without rate": (("runs/x", "--scenario", "server"), "a server needs the rate at which requests arrive"),
     "rate without server": (("runs/x", "--rate", "5 /s"), "a server needs the rate at which requests arrive"),

@@ -333,7 +333,10 @@ def test_a_command_is_charged_with_the_processes_it_waited_for() -> None:
     assert ran.exit_code == 3
     assert isinstance(cpu, Reading)
     assert 0.3 <= cpu.value < 10
-    assert ran.record.wall_s >= 0.3
+    assert ran.wall_s >= 0.3
+    assert ran.readings["idle_energy"].value > 0
+    assert ran.json()["subject"].startswith(sys.executable)
+    assert sum(ran.record.hourly_j.values()) > 0
     assert isinstance(peak, Reading | Missing)  # missing when this process was larger once
     if isinstance(peak, Reading):
         assert peak.value >= 2e8

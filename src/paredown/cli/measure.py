@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _COMMAND = "paredown.command"
 _SHOWN = (
-    "cpu_time", "energy", "latency_p50", "latency_p95", "latency_p99", "throughput", "size", "peak_rss", "cold_start", "parameters",
-    "multiply_adds",
+    "cpu_time", "energy", "package_energy", "dram_energy", "platform_energy", "gpu_energy", "wall_energy", "latency_p50", "latency_p95",
+    "latency_p99", "throughput", "size", "peak_rss", "cold_start", "parameters", "multiply_adds",
 )  # fmt: skip
 
 
@@ -55,8 +55,7 @@ def asking(function: Callable[..., Any]) -> Callable[..., Any]:
     help=COMMANDS["measure"][1]
     + "\n\nTARGET is the folder of an artifact, or of a study: what it released. With `--against` both are measured in turn, in processes"
     " of their own, and their ratios come with intervals."
-    "\n\n`paredown measure -- COMMAND ...` runs a command and says what it took; the exit code is the command's own. With it go --grid,"
-    " --save energy.jsonl, which adds its record to that file for `paredown export`, and --json.",
+    "\n\n`paredown measure -- COMMAND ...` runs a command and says what it took; the exit code is the command's own.",
 )
 @click.argument("target", required=False)
 @click.option(
@@ -65,10 +64,7 @@ def asking(function: Callable[..., Any]) -> Callable[..., Any]:
     help="An artifact, a study (its model as given), `baseline` (that of the target's study), an .onnx file, a Hugging Face folder, or"
     " the .json that `--save` wrote.",
 )
-@click.option("--save", metavar="FILE", help="Keep the measurement, as a baseline for `--against FILE`.")
-@click.option(
-    "--grid", metavar="ZONE|FILE", help="Of a command: where its electricity comes from, as `NO`, `380 g/kWh` or an hourly series."
-)
+@click.option("--save", metavar="FILE", help="Keep the measurement as a baseline for `--against FILE`.")
 @click.option(
     "--max-regression",
     "most",
@@ -78,6 +74,7 @@ def asking(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--scenario", type=click.Choice(["single-stream", "server"]), help="server: requests arrive at random, at each `--rate`.")
 @click.option("--rate", "rates", multiple=True, metavar="RATE", help="Requests per second of a server, as `50 /s`; may be repeated.")
+@click.option("--grid", metavar="PLACE", help="With a command: where its electricity comes from, as NO, `380 g/kWh` or a series.csv.")
 @asking
 @screen.json_flag
 @click.pass_context
@@ -86,10 +83,10 @@ def command(
     target: str | None,
     against: str | None,
     save: str | None,
-    grid: str | None,
     most: tuple[str, ...],
     scenario: str | None,
     rates: tuple[str, ...],
+    grid: str | None,
     data: str | None,
     label: str | None,
     metric: str,
@@ -106,15 +103,14 @@ def command(
             "measure needs either TARGET or a command.\n  Write `paredown measure runs/digits` or `paredown measure -- COMMAND ...`."
         )
     if words is not None:
-        if any((against, data, label, most, scenario, rates)):
+        if any((against, data, label, save, most, scenario, rates)):
             raise UsageError(
-                "only --grid, --save and --json go with a command; the other options are about an artifact.\n"
-                "  Leave them out, or give TARGET."
+                "only --json and --grid go with a command; the other options are about an artifact.\n  Leave them out, or give TARGET."
             )
-        return _command(words, grid, save, as_json)
+        return _command(words, as_json, grid)
     if grid is not None:
         raise UsageError(
-            "--grid goes with a command; for an artifact the job says where it runs.\n  Write `deploy: {grid: {zone: NO}}` there."
+            f"--grid is {grid!r}, which goes with a command.\n  Declare the place of an artifact under `deploy.grid` of its job."
         )
     from paredown.pipeline.gate import against_recorded, artifact_at_hand, limits_of, read_baseline, side_by_side
     from paredown.pipeline.progress import Progress
@@ -327,11 +323,11 @@ def _ratio(found: Measured, ratio: Any, cell: Any) -> str:
     return f"{text}: no difference shown" if ratio.low / floor <= 1 <= ratio.high * floor else str(text)
 
 
-def _command(words: tuple[str, ...], grid: str | None, save: str | None, as_json: bool) -> int:
+def _command(words: tuple[str, ...], as_json: bool, grid: str | None) -> int:
     """Run a command; its stdout stays its own, so that what it took goes to stderr."""
     from paredown.pipeline.command import measure_command
 
-    ran = measure_command(words, grid=grid, to=None if save is None else Path(save), output=2 if as_json else None)
+    ran = measure_command(words, output=2 if as_json else None, grid=grid)
     if as_json:
         screen.dump(ran)
     else:
@@ -343,13 +339,14 @@ def _command(words: tuple[str, ...], grid: str | None, save: str | None, as_json
 def _lines(ran: Ran) -> list[str]:
     from paredown.core.reading import Reading
     from paredown.pipeline.command import signal_name
+    from paredown.protocol.instruments import COUNTED
     from paredown.report.format import kind_of, number
     from paredown.report.words import load
 
     words = load()
     ended = f"ended by {signal_name(ran.exit_code)}" if signal_name(ran.exit_code) else f"exit code {ran.exit_code}"
-    lines = [f"{ended} after {number({'value': ran.record.wall_s, 'how': 'measured'}, 'time', words)} of wall time"]
-    shown = {name: item for name, item in ran.readings.items() if isinstance(item, Reading) or name in ("carbon", "peak_rss")}
+    lines = [f"{ended} after {number({'value': ran.wall_s, 'how': 'measured'}, 'time', words)} of wall time"]
+    shown = {name: item for name, item in ran.readings.items() if isinstance(item, Reading) or name not in COUNTED}
     width = max(len(words.name("quantity", name)) for name in shown)
     for name, item in shown.items():
         lines.append(f"  {words.name('quantity', name):<{width}}  {number(item.json(), kind_of(name), words, interval=True, origin=True)}")

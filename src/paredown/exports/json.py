@@ -9,7 +9,8 @@ from importlib import metadata
 from typing import Any
 
 from paredown.core.export import Export
-from paredown.core.record import FORMAT, EnergyRecord
+from paredown.core.record import EnergyRecord
+from paredown.exports.records import FORMAT
 
 
 class Json(Export):

@@ -9,9 +9,10 @@ from typing import Any
 
 from paredown.core.errors import BadData
 from paredown.core.reading import How, Reading, reading_from_json
-from paredown.core.record import FORMAT, EnergyRecord, record_from_json
+from paredown.core.record import EnergyRecord, record_from_json
 from paredown.exports.codecarbon import read_codecarbon
 
+FORMAT = "paredown.records/1"
 _BOUNDARY = (
     "One inference is raw input to decoded answer, in a process of its own: its CPU time, all threads. Loading, disks, networks and other "
     "machines are not in it."

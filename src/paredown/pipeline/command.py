@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from typing import Any
 from paredown.core.errors import UsageError
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import EnergyRecord
-from paredown.protocol.tracker import track
-
-_WHOSE = "the command's process and of all processes that it waited for"
+from paredown.protocol.place import site_at
+from paredown.protocol.took import Plan
+from paredown.protocol.tracker import Track
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,41 +28,42 @@ class Ran:
     Args:
         words: The command.
         exit_code: Its own; 128 + the signal's number when a signal ended it.
-        peak_rss: Peak memory of the largest of its processes.
-        record: Everything else, as of a tracked block.
+        record: Of one run: cpu_time, energies as `track()` has them, carbon and peak_rss.
     """
 
     words: Sequence[str]
     exit_code: int
-    peak_rss: Reading | Missing
     record: EnergyRecord
 
     @property
-    def readings(self) -> dict[str, Reading | Missing]:
-        """cpu_time, energy, idle_energy, ..., carbon and peak_rss of one run."""
-        return {**self.record.readings, "peak_rss": self.peak_rss}
+    def wall_s(self) -> float:
+        """Wall seconds."""
+        return self.record.wall_s
+
+    @property
+    def readings(self) -> Mapping[str, Reading | Missing]:
+        """Of one run."""
+        return self.record.readings
 
     def json(self) -> dict[str, Any]:
-        """Plain data."""
-        readings = {name: reading.json() for name, reading in self.readings.items()}
-        return self.record.json() | {"command": list(self.words), "exit_code": self.exit_code, "readings": readings}
+        """Plain data: the record, with the command and its exit code."""
+        return {"command": list(self.words), "exit_code": self.exit_code, **self.record.json()}
 
 
-def measure_command(words: Sequence[str], *, grid: str | None = None, to: Path | None = None, output: int | None = None) -> Ran:
+def measure_command(words: Sequence[str], output: int | None = None, grid: str | Path | None = None) -> Ran:
     """Run a command and say what it took.
 
     Args:
         words: Program and arguments; no shell reads them.
-        grid, to: As for `paredown.track()`.
         output: File descriptor that takes the command's stdout; None leaves it where it is.
+        grid: Where the electricity comes from, as `track()` takes it.
 
     Raises:
-        UsageError: There is no such program, or it cannot be run; `to` does not end in .jsonl.
-        UnknownName: There is no such zone.
-        BadData: `grid` is a file that is no series.
+        UsageError: There is no such program, or it cannot be run.
+        UnknownName, BadData: `grid` is no place, or no series.
     """
-    block = track(Path(words[0]).name, grid=grid, to=to)
-    with replace(block, plan=replace(block.plan, whose=_WHOSE)) as took:
+    plan = Plan(name=shlex.join(words), activity="other", unit="run", count=1, site=site_at(grid), own=False)
+    with Track(plan=plan, to=None) as took:
         try:
             process = subprocess.Popen(words, stdout=output)
         except OSError as error:
@@ -73,7 +75,10 @@ def measure_command(words: Sequence[str], *, grid: str | None = None, to: Path |
             except KeyboardInterrupt:  # the command got it too; what it does about it is part of the measurement
                 continue
     code = process.returncode = os.waitstatus_to_exitcode(status)
-    return Ran(words=tuple(words), exit_code=code if code >= 0 else 128 - code, peak_rss=_peak(used.ru_maxrss), record=took.record)
+    record, peak = took.record, _peak(used.ru_maxrss)
+    boundary = f"{record.boundary} peak_rss: of the largest of the processes."
+    record = replace(record, readings={**record.readings, "peak_rss": peak}, boundary=boundary)
+    return Ran(words=tuple(words), exit_code=code if code >= 0 else 128 - code, record=record)
 
 
 def _peak(found: int) -> Reading | Missing:

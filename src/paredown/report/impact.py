@@ -12,7 +12,7 @@ from paredown.report.outline import at, items, quantity_name, subject, table, un
 from paredown.report.tables import grid, line
 from paredown.report.words import Words
 
-DAY_S, YEAR_S = 86400.0, 31557600.0
+DAY_S, YEAR_S = 86400.0, 365 * 86400.0
 MOSTLY = 0.5
 """Share of the time that a machine works, below which it mostly waits."""
 UNTOLD = ("carbon", "embodied_carbon", "water", "cost")
