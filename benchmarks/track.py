@@ -146,7 +146,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--codecarbon", metavar="PYTHON", help="An interpreter that has codecarbon; left out where there is none.")
     parser.add_argument("--runs", type=int, default=30)
-    parser.add_argument("--seconds", type=float, default=1.5, help="CPU seconds of one run.")
+    parser.add_argument("--seconds", type=float, default=1.2, help="CPU seconds of one run.")
     parser.add_argument("--json", metavar="FILE", type=Path, help="Where to write every run.")
     parser.add_argument("--worker", choices=sorted(_IMPORTS), help=argparse.SUPPRESS)
     parser.add_argument("--blocks", type=int, help=argparse.SUPPRESS)

@@ -95,6 +95,13 @@ def test_a_limit_by_the_baseline_is_judged_on_the_paired_ratio(
     assert (finding.low, finding.high) == pytest.approx((1 / high / (1 + noise), 1 / low * (1 + noise)))
 
 
+@pytest.mark.parametrize("quantity", ["carbon", "water", "cost", "embodied_carbon"])
+def test_what_follows_from_time_has_its_noise(quantity: str) -> None:
+    finding = one({quantity: {"max": "1 x baseline"}}, ratios=ratio(quantity, 1.01, 1.005, 1.015), noise=0.02)
+    assert finding.outcome is Outcome.INCONCLUSIVE
+    assert "noise floor included" in finding.reason
+
+
 def test_higher_is_better_turns_a_floor_not_a_ratio() -> None:
     finding = one({"throughput": {"min": "2 x baseline"}}, ratios=ratio("throughput", 0.25, 0.24, 0.26))
     assert finding.outcome is Outcome.PASS

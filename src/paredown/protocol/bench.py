@@ -87,7 +87,7 @@ class Plan:
 
         Args:
             call_s: Wall seconds of one call of the slowest side.
-            opening_s: Wall seconds of starting all processes.
+            opening_s: Wall seconds of starting one process, on average over the sides.
             least_s: Wall seconds of the shortest window that the counters can tell; passed over where it would leave too few windows.
         """
         total_s = self.rounds * self.window_s
@@ -273,7 +273,7 @@ class Bench(AbstractContextManager["Bench"]):
                     slowest_s = max(slowest_s, call_s)
                     steady[side.name].append(found)
                 if not sitting:
-                    plan = plan.fitted(slowest_s, sum(self._cold[side.name] for side in sides), least_s)
+                    plan = plan.fitted(slowest_s, sum(self._cold[side.name] for side in sides) / len(sides), least_s)
                     longest_s = max(found.wall_s for times in steady.values() for found in times)
                     most_s = max(warm_least_s, longest_s, most_s / plan.sittings)
                 sitting += 1

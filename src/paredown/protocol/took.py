@@ -252,8 +252,9 @@ def above_0(count: float, unit: str) -> float:
 def _joules(readings: Mapping[str, Reading | Missing], part: _Sum, whole: _Sum) -> float:
     """All joules of one hour: as counted there; estimates by its share of the CPU time and of the wall time."""
     share = {"energy": part.cpu_s / whole.cpu_s if whole.cpu_s else 0.0, "idle_energy": part.wall_s / whole.wall_s if whole.wall_s else 0.0}
-    sums = (part.counted.get(item.quantity) or item.times(share[item.quantity]) for item in busy_machine(readings))
-    return sum(item.value for item in sums if isinstance(item, Reading))
+    counted = {name: item.value for name, item in part.counted.items() if isinstance(item, Reading)}
+    whole_j = {item.quantity: item.value for item in busy_machine(readings)}
+    return sum(value * share[name] if name in share else counted.get(name, 0.0) for name, value in whole_j.items())
 
 
 def _boundary(readings: Mapping[str, Reading | Missing], plan: Plan) -> str:
