@@ -19,8 +19,9 @@ def told(record: EnergyRecord) -> str:
     carbon = record.readings.get("carbon")
     if isinstance(carbon, Missing):
         lines.append(f"  {'carbon':<16}missing: {carbon.reason}")
-    made = "; ".join(dict.fromkeys(part for item in found.values() for part in item.source.split("; ") if part))
-    return "\n".join([*lines, *(f"  {text}" for text in (made, record.boundary, *record.notes) if text)])
+    said = dict.fromkeys(part for item in found.values() for part in item.source.split("; ") if part)
+    sources = [f"{'; '.join(said)}."] if said else []
+    return "\n".join([*lines, *(f"  {text}" for text in (*sources, record.boundary, *record.notes))])
 
 
 def _said(item: Reading) -> str:
@@ -28,7 +29,7 @@ def _said(item: Reading) -> str:
     text = _amount(item.value, item.unit, digits)
     if item.low is not None and item.high is not None and item.low < item.high:
         text += f" [{_amount(item.low, item.unit, digits)}, {_amount(item.high, item.unit, digits)}]"
-    return f"{text}, {item.how}"
+    return f"{text} ({item.how})"
 
 
 def _each(item: Reading, record: EnergyRecord) -> str:
