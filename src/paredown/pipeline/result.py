@@ -24,7 +24,7 @@ from paredown.pipeline.confirm import Confirmed, Final
 from paredown.pipeline.engines import by_engine
 from paredown.pipeline.impact import impact_of, upstream_of
 from paredown.pipeline.shop import Shop
-from paredown.pipeline.trials import baseline_trial, fastest_trial, finite
+from paredown.pipeline.trials import baseline_trial, detectable_share, fastest_trial, finite, floor
 from paredown.policy.relax import smallest_relaxation
 from paredown.policy.rules import verdict
 from paredown.protocol.gates import Code
@@ -200,6 +200,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
             "relaxations": [asdict(item) for item in relaxations],
         }
     windows = _window_counts(shop)
+    least = detectable_share(floor(shop, given.artifact))
     machine_reads = reads.count(shop.splits.digests["test"])
     result = {
         "format": FORMAT,
@@ -250,6 +251,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
             "windows": windows,
         },
         "noise_floor": {"cpu_time": {"value": confirmed.floor, "low": None, "high": None, "unit": "", "how": str(How.MEASURED)}},
+        "detectable": {"cpu_time": {"value": least, "low": None, "high": None, "unit": "", "how": str(How.MEASURED)}},
         "provable": provable(policy, len(shop.splits.test), shop.metric.name()),
         "host": asdict(shop.host) | {"cpu": _cpu(shop.host)},
         "energy_model": curve_json(shop.curve, shop.host),
