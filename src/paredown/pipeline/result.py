@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -335,7 +336,7 @@ _BY = {Code.STEAL: "other machines on the same hardware", Code.HEAT: "heat", Cod
 
 
 def _window_counts(shop: Shop) -> dict[str, Any]:
-    """How many windows, how many of them disturbed, by which gate; and why energy is estimated where it could have been counted."""
+    """How many windows, how many disturbed, by which gate; how warm-up ended; why energy is estimated where it could have been counted."""
     records = [record.value for kind in ("floor", "measure") for record in shop.study.ledger.records(kind)]
     raw = [window for record in records for window in record["raw"]]
     reasons = [reason for window in raw for reason in window["reasons"]]
@@ -344,6 +345,7 @@ def _window_counts(shop: Shop) -> dict[str, Any]:
         "disturbed": sum(bool(window["reasons"]) for window in raw),
         "reasons": {str(code): n for code in Code if (n := sum(reason.startswith(f"{code}:") for reason in reasons))},
         "uncounted": sorted({record["uncounted"] for record in records if record.get("uncounted")}),
+        "warm_up": dict(Counter(found["state"] for record in records for found in record.get("steady", {}).values())),
     }
 
 
