@@ -52,7 +52,7 @@ def coefficients(site: Site) -> list[dict[str, Any]]:
     """Every coefficient that an account at a site uses."""
     named: Mapping[str, tuple[str, Coefficient | Missing]] = {
         "grid-intensity": ("carbon intensity of the grid", site.grid if isinstance(site.grid, Missing) else site.grid.factor),
-        "pue": ("energy of the building over energy of its machines", site.pue),
+        "pue": ("PUE, energy of the building over energy of its machines", site.pue),
         "wue-onsite": ("water evaporated on site", site.water_onsite),
         "wue-offsite": ("water used up by power stations", site.water_offsite),
         "device-embodied": ("carbon of making the machine", site.embodied if isinstance(site.embodied, Missing) else site.embodied.total),
