@@ -66,6 +66,13 @@ def test_a_command_keeps_its_stdout_and_its_exit_code(capfd) -> None:
     assert "CPU above idle; memory, disks, network and cooling are not in it" in err
 
 
+def test_a_command_at_a_place_has_its_carbon(capfd) -> None:
+    code, _, err = leave(capfd, "measure", "--grid", "100 g/kWh", "--", sys.executable, "-c", "pass")
+    assert code == 0
+    assert "Carbon, electricity" in err
+    assert "missing: no energy counter" not in err
+
+
 def test_a_command_with_json_has_the_document_alone_on_stdout(capfd) -> None:
     code, out, err = leave(capfd, "measure", "--json", "--", sys.executable, "-c", "print('--json is its own here')")
     found = json.loads(out)
@@ -78,7 +85,8 @@ WRONG = {
     "nothing": ((), "either TARGET or a command"),
     "both": (("runs/x", "--", "ls"), "either TARGET or a command"),
     "no command": (("--",), "either TARGET or a command"),
-    "command with data": (("--data", "x.csv", "--", "ls"), "only --json goes with a command; the other options are about an artifact"),
+    "grid with an artifact": (("runs/x", "--grid", "NO"), "--grid is 'NO', which goes with a command"),
+    "command with data": (("--data", "x.csv", "--", "ls"), "only --json and --grid go with a command"),
     "limit alone": (("runs/x", "--max-regression", "5%"), "--max-regression needs something to hold against"),
     "server without rate": (("runs/x", "--scenario", "server"), "a server needs the rate at which requests arrive"),
     "rate without server": (("runs/x", "--rate", "5 /s"), "a server needs the rate at which requests arrive"),

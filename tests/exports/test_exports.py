@@ -7,11 +7,13 @@ import io
 import json
 import re
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paredown.core.errors import UsageError
 from paredown.core.quantity import quantities
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import ACTIVITIES, EnergyRecord, record_from_json
@@ -80,7 +82,7 @@ records = st.builds(
     count=st.floats(min_value=1e-3, max_value=1e12),
     readings=readings(),
     wall_s=st.floats(min_value=0, max_value=1e8),
-    started=st.datetimes().map(lambda moment: moment.replace(year=2026).isoformat() + "+00:00"),
+    started=st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1)).map(lambda moment: moment.isoformat() + "+00:00"),
     boundary=texts,
     notes=st.lists(texts, max_size=2).map(tuple),
 )
@@ -218,3 +220,26 @@ def test_tiers_say_how_strong_a_number_is() -> None:
     assert relative_uncertainty(reading("energy", 4, low=2.0, high=8.0)) == 0.75
     assert relative_uncertainty(reading("energy", 4)) is None
     assert relative_uncertainty(reading("energy", 0, low=0.0, high=1.0)) is None
+
+
+CARBON = reading("carbon", 12.3456, low=6.0, high=30.0)
+
+
+def test_a_model_card_has_the_documented_keys_and_the_carbon_of_training_alone() -> None:
+    from ruamel.yaml import YAML
+
+    host = {"cpu": {"vendor": "GenuineIntel", "family": 6, "model": 207}, "cores": 2, "virtual": True}
+    trained = replace(RECORD, activity="fine-tuning", readings={"carbon": CARBON}, host=host)
+    card = YAML(typ="safe").load(export("model_card", trained, trained, RECORD))["co2_eq_emissions"]
+    assert card["emissions"] == 25
+    assert (card["training_type"], card["hardware_used"]) == ("fine-tuning", "2 vCPUs GenuineIntel family 6 model 207")
+    assert re.fullmatch(r"paredown \S+, estimated T4, fine-tuning only", card["source"])
+    assert set(card) <= {"emissions", "source", "training_type", "geographical_location", "hardware_used"}
+
+
+def test_a_model_card_is_refused_without_training_or_without_its_carbon() -> None:
+    with pytest.raises(UsageError, match="there is only inference"):
+        export("model_card", RECORD)
+    trained = replace(RECORD, activity="training", subject="bert")
+    with pytest.raises(UsageError, match="the carbon of 'bert' is missing: no place was declared"):
+        export("model_card", trained, replace(trained, readings={"carbon": CARBON}))

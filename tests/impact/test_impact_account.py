@@ -176,6 +176,17 @@ def test_waiting_is_added_to_a_counter_from_the_idle_energy() -> None:
     assert "idle power not known, so waiting is left out" in alone.source  # type: ignore[union-attr]
 
 
+def test_a_source_is_said_once() -> None:
+    both = measured()
+    both["idle_energy"] = replace(both["idle_energy"], source="a curve")  # type: ignore[type-var]
+    found = account(both, site(Deploy(grid=GridSpec(zone="FR"), data_path=PATH), rate=10.0, volume=1e9))["carbon"]
+    assert isinstance(found, Reading)
+    pieces = found.source.split("; ")
+    assert len(pieces) == len(set(pieces))
+    assert pieces[0] == "a curve"
+    assert "56.04 g/kWh (France 2023, average of production over the life cycle of the plants, Ember" in found.source
+
+
 def test_what_is_not_declared_is_missing_with_the_reason() -> None:
     found = account(measured(), site(Deploy()))
     said = {name: item.reason for name, item in found.items() if isinstance(item, Missing)}
@@ -210,6 +221,19 @@ def test_rent_per_hour_is_paid_for_every_second_that_a_machine_is_held() -> None
     assert value(account(measured(), replace(rented, rate=25.0))["cost"]) == pytest.approx(0.045 / 3600 * 3 / 25.0, rel=1e-12)
     million = 1e6 * value(account(measured(), rented)["cost"])
     assert million == pytest.approx(1.25, rel=1e-12)
+
+
+@given(POSITIVE, POSITIVE, st.floats(min_value=0, max_value=1))
+def test_money_holds_through_hours_kilowatt_hours_and_tonnes(price: float, energy_j: float, subsidy: float) -> None:
+    """The same machine by the hour and by the joule: prices are written per h, kWh and t, and paid per s, J and g."""
+    paid, held_s = 1 - subsidy, 0.1
+    by_hour = replace(WHOLE, machine=MachineSpec(price=price), prices=PriceSpec(subsidy=subsidy))
+    assert value(account(measured(energy_j), site(by_hour))["cost"]) == pytest.approx(price * held_s / 3600 * paid, rel=1e-9, abs=1e-300)
+    by_joule = replace(WHOLE, machine=MachineSpec(), prices=PriceSpec(electricity=price, carbon=price, subsidy=subsidy))
+    found = account(measured(energy_j), site(by_joule))
+    joules = (energy_j + 1.0) * 1.5
+    expected = price * joules / 3.6e6 + price * (joules / 3.6e6 * 400) / 1e6
+    assert value(found["cost"]) == pytest.approx(expected * paid, rel=1e-9, abs=1e-300)
 
 
 def test_the_parts_of_a_cost_add_up_to_it_before_the_subsidy() -> None:

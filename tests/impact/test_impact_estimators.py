@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from paredown.core.reading import How
 from paredown.core.runtime import Host
 from paredown.ground.host import host
-from paredown.impact.energy import MODEL_TERM, Curve, active_energies, active_energy, boundary, cpu_curve
+from paredown.impact.energy import MODEL_TERM, Curve, active_energies, active_energy, boundary, cpu_curve, idle_energy
 from paredown.impact.estimators import Span, estimates
 
 HERE = Path(__file__).parent
@@ -129,7 +129,8 @@ def test_each_estimator_gives_its_own_energy_inside_the_whole_interval(tmp_path:
     assert parts["tdp_share"].high == pytest.approx(3.0 * share.active_w.high * (1 + MODEL_TERM))
     assert {(part.quantity, part.unit, part.how, part.covers) for part in parts.values()} == {("energy", "J", How.ESTIMATED, ("cpu",))}
     assert parts["tdp_share"].source == f"{share.source}; EPYC 5th Gen, its own row"
-    assert "tdp_share 1.1 to 4.2 W" in whole.source
+    assert whole.source.endswith("per busy vCPU, vcpu_curve 1.1 to 1.6 W, tdp_share 1.1 to 4.2 W, load_profile 1.0 to 2.3 W")
+    assert "per idle vCPU, vcpu_curve 0.45 to 0.47 W" in idle_energy(curve, vcpus=2, wall_s=3.0).source
 
 
 @pytest.mark.parametrize(

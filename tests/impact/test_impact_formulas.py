@@ -27,6 +27,11 @@ def test_the_embodied_example_of_the_sci_specification() -> None:
     assert made == pytest.approx(1e6 / (4 * 365 * 24), rel=1e-12)
 
 
+def test_four_years_are_the_hours_of_the_sci_guide() -> None:
+    """github.com/Green-Software-Foundation/sci-guide, docs/M/MSubCalculations.md: 4 years are "approximately 35,040 hours"."""
+    assert amounts.lifetime("4 years") == amounts.lifetime("35040 h")
+
+
 def test_the_database_server_of_the_sci_case_study_eshoppen() -> None:
     """github.com/Green-Software-Foundation/sci, case-studies/eshoppen.md: 0.048 kWh, 951 g/kWh, 1433.12 kg, 1 of 35040 h, 2 of 16 vCPUs."""
     made = embodied_g(1433.12e3, HOUR_S, amounts.lifetime("35040 h"), amounts.part("2/16"))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
 from paredown.core.recipe import parse
-from paredown.pipeline.result import steps_with_notes
+from paredown.pipeline.result import _disturbed, _window_counts, steps_with_notes
 
 
 def test_each_step_of_a_cascade_keeps_its_own_note() -> None:
@@ -23,3 +28,36 @@ def test_each_step_of_a_cascade_keeps_its_own_note() -> None:
 def test_a_step_that_names_a_default_finds_its_note_and_one_without_a_note_has_none() -> None:
     recipe = parse('distill(student="half") > recover() @ onnxruntime')
     assert [step["note"] for step in steps_with_notes(recipe, ["distill(): learned."])] == ["learned.", ""]
+
+
+STEAL = "steal: the hypervisor took 10.0% of the CPU time; 2.0% is allowed."
+HEAT = "heat: heat slowed processors down, 1 times by their counts; none is allowed."
+OTHERS = "disturbed by other machines on the same hardware"
+AGAIN = "; each was taken again once while there were windows to spare, and what was still disturbed then stands in the intervals."
+DRIFT = "idle: package_energy idled at 10 W before and at 12 W after; 5% apart is allowed."
+
+
+@pytest.mark.parametrize(
+    ("reasons", "by", "said"),
+    [
+        ([[], []], {}, None),
+        ([[STEAL], []], {"steal": 1}, f"1 of 2 measuring windows were {OTHERS}"),
+        ([[STEAL, HEAT], [HEAT]], {"steal": 1, "heat": 2}, f"2 of 2 measuring windows were {OTHERS} and heat"),
+        ([["of an older kind"]], {}, "1 of 1 measuring windows were disturbed"),
+    ],
+)
+def test_disturbed_windows_are_told_by_what_disturbed_them(reasons: list[list[str]], by: dict[str, int], said: str | None) -> None:
+    counts = _window_counts(recorded({"raw": [{"reasons": each} for each in reasons]}))
+    assert counts["reasons"] == by
+    assert list(_disturbed(counts)) == ([said + AGAIN] if said else [])
+
+
+def test_energy_that_was_not_counted_though_it_could_be_says_why_once() -> None:
+    counts = _window_counts(recorded({"raw": [], "uncounted": ""}, {"raw": [], "uncounted": DRIFT}, {"raw": [], "uncounted": DRIFT}))
+    assert list(_disturbed(counts)) == [f"Energy is estimated although this machine counts it: {DRIFT}"]
+
+
+def recorded(*values: dict[str, Any]) -> Any:
+    """A shop whose ledger holds these measurements."""
+    records = {"floor": [], "measure": [SimpleNamespace(value=value) for value in values]}
+    return SimpleNamespace(study=SimpleNamespace(ledger=SimpleNamespace(records=records.__getitem__)))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from paredown.core.finding import Finding, Level, Outcome
+from paredown.core.quantity import quantities
 from paredown.core.reading import How, Missing, Reading
 from paredown.metrics.accuracy import Accuracy
 from paredown.metrics.macro_f1 import MacroF1
@@ -92,6 +93,13 @@ def test_a_limit_by_the_baseline_is_judged_on_the_paired_ratio(
     assert finding.unit == "x"
     assert finding.value == pytest.approx(1 / value)
     assert (finding.low, finding.high) == pytest.approx((1 / high / (1 + noise), 1 / low * (1 + noise)))
+
+
+@pytest.mark.parametrize("quantity", ["carbon", "water", "cost", "embodied_carbon"])
+def test_what_follows_from_time_has_its_noise(quantity: str) -> None:
+    finding = one({quantity: {"max": "1 x baseline"}}, ratios=ratio(quantity, 1.01, 1.005, 1.015), noise=0.02)
+    assert finding.outcome is Outcome.INCONCLUSIVE
+    assert "noise floor included" in finding.reason
 
 
 def test_higher_is_better_turns_a_floor_not_a_ratio() -> None:
@@ -302,3 +310,22 @@ def test_a_fail_outweighs_what_is_open() -> None:
 def test_an_infinite_end_is_no_number() -> None:
     finding = one({"quality": {"drop": "1 %"}}, **rows(0, 0, 5, 20))
     assert (finding.outcome, finding.value, finding.low, finding.high) == (Outcome.INCONCLUSIVE, None, None, 1.0)
+
+
+def test_money_is_held_against_a_limit_in_its_own_currency_only() -> None:
+    readings = {"cost": reading("cost", 2e-6, 1e-6, 3e-6, unit="EUR")}
+    found = one({"cost": {"max": "0.000005 EUR"}}, readings=readings)
+    assert (found.outcome, found.unit) == (Outcome.PASS, "EUR")
+    assert "cost is 2e-06 EUR" in found.reason
+    other = one({"cost": {"max": "0.000005 USD"}}, readings=readings)
+    assert other.outcome is Outcome.INCONCLUSIVE
+    assert other.reason == "cost is in EUR, the currency of the job, and the limit is 0.000005 USD: write it in EUR."
+    assert one({"cost": {"max": "0.5 x baseline"}}, ratios=ratio("cost", 4.0, 3.0, 5.0)).outcome is Outcome.PASS
+
+
+def test_every_quantity_can_have_a_limit_in_its_unit() -> None:
+    written = {"s": "1 ms", "J": "1 mJ", "B": "1 MB", "g": "1 µg", "L": "1 mL", "¤": "1 EUR", "1/s": "1 /s", "1": "1", "": "1 %"}
+    for name, item in quantities().items():
+        limit = load({"rules": [{name: {"max" if item.better == "lower" else "min": written[item.unit]}}]}).rules[0].limit
+        assert limit is not None
+        assert limit.text == written[item.unit]

@@ -94,7 +94,7 @@ def test_energy_above_idle_is_counted_where_idle_was_looked_at(made: Any, plug: 
         found = of_windows(windows, name)["energy"]
         assert found.value == pytest.approx(30.0 * wall_s / items, rel=0.25)  # the edges lie between two samples
         assert (found.how, found.covers) == (How.MEASURED, ("wall",))
-        assert found.source.startswith("wall_energy above idle of 50")
+        assert found.source.startswith("wall_energy above idle of 5")
         assert all(window["readings"]["energy"]["how"] == "estimated" for window in work)
     assert windows.json()["uncounted"] == ""
 
@@ -104,8 +104,8 @@ def test_energy_stays_estimated_where_idle_is_not_the_same_before_and_after(made
     with Drawing(made.rows) as bench:
         bench.plug = plug
         windows = bench.measure([Side(name="one", artifact=made.light)], replace(PLAN, rounds=3, idle_s=0.4))
-    assert windows.uncounted.startswith("idle: wall_energy idled at 60 W before and at 50")
-    assert windows.uncounted.endswith("W after; 5% apart is allowed.")
+    drifted = r"idle: wall_energy idled at 6\d(\.\d)? W before and at 5\d(\.\d)? W after; 5% apart is allowed\.$"
+    assert re.match(drifted, windows.uncounted)
     assert of_windows(windows, "one")["energy"].how == How.ESTIMATED
 
 

@@ -11,10 +11,8 @@ import paredown
 from paredown.core.errors import BadData, UnknownName, UsageError
 from paredown.core.reading import How, Missing, Reading
 from paredown.impact.grid import grid_of
-from paredown.protocol.instruments import machine
 from paredown.protocol.place import carbon_at, site_at
 
-HOST = machine()[0]
 READINGS = {
     "energy": Reading(quantity="energy", value=3.0e6, low=1.8e6, high=6.0e6, how=How.ESTIMATED),
     "idle_energy": Reading(quantity="idle_energy", value=0.6e6, how=How.ESTIMATED),
@@ -29,32 +27,32 @@ def series(folder: Path, *rows: str) -> Path:
 
 
 def test_an_amount_is_taken_as_it_is_said() -> None:
-    found = carbon_at(site_at("380 g/kWh", None, HOST), READINGS, 60.0, ONE_KWH)
+    found = carbon_at(site_at("380 g/kWh"), READINGS, 60.0, ONE_KWH)
     assert (found.value, found.low, found.high) == pytest.approx((380, 380 * 2.4 / 3.6, 380 * 6.6 / 3.6))
     assert found.how is How.ESTIMATED
     assert "PUE 1 (not declared)" in found.source
 
 
 def test_the_building_adds_its_share() -> None:
-    assert carbon_at(site_at("100 g/kWh", 1.5, HOST), READINGS, 60.0, ONE_KWH).value == pytest.approx(150)
+    assert carbon_at(site_at("100 g/kWh", 1.5), READINGS, 60.0, ONE_KWH).value == pytest.approx(150)
 
 
 def test_a_zone_has_its_yearly_factor() -> None:
-    found = carbon_at(site_at("NO", None, HOST), READINGS, 60.0, ONE_KWH)
+    found = carbon_at(site_at("NO"), READINGS, 60.0, ONE_KWH)
     assert found.value == pytest.approx(grid_of("NO").factor.value)
     assert "Norway" in found.source
 
 
 def test_an_hourly_series_weighs_each_hour_by_its_joules(tmp_path: Path) -> None:
     file = series(tmp_path, "2026-11-24T20:00Z,1", "2026-11-24T21:00Z,100", "2026-11-24T22:00Z,500", "2026-11-24T23:00Z,900")
-    found = carbon_at(site_at(file, None, HOST), READINGS, 60.0, ONE_KWH)
+    found = carbon_at(site_at(file), READINGS, 60.0, ONE_KWH)
     assert found.value == pytest.approx(0.75 * 100 + 0.25 * 500)
     assert "hour by hour" in found.source
 
 
 def test_hours_that_a_series_does_not_hold_are_not_made_up(tmp_path: Path) -> None:
     file = series(tmp_path, "2023-01-01T00:00Z,1", "2023-01-01T01:00Z,2")
-    found = carbon_at(site_at(str(file), None, HOST), READINGS, 60.0, ONE_KWH)
+    found = carbon_at(site_at(str(file)), READINGS, 60.0, ONE_KWH)
     assert isinstance(found, Missing)
     assert "holds 2023-01-01T00 to 2023-01-01T01, not the hour 2026-11-24T21" in found.reason
 

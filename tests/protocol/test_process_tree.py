@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +33,21 @@ def test_children_can_be_left_out(tmp_path: Path) -> None:
     process(tmp_path, "self", (0, 0, 0, 0), "20 ")
     process(tmp_path, "20", (100, 0, 0, 0))
     assert tree_time(children=False, root=tmp_path).children_s == 0
+
+
+def test_this_process_can_be_left_out() -> None:
+    assert tree_time(own=False).own_s == 0.0
+    assert tree_time().own_s > 0.0
+
+
+def test_a_child_that_sleeps_or_has_ended_is_seen_and_left_to_whoever_waits_for_it() -> None:
+    child = subprocess.Popen([sys.executable, "-S", "-c", "t = sum(range(10**6))"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    dead = tree_time()
+    assert child.wait() == 0
+    waited = tree_time()
+    assert dead.seen
+    assert dead.children_s == pytest.approx(waited.children_s, abs=0.025)
 
 
 def test_a_kernel_that_lists_no_children_is_noticed(tmp_path: Path) -> None:

@@ -52,6 +52,23 @@ def test_an_estimate_carries_its_models_uncertainty() -> None:
     assert (found.covers, found.source, found.how) == (("cpu",), "a table, 2024", How.ESTIMATED)
 
 
+def above_idle(total_j: float, idle_j: float = 8.0, apart_j: float = 0.5) -> dict[str, Any]:
+    """A window of a counter, less what the machine idles: between two watts."""
+    ends = {"value": total_j - idle_j, "low": total_j - idle_j - apart_j, "high": total_j - idle_j + apart_j}
+    return {"energy": {**ends, "unit": "J", "how": "counted", "covers": ["package-0"]}}
+
+
+def test_a_counted_energy_and_its_ratio_hold_both_idle_powers() -> None:
+    windows = Windows(sides={"a": [window(1.0, **above_idle(18.0))] * 4, "b": [window(1.0, **above_idle(10.0))] * 4})
+    before, after = (of_windows(windows, side) for side in ("a", "b"))
+    assert (after["energy"].value, after["energy"].low, after["energy"].high) == pytest.approx((2.0, 1.5, 2.5))
+    found = ratios(windows, "a", "b", before, after)["energy"]
+    assert isinstance(found, Reading)
+    # 10 over 2, and 9.5 over 1.5 or 10.5 over 2.5 where idle is the one or the other
+    assert (found.value, found.low, found.high) == pytest.approx((5.0, 10.5 / 2.5, 9.5 / 1.5))
+    assert found.how == How.MEASURED
+
+
 def test_what_is_missing_stays_missing_with_its_reason() -> None:
     gap = {"energy": {"missing": "no counter on this host"}}
     found = of_windows(Windows(sides={"a": [window(1.0, **gap), window(1.0, **gap)]}), "a")

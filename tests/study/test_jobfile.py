@@ -171,11 +171,7 @@ def test_models_of_later_versions_are_known_and_refused(tmp_path: Path, kind: st
         ({"data": {"builtin": "digits", "shares": {"test": 0.5, "validation": 0.5}}}, "data.shares add up to 1.", "for train"),
         ({"data": {"builtin": "digits", "labels": [True]}}, "data.labels[0] is true; it has to be a text.", "Write a text"),
         ({"data": "digits"}, "data is 'digits'; it has to be a mapping.", "Its keys: train"),
-        (
-            {"deploy": {"scenario": "server"}},
-            "deploy.scenario is server, which this version cannot measure.",
-            "`single-stream` or `offline`",
-        ),
+        ({"deploy": {"scenario": "server"}}, "deploy.scenario is server, which a search does not measure.", "`single-stream` or `offline`"),
         ({"deploy": {"scenario": "stream"}}, "deploy.scenario is 'stream'.", "Allowed: single-stream, offline or server."),
         ({"deploy": {"scenario": "offline"}}, "deploy is offline and has no `batch`.", "Add `batch: 32`."),
         ({"deploy": {"batch": 8}}, "deploy.batch is 8; single-stream answers one item at a time.", "`scenario: offline`"),

@@ -15,7 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("paredown.cli.predict:command", "Answer rows of a file with an artifact."),
     "list": (
         "paredown.cli.list:command",
-        "List techniques, runtimes, meters, metrics, tasks, models, datasets, exports, policies and machines.",
+        "List units of each kind, from techniques to exports, and policies, quantities, zones and machines.",
     ),
     "show": ("paredown.cli.show:command", "Show a unit with its knobs, a recipe as a tree, or a study with its trials."),
     "doctor": ("paredown.cli.doctor:command", "Say what this machine can run and measure, and what is missing."),

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _COMMAND = "paredown.command"
 _SHOWN = (
-    "cpu_time", "energy", "latency_p50", "latency_p95", "latency_p99", "throughput", "size", "peak_rss", "cold_start", "parameters",
-    "multiply_adds",
+    "cpu_time", "energy", "package_energy", "dram_energy", "platform_energy", "gpu_energy", "wall_energy", "latency_p50", "latency_p95",
+    "latency_p99", "throughput", "size", "peak_rss", "cold_start", "parameters", "multiply_adds",
 )  # fmt: skip
 
 
@@ -74,6 +74,7 @@ def asking(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--scenario", type=click.Choice(["single-stream", "server"]), help="server: requests arrive at random, at each `--rate`.")
 @click.option("--rate", "rates", multiple=True, metavar="RATE", help="Requests per second of a server, as `50 /s`; may be repeated.")
+@click.option("--grid", metavar="PLACE", help="With a command: where its electricity comes from, as NO, `380 g/kWh` or a series.csv.")
 @asking
 @screen.json_flag
 @click.pass_context
@@ -85,6 +86,7 @@ def command(
     most: tuple[str, ...],
     scenario: str | None,
     rates: tuple[str, ...],
+    grid: str | None,
     data: str | None,
     label: str | None,
     metric: str,
@@ -102,8 +104,14 @@ def command(
         )
     if words is not None:
         if any((against, data, label, save, most, scenario, rates)):
-            raise UsageError("only --json goes with a command; the other options are about an artifact.\n  Leave them out, or give TARGET.")
-        return _command(words, as_json)
+            raise UsageError(
+                "only --json and --grid go with a command; the other options are about an artifact.\n  Leave them out, or give TARGET."
+            )
+        return _command(words, as_json, grid)
+    if grid is not None:
+        raise UsageError(
+            f"--grid is {grid!r}, which goes with a command.\n  Declare the place of an artifact under `deploy.grid` of its job."
+        )
     from paredown.pipeline.gate import against_recorded, artifact_at_hand, limits_of, read_baseline, side_by_side
     from paredown.pipeline.progress import Progress
     from paredown.pipeline.side_by_side import measure
@@ -315,11 +323,11 @@ def _ratio(found: Measured, ratio: Any, cell: Any) -> str:
     return f"{text}: no difference shown" if ratio.low / floor <= 1 <= ratio.high * floor else str(text)
 
 
-def _command(words: tuple[str, ...], as_json: bool) -> int:
+def _command(words: tuple[str, ...], as_json: bool, grid: str | None) -> int:
     """Run a command; its stdout stays its own, so that what it took goes to stderr."""
     from paredown.pipeline.command import measure_command
 
-    ran = measure_command(words, output=2 if as_json else None)
+    ran = measure_command(words, output=2 if as_json else None, grid=grid)
     if as_json:
         screen.dump(ran)
     else:
@@ -329,7 +337,9 @@ def _command(words: tuple[str, ...], as_json: bool) -> int:
 
 
 def _lines(ran: Ran) -> list[str]:
-    from paredown.pipeline.command import BOUNDARY, signal_name
+    from paredown.core.reading import Missing
+    from paredown.pipeline.command import signal_name
+    from paredown.protocol.instruments import COUNTED
     from paredown.report.format import kind_of, number
     from paredown.report.words import load
 
@@ -337,5 +347,7 @@ def _lines(ran: Ran) -> list[str]:
     ended = f"ended by {signal_name(ran.exit_code)}" if signal_name(ran.exit_code) else f"exit code {ran.exit_code}"
     lines = [f"{ended} after {number({'value': ran.wall_s, 'how': 'measured'}, 'time', words)} of wall time"]
     for name, reading in ran.readings.items():
+        if isinstance(reading, Missing) and name in COUNTED:
+            continue
         lines.append(f"  {words.name('quantity', name):<12} {number(reading.json(), kind_of(name), words, interval=True, origin=True)}")
-    return [*lines, *(f"  {line}" for line in _energy(ran.readings)), f"  {BOUNDARY}"]
+    return [*lines, *(f"  {line}" for line in _energy(ran.readings)), f"  {ran.record.boundary}"]

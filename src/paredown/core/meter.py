@@ -30,8 +30,8 @@ class Window:
 class Meter(ABC):
     """An instrument. A unit's name is its class name in snake case. Counters are read at the edges of a window, not in between.
 
-    `waits` is true where `stop` may wait for the instrument; such a meter is started first and stopped last. `least_s` is the shortest window
-    in seconds that the instrument can tell from its neighbors, known once `ready` was asked.
+    `waits` is true where `stop` may wait for the instrument; such a meter is started first and stopped last. `least_s` is the
+    shortest window in seconds that the instrument can tell from its neighbors, known once `ready` was asked.
     """
 
     quantities: Sequence[str]

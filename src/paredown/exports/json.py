@@ -10,8 +10,7 @@ from typing import Any
 
 from paredown.core.export import Export
 from paredown.core.record import EnergyRecord
-
-FORMAT = "paredown.records/1"
+from paredown.exports.records import FORMAT
 
 
 class Json(Export):

@@ -11,8 +11,8 @@ from paredown.core.errors import BadData
 from paredown.core.reading import How, Reading, reading_from_json
 from paredown.core.record import EnergyRecord, record_from_json
 from paredown.exports.codecarbon import read_codecarbon
-from paredown.exports.json import FORMAT
 
+FORMAT = "paredown.records/1"
 _BOUNDARY = (
     "One inference is raw input to decoded answer, in a process of its own: its CPU time, all threads. Loading, disks, networks and other "
     "machines are not in it."

@@ -19,7 +19,8 @@ UNITS: dict[str, dict[str, float]] = {
     "J": {f"{prefix}J": factor for prefix, factor in (_SMALL | _DECIMAL).items()}
     | {f"{prefix}Wh": 3600.0 * factor for prefix, factor in ({"m": 1e-3} | _DECIMAL).items()},
     "1/s": {"/s": 1.0, "/ s": 1.0, "1/s": 1.0},
-    "g": {f"{prefix}g": factor for prefix, factor in ({"": 1.0, "m": 1e-3, "k": 1e3}).items()} | {"t": 1e6},
+    "g": {f"{prefix}g": factor for prefix, factor in (_SMALL | {"k": 1e3}).items()} | {"t": 1e6},
+    "L": {f"{prefix}L": factor for prefix, factor in _SMALL.items()} | {"m3": 1e3},
     "g/kWh": {"g/kWh": 1.0, "kg/kWh": 1e3, "kg/MWh": 1.0, "t/MWh": 1e3, "lb/MWh": 0.45359237},
     "L/kWh": {"L/kWh": 1.0, "l/kWh": 1.0, "m3/MWh": 1.0},
     "J/B": {"J/B": 1.0, "kWh/GB": 3.6e6 / 1e9, "Wh/GB": 3600.0 / 1e9, "kWh/TB": 3.6e6 / 1e12},
@@ -33,6 +34,7 @@ _EXAMPLES = {
     "J": "`300 kJ` or `0.1 Wh`",
     "1/s": "`100 /s`",
     "g": "`1000 kg`",
+    "L": "`2 mL`",
     "g/kWh": "`34 g/kWh`",
     "L/kWh": "`1.8 L/kWh`",
     "J/B": "`0.03 kWh/GB`",
@@ -46,6 +48,7 @@ _NAMES = {
     "J": "an energy",
     "1/s": "a rate",
     "g": "a mass",
+    "L": "a volume",
     "g/kWh": "a mass per energy",
     "L/kWh": "a volume per energy",
     "J/B": "an energy per byte",
@@ -108,11 +111,14 @@ def amount(value: Any, unit: str) -> float:
 
     Args:
         value: A number with its unit, as `20 ms`; a bare number only where the quantity has no unit.
-        unit: "s", "B", "J", "1/s", "1" or "" (a share or a plain number).
+        unit: A unit of quantities.csv or of a coefficient: "s", "B", "J", "g", "L", "g/kWh", ..., "¤" for money in any currency, "1", or ""
+            for a share or a plain number.
 
     Raises:
         BadAmount: It is no number, is below 0, has no unit, or one that does not fit.
     """
+    if unit == "¤":
+        return money(value)[0]
     do = f"Write {_EXAMPLES[unit]}."
     number, rest = _split(value, do)
     table = UNITS[unit]

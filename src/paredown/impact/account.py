@@ -122,5 +122,5 @@ def _scaled(quantity: str, amount: Reading, by: Coefficient, of_one: Callable[[f
         how=weakest((amount.how, How.ESTIMATED)),
         n=amount.n,
         covers=amount.covers,
-        source="; ".join(text for text in (amount.source, f"{by.value:.15g} {by.unit} ({by.source})", note) if text),
+        source="; ".join(text for text in (amount.source, f"{by.value:.15g} {by.unit} ({by.source.replace('; ', ', ')})", note) if text),
     )

@@ -94,7 +94,7 @@ def active_energy(curve: Curve, cpu_s: float) -> Reading:
     Returns:
         Quantity "energy" in J, estimated; the interval is the band of all estimators widened by the model term.
     """
-    return _reading("energy", curve.active_w.times(cpu_s), _source(curve))
+    return _reading("energy", curve.active_w.times(cpu_s), _source(curve, "busy"))
 
 
 def active_energies(curve: Curve, cpu_s: float) -> dict[str, Reading]:
@@ -123,7 +123,7 @@ def idle_energy(curve: Curve, vcpus: float, wall_s: float) -> Reading:
     Returns:
         Quantity "idle_energy" in J, estimated; a quantity of its own, so that it is never added to the energy of the work by mistake.
     """
-    return _reading("idle_energy", curve.idle_w.times(vcpus * wall_s), f"{curve.source}; {curve.note}")
+    return _reading("idle_energy", curve.idle_w.times(vcpus * wall_s), _source(curve, "idle"))
 
 
 def energy_ratio(cpu_time: Reading) -> Reading:
@@ -143,10 +143,15 @@ def energy_ratio(cpu_time: Reading) -> Reading:
     )
 
 
-def _source(curve: Curve) -> str:
-    """Of the value, and what the interval holds."""
-    held = ", ".join(f"{one.name} {one.active_w.low:.2g} to {one.active_w.high:.2g} W" for one in curve.estimates)
-    return f"{curve.source}; {curve.note}" + (f"; the interval holds, per busy vCPU, {held}" if held else "")
+def _source(curve: Curve, kind: str) -> str:
+    """Of the value, and what the interval holds; kind is "busy" or "idle"."""
+    spans = {one.name: one.active_w if kind == "busy" else one.idle_w for one in curve.estimates}
+    held = ", ".join(f"{name} {_two_digits(span.low)} to {_two_digits(span.high)} W" for name, span in spans.items())
+    return f"{curve.source}; {curve.note}" + (f"; the interval holds, per {kind} vCPU, {held}" if held else "")
+
+
+def _two_digits(watts: float) -> str:
+    return f"{watts:#.2g}".rstrip(".")
 
 
 def _reading(quantity: str, joules: Span, source: str) -> Reading:

@@ -113,14 +113,14 @@ def _busy(readings: Readings, share: float) -> list[Reading]:
 
 
 def total(quantity: str, parts: Sequence[Reading], notes: Sequence[str] = (), unit: str = "") -> Reading:
-    """The sum of readings of different hardware or purpose, the weakest origin kept; `covers` and sources are joined.
+    """The sum of readings of different hardware or purpose, the weakest origin kept; `covers` and sources are joined, each said once.
 
     The ends add up, as if all parts erred the same way.
     """
     bounds = [[getattr(part, end) if getattr(part, end) is not None else part.value for part in parts] for end in ("low", "high")]
     spread = any(part.low is not None for part in parts)
     covers = dict.fromkeys(name for part in parts for name in part.covers)
-    sources = dict.fromkeys(text for text in (*(part.source for part in parts), *notes) if text)
+    sources = dict.fromkeys(piece for text in (*(part.source for part in parts), *notes) if text for piece in text.split("; "))
     return Reading(
         quantity=quantity,
         value=sum(part.value for part in parts),

@@ -37,12 +37,12 @@ OTHER_KERNELS = 1.39
 """Where the class of instructions differs, an engine runs other kernels. The factor between onnxruntime and openvino on the same int8
 graph of ResNet-20 at batch 64 and the same machine, the largest of four such pairs measured by paredown on an EPYC 9004, 2026-11."""
 OTHER_ARCHITECTURE = 1.7
-"""Between x86 and Arm: per GHz a Cortex-A76 does 1.7 times what a Cortex-A72 does (sysbench on Raspberry Pi 5 and 4, zbotic.in, 2024);
+"""Between x86 and Arm: per GHz a Cortex-A76 does 1.7 times what a Cortex-A72 does (sysbench, zbotic.in, read 2026-11-24);
 cores of different kinds differ by at least as much."""
 KERNEL_S = (3.4e-6, 9.6e-6)
 """Wall time of a small kernel, in a CUDA graph and waited for one by one; the kernel itself is 2.9 us of it.
 
-Source: A. Gray, "Getting Started with CUDA Graphs", NVIDIA technical blog, 2019, on a V100."""
+Source: A. Gray, "Getting Started with CUDA Graphs", NVIDIA technical blog, 2019, on a V100; not read again in 2026."""
 UNKNOWN_OVERHEAD = Span(value=0.5, low=0.0, high=1.0)
 _LEAST_POINTS = 4
 

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from paredown.core.errors import UsageError
 from paredown.core.reading import How, Missing, Reading
-from paredown.ground.host import host
-from paredown.impact.energy import active_energy, cpu_curve
-
-BOUNDARY = (
-    "From the command's start to its end: the CPU time of its process and of all processes that it waited for, in all together, and the "
-    "peak memory of the largest of them. Services, other machines, accelerators, disks and networks are not in it."
-)
+from paredown.core.record import EnergyRecord
+from paredown.protocol.place import site_at
+from paredown.protocol.took import Plan
+from paredown.protocol.tracker import Track
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,51 +28,57 @@ class Ran:
     Args:
         words: The command.
         exit_code: Its own; 128 + the signal's number when a signal ended it.
-        wall_s: Wall seconds.
-        readings: cpu_time, energy and peak_rss of one run.
+        record: Of one run: cpu_time, energies as `track()` has them, carbon and peak_rss.
     """
 
     words: Sequence[str]
     exit_code: int
-    wall_s: float
-    readings: dict[str, Reading | Missing]
+    record: EnergyRecord
+
+    @property
+    def wall_s(self) -> float:
+        """Wall seconds."""
+        return self.record.wall_s
+
+    @property
+    def readings(self) -> Mapping[str, Reading | Missing]:
+        """Of one run."""
+        return self.record.readings
 
     def json(self) -> dict[str, Any]:
-        """Plain data."""
-        readings = {name: reading.json() for name, reading in self.readings.items()}
-        return {"command": list(self.words), "exit_code": self.exit_code, "wall_s": self.wall_s, "readings": readings, "boundary": BOUNDARY}
+        """Plain data: the record, with the command and its exit code."""
+        return {"command": list(self.words), "exit_code": self.exit_code, **self.record.json()}
 
 
-def measure_command(words: Sequence[str], output: int | None = None) -> Ran:
+def measure_command(words: Sequence[str], output: int | None = None, grid: str | Path | None = None) -> Ran:
     """Run a command and say what it took.
 
     Args:
         words: Program and arguments; no shell reads them.
         output: File descriptor that takes the command's stdout; None leaves it where it is.
+        grid: Where the electricity comes from, as `track()` takes it.
 
     Raises:
         UsageError: There is no such program, or it cannot be run.
+        UnknownName, BadData: `grid` is no place, or no series.
     """
-    began = time.perf_counter()
-    try:
-        process = subprocess.Popen(words, stdout=output)
-    except OSError as error:
-        raise UsageError(f"cannot run {words[0]!r}: {error.strerror}.\n  Write `paredown measure -- PROGRAM ARGUMENTS`.") from None
-    while True:
+    plan = Plan(name=shlex.join(words), activity="other", unit="run", count=1, site=site_at(grid), own=False)
+    with Track(plan=plan, to=None) as took:
         try:
-            _, status, used = os.wait4(process.pid, 0)
-            break
-        except KeyboardInterrupt:  # the command got it too; what it does about it is part of the measurement
-            continue
-    wall_s = time.perf_counter() - began
+            process = subprocess.Popen(words, stdout=output)
+        except OSError as error:
+            raise UsageError(f"cannot run {words[0]!r}: {error.strerror}.\n  Write `paredown measure -- PROGRAM ARGUMENTS`.") from None
+        while True:
+            try:
+                _, status, used = os.wait4(process.pid, 0)
+                break
+            except KeyboardInterrupt:  # the command got it too; what it does about it is part of the measurement
+                continue
     code = process.returncode = os.waitstatus_to_exitcode(status)
-    cpu_s = used.ru_utime + used.ru_stime
-    readings = {
-        "cpu_time": Reading(quantity="cpu_time", value=cpu_s, how=How.MEASURED, n=1, covers=("cpu",)),
-        "energy": active_energy(cpu_curve(host()), cpu_s),
-        "peak_rss": _peak(used.ru_maxrss),
-    }
-    return Ran(words=tuple(words), exit_code=code if code >= 0 else 128 - code, wall_s=wall_s, readings=readings)
+    record, peak = took.record, _peak(used.ru_maxrss)
+    boundary = f"{record.boundary} peak_rss: of the largest of the processes."
+    record = replace(record, readings={**record.readings, "peak_rss": peak}, boundary=boundary)
+    return Ran(words=tuple(words), exit_code=code if code >= 0 else 128 - code, record=record)
 
 
 def _peak(found: int) -> Reading | Missing:

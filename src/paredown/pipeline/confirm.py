@@ -29,6 +29,7 @@ from paredown.search.finalists import Contender, chance_from_bound, chance_to_pa
 from paredown.search.situation import Situation
 from paredown.stats.intervals import wilson
 from paredown.stats.paired import Drop
+from paredown.stats.ratios import ratio
 from paredown.study import reads
 
 FINAL = Plan(rounds=200, window_s=0.1, sittings=8, idle_s=10.0)
@@ -331,7 +332,20 @@ def _complete(shop: Shop, windows: Windows, side: str, artifact: str) -> dict[st
 
 
 def _ratios(shop: Shop, windows: Windows, sides: tuple[str, str], before: Readings, after: Readings) -> dict[str, Reading | Missing]:
-    return accounted_ratios(ratios(windows, *sides, before, after), before, after, shop.site)
+    found, rates = ratios(windows, *sides, before, after), [windows.series(side, "throughput") for side in sides]
+    if all(rates):
+        value, low, high = ratio(rates[1], rates[0], sittings=windows.sittings)
+        found["idle_energy"] = Reading(
+            quantity="idle_energy",
+            value=value,
+            low=low,
+            high=high,
+            unit="x",
+            how=How.MEASURED,
+            n=len(rates[0]),
+            source="ratio of wall times",
+        )
+    return accounted_ratios(found, before, after, shop.site)
 
 
 def _graph_time(shop: Shop, artifact: str) -> Reading | Missing:

@@ -67,7 +67,7 @@ def accounted_ratios(ratios: Readings, before: Readings, after: Readings, site: 
         return {**ratios, **{name: replace(pairs, quantity=name) for name in now}}
     accounts = [(account(under, site), account(over, site)) for under, over in pairs]
     derived = {name: _between(item, [(under[name], over[name]) for under, over in accounts]) for name, item in now.items()}
-    wall = _wall(before, after)
+    wall = _wall(ratios, before, after)
     return {**ratios, **({"idle_energy": wall} if wall is not None else {}), **derived}
 
 
@@ -78,7 +78,7 @@ def views(ratios: Readings, before: Readings, after: Readings) -> list[tuple[Rea
         Pairs of (candidate, baseline), the middle one first, then those at the ends of the ratios and of both energies; Missing where
         something that was measured has no ratio.
     """
-    parts = {"idle_energy": _wall(before, after)} | {
+    parts = {"idle_energy": _wall(ratios, before, after)} | {
         name: found if isinstance(found := ratios.get(name), Reading) else _over(name, before.get(name), after.get(name)) for name in _PARTS
     }
     unknown = [name for name, ratio in parts.items() if ratio is None and isinstance(after.get(name), Reading)]
@@ -89,9 +89,10 @@ def views(ratios: Readings, before: Readings, after: Readings) -> list[tuple[Rea
     return [(readings, _as_before(readings, known, end)) for readings, end in mixed]
 
 
-def _wall(before: Readings, after: Readings) -> Reading | None:
-    """The ratio of the wall times of one inference, and so of its idle energy."""
-    return _over("idle_energy", after.get("throughput"), before.get("throughput"))
+def _wall(ratios: Readings, before: Readings, after: Readings) -> Reading | None:
+    """The ratio of the wall times of one inference, and so of its idle energy: paired where windows were kept."""
+    paired = ratios.get("idle_energy")
+    return paired if isinstance(paired, Reading) else _over("idle_energy", after.get("throughput"), before.get("throughput"))
 
 
 def _between(now: Reading | Missing, pairs: Sequence[tuple[Reading | Missing, Reading | Missing]]) -> Reading | Missing:

@@ -27,6 +27,7 @@ from paredown.pipeline.shop import Shop
 from paredown.pipeline.trials import baseline_trial, fastest_trial, finite
 from paredown.policy.relax import smallest_relaxation
 from paredown.policy.rules import verdict
+from paredown.protocol.gates import Code
 from paredown.search.budget import payback_inferences
 from paredown.search.finalists import front
 from paredown.search.situation import Situation
@@ -328,18 +329,31 @@ def _payback(shop: Shop, confirmed: Confirmed, spent_j: float) -> dict[str, Any]
     return {"value": value, "low": None, "high": None, "unit": "1", "how": str(How.ESTIMATED)}
 
 
-def _window_counts(shop: Shop) -> dict[str, int]:
-    raw = [window for kind in ("floor", "measure") for record in shop.study.ledger.records(kind) for window in record.value["raw"]]
-    return {"all": len(raw), "disturbed": sum(bool(window["reasons"]) for window in raw)}
+_BY = {Code.STEAL: "other machines on the same hardware", Code.HEAT: "heat", Code.FREQUENCY: "a falling clock"}
 
 
-def _disturbed(counts: Mapping[str, int]) -> list[str]:
-    if not counts["disturbed"]:
-        return []
-    return [
-        f"{counts['disturbed']} of {counts['all']} measuring windows were disturbed by other machines on the same hardware; "
-        "each was taken again once while there were windows to spare, and what was still disturbed then stands in the intervals."
-    ]
+def _window_counts(shop: Shop) -> dict[str, Any]:
+    """How many windows, how many of them disturbed, by which gate; and why energy is estimated where it could have been counted."""
+    records = [record.value for kind in ("floor", "measure") for record in shop.study.ledger.records(kind)]
+    raw = [window for record in records for window in record["raw"]]
+    reasons = [reason for window in raw for reason in window["reasons"]]
+    return {
+        "all": len(raw),
+        "disturbed": sum(bool(window["reasons"]) for window in raw),
+        "reasons": {str(code): n for code in Code if (n := sum(reason.startswith(f"{code}:") for reason in reasons))},
+        "uncounted": sorted({record["uncounted"] for record in records if record.get("uncounted")}),
+    }
+
+
+def _disturbed(counts: Mapping[str, Any]) -> Iterator[str]:
+    if counts["disturbed"]:
+        by = " and ".join(said for code, said in _BY.items() if code in counts["reasons"])
+        yield (
+            f"{counts['disturbed']} of {counts['all']} measuring windows were disturbed{f' by {by}' if by else ''}; "
+            "each was taken again once while there were windows to spare, and what was still disturbed then stands in the intervals."
+        )
+    for reason in counts["uncounted"]:
+        yield f"Energy is estimated although this machine counts it: {reason}"
 
 
 def _cpu(host: Host) -> str:

@@ -217,6 +217,9 @@ def _reading(rule: Rule, evidence: Evidence, confidence: float) -> Finding:
         outcome = Outcome.FAIL if rule.kind is Kind.PRESENT else Outcome.INCONCLUSIVE
         limit = rule.limit.value if rule.limit else None
         return _finding(rule, outcome, f"{rule.id} is missing: {_sentence(reading)}", limit=limit)
+    if rule.limit is not None and not relative and quantity(rule.quantity).unit == "¤" and not rule.limit.text.endswith(reading.unit):
+        reason = f"{rule.id} is in {reading.unit}, the currency of the job, and the limit is {rule.limit.text}: write it in {reading.unit}."
+        return _finding(rule, Outcome.INCONCLUSIVE, reason, value=reading.value, unit=reading.unit)
     low, high = _interval(reading, confidence, relative)
     noisy = relative and evidence.noise > 0 and quantity(rule.quantity).print in NOISY
     if noisy:

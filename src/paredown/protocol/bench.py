@@ -26,9 +26,8 @@ CALLS = 24
 _SPARE = 8
 """Disturbed windows that one measurement may take again, each once; on a machine that is always disturbed more would not help."""
 
-
-_WARM_SHARE, _WARM_MOST_S = 0.25, 60.0
-"""Warm-up may take this share of a side's windows, and this long."""
+_WARM_SHARE, _WARM_LEAST, _WARM_MOST_S = 0.25, 15, 60.0
+"""Warm-up may take this share of a side's windows, or so many windows of its own where that is more, and this long."""
 
 _OPENING_SHARE, _FEWEST = 3, 5
 """Starting the processes anew may take a third of the windows' time; but fewer than five sittings say nothing about what differs."""
@@ -88,7 +87,7 @@ class Plan:
 
         Args:
             call_s: Wall seconds of one call of the slowest side.
-            opening_s: Wall seconds of starting all processes.
+            opening_s: Wall seconds of starting one process, on average over the sides.
             least_s: Wall seconds of the shortest window that the counters can tell; passed over where it would leave too few windows.
         """
         total_s = self.rounds * self.window_s
@@ -120,7 +119,7 @@ class Windows:
         raw: Every window in order, the refused ones too, with the reasons.
         wall_s: Wall seconds of everything.
         sittings: Times that the processes were started, each for its share of the rounds.
-        steady: Side name -> what its warm-up came to, as JSON; of several sittings the least steady.
+        steady: Side name -> what its warm-up came to, as JSON; of several sittings the one in the middle.
         uncounted: Why energy is estimated although there are counters; empty where it is counted, and where there are none.
     """
 
@@ -258,7 +257,8 @@ class Bench(AbstractContextManager["Bench"]):
         laps: dict[str, list[float]] = {side.name: [] for side in sides}
         cold: dict[str, list[float]] = {side.name: [] for side in sides}
         steady: dict[str, list[Steadiness]] = {side.name: [] for side in sides}
-        most_s = min(_WARM_MOST_S, _WARM_SHARE * plan.rounds * plan.window_s)
+        warm_least_s = _WARM_LEAST * plan.warm_s
+        most_s = min(_WARM_MOST_S, max(warm_least_s, _WARM_SHARE * plan.rounds * plan.window_s))
         raw: list[dict[str, Any]] = []
         spare, sitting, number, slowest_s, last = _SPARE, 0, 0, 0.0, 0
         while number < plan.rounds:
@@ -273,9 +273,9 @@ class Bench(AbstractContextManager["Bench"]):
                     slowest_s = max(slowest_s, call_s)
                     steady[side.name].append(found)
                 if not sitting:
-                    plan = plan.fitted(slowest_s, sum(self._cold[side.name] for side in sides), least_s)
+                    plan = plan.fitted(slowest_s, sum(self._cold[side.name] for side in sides) / len(sides), least_s)
                     longest_s = max(found.wall_s for times in steady.values() for found in times)
-                    most_s = max(longest_s, most_s / plan.sittings)
+                    most_s = max(warm_least_s, longest_s, most_s / plan.sittings)
                 sitting += 1
                 last = plan.rounds * sitting // plan.sittings
             for side in sides if number % 2 == 0 else reversed(sides):
@@ -290,7 +290,10 @@ class Bench(AbstractContextManager["Bench"]):
                 laps[side.name] += window["laps_s"]
             number += 1
             tick(number, plan.rounds)
-        worst = {name: asdict(max(found, key=lambda item: (list(State).index(item.state), item.spread))) for name, found in steady.items()}
+        warmed = {
+            name: asdict(sorted(found, key=lambda item: (list(State).index(item.state), item.spread))[len(found) // 2])
+            for name, found in steady.items()
+        }
         after = self._at_rest(plan.idle_s) if idle else {}
         readings, uncounted = in_windows([window for _, window in kept], idle, after)
         if uncounted and enough_s:
@@ -302,7 +305,7 @@ class Bench(AbstractContextManager["Bench"]):
             raw=raw,
             wall_s=time.perf_counter() - began,
             sittings=plan.sittings,
-            steady=worst,
+            steady=warmed,
             uncounted=uncounted,
         )
 

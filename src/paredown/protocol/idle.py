@@ -11,6 +11,7 @@ from typing import Any
 
 from paredown.core.meter import Meter, Window
 from paredown.core.reading import How, Missing, Reading, reading_from_json
+from paredown.impact.estimators import Span
 from paredown.protocol.gates import Code
 
 MAX_DRIFT = 0.05
@@ -21,6 +22,9 @@ PARTS = ("package_energy", "dram_energy", "gpu_energy")
 
 Idle = Mapping[str, float | Missing]
 """Counter -> watts of the resting machine, or why they are not known."""
+
+Rest = Mapping[str, Span | Missing]
+"""Counter -> watts between those before the work and those after it."""
 
 
 def idle_power(meters: Sequence[Meter], seconds: float) -> Idle:
@@ -43,24 +47,24 @@ def idle_power(meters: Sequence[Meter], seconds: float) -> Idle:
     return {item.quantity: item if isinstance(item, Missing) else item.value / window.wall_s for item in found}
 
 
-def agreed(before: Idle, after: Idle) -> Idle:
-    """The mean of two idles by counter; Missing with the reason code where one is, or where they differ by more than 5 %."""
-    found: dict[str, float | Missing] = {}
+def agreed(before: Idle, after: Idle) -> Rest:
+    """The mean of two idles by counter, from one to the other; Missing with the reason code where they differ by more than 5 %."""
+    found: dict[str, Span | Missing] = {}
     for name, first_w in before.items():
         last_w = after.get(name, Missing(quantity=name, reason="it was not read after the windows"))
         if isinstance(first_w, Missing) or isinstance(last_w, Missing):
-            found[name] = first_w if isinstance(first_w, Missing) else last_w
+            found[name] = next(item for item in (first_w, last_w) if isinstance(item, Missing))
             continue
         mean_w = (first_w + last_w) / 2
         if abs(first_w - last_w) > MAX_DRIFT * mean_w:
             reason = f"{Code.IDLE}: {name} idled at {first_w:.3g} W before and at {last_w:.3g} W after; {MAX_DRIFT:.0%} apart is allowed."
             found[name] = Missing(quantity=name, reason=reason)
         else:
-            found[name] = mean_w
+            found[name] = Span(value=mean_w, low=min(first_w, last_w), high=max(first_w, last_w))
     return found
 
 
-def above_idle(total: Reading, idle_w: float, wall_s: float) -> Reading | Missing:
+def above_idle(total: Reading, idle_w: Span, wall_s: float) -> Reading | Missing:
     """Energy of the work alone, from a counter's total.
 
     Args:
@@ -69,28 +73,26 @@ def above_idle(total: Reading, idle_w: float, wall_s: float) -> Reading | Missin
         wall_s: Wall seconds per item: those of the window over its items.
 
     Returns:
-        Quantity "energy" in J over the same hardware, made the same way, with the idle watts in `source`; Missing where the work does not
-        show above idle.
+        Quantity "energy" in J over the same hardware, made the same way, with the idle watts in `source`; its interval holds both idles, as
+        far as they are apart. Missing where the work takes no more than what idle varies by.
     """
-    idle_j = idle_w * wall_s
-    if total.value <= idle_j:
-        return Missing(
-            quantity="energy", reason=f"{total.quantity} is {total.value:.3g} J, and idle alone takes {idle_j:.3g} J in the same time"
-        )
-    low, high = (None if end is None else max(0.0, end - idle_j) for end in (total.low, total.high))
+    low, high = total.value if total.low is None else total.low, total.value if total.high is None else total.high
+    if low <= idle_w.high * wall_s:
+        reason = f"{total.quantity} is {low:.3g} J, and idle alone takes up to {idle_w.high * wall_s:.3g} J in the same time"
+        return Missing(quantity="energy", reason=reason)
     return Reading(
         quantity="energy",
-        value=total.value - idle_j,
-        low=low,
-        high=high,
+        value=total.value - idle_w.value * wall_s,
+        low=low - idle_w.high * wall_s,
+        high=high - idle_w.low * wall_s,
         how=total.how,
         n=total.n,
         covers=total.covers,
-        source=f"{total.quantity} above idle of {idle_w:.3g} W, measured before and after ({total.source})",
+        source=f"{total.quantity} above idle of {idle_w.low:.3g} to {idle_w.high:.3g} W, before and after ({total.source})",
     )
 
 
-def energy_above_idle(readings: Mapping[str, Reading | Missing], idle: Idle, wall_s: float) -> Reading | Missing:
+def energy_above_idle(readings: Mapping[str, Reading | Missing], idle: Rest, wall_s: float) -> Reading | Missing:
     """Energy above idle over as much of the machine as is counted: at the plug, else packages, memory and accelerators together.
 
     Args:
@@ -112,12 +114,11 @@ def energy_above_idle(readings: Mapping[str, Reading | Missing], idle: Idle, wal
     if len(summed) < len(parts):
         return next(part for part in parts if isinstance(part, Missing))
     weakest = max((part.how for part in summed), key=list(How).index)
-    lows, highs = [part.low for part in summed if part.low is not None], [part.high for part in summed if part.high is not None]
     return Reading(
         quantity="energy",
         value=sum(part.value for part in summed),
-        low=sum(lows) if len(lows) == len(summed) else None,
-        high=sum(highs) if len(highs) == len(summed) else None,
+        low=sum(part.low or 0.0 for part in summed),
+        high=sum(part.high or 0.0 for part in summed),
         how=weakest,
         n=summed[0].n,
         covers=tuple(name for part in summed for name in part.covers),
@@ -155,7 +156,7 @@ def in_windows(windows: Sequence[Mapping[str, Any]], before: Idle, after: Idle) 
     return [{**readings, "energy": energy.json()} for readings, energy in zip(as_given, found)], ""
 
 
-def _part(name: str, readings: Mapping[str, Reading | Missing], idle: Idle, wall_s: float) -> Reading | Missing | None:
+def _part(name: str, readings: Mapping[str, Reading | Missing], idle: Rest, wall_s: float) -> Reading | Missing | None:
     """One counter's energy above idle; None where there is no such counter."""
     idle_w, total = idle.get(name), readings.get(name)
     if idle_w is None or total is None:

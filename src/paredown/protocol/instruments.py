@@ -28,7 +28,7 @@ def take() -> tuple[tuple[Meter, ...], Mapping[str, str]]:
     """Meters for one block, opened; `give_back` lends them to the next one.
 
     Returns:
-        The meters, and why each quantity that none of them reads is missing.
+        The meters in the order in which they are started, those that wait first; and why each quantity that none of them reads is missing.
     """
     try:
         meters = _idle.pop()
@@ -48,7 +48,7 @@ def give_back(meters: Sequence[Meter]) -> None:
 def _usable() -> tuple[tuple[type[Meter], ...], dict[str, str]]:
     found = [unit for unit in registry.working("meters") if issubclass(unit, Meter) and {*unit.quantities} & {*COUNTED}]
     why = [(unit, unit().ready(machine()[0])) for unit in found]
-    usable = tuple(unit for unit, reason in why if reason is None)
+    usable = tuple(sorted((unit for unit, reason in why if reason is None), key=lambda unit: not unit.waits))
     read = {name for unit in usable for name in unit.quantities}
     return usable, {name: reason for unit, reason in why if reason is not None for name in unit.quantities if name not in read}
 

@@ -10,23 +10,22 @@ from pathlib import Path
 from paredown.core.errors import UsageError
 from paredown.core.job import Deploy, GridSpec
 from paredown.core.reading import How, Missing, Reading
-from paredown.core.runtime import Host
 from paredown.ground.amounts import BadAmount, amount, is_number
 from paredown.impact.account import account
 from paredown.impact.declared import site_of
 from paredown.impact.series import read_series
 from paredown.impact.site import Coefficient, Grid, Site
+from paredown.protocol.instruments import machine
 
 _FILES = (".csv", ".json", ".gz")
 
 
-def site_at(grid: str | Path | None, pue: float | None, host: Host) -> Site | Missing:
+def site_at(grid: str | Path | None, pue: float | None = None) -> Site | Missing:
     """The site that a place means.
 
     Args:
         grid: A zone ("NO", "US-CA", "gcp:europe-west1"), an amount ("380 g/kWh"), or the file of an hourly series.
         pue: Energy of the building over energy of its machines; None says "not declared" and takes 1.
-        host: This machine.
 
     Raises:
         UnknownName: There is no such zone.
@@ -38,23 +37,23 @@ def site_at(grid: str | Path | None, pue: float | None, host: Host) -> Site | Mi
     if grid is None:
         if pue is not None:
             raise UsageError(f'pue is {pue:g} and no place is given.\n  Write `grid="NO"` or `grid="380 g/kWh"` beside it.')
-        return Missing(quantity="carbon", reason='no place was declared; say grid="NO" or grid="380 g/kWh"')
+        return Missing(quantity="carbon", reason="no place was declared; `grid` takes one, as NO or 380 g/kWh")
     text = str(grid)
     if isinstance(grid, Path) or text.endswith(_FILES):
         series = read_series(text)
         factor = Coefficient(value=series.average, unit="g/kWh", source=series.source)
         found = Grid(zone=series.zone, factor=factor, signal=series.signal, hourly=series.hourly())
-        return replace(_site(GridSpec(factor=series.average, pue=pue), host), grid=found)
+        return replace(_site(GridSpec(factor=series.average, pue=pue)), grid=found)
     if text[:1].isdigit():
         try:
-            return _site(GridSpec(factor=amount(text, "g/kWh"), pue=pue), host)
+            return _site(GridSpec(factor=amount(text, "g/kWh"), pue=pue))
         except BadAmount as error:
             raise UsageError(f"grid is {text!r}; {error}") from None
-    return _site(GridSpec(zone=text, pue=pue), host)
+    return _site(GridSpec(zone=text, pue=pue))
 
 
-def _site(grid: GridSpec, host: Host) -> Site:
-    return site_of(Deploy(grid=grid), Path(), host)
+def _site(grid: GridSpec) -> Site:
+    return site_of(Deploy(grid=grid), Path(), machine()[0])
 
 
 def carbon_at(

@@ -29,16 +29,17 @@ class TreeTime:
         return max(0.0, self.own_s - before.own_s) + max(0.0, self.children_s - before.children_s)
 
 
-def tree_time(children: bool = True, root: Path = Path("/")) -> TreeTime:
+def tree_time(children: bool = True, own: bool = True, root: Path = Path("/")) -> TreeTime:
     """Read the clocks.
 
     Args:
         children: False leaves them out.
+        own: False leaves this process out.
         root: Folder that holds `proc`.
 
     A running child is counted in the kernel's ticks of 10 ms, all else in microseconds or finer.
     """
-    own_s = time.process_time()
+    own_s = time.process_time() if own else 0.0
     if not children:
         return TreeTime(own_s=own_s)
     try:
@@ -46,8 +47,20 @@ def tree_time(children: bool = True, root: Path = Path("/")) -> TreeTime:
     except ImportError:  # not on Windows
         return TreeTime(own_s=own_s, seen=False)
     waited = resource.getrusage(resource.RUSAGE_CHILDREN)
-    running_s = _running_s(f"{root}/proc", "self")
+    here = str(root) == "/"
+    running_s = 0.0 if here and _childless() else _running_s(f"{'' if here else root}/proc", "self")
     return TreeTime(own_s=own_s, children_s=waited.ru_utime + waited.ru_stime + (running_s or 0.0), seen=running_s is not None)
+
+
+def _childless() -> bool:
+    """True where no child is there, running or not waited for: one call, where a look at all threads takes microseconds for each."""
+    if not hasattr(os, "waitid"):
+        return False
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
 
 
 def _running_s(proc: str, pid: str) -> float | None:
@@ -63,12 +76,17 @@ def _running_s(proc: str, pid: str) -> float | None:
 def _text(path: str) -> str:
     """Content of a file of a thread; empty when the thread has gone meanwhile."""
     try:
-        with open(path, encoding="ascii") as file:
-            return file.read()
+        handle = os.open(path, os.O_RDONLY)
     except OSError:
         if os.path.exists(os.path.dirname(path)):
             raise
         return ""
+    try:
+        return b"".join(iter(lambda: os.read(handle, 1 << 16), b"")).decode()
+    except ProcessLookupError:  # it went after it was opened
+        return ""
+    finally:
+        os.close(handle)
 
 
 def _spent_s(proc: str, pid: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from paredown.core.meter import Fact, Window
@@ -52,8 +53,8 @@ def of_windows(windows: Windows, side: str) -> dict[str, Reading | Missing]:
         else:
             value, low, high = mean_interval(_per_sitting(series, windows.sittings))
             low = max(low, 0.0)
-        if first.low is not None and first.high is not None and first.value and first.how != How.MEASURED:
-            # an estimate carries the uncertainty of its model beside the spread of the windows
+        if first.low is not None and first.high is not None and first.value:
+            # what all windows share, an estimate's model or the idle power taken off, stands beside their spread
             low, high = low * first.low / first.value, high * first.high / first.value
         out[quantity] = Reading(
             quantity=quantity,
@@ -107,7 +108,20 @@ def ratios(windows: Windows, baseline: str, candidate: str, before: Readings, af
     energy = after.get("energy")
     if isinstance(cpu, Reading) and isinstance(energy, Reading) and energy.how in (How.ESTIMATED, How.MODELLED):
         out["energy"] = energy_ratio(cpu)
+    elif isinstance(out["energy"], Reading) and all("low" in window["energy"] for window in windows.sides[baseline]):
+        out["energy"] = _over_idle(out["energy"], windows, (baseline, candidate))
     return out
+
+
+def _over_idle(found: Reading, windows: Windows, sides: Sequence[str]) -> Reading:
+    """The ratio of energies above idle in an interval that holds it at either end of the idle power, which moves both sides one way."""
+    ends = [found.low, found.high]
+    for end in ("low", "high"):
+        series = [[window["energy"][end] for window in windows.sides[side]] for side in sides]
+        if all(value is not None for each in series for value in each):
+            ends += ratio(series[0], series[1], sittings=windows.sittings)[1:]
+    known = [end for end in ends if end is not None]
+    return replace(found, low=min(known), high=max(known))
 
 
 def _ratio(quantity: str, windows: Windows, sides: Sequence[str], before: Readings, after: Readings) -> Reading | Missing:

@@ -36,14 +36,15 @@ _SHORT_S = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a block is called and what of it is counted; the arguments of `track()`."""
+    """What a block is called and what of it is counted: the arguments of `track()`, and `own`, which is False where only children count."""
 
     name: str
     activity: str
     unit: str
     count: float
-    children: bool
     site: Site | Missing
+    children: bool = True
+    own: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +93,7 @@ class Took:
             meter.start()
         self._began_s = self._utc_s = self._counted_utc_s = time.time()
         self._clock_s = self._counted_clock_s = time.perf_counter()
-        self._tree = tree_time(plan.children)
+        self._tree = tree_time(plan.children, plan.own)
 
     @property
     def count(self) -> float:
@@ -156,7 +157,7 @@ class Took:
 
     def cut(self) -> None:
         """Put what was taken so far to its hours."""
-        tree, clock_s, utc_s = tree_time(self._plan.children), time.perf_counter(), time.time()
+        tree, clock_s, utc_s = tree_time(self._plan.children, self._plan.own), time.perf_counter(), time.time()
         with self._lock:
             if not self._ended and self.ours:
                 self._add(tree, clock_s, utc_s)
@@ -167,7 +168,7 @@ class Took:
 
     def end(self, error: BaseException | None) -> None:
         """The block is over."""
-        tree, clock_s, utc_s = tree_time(self._plan.children), time.perf_counter(), time.time()
+        tree, clock_s, utc_s = tree_time(self._plan.children, self._plan.own), time.perf_counter(), time.time()
         with self._lock:
             self._add(tree, clock_s, utc_s)
             self._read(clock_s, utc_s)
@@ -191,7 +192,7 @@ class Took:
     def _read(self, clock_s: float, utc_s: float) -> None:
         """Put what the counters have added since they were read last to its hours."""
         window = Window(wall_s=clock_s - self._counted_clock_s, items=1)
-        found = [item for meter in sorted(self._meters, key=lambda meter: meter.waits) for item in meter.stop(window)]
+        found = [item for meter in reversed(self._meters) for item in meter.stop(window)]
         before = {name for part in self._hours.values() for name, item in part.counted.items() if isinstance(item, Reading)}
         short = [item.quantity for item in found if isinstance(item, Missing) and item.quantity in before and window.wall_s < _SHORT_S]
         if short:
@@ -230,7 +231,7 @@ class Took:
             wall_s=whole.wall_s,
             started=datetime.fromtimestamp(self._began_s, UTC).isoformat(timespec="seconds"),
             hourly_j=hourly_j,
-            boundary=_boundary(readings, plan.children),
+            boundary=_boundary(readings, plan),
             host={"cpu": dict(machine.cpu), "cores": machine.cores, "memory_b": machine.memory_b, "virtual": machine.virtual},
             notes=tuple(notes),
         )
@@ -263,17 +264,21 @@ def _whole(readings: Mapping[str, Reading | Missing]) -> tuple[str, ...]:
 def _joules(readings: Mapping[str, Reading | Missing], part: _Sum, whole: _Sum) -> float:
     """All joules of one hour: as counted there; estimates by its share of the CPU time and of the wall time."""
     share = {"energy": part.cpu_s / whole.cpu_s if whole.cpu_s else 0.0, "idle_energy": part.wall_s / whole.wall_s if whole.wall_s else 0.0}
-    sums = (part.counted.get(name) if name in part.counted else readings[name].times(share[name]) for name in _whole(readings))
-    return sum(item.value for item in sums if isinstance(item, Reading))
+    whole_j = {name: item.value for name in _whole(readings) if isinstance(item := readings[name], Reading)}
+    counted = {name: item.value for name, item in part.counted.items() if isinstance(item, Reading)}
+    return sum(counted.get(name, 0.0) if name not in share else value * share[name] for name, value in whole_j.items())
 
 
-def _boundary(readings: Mapping[str, Reading | Missing], children: bool) -> str:
+def _boundary(readings: Mapping[str, Reading | Missing], plan: Plan) -> str:
     """What is in it and what is not, in words."""
-    processes = "and of the processes below it, running or waited for" if children else "alone, without the processes that it started"
-    text = f"From the block's start to its end: the CPU time of this process with all its threads {processes}."
+    if plan.own:
+        below = "and of the processes below it, running or waited for" if plan.children else "alone, without the processes that it started"
+        text = f"From the block's start to its end: the CPU time of this process with all its threads {below}."
+    else:
+        text = "From the command's start to its end: the CPU time of its process and of all processes that it waited for."
     counters = [name for name in instruments.COUNTED if isinstance(readings.get(name), Reading)]
     if counters:
         text += f" {' and '.join(counters)}: counted for the whole machine, whoever works on it."
     if "idle_energy" in readings:
-        text += " idle_energy: of all CPUs that this process may use."
+        text += " idle_energy: of all CPUs that it may use."
     return text + " Disks, networks and other machines are not in it."

@@ -17,7 +17,6 @@ from paredown.core.errors import CannotWrite, UnknownName, UsageError
 from paredown.core.record import ACTIVITIES, EnergyRecord
 from paredown.ground.files import writable
 from paredown.protocol import open_blocks
-from paredown.protocol.instruments import machine
 from paredown.protocol.place import site_at
 from paredown.protocol.took import Plan, Took, above_0
 
@@ -111,7 +110,8 @@ def track(
 
     Counted is the whole process between enter and exit: all its threads, whoever started them, and the processes below it. Two blocks that
     are open at the same time, one in the other or in two threads, each count all of it. Hardware counters, where this machine has any that
-    may be read, count the whole machine. Nothing is sent anywhere, and nothing written unless `to` says where.
+    may be read, count the whole machine; the first block of a process looks for them, which takes some tenths of a second before it begins.
+    Nothing is sent anywhere, and nothing written unless `to` says where.
 
     Args:
         name: What the block is called in the record.
@@ -142,9 +142,7 @@ def track(
             f"to is {str(to)!r}; track appends JSON lines, to a file ending in .jsonl.\n"
             f"  Name it `{file.stem}.jsonl`; `paredown export {file.stem}.jsonl --format csv` makes a table of it."
         )
-    plan = Plan(
-        name=name, activity=activity, unit=unit, count=above_0(count, unit), children=children, site=site_at(grid, pue, machine()[0])
-    )
+    plan = Plan(name=name, activity=activity, unit=unit, count=above_0(count, unit), children=children, site=site_at(grid, pue))
     return Track(plan=plan, to=file)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +36,10 @@ class TrackCallback:
         self, name: str | None = None, *, activity: str = "training", grid: str | Path | None = None, pue: float | None = None
     ) -> None:
         self.record: EnergyRecord | None = None
-        self._name, self._plain = name, {"activity": activity, "grid": grid, "pue": pue}
+        self._name, self._block = name, partial(track, activity=activity, grid=grid, pue=pue)
         self._open: tuple[Track, Took] | None = None
         self._begun = (0.0, 0, 0)
-        track("", **self._plain)
+        self._block()  # what is wrong with them is said now
 
     def __getattr__(self, event: str) -> Any:
         """The events in which there is nothing to do."""
@@ -50,7 +51,7 @@ class TrackCallback:
         """Begin; a training before that was broken off ends here."""
         self._close()
         self._begun = (float(state.epoch or 0), state.global_step, state.num_input_tokens_seen)
-        block = track(self._name or Path(args.output_dir).name, unit=self._unit(args), **self._plain)
+        block = self._block(self._name or Path(str(args.output_dir)).name, unit=self._unit(args))
         self._open = block, block.__enter__()
         if args.world_size > 1:
             self._open[1].note(f"process {args.process_index} of {args.world_size}; what the others took is not in it")
@@ -92,7 +93,7 @@ class TrackCallback:
         took.count = max(1, self._count(args, state, given.get("train_dataloader")))
         self.record = took.record
         if state.is_world_process_zero:
-            folder = Path(args.output_dir)
+            folder = Path(str(args.output_dir))
             folder.mkdir(parents=True, exist_ok=True)
             write_atomic(folder / FILE, (json.dumps(self.record.json(), indent=2, ensure_ascii=False) + "\n").encode())
 
@@ -108,7 +109,7 @@ class TrackCallback:
         try:
             return round((float(state.epoch or 0) - epoch) * len(loader.dataset))
         except (AttributeError, TypeError):  # a stream has no length; its last batch may be shorter
-            return (state.global_step - step) * args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+            return int((state.global_step - step) * args.train_batch_size * args.gradient_accumulation_steps * args.world_size)
 
 
 def _nothing(*given: Any, **named: Any) -> None:

@@ -145,7 +145,7 @@ def _figure(row: Compared, result: Mapping[str, Any], words: Words) -> Markup:
         detail = [tag("span", words("number.missing", reason=clean(at(num, "missing") or words("number.no_record"))))]
     else:
         big = tag("span", row.short_ratio.removesuffix("x"), tag("span", "x", class_="times"), class_="big")
-        detail = [tag("span", words("figure.interval", interval=row.ratio.partition(" ")[2]))] if "[" in row.ratio else []
+        detail = [tag("span", words("figure.interval", interval="[" + row.ratio.partition("[")[2]))] if "[" in row.ratio else []
     sides = tag("span", prose(words("figure.sides", before=row.baseline, after=row.chosen))) if row.baseline and row.chosen else None
     beside = tag("span", prose(words("figure.fastest", ratio=row.against_fastest.split(" [")[0]))) if row.against_fastest else None
     weak = tag("span", words.name("how", row.how), class_="how") if row.how in ("estimated", "modelled") else None

@@ -12,9 +12,10 @@ from paredown.report.outline import at, items, quantity_name, subject, table, un
 from paredown.report.tables import grid, line
 from paredown.report.words import Words
 
-DAY_S, YEAR_S = 86400.0, 31557600.0
+DAY_S, YEAR_S = 86400.0, 31536000.0
 MOSTLY = 0.5
 """Share of the time that a machine works, below which it mostly waits."""
+UNSHOWN = "no saving is shown"
 UNTOLD = ("carbon", "embodied_carbon", "water", "cost")
 """Whose absence is said with its reason; the absence of others follows from these, or is rarely of use."""
 
@@ -111,6 +112,7 @@ def search_took(result: Mapping[str, Any], words: Words) -> list[str]:
         f"{quantity_name(name, words)} {number(num, kind_of(name, at(num, 'unit')), words, origin=True)}" for name, num in known.items()
     ]
     said = [words("impact.comma").join(parts) + words("impact.stop")]
+    said += [words("impact.same")] if {"carbon", "cost"} & {*known} else []
     inside, hours = value_of(spent.get("hours_in_series")), value_of(spent.get("hours"))
     return said if inside is None or hours is None else [*said, words("impact.hours", inside=f"{inside:.0f}", hours=f"{hours:.0f}")]
 
@@ -140,7 +142,8 @@ def paybacks(result: Mapping[str, Any], words: Words) -> list[str]:
         holes = {"what": quantity_name(name, words), "unit": unit(result, words)}
         inferences, days = at(found, "inferences"), value_of(at(found, "days"))
         if value_of(inferences) is None:
-            said.append(words("impact.never", **holes, reason=clean(at(inferences, "missing") or words("number.no_record"))))
+            reason = clean(at(inferences, "missing") or words("number.no_record"))
+            said.append(words("impact.never", **holes, reason=words("impact.unshown") if reason == UNSHOWN else reason))
             continue
         text = words("impact.paid", **holes, count=number(inferences, "count", words, interval=True))
         said.append(text + (words("impact.paid_days", time=_time(days, words)) if days is not None else "") + words("impact.stop"))

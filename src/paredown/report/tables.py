@@ -71,8 +71,8 @@ def comparison(result: Mapping[str, Any], words: Words) -> Markup | None:
 
 
 def _ratio(text: str) -> Markup | str:
-    value, _, interval = text.partition(" ")
-    return tag("span", tag("b", value), tag("small", f" {interval}"), class_="ratio") if interval else tag("b", value) if value else ""
+    value, _, interval = text.partition(" [")
+    return tag("span", tag("b", value), tag("small", f" [{interval}"), class_="ratio") if interval else tag("b", value) if value else ""
 
 
 def outcome_mark(outcome: str, words: Words) -> Markup:

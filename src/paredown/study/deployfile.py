@@ -176,7 +176,11 @@ class _Reader:
         if deploy is None:
             return Deploy()
         if deploy.scenario == "server":
-            self.note(("scenario",), "is server, which this version cannot measure.", "Write `single-stream` or `offline`.")
+            self.note(
+                ("scenario",),
+                "is server, which a search does not measure.",
+                "Write `single-stream` or `offline`, and measure what comes out with `paredown measure ARTIFACT --scenario server`.",
+            )
         if deploy.scenario == "single-stream" and deploy.batch not in (None, 1):
             self.note(("batch",), f"is {deploy.batch}; single-stream answers one item at a time.", "Write `scenario: offline`.")
         if deploy.scenario == "offline" and deploy.batch is None:

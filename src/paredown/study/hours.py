@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime
 
+from paredown.ground.hours import hour_shares
 from paredown.study.ledger import SpanEntry
-
-HOUR = "%Y-%m-%dT%H"
-_HOUR_S = 3600.0
 
 
 def hourly_j(spans: Iterable[SpanEntry], idle_w: float) -> dict[str, float]:
@@ -30,19 +28,10 @@ def hourly_j(spans: Iterable[SpanEntry], idle_w: float) -> dict[str, float]:
     for span in spans:
         energy_j = (span.energy_j or 0.0) + idle_w * span.wall_s
         if span.ended is not None and energy_j > 0:
-            for hour, share in _shares(datetime.fromisoformat(span.started), datetime.fromisoformat(span.ended)):
+            for hour, share in hour_shares(_utc_s(span.started), _utc_s(span.ended)):
                 hours[hour] = hours.get(hour, 0.0) + share * energy_j
     return dict(sorted(hours.items()))
 
 
-def _shares(began: datetime, ended: datetime) -> Iterator[tuple[str, float]]:
-    """Each hour that a piece of work touched and its share there; all of it in the first where the clock stood or ran back."""
-    whole_s = (ended - began).total_seconds()
-    hour = began.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    if whole_s <= 0:
-        yield hour.strftime(HOUR), 1.0
-        return
-    while hour < ended:
-        until = hour + timedelta(seconds=_HOUR_S)
-        yield hour.strftime(HOUR), (min(until, ended) - max(hour, began)).total_seconds() / whole_s
-        hour = until
+def _utc_s(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()

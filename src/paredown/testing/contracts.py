@@ -23,7 +23,7 @@ import numpy as np
 
 from paredown.core.candidate import Candidate
 from paredown.core.dataset import DatasetReader
-from paredown.core.errors import BadData, BadKnob, Unfit
+from paredown.core.errors import BadData, BadKnob, Unfit, UsageError
 from paredown.core.export import Export
 from paredown.core.job import ModelSpec
 from paredown.core.knob import Knob, knobs, make
@@ -397,15 +397,20 @@ def check_dataset(
 
 
 def check_export(cls: type[Export]) -> None:
-    """A file name's ending, whole lines, the same twice, and that a reading which is Missing does not become a 0."""
+    """A file name's ending, whole lines, the same twice, and that what is Missing becomes no number: it is left out, or refused."""
     name = _named(cls)
     _hold(cls.suffix.startswith(".") and len(cls.suffix) > 1, f"{name} has the suffix {cls.suffix!r}; write it with its dot.")
-    energy = Reading(quantity="energy", value=4096.5, low=2048.5, high=8192.5, how=How.ESTIMATED)
-    plain: dict[str, Any] = {"unit": "inference", "count": 3, "wall_s": 60.0, "started": "2026-11-24T21:10:00+00:00", "boundary": "all"}
-    whole = EnergyRecord(activity="inference", subject="a", readings={"energy": energy}, **plain)
-    lacks = EnergyRecord(activity="inference", subject="a", readings={"energy": Missing(quantity="energy", reason="none")}, **plain)
-    text = cls().text([whole, lacks])
+    readings = {key: Reading(quantity=key, value=4100, low=2100, high=8200, how=How.ESTIMATED) for key in ("energy", "carbon")}
+    absent = {key: Missing(quantity=key, reason="none") for key in readings}
+    plain: dict[str, Any] = {"activity": "training", "subject": "a", "unit": "token", "count": 3, "wall_s": 60.0, "boundary": "all"}
+    whole, lacks = (EnergyRecord(readings=found, started="2026-11-24T21:10:00+00:00", **plain) for found in (readings, absent))
+    text = cls().text([whole])
     _hold(text.endswith("\n"), f"{name}: the file does not end in a line end.")
-    _hold(cls().text([whole, lacks]) == text, f"{name} writes one record in two ways.")
-    _hold("4096.5" in text, f"{name} does not hold the record's 4096.5 J.")
-    _hold("4096.5" not in cls().text([lacks]), f"{name} writes a value for a record without one.")
+    _hold(cls().text([whole]) == text, f"{name} writes one record in two ways.")
+    _hold("4100" in text, f"{name} does not hold the record's 4100.")
+    try:
+        text = cls().text([lacks])
+    except UsageError as error:
+        _hold("none" in str(error), f"{name} refuses a Missing without its reason: {error}")
+        return
+    _hold("4100" not in text, f"{name} writes a value for a record without one.")
