@@ -67,7 +67,7 @@ def test_a_quantity_without_unit_takes_numbers_and_shares() -> None:
     assert amounts.amount(0.9, "") == 0.9
     assert amounts.amount("90 %", "") == pytest.approx(0.9)
     assert amounts.amount(60000, "1") == 60000.0
-    assert amounts.amount("100 /s", "1/s") == 100.0
+    assert amounts.amount("100 /s", "1/s") == amounts.amount("100 1/s", "1/s") == 100.0
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,8 @@ def test_a_quantity_without_unit_takes_numbers_and_shares() -> None:
         (amounts.ratio, "half the baseline", "no multiple of the baseline", "`0.5 x baseline`"),
         (amounts.ratio, "0 x baseline", "0 times the baseline", "`0.5 x baseline`"),
         (amounts.volume, "2e6 per month", "a number per period", "`2e6 / month for 12 months`"),
+        *((amounts.seconds, text, "a decimal point", "`20 ms`") for text in ("0,5 s", "1 000 s", "1_000 s", "1'000 s", "1,000.5 s")),
+        (amounts.volume, "1e300 / second for 1e300 years", "a finite number", "`2e6 / month for 12 months`"),
         (amounts.volume, True, "a number per period", "`2e6 / month for 12 months`"),
     ],
 )

@@ -283,6 +283,21 @@ def test_data_of_an_unknown_size() -> None:
     assert found["data_energy"] == Missing(quantity="data_energy", reason="the size of what is deployed is not known")
 
 
+def test_a_factor_alone_moves_no_data() -> None:
+    found = account(measured(), site(data_path=DataPathSpec(transfer_j_per_b=1e-4), volume=1e9, rate=10.0))
+    assert found["data_energy"] == Missing(
+        quantity="data_energy", reason="neither `devices` nor `payload` is declared under `deploy.transfer`"
+    )
+
+
+@pytest.mark.parametrize("machines", [1, 24, 1000])
+def test_a_machine_that_is_asked_all_that_it_can_waits_for_0_s(machines: int) -> None:
+    """Rounding may keep a little less than a whole machine; nothing is negative for that."""
+    load = load_of(measured(), site(rate=machines * (1 + 9e-10) * measured()["throughput"].value))  # type: ignore[union-attr]
+    assert load.machines == machines  # type: ignore[union-attr]
+    assert load.idle_factor == 1  # type: ignore[union-attr]
+
+
 def test_a_work_done_once_holds_the_machine_for_its_time() -> None:
     work = {"energy": Reading(quantity="energy", value=3.6e6, how=How.ESTIMATED, covers=("cpu",))}
     found = account_of_work(work, 3600.0, site(rate=0.001))

@@ -272,3 +272,18 @@ def test_what_is_not_ready_says_what_to_do(tmp_path: Path, monkeypatch: pytest.M
     assert reason.startswith(f"the newest sample of {path} is 3600 s old. Start the meter's program, and have it write UTC;")
     plug.now_s -= 7300
     assert "3700 s ahead of this machine" in str(WallLog().ready(HERE))
+
+
+@pytest.mark.parametrize("odd", ["inf,100", "nan,100", "{},nan", "{},inf", "{},0,9", "{},"])
+def test_a_line_without_a_finite_time_and_number_is_no_sample(tmp_path: Path, clock: Callable[[Plug], Plug], odd: str) -> None:
+    def line(at_s: float) -> str:
+        return odd.format(at_s) if BEGAN_S + 3 < at_s < BEGAN_S + 4 else f"{at_s},100.0"
+
+    found = measured(clock(Plug(tmp_path / "log.csv", line=line)))
+    assert isinstance(found, Reading)
+    assert found.value == pytest.approx(1000)
+
+
+def test_a_power_below_0_is_no_consumption(tmp_path: Path, clock: Callable[[Plug], Plug]) -> None:
+    found = measured(clock(Plug(tmp_path / "log.csv", line=lambda at_s: f"{at_s},{-5 if at_s > BEGAN_S + 4 else 100}")))
+    assert found == Missing(quantity="wall_energy", reason="log.csv: a power of -5 W is below 0")

@@ -12,6 +12,7 @@ import time
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import paredown
@@ -19,7 +20,6 @@ from paredown.core.errors import CannotWrite, UnknownName, UsageError
 from paredown.core.meter import Meter, Window
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import record_from_json
-from paredown.ground.hours import hour_shares
 from paredown.impact.load import busy_machine, energy_of
 from paredown.meters.powercap import Powercap
 from paredown.protocol import instruments, open_blocks
@@ -393,18 +393,33 @@ def test_a_long_block_is_cut_at_the_edges_of_the_clock(monkeypatch: pytest.Monke
     assert sum(took.record.hourly_j.values()) == pytest.approx(took.energy_j)
 
 
-@pytest.mark.parametrize("span", [(1e9 + 1, 1e9 + 1), (1e9, 1e9 + 20_000), (1e9 + 7, 1e9 - 7), (3600.0 * 9, 3600.0 * 10)])
-def test_shares_of_hours_add_up(span: tuple[float, float]) -> None:
-    shares = dict(hour_shares(*span))
-    assert sum(shares.values()) == pytest.approx(1)
-    assert all(share > 0 for share in shares.values())
-
-
-def test_an_hour_takes_its_own_part_of_a_span() -> None:
-    assert dict(hour_shares(3600.0 * 10 - 900, 3600.0 * 10 + 2700)) == {"1970-01-01T09": 0.25, "1970-01-01T10": 0.75}
-
-
 def test_tracking_imports_nothing_heavy() -> None:
     code = "import sys, paredown\nwith paredown.track(): pass\nprint(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env={**os.environ}).stdout.split()
     assert set(found) & {"numpy", "torch", "pydantic", "sqlalchemy", "rich", "asyncio"} == set()
+
+
+def test_a_count_may_be_a_number_of_numpy() -> None:
+    with paredown.track(count=np.int64(4)) as took:
+        took.count = np.float32(2.5)
+    assert took.record.json()["count"] == 2.5
+
+
+@pytest.mark.parametrize("pue", ["1.2", True, float("inf"), float("nan"), 0.9])
+def test_a_pue_is_a_finite_number_of_1_or_more(pue: object) -> None:
+    with pytest.raises(UsageError, match=rf"pue is {pue!r}; .*\n  Write 1 or more"):
+        paredown.track(grid="NO", pue=pue)  # type: ignore[arg-type]
+
+
+def test_a_class_or_a_static_method_is_not_decorated() -> None:
+    with pytest.raises(UsageError, match=r"cannot decorate int, a class\.\n  Decorate its functions"):
+        paredown.track()(int)
+    for kind in (staticmethod, classmethod):
+        with pytest.raises(UsageError, match=rf"cannot decorate .*burn, a {kind.__name__}"):
+            paredown.track()(kind(burn))
+
+
+def test_a_name_that_is_no_text_for_utf_8_is_written_too(tmp_path: Path) -> None:
+    with paredown.track(os.fsdecode(b"a\xff"), to=tmp_path / "took.jsonl"):
+        pass
+    assert json.loads((tmp_path / "took.jsonl").read_text("utf-8"))["subject"] == "a\udcff"

@@ -114,6 +114,8 @@ def test_an_own_factor_makes_the_zone_a_name() -> None:
         ({"grid": {"water_onsite": "1.8"}}, "deploy.grid.water_onsite is '1.8'; it needs a unit.", "Write `1.8 L/kWh`."),
         ({"grid": {"renewable": 0.6}}, "deploy.grid.renewable is 0.6; it needs a unit.", "Write `60 %`."),
         ({"grid": {"renewable": "120 %"}}, "that is more than 100 %.", "Write `60 %`."),
+        ({"grid": {"pue": float("inf")}}, "deploy.grid.pue is inf.", "It should be a finite number."),
+        ({"transfer": {"factor": "1 kWh/GB", "devices": float("inf")}}, "deploy.transfer.devices is inf.", "a finite number."),
         ({"machine": {"vcpus": 0}}, "deploy.machine.vcpus is 0.", "greater than 0"),
         ({"machine": {"price": "0.045 eur/h"}}, "'eur/h' is no currency of three capitals.", "Write `0.045 EUR/h`."),
         ({"machine": {"price": "0.045 EUR"}}, "deploy.machine.price is '0.045 EUR'; it needs to be per h.", "Write `0.045 EUR/h`."),

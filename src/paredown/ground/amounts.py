@@ -97,6 +97,8 @@ def _split(value: Any, do: str) -> tuple[float, str]:
         if match is None:
             raise BadAmount("it needs a number with its unit.", do)
         number, rest = float(match[1]), match[2]
+        if re.match(r"[,_'’]\d|\d{3}", rest):
+            raise BadAmount("it needs a decimal point, and no other mark between digits.", do)
     if not math.isfinite(number):
         raise BadAmount("it needs a finite number.", do)
     if number < 0:
@@ -263,7 +265,10 @@ def volume(value: Any) -> tuple[float, float | None]:
         raise BadAmount("it needs a number per period and for how long.", do)
     (rate, _), (length, _) = _split(match[1], do), _split(match[3], do)
     length_d = length * _PERIOD_D[match[4]]
-    return rate * length_d / _PERIOD_D[match[2]], length_d * _DAY_S or None
+    total = rate * length_d / _PERIOD_D[match[2]]
+    if not math.isfinite(total):
+        raise BadAmount("it needs a finite number.", do)
+    return total, length_d * _DAY_S or None
 
 
 def show(value: float, like: str, up: bool | None = None) -> str:

@@ -24,6 +24,8 @@ def data_energy(readings: Readings, site: Site) -> Reading | Missing:
     path, size = site.data_path, readings.get("size")
     if path is None:
         return _missing("no factor for moving or keeping data is declared")
+    if path.storage_w_per_b is None and not (path.devices or path.payload_b):
+        return _missing("neither `devices` nor `payload` is declared under `deploy.transfer`")
     asked, factors = 0.0, []
     if path.transfer_j_per_b is not None:
         asked += path.payload_b * path.transfer_j_per_b

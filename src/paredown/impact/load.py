@@ -60,7 +60,7 @@ def load_of(readings: Readings, site: Site) -> Load | Missing:
             note = f"with the machine busy {site.utilization:.0%} of the time, as declared"
         return Load(busy=busy, held=busy.times(1 / site.utilization), machines=None, note=note)
     machines = max(1, math.ceil(site.rate / (found.value * site.utilization) * (1 - 1e-9)))
-    held = replace(busy, value=machines / site.rate, low=None, high=None)
+    held = replace(busy, value=max(machines / site.rate, busy.value), low=None, high=None)
     kept = "1 machine" if machines == 1 else f"{machines} machines, each answering one after the other"
     return Load(busy=busy, held=held, machines=machines, note=f"at {site.rate:.2g} inferences per second on {kept}")
 

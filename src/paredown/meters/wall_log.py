@@ -6,6 +6,7 @@ between two samples, so that a window needs a sample before it, some in it and o
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -109,6 +110,7 @@ class _Layout:
         separator: Between two cells; with ";" or a tab a comma is a decimal point.
         time, value: Places of the two columns.
         factor: To watts or joules.
+        width: Columns of the header; a line of more has a comma in a number.
         summed: True for energy since some beginning, false for power.
         column: The header of the value.
         head_b: Bytes up to the first sample.
@@ -118,6 +120,7 @@ class _Layout:
     time: int
     value: int
     factor: float
+    width: int
     summed: bool
     column: str
     head_b: int
@@ -198,7 +201,14 @@ def _layout(path: Path) -> _Layout | str:
         if times and places:
             at = places[0]
             return _Layout(
-                separator=separator, time=times[0], value=at, factor=table[names[at]], summed=summed, column=cells[at], head_b=head_b
+                separator=separator,
+                time=times[0],
+                value=at,
+                factor=table[names[at]],
+                width=len(cells),
+                summed=summed,
+                column=cells[at],
+                head_b=head_b,
             )
     return (
         f"{path} has the columns {', '.join(cells)}; it needs a time ({', '.join(TIMES)}) "
@@ -215,6 +225,8 @@ def _sample(line: str, layout: _Layout) -> _Sample | None:
         at_s, value = _seconds(cells[layout.time]), float(cells[layout.value])
     except (IndexError, ValueError):
         return None
+    if not (math.isfinite(at_s) and math.isfinite(value)) or any(cells[layout.width :]):
+        return None
     digits = len(cells[layout.value].partition(".")[2])
     return _Sample(at_s=at_s, value=value * layout.factor, step=layout.factor * 10.0**-digits)
 
@@ -225,7 +237,7 @@ def _seconds(text: str) -> float:
         number = float(text)
     except ValueError:
         return datetime.fromisoformat(text).timestamp()
-    while number > 1e11:  # in seconds the year 5138
+    while 1e11 < number < math.inf:  # in seconds the year 5138
         number /= 1000
     return number
 
@@ -284,6 +296,8 @@ def _broken(points: Sequence[_Sample], summed: bool) -> str:
         return f"the times go back by {-min(steps_s):.3g} s"
     if max(steps_s) > _GAP * median(steps_s):
         return f"no sample for {max(steps_s):.3g} s; one comes every {median(steps_s):.3g} s"
+    if not summed and min(point.value for point in points) < 0:
+        return f"a power of {min(point.value for point in points):.3g} W is below 0"
     if summed and any(right.value < left.value for left, right in pairwise(points)):
         return "the summed energy goes back in the window"
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from paredown.core.errors import UsageError
 from paredown.core.job import Deploy, GridSpec
 from paredown.core.reading import Missing, Reading
-from paredown.ground.amounts import BadAmount, amount
+from paredown.ground.amounts import BadAmount, amount, is_number
 from paredown.impact.account import account_of_work
 from paredown.impact.declared import site_of
 from paredown.impact.series import read_series
@@ -31,7 +32,7 @@ def site_at(grid: str | Path | None, pue: float | None = None) -> Site | Missing
         BadData: The file is no series.
         UsageError: `pue` is below 1, or stands without a place.
     """
-    if pue is not None and not pue >= 1:
+    if pue is not None and not (is_number(pue) and 1 <= pue < math.inf):
         raise UsageError(f"pue is {pue!r}; a building takes at least what its machines take.\n  Write 1 or more, as `pue=1.2`.")
     if grid is None:
         if pue is not None:

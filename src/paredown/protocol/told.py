@@ -12,7 +12,7 @@ _PREFIXED = ("J", "g", "L")
 
 
 def told(record: EnergyRecord) -> str:
-    """What a block took: each reading with its interval and how it was obtained, then what counts and what weakens it."""
+    """What a block took: each reading with its interval and how it was obtained; then what stands behind them, each thing said once."""
     found = {name: item for name, item in record.readings.items() if isinstance(item, Reading)}
     lines = [f"{record.subject}: {_amount(record.wall_s, 's', 3)} of wall time"]
     lines += [f"  {name.replace('_', ' '):<16}{_said(item)}{_each(item, record)}" for name, item in found.items()]

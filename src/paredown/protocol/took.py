@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from numbers import Real
 
 from paredown.core.errors import UsageError
 from paredown.core.meter import Window
@@ -242,11 +243,12 @@ def above_0(count: float, unit: str) -> float:
     Raises:
         UsageError: It is not above 0.
     """
-    if not (is_number(count) and math.isfinite(count) and count > 0):
+    number = float(count) if isinstance(count, Real) and not isinstance(count, bool) else math.nan  # numpy's numbers are such too
+    if not (math.isfinite(number) and number > 0):
         raise UsageError(
             f"count is {count!r}; it needs a number above 0.\n  Leave it out for one {unit}, or set `took.count` in the block."
         )
-    return count
+    return count if is_number(count) else number
 
 
 def _joules(readings: Mapping[str, Reading | Missing], part: _Sum, whole: _Sum) -> float:

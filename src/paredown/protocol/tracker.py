@@ -66,9 +66,14 @@ class Track(AbstractContextManager[Took]):
         """Track each call; the last one's readings are `function.took`.
 
         Raises:
-            UsageError: It is a generator function.
+            UsageError: It is a generator function, a class, or a method that is static already.
         """
         name = getattr(function, "__qualname__", str(function))
+        if isinstance(function, type | staticmethod | classmethod):
+            raise UsageError(
+                f"track cannot decorate {name}, a {type(function).__name__ if not isinstance(function, type) else 'class'}.\n"
+                "  Decorate its functions, with @track(...) below @staticmethod or @classmethod."
+            )
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise UsageError(
                 f"track cannot decorate {name}, a generator: its work is done between its values, by whoever asks for them.\n"
@@ -143,7 +148,7 @@ def track(
 
 def _append(file: Path, record: EnergyRecord) -> None:
     """One more line, whole also where several processes append to the file, and where one of them was killed before."""
-    line = json.dumps(record.json(), ensure_ascii=False).encode()
+    line = json.dumps(record.json(), ensure_ascii=False).encode(errors="backslashreplace")
     with writable(file), file.open("a+b") as opened:
         try:
             import fcntl

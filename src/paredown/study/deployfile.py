@@ -27,7 +27,7 @@ Words = Annotated[list[str], BeforeValidator(_listed)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class _Deploy(_Strict):
