@@ -78,9 +78,10 @@ def coefficients(site: Site) -> list[dict[str, Any]]:
 
 def _boundary(accounted: Readings, energy: Reading | Missing, site: Site) -> dict[str, list[str]]:
     """What is in the figure and what is not."""
-    included = (
-        [] if isinstance(energy, Missing) else [f"{' and '.join(energy.covers) or 'the machine'} of the serving machine, with its idle"]
-    )
+    included = []
+    if isinstance(energy, Reading):
+        covered = " and ".join(one.replace("cpu", "CPU") for one in energy.covers)
+        included.append(f"{covered or 'all'} of the serving machine, with its idle")
     included += ["the building's overhead, by PUE"] if site.pue.value > 1 else []
     included += [] if isinstance(site.embodied, Missing) else ["the making of the reserved share of the machine"]
     moved = isinstance(accounted.get("data_energy"), Reading)
