@@ -82,7 +82,7 @@ def tracked(turns: int = 9) -> float:
     """CPU time of a counted loop of 2n steps over that of n, through `track()`."""
 
     def took(steps: int) -> float:
-        with paredown.track() as tracked:  # type: ignore[attr-defined]
+        with paredown.track() as tracked:
             total = 0
             for number in range(steps):
                 total ^= number
@@ -98,8 +98,7 @@ def main() -> int:
     given = options.parse_args()
     rows = [("2n products, two artifacts", 2.0, lambda: artifacts(given.seconds)), ("2n products, a command", 2.0, commands)]
     rows += [(f"busy {share:.0%}, a command", share, lambda share=share: duty(share)) for share in (0.25, 0.5, 1.0)]  # type: ignore[misc]
-    if hasattr(paredown, "track"):
-        rows.append(("2n steps, track()", 2.0, tracked))
+    rows.append(("2n steps, track()", 2.0, tracked))
     print(f"{'':28s} {'truth':>6s} {'seen':>7s} {'error':>7s}")
     missed = 0
     for name, truth, see in rows:
@@ -107,8 +106,6 @@ def main() -> int:
         error = seen / truth - 1
         missed += abs(error) > LIMIT
         print(f"{name:28s} {truth:6.2f} {seen:7.3f} {error:+7.1%}  {'met' if abs(error) <= LIMIT else 'missed'}", flush=True)
-    if not hasattr(paredown, "track"):
-        print("track() is not there and was not tried")
     return int(missed > 0)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import shlex
+import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from paredown.testing import tiny
-from tiny_study import NAMES, tiny_rows, write_tiny_job
+from tiny_study import NAMES, TinyStudy, tiny_rows, write_tiny_job
 
 MODULE = """
 import numpy as np
@@ -72,6 +74,18 @@ def write_torch(folder: Path) -> None:
     (train, train_labels), (test, test_labels) = tiny_rows(300, 1), tiny_rows(900, 2)
     np.savez(folder / "rows.npz", X_train=train, y_train=train_labels, X_test=test, y_test=test_labels)
     (folder / "my_training.py").write_text(MODULE)
+
+
+def write_instrument(folder: Path, study: TinyStudy) -> None:
+    """runs/my-model and its job.yaml, train.py and my_training.py, and ES.csv: a sunny grid until this hour."""
+    shutil.copytree(study.folder, folder / "runs" / "my-model")
+    for name in ("given.onnx", "rows.npz"):
+        shutil.copy(study.job.with_name(name), folder)
+    (folder / "job.yaml").write_text(study.job.read_text().replace("search: {", "search: {budget: 20 min, "))
+    for name in ("train.py", "my_training.py"):
+        (folder / name).write_text("sum(range(10**6))\n")
+    hours = [datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=back) for back in range(24 * 40, -1, -1)]
+    _write_table(folder / "ES.csv", ["time", "g_per_kwh"], ((f"{at:%Y-%m-%dT%H:%MZ}", 100 + 10 * abs(at.hour - 12)) for at in hours))
 
 
 def _write_table(file: Path, header: list[str], rows: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -16,9 +17,10 @@ from paredown.cli import COMMANDS
 from paredown.core.recipe import parse
 from paredown.ground import documents
 from paredown.pipeline.plan import plan
-from readme_folder import words_of, write_hugging_face, write_onnx, write_torch
+from paredown.study.jobfile import read_job
+from readme_folder import words_of, write_hugging_face, write_instrument, write_onnx, write_torch
 from tiny_cli import bare_script, leave
-from tiny_study import shorten
+from tiny_study import TinyStudy, shorten
 
 ROOT = Path(__file__).parents[2]
 README, CHINESE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh.md"))
@@ -36,7 +38,7 @@ NOT_WALKED = {
 }
 
 
-ENDS = {"check": (0, 1, 3), "run": (0, 3)}
+ENDS = {"check": (0, 1, 3), "run": (0, 3), "measure": (0, 1, 3)}
 """Exit codes that a walk accepts besides 0: another policy may not hold, and short measurements may show nothing."""
 
 
@@ -116,14 +118,14 @@ def walk(capfd: pytest.CaptureFixture[str], language: str, block: str) -> None:
 
 @pytest.fixture
 def cut_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder; measurements are short, one technique and one engine are there, frugal has no rule that short ones cannot show."""
+    """An empty folder; measurements are short, one technique and one engine are there, frugal asks nothing that short ones cannot show."""
     from paredown.pipeline import plan, rehearse, setup, side_by_side
     from paredown.policy import parse
     from paredown.runtimes.openvino import Openvino
 
     monkeypatch.setattr(Openvino, "ready", lambda self, host: "one engine is enough here.")
     shorten(monkeypatch, tmp_path / "state")
-    (tmp_path / "calm.yaml").write_text("minimize: energy\nrules: [{quality: {drop: 1 %}}]\n")
+    (tmp_path / "calm.yaml").write_text("minimize: size\nrules: [{quality: {drop: 1 %}}]\n")
     built_in = {**parse._built_in(), "frugal": tmp_path / "calm.yaml"}
     monkeypatch.setattr(parse, "_built_in", lambda: built_in)
     usable, measure = setup.usable, side_by_side.measure
@@ -155,6 +157,24 @@ def test_each_path_leads_to_a_report(section: str, make: Callable[[Path], None],
         assert Path("runs/my-model/artifact/artifact.json").is_file()
         for language, block in blocks(SECTIONS["Into production"]):
             walk(capfd, language, block)
+    sys.modules.pop("my_training", None)
+
+
+def test_the_instrument_measures_what_the_readme_says(cut_down: Path, tiny_study: TinyStudy, monkeypatch, capfd) -> None:
+    write_instrument(cut_down, tiny_study)
+    monkeypatch.syspath_prepend(cut_down)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    found = blocks(SECTIONS["Measure anything"])
+    assert {language for language, _ in found} == {"sh", "python", "yaml"}
+    for language, block in found:
+        if language == "yaml":
+            order = documents.parse(Path("job.yaml").read_text(), "job.yaml").data
+            deploy = read_job({**order, **documents.parse(block, "README.md").data}, cut_down).deploy
+            assert (deploy.grid.zone, deploy.machine.vcpus) == ("NO", 2)
+        walk(capfd, language, block)
+    assert Path("runs/my-model/report.SE.html").is_file()
+    assert "paredown_inference_energy_joules_total" in Path("energy.prom").read_text()
+    assert json.loads(Path("energy.jsonl").read_text())["subject"] == "training"
     sys.modules.pop("my_training", None)
 
 

@@ -303,6 +303,8 @@ def test_a_work_done_once_holds_the_machine_for_its_time() -> None:
     found = account_of_work(work, 3600.0, site(rate=0.001))
     assert value(found["carbon"]) == pytest.approx(1.5 * 400, rel=1e-12)
     assert value(found["embodied_carbon"]) == pytest.approx(1e6 / (4 * 365 * 24) * 0.5, rel=1e-12)
+    assert "for as long as it took" in found["carbon"].source  # type: ignore[union-attr]
+    assert "no volume" not in found["carbon"].source  # type: ignore[union-attr]
 
 
 def test_the_disclosure_names_boundary_methodology_and_every_coefficient() -> None:

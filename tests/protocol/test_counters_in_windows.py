@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +24,25 @@ if sys.platform != "linux":
     pytest.skip("stopped processes and /sys are Linux's", allow_module_level=True)
 
 
-@dataclass
 class Plug:
-    """A wall meter's program: a sample each 20 ms."""
+    """A wall meter's program: a sample for each 20 ms, written late where the machine is busy but true of its own moment."""
 
-    path: Path
-    power_w: float = 80.0
-    over: threading.Event = field(default_factory=threading.Event)
+    def __init__(self, path: Path) -> None:
+        self.path, self.over = path, threading.Event()
+        self.changes = [(0.0, 80.0)]
+
+    def draw(self, power_w: float) -> None:
+        self.changes.append((time.time(), power_w))
 
     def write(self) -> None:
-        self.path.write_text("time,Power (W)\n")
-        with self.path.open("a") as file:
+        next_s = time.time()
+        with self.path.open("w") as file:
+            file.write("time,Power (W)\n")
             while not self.over.wait(0.02):
-                file.write(f"{time.time():.4f},{self.power_w}\n")
+                while next_s < time.time():
+                    power_w = [power_w for since_s, power_w in self.changes if since_s <= next_s][-1]
+                    file.write(f"{next_s:.4f},{power_w}\n")
+                    next_s += 0.02
                 file.flush()
 
 
@@ -58,11 +64,11 @@ class Drawing(Bench):
     plug: Plug
 
     def _order(self, name: str, verb: str, **arguments: Any) -> dict[str, Any]:
-        self.plug.power_w = 80.0
+        self.plug.draw(80.0)
         try:
             return super()._order(name, verb, **arguments)
         finally:
-            self.plug.power_w = 50.0
+            self.plug.draw(50.0)
 
 
 PLAN = Plan(rounds=2, window_s=0.6, warm_s=0.05)
@@ -82,7 +88,7 @@ def test_a_wall_meters_log_is_read_by_the_processes_under_measurement(made: Any,
 
 
 def test_energy_above_idle_is_counted_where_idle_was_looked_at(made: Any, plug: Plug) -> None:
-    plug.power_w = 50.0
+    plug.draw(50.0)
     with Drawing(made.rows) as bench:
         bench.plug = plug
         sides = [Side(name=name, artifact=made.light) for name in ("one", "two")]
@@ -100,7 +106,7 @@ def test_energy_above_idle_is_counted_where_idle_was_looked_at(made: Any, plug: 
 
 
 def test_energy_stays_estimated_where_idle_is_not_the_same_before_and_after(made: Any, plug: Plug) -> None:
-    plug.power_w = 60.0  # and 50 W from the first window on
+    plug.draw(60.0)  # and 50 W from the first window on
     with Drawing(made.rows) as bench:
         bench.plug = plug
         windows = bench.measure([Side(name="one", artifact=made.light)], replace(PLAN, rounds=3, idle_s=0.4))

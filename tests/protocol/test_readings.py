@@ -10,7 +10,8 @@ import pytest
 from paredown.core.reading import How, Missing, Reading
 from paredown.ground.digests import of_files
 from paredown.protocol.bench import Windows
-from paredown.protocol.readings import COUNTED, RATIOS, facts, of_windows, ratios
+from paredown.protocol.instruments import COUNTED
+from paredown.protocol.readings import RATIOS, facts, of_windows, ratios
 from paredown.stats.ratios import ratio
 
 

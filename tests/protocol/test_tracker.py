@@ -19,8 +19,7 @@ from paredown.core.errors import CannotWrite, UnknownName, UsageError
 from paredown.core.meter import Meter, Window
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import record_from_json
-from paredown.ground.hours import hour_shares
-from paredown.impact.load import energy_of
+from paredown.impact.load import busy_machine, energy_of
 from paredown.meters.powercap import Powercap
 from paredown.protocol import instruments, open_blocks
 from paredown.protocol import took as took_file
@@ -193,7 +192,7 @@ def test_the_processors_own_counters_are_read_to_the_microjoule(tmp_path: Path, 
 def test_all_joules_are_those_that_are_accounted(given: dict[str, float], names: list[str]) -> None:
     readings = {name: Reading(quantity=name, value=value, how=How.ESTIMATED, covers=(name,)) for name, value in given.items()}
     accounted = energy_of({**readings, "throughput": Reading(quantity="throughput", value=1, how=How.MEASURED)}, site_at("NO"))
-    assert list(took_file._whole(readings)) == names
+    assert [item.quantity for item in busy_machine(readings)] == names
     assert accounted.value == sum(given[name] for name in names)
 
 
@@ -391,17 +390,6 @@ def test_a_long_block_is_cut_at_the_edges_of_the_clock(monkeypatch: pytest.Monke
     assert sum(by_hour.values()) == pytest.approx(took.cpu_s)
     assert sum(cpu_s for began, cpu_s in by_hour.items() if began > worked + 0.2) < 0.1 * took.cpu_s
     assert sum(took.record.hourly_j.values()) == pytest.approx(took.energy_j)
-
-
-@pytest.mark.parametrize("span", [(1e9 + 1, 1e9 + 1), (1e9, 1e9 + 20_000), (1e9 + 7, 1e9 - 7), (3600.0 * 9, 3600.0 * 10)])
-def test_shares_of_hours_add_up(span: tuple[float, float]) -> None:
-    shares = dict(hour_shares(*span))
-    assert sum(shares.values()) == pytest.approx(1)
-    assert all(share > 0 for share in shares.values())
-
-
-def test_an_hour_takes_its_own_part_of_a_span() -> None:
-    assert dict(hour_shares(3600.0 * 10 - 900, 3600.0 * 10 + 2700)) == {"1970-01-01T09": 0.25, "1970-01-01T10": 0.75}
 
 
 def test_tracking_imports_nothing_heavy() -> None:

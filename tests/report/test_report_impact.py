@@ -37,8 +37,10 @@ def plain(page: str) -> str:
 
 def test_each_quantity_has_both_sides_what_is_saved_and_its_origin(result) -> None:
     rows = {row.label: row for row in taken(result, EN)}
-    assert list(rows) == [*("Energy", "Idle energy", "Carbon, electricity", "Carbon, machine", "Carbon, both together", "Water", "Cost")]
-    assert (rows["Energy"].before, rows["Energy"].after) == ("400 kJ [250, 1 300]", "28 kJ [17, 90]")
+    assert list(rows) == [
+        *("Energy above idle", "Idle energy", "Carbon, electricity", "Carbon, machine", "Carbon, both together", "Water", "Cost")
+    ]
+    assert (rows["Energy above idle"].before, rows["Energy above idle"].after) == ("400 kJ [250, 1 300]", "28 kJ [17, 90]")
     assert (rows["Carbon, electricity"].saved, rows["Carbon, electricity"].how) == ("47 g [24, 180]", "estimated")
     assert (rows["Cost"].before, rows["Cost"].saved, rows["Cost"].how) == ("394 EUR", "no difference", "measured")
 
@@ -71,7 +73,7 @@ def test_payback_is_told_in_inferences_and_time_or_not_at_all(result, nowhere) -
 
 
 def test_what_is_not_declared_is_short_and_says_what_to_declare(nowhere) -> None:
-    assert [row.label for row in taken(nowhere, EN)] == ["Energy", "Idle energy"]
+    assert [row.label for row in taken(nowhere, EN)] == ["Energy above idle", "Idle energy"]
     assert untold(nowhere, EN) == [
         ("Carbon, electricity", "carbon is not declared"),
         ("Carbon, machine", "embodied_carbon is not declared"),

@@ -12,6 +12,7 @@ from paredown.report.words import languages, load
 FOLDER = Path(str(resources.files("paredown.report").joinpath("page.html"))).parent
 CODE = "\n".join(file.read_text("utf-8") for file in FOLDER.glob("*.py"))
 OPEN_GROUPS = {
+    "coefficient",
     "verdict",
     "headline",
     "saved",

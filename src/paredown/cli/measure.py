@@ -188,7 +188,7 @@ def show(found: Measured, sides: tuple[str, str] = ("target", "against")) -> Non
         found: The measurement.
         sides: What the target and the other side are called.
     """
-    from paredown.report.format import kind_of, number, style_of
+    from paredown.report.format import at_most, kind_of, number
     from paredown.report.words import load
 
     words = load()
@@ -197,7 +197,7 @@ def show(found: Measured, sides: tuple[str, str] = ("target", "against")) -> Non
     if found.other is not None:
         screen.say(f"{heads[1] or 'against '}{found.other}: {found.other_recipe}")
     if found.noise_floor is not None and found.detectable is not None:
-        floor, least = (style_of(share, "share").write(share) for share in (found.noise_floor, found.detectable))
+        floor, least = (at_most(share, "share") for share in (found.noise_floor, found.detectable))
         screen.say(f"noise floor of CPU time: {floor}, the other side against its twin; a difference below it is not claimed")
         screen.say(f"a saving of {least} or more of CPU time shows nine times out of ten in a measurement like this")
     screen.say()
@@ -337,7 +337,7 @@ def _command(words: tuple[str, ...], as_json: bool, grid: str | None) -> int:
 
 
 def _lines(ran: Ran) -> list[str]:
-    from paredown.core.reading import Missing
+    from paredown.core.reading import Reading
     from paredown.pipeline.command import signal_name
     from paredown.protocol.instruments import COUNTED
     from paredown.report.format import kind_of, number
@@ -346,8 +346,8 @@ def _lines(ran: Ran) -> list[str]:
     words = load()
     ended = f"ended by {signal_name(ran.exit_code)}" if signal_name(ran.exit_code) else f"exit code {ran.exit_code}"
     lines = [f"{ended} after {number({'value': ran.wall_s, 'how': 'measured'}, 'time', words)} of wall time"]
-    for name, reading in ran.readings.items():
-        if isinstance(reading, Missing) and name in COUNTED:
-            continue
-        lines.append(f"  {words.name('quantity', name):<12} {number(reading.json(), kind_of(name), words, interval=True, origin=True)}")
-    return [*lines, *(f"  {line}" for line in _energy(ran.readings)), f"  {ran.record.boundary}"]
+    shown = {name: item for name, item in ran.readings.items() if isinstance(item, Reading) or name not in COUNTED}
+    width = max(len(words.name("quantity", name)) for name in shown)
+    for name, item in shown.items():
+        lines.append(f"  {words.name('quantity', name):<{width}}  {number(item.json(), kind_of(name), words, interval=True, origin=True)}")
+    return [*lines, *(f"  {line}" for line in (*_energy(ran.readings), ran.record.boundary, *ran.record.notes))]

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from paredown.core.reading import Missing, Reading
     from paredown.pipeline.elsewhere import Answer, Row
 
-KWH_J = 3.6e6
 WIDTH = 100
 _NONE = "–"
 _PERIOD = r"/\s*(second|minute|hour|day|week|month|year)\s*$"
@@ -136,6 +135,8 @@ def _alone(row: Row) -> tuple[str, ...]:
 
 def _loaded(row: Row, named: bool) -> tuple[str, ...]:
     """One machine at a load; its currency is named where there is more than one."""
+    from paredown.impact.carbon import KWH_J
+
     cost = _pair(row, "month_cost", "month_cost")
     return (
         row.name,

@@ -178,7 +178,7 @@ def percent(share: float) -> str:
     """A share with two leading digits, to a hundredth of a percent."""
     from paredown.pipeline.when import two
 
-    return f"{two(round(100 * share, 2))} %"
+    return f"{two(round(100 * share, 2) + 0.0)} %"  # + 0.0: a share that rounds to nothing has no sign
 
 
 def _less(now: float, then: float) -> str:

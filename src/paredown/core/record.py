@@ -69,7 +69,8 @@ class EnergyRecord:
 
 
 def record_from_json(data: Mapping[str, Any]) -> EnergyRecord:
-    """The inverse of `json()`."""
+    """The inverse of `json()`; what `paredown measure --json -- COMMAND` adds to a record is left out."""
     readings = {name: reading_from_json(name, item) for name, item in data["readings"].items()}
     estimators = {name: reading_from_json("energy", item) for name, item in data["estimators"].items()}
-    return EnergyRecord(**{**data, "readings": readings, "estimators": estimators})
+    known = {name: data[name] for name in EnergyRecord.__dataclass_fields__ if name in data}
+    return EnergyRecord(**{**known, "readings": readings, "estimators": estimators})

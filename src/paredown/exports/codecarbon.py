@@ -14,10 +14,10 @@ from pathlib import Path
 from paredown.core.errors import BadData
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import EnergyRecord
+from paredown.impact.carbon import KWH_J
 
 _NEEDED = ("timestamp", "duration", "emissions", "energy_consumed")
 _PARTS = {"package_energy": ("cpu_energy", "cpu"), "dram_energy": ("ram_energy", "memory"), "gpu_energy": ("gpu_energy", "gpu")}
-_J_PER_KWH = 3.6e6
 _G_PER_KG = 1e3
 _SAME = 0.01
 _METHOD = "tracking method not recorded"
@@ -65,8 +65,8 @@ def _record(row: Mapping[str, str], where: str) -> EnergyRecord:
         readings[quantity] = _energy(row, quantity, column, covers, source)
     parts = [item for item in readings.values() if isinstance(item, Reading)]
     whole = _number(row, "energy_consumed")
-    if whole is not None and abs(sum(item.value for item in parts) - whole * _J_PER_KWH) > _SAME * whole * _J_PER_KWH:
-        notes.append(f"energy_consumed is {whole * _J_PER_KWH:.6g} J, which its parts do not add up to")
+    if whole is not None and abs(sum(item.value for item in parts) - whole * KWH_J) > _SAME * whole * KWH_J:
+        notes.append(f"energy_consumed is {whole * KWH_J:.6g} J, which its parts do not add up to")
     place = ", ".join(text for key in ("country_name", "region", "cloud_provider", "cloud_region") if (text := row.get(key)))
     if "canada" in place.lower() and "quebec" in place.lower():
         notes.append("CodeCarbon also says Canada, Quebec where it did not find out the place")
@@ -110,7 +110,7 @@ def _energy(row: Mapping[str, str], quantity: str, column: str, covers: str, sou
         cards = _number(row, "gpu_count")
         why = "CodeCarbon saw no card" if not cards else "CodeCarbon writes 0 for cards without an energy counter"
         return Missing(quantity=quantity, reason=why)
-    return Reading(quantity=quantity, value=kwh * _J_PER_KWH, how=How.ESTIMATED, covers=(covers,), source=source)
+    return Reading(quantity=quantity, value=kwh * KWH_J, how=How.ESTIMATED, covers=(covers,), source=source)
 
 
 def _number(row: Mapping[str, str], column: str) -> float | None:

@@ -9,8 +9,8 @@ from paredown.core.reading import How, Reading
 from paredown.core.record import EnergyRecord
 
 SUMS = (
-    "cpu_time", "energy", "idle_energy", "package_energy", "dram_energy", "gpu_energy", "wall_energy", "carbon", "embodied_carbon", "sci",
-    "water", "cost",
+    "cpu_time", "energy", "idle_energy", "package_energy", "dram_energy", "platform_energy", "gpu_energy", "wall_energy", "carbon",
+    "embodied_carbon", "sci", "water", "cost",
 )  # fmt: skip
 """The quantities that grow with the work; a latency does not."""
 

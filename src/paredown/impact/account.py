@@ -45,7 +45,7 @@ def account_of_work(readings: Readings, wall_s: float, site: Site) -> dict[str, 
         wall_s: Seconds that it took.
         site: Where it was done; rate, reserved CPUs, utilization and the paths of the model's data do not count.
     """
-    held = Reading(quantity="throughput", value=1 / wall_s, how=How.MEASURED)
+    held = Reading(quantity="throughput", value=1 / wall_s, how=How.MEASURED, source="for as long as it took")
     return account({**readings, "throughput": held}, replace(site, vcpus=site.host_vcpus, rate=None, utilization=1.0, data_path=None))
 
 

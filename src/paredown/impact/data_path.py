@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from paredown.core.reading import How, Missing, Reading
+from paredown.impact.carbon import KWH_J
 from paredown.impact.load import Readings
 from paredown.impact.site import Site
 
@@ -28,7 +29,7 @@ def data_energy(readings: Readings, site: Site) -> Reading | Missing:
     asked, factors = 0.0, []
     if path.transfer_j_per_b is not None:
         asked += path.payload_b * path.transfer_j_per_b
-        factors.append(f"{path.transfer_j_per_b * 1e9 / 3.6e6:.3g} kWh/GB moved")
+        factors.append(f"{path.transfer_j_per_b * 1e9 / KWH_J:.3g} kWh/GB moved")
     if path.devices or path.storage_w_per_b is not None:
         if not isinstance(size, Reading):
             return _missing("the size of what is deployed is not known")

@@ -52,7 +52,7 @@ def coefficients(site: Site) -> list[dict[str, Any]]:
     """Every coefficient that an account at a site uses."""
     named: Mapping[str, tuple[str, Coefficient | Missing]] = {
         "grid-intensity": ("carbon intensity of the grid", site.grid if isinstance(site.grid, Missing) else site.grid.factor),
-        "pue": ("energy of the building over energy of its machines", site.pue),
+        "pue": ("PUE, energy of the building over energy of its machines", site.pue),
         "wue-onsite": ("water evaporated on site", site.water_onsite),
         "wue-offsite": ("water used up by power stations", site.water_offsite),
         "device-embodied": ("carbon of making the machine", site.embodied if isinstance(site.embodied, Missing) else site.embodied.total),
@@ -78,9 +78,10 @@ def coefficients(site: Site) -> list[dict[str, Any]]:
 
 def _boundary(accounted: Readings, energy: Reading | Missing, site: Site) -> dict[str, list[str]]:
     """What is in the figure and what is not."""
-    included = (
-        [] if isinstance(energy, Missing) else [f"{' and '.join(energy.covers) or 'the machine'} of the serving machine, with its idle"]
-    )
+    included = []
+    if isinstance(energy, Reading):
+        covered = " and ".join(one.replace("cpu", "CPU") for one in energy.covers)
+        included.append(f"{covered or 'all'} of the serving machine, with its idle")
     included += ["the building's overhead, by PUE"] if site.pue.value > 1 else []
     included += [] if isinstance(site.embodied, Missing) else ["the making of the reserved share of the machine"]
     moved = isinstance(accounted.get("data_energy"), Reading)

@@ -45,7 +45,7 @@ def load_of(readings: Readings, site: Site) -> Load | Missing:
     """Time held per inference at the declared rate, or at the declared utilization where there is no rate.
 
     Args:
-        readings: With `throughput`; for a run that is not cut into inferences, 1 over its wall seconds.
+        readings: With `throughput`; for a run that is not cut into inferences, 1 over its wall seconds, with a source that says so.
         site: Gives rate and utilization.
     """
     found = readings.get("throughput")
@@ -55,7 +55,7 @@ def load_of(readings: Readings, site: Site) -> Load | Missing:
     high = 1 / found.low if found.low else None
     busy = Reading(quantity="held_time", unit="s", value=1 / found.value, low=low, high=high, how=found.how, n=found.n)
     if not site.rate:
-        note = "as if the machine were busy all the time; no volume per period is declared"
+        note = found.source or "as if the machine were busy all the time; no volume per period is declared"
         if site.utilization < 1:
             note = f"with the machine busy {site.utilization:.0%} of the time, as declared"
         return Load(busy=busy, held=busy.times(1 / site.utilization), machines=None, note=note)
@@ -76,7 +76,7 @@ def energy_of(readings: Readings, site: Site) -> Reading | Missing:
     """
     load, idle = load_of(readings, site), readings.get("idle_energy")
     share = site.vcpus / site.host_vcpus
-    parts = _busy(readings, share)
+    parts = busy_machine(readings, share)
     if not parts:
         work = readings.get("energy")
         return Missing(quantity="energy", reason=work.reason if isinstance(work, Missing) else "no energy was measured")
@@ -93,12 +93,17 @@ def energy_of(readings: Readings, site: Site) -> Reading | Missing:
     return total("energy", parts, notes)
 
 
-def _busy(readings: Readings, share: float) -> list[Reading]:
-    """Energies that add up to that of a busy machine, idle in it."""
+def busy_machine(readings: Readings, share: float = 1.0) -> list[Reading]:
+    """Energies that add up to that of a busy machine, idle in it, none counted twice.
+
+    Args:
+        readings: By quantity; those that are no energy do not matter.
+        share: Of the machine's idle power that counts.
+    """
     known = {name: item for name, item in readings.items() if isinstance(item, Reading)}
     work, idle = known.get("energy"), known.get("idle_energy")
     apart = [] if work is None else [work] if idle is None else [work, idle.times(share)]
-    counted = [known[name] for name in ("package_energy", "dram_energy") if name in known]
+    counted = [known[name] for name in ("package_energy", "dram_energy") if name in known and "package_energy" in known]
     if "wall_energy" in known:
         return [known["wall_energy"]]
     if "platform_energy" in known:

@@ -17,7 +17,7 @@ from paredown.impact.energy import Curve, idle_energy
 from paredown.impact.site import Site
 
 DERIVED = ("carbon", "embodied_carbon", "sci", "water", "cost")
-_PARTS = ("energy", "package_energy", "dram_energy", "gpu_energy", "wall_energy", "size")
+_PARTS = ("energy", "package_energy", "dram_energy", "platform_energy", "gpu_energy", "wall_energy", "size")
 """What an account is made of beside time and idle energy."""
 CANCELLED = "both sides at the same factors, which cancel"
 _ENDS = ("value", "low", "high")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from paredown.core.errors import UsageError
 from paredown.core.job import Deploy, GridSpec
-from paredown.core.reading import How, Missing, Reading
+from paredown.core.reading import Missing, Reading
 from paredown.ground.amounts import BadAmount, amount, is_number
-from paredown.impact.account import account
+from paredown.impact.account import account_of_work
 from paredown.impact.declared import site_of
 from paredown.impact.series import read_series
 from paredown.impact.site import Coefficient, Grid, Site
@@ -78,5 +78,4 @@ def carbon_at(
         whole_j = sum(hourly_j.values())
         mean = sum(joules * grid.hourly[hour] for hour, joules in hourly_j.items() if joules) / whole_j if whole_j else grid.factor.value
         site = replace(site, grid=replace(grid, factor=replace(grid.factor, value=mean, source=f"{grid.factor.source}, hour by hour")))
-    throughput = Reading(quantity="throughput", value=1 / max(wall_s, 1e-9), how=How.MEASURED)
-    return account({**readings, "throughput": throughput}, site)["carbon"]
+    return account_of_work(readings, max(wall_s, 1e-9), site)["carbon"]

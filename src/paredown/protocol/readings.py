@@ -11,16 +11,14 @@ from paredown.core.reading import How, Missing, Reading, reading_from_json
 from paredown.ground import registry
 from paredown.impact.energy import energy_ratio
 from paredown.protocol.bench import Windows, mean_interval
+from paredown.protocol.instruments import COUNTED
 from paredown.stats.ratios import cut, ratio
 
 Readings = Mapping[str, Reading | Missing]
 RATIOS = (
     "cpu_time",
     "energy",
-    "package_energy",
-    "dram_energy",
-    "gpu_energy",
-    "wall_energy",
+    *COUNTED,
     "latency_p50",
     "latency_p95",
     "latency_p99",
@@ -30,9 +28,6 @@ RATIOS = (
     "parameters",
     "multiply_adds",
 )
-
-COUNTED = ("package_energy", "dram_energy", "gpu_energy", "wall_energy")
-"""Energies that only some machines can count; where they cannot, there is no ratio of them to speak of."""
 
 TIMED = ("cpu_time", "energy", *COUNTED, "latency_p50", "latency_p95", "latency_p99", "cold_start")
 """Those that the machine's noise touches."""

@@ -12,14 +12,15 @@ _PREFIXED = ("J", "g", "L")
 
 
 def told(record: EnergyRecord) -> str:
-    """What a block took: each reading with its interval and how it was obtained, then what counts and what weakens it."""
+    """What a block took: each reading with its interval and how it was obtained; then what stands behind them, each thing said once."""
     found = {name: item for name, item in record.readings.items() if isinstance(item, Reading)}
     lines = [f"{record.subject}: {_amount(record.wall_s, 's', 3)} of wall time"]
     lines += [f"  {name.replace('_', ' '):<16}{_said(item)}{_each(item, record)}" for name, item in found.items()]
     carbon = record.readings.get("carbon")
     if isinstance(carbon, Missing):
         lines.append(f"  {'carbon':<16}missing: {carbon.reason}")
-    sources = dict.fromkeys(item.source for item in found.values() if item.source)
+    said = dict.fromkeys(part for item in found.values() for part in item.source.split("; ") if part)
+    sources = [f"{'; '.join(said)}."] if said else []
     return "\n".join([*lines, *(f"  {text}" for text in (*sources, record.boundary, *record.notes))])
 
 
@@ -28,7 +29,7 @@ def _said(item: Reading) -> str:
     text = _amount(item.value, item.unit, digits)
     if item.low is not None and item.high is not None and item.low < item.high:
         text += f" [{_amount(item.low, item.unit, digits)}, {_amount(item.high, item.unit, digits)}]"
-    return f"{text}, {item.how}"
+    return f"{text} ({item.how})"
 
 
 def _each(item: Reading, record: EnergyRecord) -> str:

@@ -18,14 +18,15 @@ from paredown.core.record import EnergyRecord
 from paredown.ground.amounts import is_number
 from paredown.ground.hours import hour_shares
 from paredown.impact.energy import active_energies, active_energy, idle_energy
+from paredown.impact.load import busy_machine
 from paredown.impact.site import Site
 from paredown.protocol import instruments
 from paredown.protocol.place import carbon_at
 from paredown.protocol.process_tree import TreeTime, tree_time
 from paredown.protocol.told import told
 
-_MACHINE = ("wall_energy", "platform_energy", "package_energy")
-"""Counters that have the CPUs' idle in them, strongest first."""
+_MACHINE = {"wall_energy", "platform_energy", "package_energy"}
+"""Counters that have the CPUs' idle in them."""
 
 _LEAST_S = 10.0
 """Counters are read no more often than this inside a block."""
@@ -126,8 +127,7 @@ class Took:
     @property
     def energy_j(self) -> float:
         """Joules, idle in them: of the plug's meter, else of the counters, else the estimate of the work and of the idle machine."""
-        readings = self.record.readings
-        return sum(item.value for name in _whole(readings) if isinstance(item := readings[name], Reading))
+        return sum(item.value for item in busy_machine(self.record.readings))
 
     @property
     def readings(self) -> dict[str, Reading | Missing]:
@@ -213,7 +213,7 @@ class Took:
             **{name: Missing(quantity=name, reason=reason) for name, reason in self._absent.items()},
             **whole.counted,
         }
-        counted = {name for name, item in readings.items() if isinstance(item, Reading)} & {*_MACHINE}
+        counted = {name for name, item in readings.items() if isinstance(item, Reading)} & _MACHINE
         if not counted:
             readings["idle_energy"] = idle_energy(curve, machine.cores, whole.wall_s)
         hourly_j = {hour: _joules(readings, part, whole) for hour, part in sorted(self._hours.items())}
@@ -251,22 +251,12 @@ def above_0(count: float, unit: str) -> float:
     return count if is_number(count) else number
 
 
-def _whole(readings: Mapping[str, Reading | Missing]) -> tuple[str, ...]:
-    """The quantities that together are all joules of the block, idle in them, none counted twice."""
-    known = {name for name, item in readings.items() if isinstance(item, Reading)}
-    if "wall_energy" in known:
-        return ("wall_energy",)
-    machine = {"platform_energy": ("platform_energy",), "package_energy": ("package_energy", "dram_energy")}
-    parts = next((parts for name, parts in machine.items() if name in known), ("energy", "idle_energy"))
-    return tuple(name for name in (*parts, "gpu_energy") if name in known)
-
-
 def _joules(readings: Mapping[str, Reading | Missing], part: _Sum, whole: _Sum) -> float:
     """All joules of one hour: as counted there; estimates by its share of the CPU time and of the wall time."""
     share = {"energy": part.cpu_s / whole.cpu_s if whole.cpu_s else 0.0, "idle_energy": part.wall_s / whole.wall_s if whole.wall_s else 0.0}
-    whole_j = {name: item.value for name in _whole(readings) if isinstance(item := readings[name], Reading)}
     counted = {name: item.value for name, item in part.counted.items() if isinstance(item, Reading)}
-    return sum(counted.get(name, 0.0) if name not in share else value * share[name] for name, value in whole_j.items())
+    whole_j = {item.quantity: item.value for item in busy_machine(readings)}
+    return sum(value * share[name] if name in share else counted.get(name, 0.0) for name, value in whole_j.items())
 
 
 def _boundary(readings: Mapping[str, Reading | Missing], plan: Plan) -> str:

@@ -16,6 +16,8 @@ DAY_S, YEAR_S = 86400.0, 31536000.0
 MOSTLY = 0.5
 """Share of the time that a machine works, below which it mostly waits."""
 UNSHOWN = "no saving is shown"
+_LABELS = {"sci": "impact.together", "energy": "impact.above_idle"}
+"""Quantities that a table of all of them has to tell apart."""
 UNTOLD = ("carbon", "embodied_carbon", "water", "cost")
 """Whose absence is said with its reason; the absence of others follows from these, or is rarely of use."""
 
@@ -45,7 +47,7 @@ def taken(result: Mapping[str, Any], words: Words) -> list[Taken]:
             continue
         texts = [_amount(name, at(sides, side), words) for side in ("before", "after")]
         how = next((str(at(num, "how")) for num in (at(sides, "after"), at(sides, "before")) if at(num, "how")), "")
-        label = words("impact.together") if name == "sci" else quantity_name(name, words)
+        label = words(_LABELS[name]) if name in _LABELS else quantity_name(name, words)
         rows.append(Taken(label, *texts, _saved(name, sides, words), words.name("how", how)))
     return rows
 
@@ -215,8 +217,14 @@ def _coefficients(result: Mapping[str, Any], words: Words) -> list[Markup]:
     rows = []
     for one in found:
         amount = _coefficient(value_of(one.get("value")) or 0.0, clean(one.get("unit") or "1"), words)
-        rows.append(line(heads, [recorded(clean(one.get("description") or "")), prose(amount), recorded(clean(one.get("source") or ""))]))
+        rows.append(line(heads, [_coefficient_name(one, words), prose(amount), recorded(clean(one.get("source") or ""))]))
     return [tag("h3", words("impact.coefficients"), class_="before-table"), grid(heads, rows, words("impact.coefficients"))]
+
+
+def _coefficient_name(one: Mapping[str, Any], words: Words) -> Markup:
+    """In the report's language where it has a name for it, else as recorded."""
+    named = words.entries.get(f"coefficient.{clean(one.get('coefficient') or '')}")
+    return prose(named) if named else recorded(clean(one.get("description") or ""))
 
 
 def _coefficient(value: float, unit_: str, words: Words) -> str:
