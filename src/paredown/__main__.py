@@ -72,7 +72,7 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code.
 
     A command returns its exit code, or None for 0. An error of the tree in `core.errors` prints its message alone and exits with its own
-    code; anything else is a bug: the traceback is shown whole and the code is 6.
+    code; anything else is a bug: the traceback is shown whole, on stderr, and the code is 6.
     """
     words = [*(sys.argv[1:] if args is None else args)]
     own = words[: words.index("--")] if "--" in words else words
@@ -85,8 +85,13 @@ def main(args: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped; what was recorded is kept, the same command goes on from there.", err=True)
         code = 130
-    except Exception:
+    except Exception as error:
         import traceback
+
+        from paredown.cli.screen import dump
+
+        if "--json" in own:
+            dump({"error": {"kind": type(error).__name__, "message": str(error), "exit_code": BUG}})
 
         click.echo(
             traceback.format_exc() + "This is a bug in paredown, or in a unit that it called; please report it with the lines above.",

@@ -109,6 +109,9 @@ def test_a_bug_shows_the_whole_traceback(raising, capsys: pytest.CaptureFixture[
     assert "Traceback (most recent call last)" in err
     assert "ZeroDivisionError: of a count" in err
     assert "bug" in err
+    code, out, err = leave(capsys, "boom", "--json")
+    assert (code, json.loads(out)) == (6, {"error": {"kind": "ZeroDivisionError", "message": "of a count", "exit_code": 6}})
+    assert "Traceback" in err
 
 
 def test_ctrl_c_says_that_nothing_is_lost(raising, capsys: pytest.CaptureFixture[str]) -> None:

@@ -171,6 +171,8 @@ def test_what_cannot_be_foreseen_is_refused() -> None:
         choice(series, START_S + 3 * DAY_S, HOUR_S, DAY_S, hindsight=True)
     with pytest.raises(BadData, match=r"a job of 4 h does not end within a deadline of 1 h 30 min"):
         choice(series, START_S, 4 * HOUR_S, 1.5 * HOUR_S)
+    with pytest.raises(BadData, match=r"a deadline of 696 h is more than 672 h; no grid is foreseen so far\.\n  Give a nearer deadline"):
+        choice(series, START_S, 4 * HOUR_S, 29 * DAY_S)
 
 
 def test_places_are_compared_by_one_signal() -> None:

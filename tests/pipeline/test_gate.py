@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,45 @@ def test_limits() -> None:
         limits_of(["5 ms"])
     with pytest.raises(UsageError, match=r"--max-regression names 'quality'; a gate holds cpu_time, energy, .*peak_rss\."):
         limits_of(["quality=5%"])
+    with pytest.raises(UsageError, match=r"--max-regression is 'size=5', which is 500 %; above 100 % it needs the sign\.\n  Write `--max"):
+        limits_of(["size=5"])
+    assert limits_of(["0.05", "size=500 %"]) == {"": 0.05, "size": 5.0}
+
+
+def test_a_quantity_that_is_named_and_not_read_holds_the_gate_open_for_nobody() -> None:
+    for found in (
+        against_recorded(measured(1.0), measured(1.0).json(), {"gpu_energy": 0.05}),
+        side_by_side(turns(0.99, 1.0, 1.01), {"gpu_energy": 0.05}),
+    ):
+        assert [(item.quantity, str(item.change), item.reason) for item in found] == [
+            ("gpu_energy", "unclear", "not known: this machine does not read it.")
+        ]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda data: data.pop("target"), r"has no whole measurement \(KeyError: 'target'\)"),
+        (lambda data: data["target"].pop("folder"), "has no whole measurement"),
+        (lambda data: data["target"].update(readings=[]), "has no whole measurement"),
+        (lambda data: data["target"]["readings"]["size"].pop("value"), r"has no whole measurement \(KeyError: 'value'\)"),
+        (lambda data: data["target"]["readings"]["size"].update(how="guessed"), "'guessed' is not a valid How"),
+        (lambda data: data["target"]["readings"]["size"].update(value="5"), "has size '5', which is no finite number"),
+        (lambda data: data["target"]["readings"]["cpu_time"].update(low=float("nan")), r"has cpu_time\.low nan, which is no finite number"),
+        (lambda data: data.pop("host"), r"has no whole measurement \(KeyError: 'host'\)"),
+        (lambda data: data.update(host="x"), "has no whole measurement"),
+        (lambda data: data.pop("noise_floor"), "has no whole measurement"),
+        (lambda data: data.pop("digest"), "has no whole measurement"),
+    ],
+)
+def test_a_baseline_that_was_cut_or_edited(tmp_path: Path, change: Callable[[Any], Any], words: str) -> None:
+    data = json.loads(json.dumps(measured(1.0).json()))
+    (tmp_path / "b.json").write_text(json.dumps(data))
+    assert read_baseline(tmp_path / "b.json") == data
+    change(data)
+    (tmp_path / "b.json").write_text(json.dumps(data))
+    with pytest.raises(Damaged, match=rf"b\.json .*{words}.*\.\n  `paredown measure ARTIFACT --save"):
+        read_baseline(tmp_path / "b.json")
 
 
 def test_files_that_are_no_baseline(tmp_path: Path) -> None:

@@ -52,6 +52,12 @@ def test_disturbed_windows_are_told_by_what_disturbed_them(reasons: list[list[st
     assert list(_disturbed(counts)) == ([said + AGAIN] if said else [])
 
 
+def test_how_warm_up_ended_is_counted_over_sides_and_measurements() -> None:
+    steady = {"baseline": {"state": "steady"}, "candidate": {"state": "level"}}
+    counts = _window_counts(recorded({"raw": [], "steady": steady}, {"raw": [], "steady": {"baseline": {"state": "steady"}}}, {"raw": []}))
+    assert counts["warm_up"] == {"steady": 2, "level": 1}
+
+
 def test_energy_that_was_not_counted_though_it_could_be_says_why_once() -> None:
     counts = _window_counts(recorded({"raw": [], "uncounted": ""}, {"raw": [], "uncounted": DRIFT}, {"raw": [], "uncounted": DRIFT}))
     assert list(_disturbed(counts)) == [f"Energy is estimated although this machine counts it: {DRIFT}"]

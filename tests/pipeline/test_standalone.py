@@ -151,6 +151,12 @@ def test_measure_refuses_what_makes_no_sense(tiny_study: TinyStudy, tmp_path: Pa
         measure(tiny_study.folder, seconds=0.5)
     with pytest.raises(UsageError, match=r"seconds is 60 and batch is 0"):
         measure(tiny_study.folder, batch=0)
+    with pytest.raises(UsageError, match=r"seconds is inf and batch is 1"):
+        measure(tiny_study.folder, seconds=float("inf"))
+    with pytest.raises(UsageError, match=r"the rates are 1e\+09 /s and batch is 1; .*above 0 and up to 100000 /s\."):
+        measure(tiny_study.folder, rates=(1e9,))
+    with pytest.raises(UsageError, match=r"at 0\.1 /s the 20 requests of one window take 200 s\.\n  .*`--seconds 200`"):
+        measure(tiny_study.folder, rates=(50, 0.1))
     np.savez(tmp_path / "few.npz", X=np.zeros((3, 8)))
     with pytest.raises(BadData, match=r"few\.npz has 3 rows; a batch needs 4"):
         measure(tiny_study.folder, data=tmp_path / "few.npz", batch=4)

@@ -188,7 +188,7 @@ def show(found: Measured, sides: tuple[str, str] = ("target", "against")) -> Non
         found: The measurement.
         sides: What the target and the other side are called.
     """
-    from paredown.report.format import kind_of, number, style_of
+    from paredown.report.format import at_most, kind_of, number
     from paredown.report.words import load
 
     words = load()
@@ -197,7 +197,7 @@ def show(found: Measured, sides: tuple[str, str] = ("target", "against")) -> Non
     if found.other is not None:
         screen.say(f"{heads[1] or 'against '}{found.other}: {found.other_recipe}")
     if found.noise_floor is not None and found.detectable is not None:
-        floor, least = (style_of(share, "share").write(share) for share in (found.noise_floor, found.detectable))
+        floor, least = (at_most(share, "share") for share in (found.noise_floor, found.detectable))
         screen.say(f"noise floor of CPU time: {floor}, the other side against its twin; a difference below it is not claimed")
         screen.say(f"a saving of {least} or more of CPU time shows nine times out of ten in a measurement like this")
     screen.say()

@@ -70,12 +70,17 @@ def write_atomic(path: Path, content: bytes) -> None:
     """Write a file so that readers see the old content or the new, also after a power cut.
 
     Args:
-        path: The file; its folder exists.
+        path: The file; its folder exists. A link stays one, and what is no file, as /dev/stdout or a pipe, is written into.
         content: All of it.
 
     Raises:
         CannotWrite: The file cannot be written; the old one is unchanged.
     """
+    path = path.resolve() if path.is_symlink() else path
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        with writable(path), path.open("wb") as device:
+            device.write(content)
+        return
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
     with writable(path):
         try:

@@ -16,6 +16,8 @@ from paredown.impact.series import HOUR_S, Series, stamp
 
 WORTH = 0.03
 """Share of the carbon that waiting has to save; what is less is within the error of any grid's figures."""
+MOST_S = 28 * 24 * HOUR_S
+"""The furthest deadline: as long as the past that the hours are expected from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +92,10 @@ def choice(
         raise BadData(
             f"a job of {span(duration_s)} does not end within a deadline of {span(deadline_s)}.\n"
             "  Give a duration above 0 and a deadline that is as long or longer."
+        )
+    if deadline_s > MOST_S:
+        raise BadData(
+            f"a deadline of {span(deadline_s)} is more than {span(MOST_S)}; no grid is foreseen so far.\n  Give a nearer deadline."
         )
     ahead, foreseen, record, notes = _ahead(series, now_s, duration_s, deadline_s, piece_s, hindsight)
     at_once = ahead.mean(now_s, now_s + duration_s)

@@ -12,7 +12,7 @@ from typing import Any
 
 from paredown.core.errors import Damaged, UsageError
 from paredown.core.reading import How, Missing, Reading, reading_from_json
-from paredown.ground.amounts import BadAmount, amount
+from paredown.ground.amounts import BadAmount, amount, is_number
 from paredown.ground.digests import of_folder
 from paredown.pipeline.side_by_side import FORMAT, Measured
 from paredown.protocol.instruments import COUNTED
@@ -25,6 +25,9 @@ _FROM_TIME = (How.ESTIMATED, How.MODELLED)
 """An energy of these origins is CPU time with the doubt of a model on top: it is at the gate only by its name."""
 
 _EXAMPLE = "Write `--max-regression 5%`, or `--max-regression cpu_time=5%` for one quantity."
+
+
+_UNREAD = Missing(quantity="", reason="this machine does not read it")
 
 
 class Change(StrEnum):
@@ -85,6 +88,9 @@ def limits_of(texts: Sequence[str]) -> dict[str, float]:
             found[name] = amount(share, "")
         except BadAmount as error:
             raise UsageError(f"--max-regression is {text!r}; {error.found}\n  {_EXAMPLE}") from None
+        if found[name] > 1 and "%" not in share:
+            meant = f"which is {100 * found[name]:g} %; above 100 % it needs the sign."
+            raise UsageError(f"--max-regression is {text!r}, {meant}\n  {_EXAMPLE}")
     return found
 
 
@@ -93,7 +99,7 @@ def read_baseline(file: Path) -> dict[str, Any]:
 
     Raises:
         UsageError: The file cannot be read.
-        Damaged: It holds something else.
+        Damaged: It holds something else, or part of it is missing or no number.
     """
     try:
         found = json.loads(file.read_text("utf-8"))
@@ -104,7 +110,26 @@ def read_baseline(file: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         seen = found.get("format") if isinstance(found, dict) else None
         raise Damaged(f"{file} has format {seen!r}; a baseline has {FORMAT!r}.\n  `paredown measure ARTIFACT --save {file}` writes it.")
+    try:
+        wrong = _wrong(found)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        wrong = f"has no whole measurement ({type(error).__name__}: {error})"
+    if wrong:
+        raise Damaged(f"{file} {wrong}.\n  `paredown measure ARTIFACT --save {file}` writes it again.")
     return found
+
+
+def _wrong(baseline: Mapping[str, Any]) -> str:
+    """What of a baseline cannot be used; empty when all can. A part that is not there, or of another kind, raises."""
+    numbers = {"noise_floor": baseline["noise_floor"], "batch": baseline["batch"]}
+    for name, data in {**baseline["target"]["readings"], "reference": baseline["reference"] or {"missing": ""}}.items():
+        item = reading_from_json(name, dict(data))
+        if isinstance(item, Reading):
+            numbers |= {name: item.value, f"{name}.low": item.low, f"{name}.high": item.high}
+    Path(baseline["target"]["folder"]), str(baseline["digest"]), _asked(baseline)
+    _elsewhere(baseline["host"], baseline["host"])
+    wrong = [name for name, value in numbers.items() if value is not None and not (is_number(value) and math.isfinite(value))]
+    return f"has {wrong[0]} {numbers[wrong[0]]!r}, which is no finite number" if wrong else ""
 
 
 def artifact_at_hand(baseline: Mapping[str, Any], file: Path) -> Path | None:
@@ -125,7 +150,9 @@ def side_by_side(found: Measured, limits: Mapping[str, float]) -> list[Gated]:
     for name, limit in _limits(limits, found.readings):
         times = found.ratios.get(name)
         if not isinstance(times, Reading):
-            out.append(_unclear(name, limit, times.reason if times is not None else "there is no ratio of it"))
+            read = found.readings.get(name, _UNREAD)
+            missing = next((item.reason for item in (times, read) if isinstance(item, Missing)), "there is no ratio of it")
+            out.append(_unclear(name, limit, missing))
             continue
         # the ratio is baseline over target
         low, high = (1 / (end or times.value) for end in (times.high, times.low))
@@ -154,8 +181,8 @@ def against_recorded(found: Measured, baseline: Mapping[str, Any], limits: Mappi
     drift = _drift(baseline.get("reference"), found.reference)
     out = []
     for name, limit in _limits(limits, found.readings):
-        after, data = found.readings[name], baseline["target"]["readings"].get(name, {"missing": "the baseline has no such reading"})
-        before = reading_from_json(name, data)
+        after = found.readings.get(name, _UNREAD)
+        before = reading_from_json(name, baseline["target"]["readings"].get(name, {"missing": "the baseline has no such reading"}))
         missing = next((item.reason for item in (after, before) if isinstance(item, Missing)), None)
         timed = name in TIMED
         if timed and missing is None:
@@ -185,9 +212,9 @@ def _asked(data: Mapping[str, Any]) -> str:
 
 
 def _limits(limits: Mapping[str, float], readings: Mapping[str, Reading | Missing]) -> Iterator[tuple[str, float]]:
-    """Each quantity at the gate with its limit; one that is named, or one that all are meant with, was read, and is its own number."""
+    """Each quantity at the gate with its limit: all that are named; of a limit for all, those that were read and are their own number."""
     for name in GATED:
-        if name in limits and name in readings:
+        if name in limits:
             yield name, limits[name]
         elif "" in limits and isinstance(item := readings.get(name), Reading) and not (name == "energy" and item.how in _FROM_TIME):
             yield name, limits[""]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from paredown.pipeline.confirm import Confirmed, Final
 from paredown.pipeline.engines import by_engine
 from paredown.pipeline.impact import impact_of, upstream_of
 from paredown.pipeline.shop import Shop
-from paredown.pipeline.trials import baseline_trial, fastest_trial, finite
+from paredown.pipeline.trials import baseline_trial, detectable_share, fastest_trial, finite, floor
 from paredown.policy.relax import smallest_relaxation
 from paredown.policy.rules import verdict
 from paredown.protocol.gates import Code
@@ -200,6 +201,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
             "relaxations": [asdict(item) for item in relaxations],
         }
     windows = _window_counts(shop)
+    least = detectable_share(floor(shop, given.artifact))
     machine_reads = reads.count(shop.splits.digests["test"])
     result = {
         "format": FORMAT,
@@ -250,6 +252,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
             "windows": windows,
         },
         "noise_floor": {"cpu_time": {"value": confirmed.floor, "low": None, "high": None, "unit": "", "how": str(How.MEASURED)}},
+        "detectable": {"cpu_time": {"value": least, "low": None, "high": None, "unit": "", "how": str(How.MEASURED)}},
         "provable": provable(policy, len(shop.splits.test), shop.metric.name()),
         "host": asdict(shop.host) | {"cpu": _cpu(shop.host)},
         "energy_model": curve_json(shop.curve, shop.host),
@@ -333,7 +336,7 @@ _BY = {Code.STEAL: "other machines on the same hardware", Code.HEAT: "heat", Cod
 
 
 def _window_counts(shop: Shop) -> dict[str, Any]:
-    """How many windows, how many of them disturbed, by which gate; and why energy is estimated where it could have been counted."""
+    """How many windows, how many disturbed, by which gate; how warm-up ended; why energy is estimated where it could have been counted."""
     records = [record.value for kind in ("floor", "measure") for record in shop.study.ledger.records(kind)]
     raw = [window for record in records for window in record["raw"]]
     reasons = [reason for window in raw for reason in window["reasons"]]
@@ -342,6 +345,7 @@ def _window_counts(shop: Shop) -> dict[str, Any]:
         "disturbed": sum(bool(window["reasons"]) for window in raw),
         "reasons": {str(code): n for code in Code if (n := sum(reason.startswith(f"{code}:") for reason in reasons))},
         "uncounted": sorted({record["uncounted"] for record in records if record.get("uncounted")}),
+        "warm_up": dict(Counter(found["state"] for record in records for found in record.get("steady", {}).values())),
     }
 
 

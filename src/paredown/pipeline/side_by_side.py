@@ -31,6 +31,7 @@ LONG_S = 60.0
 
 _WINDOW_S, _SERVED_S = 0.1, 2.0
 _LEAST_ROUNDS, _LEAST_REQUESTS = 10, 20
+_MOST_RATE = 1e5  # no process answers more, and all arrivals are kept in memory
 _IDLE_S = 10.0
 _SITTING_S, _FEWEST_SITTINGS, _MOST_SITTINGS = 5.0, 5, 12
 """Wall seconds of windows that one start of the processes is worth; below the fewest starts there is one alone."""
@@ -221,12 +222,18 @@ def _measured(
     from paredown.protocol.serving import load_of
     from paredown.stats.ratios import detectable, noise_floor
 
-    if not seconds >= 1 or batch < 1:
+    if not 1 <= seconds < math.inf or batch < 1:
         raise UsageError(f"seconds is {seconds:g} and batch is {batch}; each needs to be 1 or more.")
-    if not all(0 < rate < math.inf for rate in rates) or (rates and batch != 1):
+    if not all(0 < rate <= _MOST_RATE for rate in rates) or (rates and batch != 1):
         raise UsageError(
-            f"the rates are {', '.join(f'{rate:g} /s' for rate in rates)} and batch is {batch}; requests arrive one by one, above 0 /s.\n"
-            "  Write `--rate '50 /s'`, without `--batch`."
+            f"the rates are {', '.join(f'{rate:g} /s' for rate in rates)} and batch is {batch}; requests arrive one by one, "
+            f"above 0 and up to {_MOST_RATE:g} /s.\n  Write `--rate '50 /s'`, without `--batch`."
+        )
+    slowest_s = max((_LEAST_REQUESTS / rate for rate in rates), default=0.0)
+    if slowest_s > max(seconds, LONG_S):
+        raise UsageError(
+            f"at {_LEAST_REQUESTS / slowest_s:g} /s the {_LEAST_REQUESTS} requests of one window take {slowest_s:.3g} s.\n"
+            f"  Give a higher `--rate`, or `--seconds {math.ceil(slowest_s)}`."
         )
     if label is not None and (data is None or against is None):
         raise UsageError(

@@ -18,7 +18,7 @@ from paredown.pipeline.shop import Shop
 from paredown.policy.quality import compare
 from paredown.protocol.bench import SCREENING, Plan, Side, Windows
 from paredown.protocol.readings import facts, of_windows, ratios
-from paredown.stats.ratios import noise_floor
+from paredown.stats.ratios import detectable, noise_floor
 
 _OPEN = 1e9
 
@@ -91,6 +91,10 @@ def examine(shop: Shop, built: Built, role: str) -> Trial:
     if role == "baseline":
         _refuse_chance(shop, quality, labels, probabilities)
         windows = floor(shop, built.artifact)
+        shop.listener.stage(
+            f"noise floor of CPU time: {100 * floor_share(windows):.2g} %; windows as few as these show a saving of "
+            f"{100 * detectable_share(windows):.2g} % or more"
+        )
         return replace(trial, readings=_readings(shop, built.artifact, windows, "baseline"))
     given = baseline_trial(shop)
     limit = shop.job.policy.margin
@@ -160,6 +164,11 @@ def floor(shop: Shop, artifact: str) -> Windows:
 def floor_share(windows: Windows) -> float:
     """The noise floor of CPU time as a share."""
     return noise_floor(windows.series("baseline", "cpu_time"), windows.series("twin", "cpu_time"))
+
+
+def detectable_share(windows: Windows) -> float:
+    """The smallest saving of CPU time that windows like these show nine times out of ten, as a share."""
+    return detectable(windows.series("baseline", "cpu_time"), windows.series("twin", "cpu_time"))
 
 
 def screen(shop: Shop, baseline: str, candidate: str) -> Windows:
