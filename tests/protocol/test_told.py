@@ -32,11 +32,11 @@ RECORD = EnergyRecord(
 def test_each_number_has_its_interval_and_how_it_was_obtained() -> None:
     assert told(RECORD).splitlines() == [
         "train: 9.88 s of wall time",
-        "  cpu time        12300 s, measured; 12 s per token",
-        "  energy          48 kJ [31 kJ, 66 kJ], estimated; 48 J per token",
-        "  idle energy     12 J, estimated; 12 mJ per token",
+        "  cpu time        12300 s (measured); 12 s per token",
+        "  energy          48 kJ [31 kJ, 66 kJ] (estimated); 48 J per token",
+        "  idle energy     12 J (estimated); 12 mJ per token",
         "  carbon          missing: no place was declared",
-        "  a table; a row; another row",
+        "  a table; a row; another row.",
         "  All of it.",
         "  A note.",
     ]
