@@ -73,6 +73,7 @@ def test_it_needs_no_extra(folder: Path) -> None:
     [
         (("--machine", "c6gn.large"), "no machine 'c6gn.large'. Did you mean 'c6g.large'?"),
         (("--rate", "200"), "--rate is '200'; it needs a unit.\n  Write `200 /s` or `2e6 / month`."),
+        (("--rate", "1e300 /s"), "--rate is '1e300 /s'; it may be 1e+15 /s at most."),
         (("--rate", "0 /s"), "--rate is '0 /s'; it needs to be above 0."),
         (("--rate", "many / month"), "--rate is 'many / month'; it needs a number per period"),
         (("--price", "0.05 EUR/h"), "--price is the price of one machine, and no --machine is given.\n  Give one `--machine NAME`."),

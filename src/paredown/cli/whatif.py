@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 _NONE = "–"
+MOST_RATE = 1e15
 _PERIOD = r"/\s*(second|minute|hour|day|week|month|year)\s*$"
 
 
@@ -96,6 +97,8 @@ def rate_of(text: str) -> float:
             raise amounts.BadAmount(error.found, do) from None
     if not rate:
         raise amounts.BadAmount("it needs to be above 0.", do)
+    if rate > MOST_RATE:
+        raise amounts.BadAmount(f"it may be {MOST_RATE:g} /s at most.", do)
     return rate
 
 

@@ -31,7 +31,7 @@ LONG_S = 60.0
 
 _WINDOW_S, _SERVED_S = 0.1, 2.0
 _LEAST_ROUNDS, _LEAST_REQUESTS = 10, 20
-_MOST_RATE = 1e5  # no process answers more, and all arrivals are kept in memory
+_MOST_RATE = 1e6  # no process answers more, and all arrivals are kept in memory
 _IDLE_S = 10.0
 _SITTING_S, _FEWEST_SITTINGS, _MOST_SITTINGS = 5.0, 5, 12
 """Wall seconds of windows that one start of the processes is worth; below the fewest starts there is one alone."""
