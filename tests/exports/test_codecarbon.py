@@ -45,10 +45,23 @@ def test_a_card_that_stands_as_0_is_missing(tmp_path: Path) -> None:
 
 def test_empty_cells_are_missing_and_sums_that_do_not_hold_are_said(tmp_path: Path) -> None:
     (record,) = read_codecarbon(rewritten(tmp_path, ram_energy="", emissions="", project_name="", tracking_mode=""))
-    assert record.readings["dram_energy"].reason == "the column ram_energy is empty"
-    assert record.readings["carbon"].reason == "the column emissions is empty"
+    assert record.readings["dram_energy"].reason == "the column ram_energy holds no amount"
+    assert record.readings["carbon"].reason == "the column emissions holds no amount"
     assert "do not add up" in record.notes[1]
     assert (record.subject, "not recorded" in record.boundary) == ("codecarbon", True)
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "much"])
+def test_a_cell_that_holds_no_amount_is_missing(tmp_path: Path, text: str) -> None:
+    (record,) = read_codecarbon(rewritten(tmp_path, cpu_energy=text))
+    assert record.readings["package_energy"] == Missing(quantity="package_energy", reason="the column cpu_energy holds no amount")
+    with pytest.raises(BadData, match=rf"duration '{text}'; a row needs both"):
+        read_codecarbon(rewritten(tmp_path, duration=text))
+
+
+def test_an_endless_cell_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match=r":2 is no line of a table: field larger than field limit .*\.\n  Delete the row"):
+        read_codecarbon(rewritten(tmp_path, cpu_model="1" * 200_000))
 
 
 def test_water_is_taken_where_its_usage_was_given(tmp_path: Path) -> None:

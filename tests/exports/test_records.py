@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,3 +63,30 @@ def test_what_holds_no_record_is_refused(tmp_path: Path) -> None:
     (tmp_path / "odd.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadData, match=r"odd\.json is not UTF-8 text"):
         read_records(tmp_path / "odd.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda data: data.update(count=0), "count is 0; it is above 0"),
+        (lambda data: data.update(count="5"), "count is '5', which is no finite number"),
+        (lambda data: data["readings"]["cpu_time"].update(value=float("nan")), "cpu_time is nan, which is no finite number"),
+        (lambda data: data["readings"]["energy"].update(low="1"), r"energy\.low is '1', which is no finite number"),
+        (lambda data: data.update(hourly_j={"2026-01-01T00": None}), "2026-01-01T00 is None, which is no finite number"),
+    ],
+)
+def test_a_record_with_a_number_that_is_none_is_refused(tmp_path: Path, change: Callable[[Any], Any], words: str) -> None:
+    with paredown.track("one") as took:
+        pass
+    data = json.loads(json.dumps(took.record.json()))
+    change(data)
+    (tmp_path / "took.jsonl").write_text(json.dumps(data))
+    with pytest.raises(BadData, match=rf"took\.jsonl:1 is no record of energy: ValueError: {words}\.\n  A line that"):
+        read_records(tmp_path / "took.jsonl")
+
+
+def test_a_name_with_a_line_separator_is_one_line(tmp_path: Path) -> None:
+    for name in ("a\u2028b", "a\x85b", "a\nb"):
+        with paredown.track(name, to=tmp_path / "took.jsonl"):
+            pass
+    assert [record.subject for record in read_records(tmp_path / "took.jsonl")] == ["a\u2028b", "a\x85b", "a\nb"]

@@ -257,6 +257,14 @@ REFUSED = {
 }
 
 
+def test_entries_of_another_kind_and_endless_cells_are_refused(tmp_path: Path) -> None:
+    entries = {"zone": "X", "history": [{"datetime": "2023-01-01T00:00Z", "carbonIntensity": 1}, 5]}
+    with pytest.raises(BadData, match=r"em\.json: Electricity Maps history, lifecycle entry 1 has not the fields of its format\."):
+        read_series(saved(tmp_path, entries, "em.json"))
+    with pytest.raises(BadData, match=r"here\.csv is no CSV: field larger than field limit .*\.\n  Give CSV of"):
+        read_series(saved(tmp_path, plain(("2023-01-01T00:00Z", "1" * 200_000))))
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_used_is_refused_with_what_was_found(name: str, tmp_path: Path) -> None:
     content, said = REFUSED[name]

@@ -178,12 +178,20 @@ def test_a_zone_that_is_gone_before_the_window_is_missing_too(machine: Machine) 
     assert value_j(found["dram_energy"]) == 1e-5
 
 
-def test_a_file_that_holds_no_number_is_missing(machine: Machine) -> None:
+@pytest.mark.parametrize("text", ["\n", "-5\n", "1_000", "12.5", "9" * 400])
+def test_a_file_that_holds_no_count_is_missing(machine: Machine, text: str) -> None:
     machine.zone("intel-rapl:0", "package-0", 1)
     meter = Powercap(machine.root)
     meter.start()
-    machine.file("intel-rapl:0").write_text("\n")
-    assert "package-0 could not be read any more (invalid literal for int()" in why(meter.stop(ONE)[0])
+    machine.file("intel-rapl:0").write_text(text)
+    said = f"it says {text.strip()[:20]!r}, which is no count of microjoules"
+    assert f"package-0 could not be read any more ({said})" in why(meter.stop(ONE)[0])
+
+
+def test_a_range_of_0_is_not_known(machine: Machine) -> None:
+    machine.zone("intel-rapl:0", "package-0", 1000)
+    (machine.file("intel-rapl:0").parent / "max_energy_range_uj").write_text("0\n")
+    assert Powercap(machine.root).zones()[0].range_uj() is None
 
 
 def test_a_counter_that_stands_still_is_no_zero(machine: Machine) -> None:

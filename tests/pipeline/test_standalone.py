@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -364,3 +365,22 @@ def test_a_result_that_lacks_an_entry_is_damaged_not_a_bug(tiny_study: TinyStudy
     (folder / "result.json").write_text(json.dumps(result))
     with pytest.raises(Damaged, match=r"result\.json lacks noise_floor"):
         check(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda data: data["chosen"]["readings"]["size"].update(value="5"), "has no number for size of chosen"),
+        (lambda data: data["baseline"]["readings"]["size"].update(value=float("nan")), "has no number for size of baseline"),
+        (lambda data: data["trials"][0]["readings"]["size"].update(how="guessed"), r"was edited or cut \(ValueError: 'guessed'"),
+        (lambda data: data["chosen"].pop("readings"), r"was edited or cut \(KeyError: 'readings'\)"),
+        (lambda data: data["search"].pop("wall_s"), r"was edited or cut \(KeyError: 'wall_s'\)"),
+        (lambda data: data["search"].update(hourly_j={"2026-01-01T00": "much"}), "has no number for 2026-01-01T00"),
+    ],
+)
+def test_an_edited_result_is_damaged_not_a_bug(tiny_study: TinyStudy, tmp_path: Path, change: Callable[[Any], Any], words: str) -> None:
+    result = json.loads((tiny_study.folder / "result.json").read_text())
+    change(result)
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    with pytest.raises(Damaged, match=rf"result\.json {words}.*\n  `paredown run JOB` writes it again"):
+        targets.result_of(tmp_path)

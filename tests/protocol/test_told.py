@@ -32,11 +32,11 @@ RECORD = EnergyRecord(
 def test_each_number_has_its_interval_and_how_it_was_obtained() -> None:
     assert told(RECORD).splitlines() == [
         "train: 9.88 s of wall time",
-        "  cpu time        12300 s, measured; 12 s per token",
-        "  energy          48 kJ [31 kJ, 66 kJ], estimated; 48 J per token",
-        "  idle energy     12 J, estimated; 12 mJ per token",
+        "  cpu time        12300 s (measured); 12 s per token",
+        "  energy          48 kJ [31 kJ, 66 kJ] (estimated); 48 J per token",
+        "  idle energy     12 J (estimated); 12 mJ per token",
         "  carbon          missing: no place was declared",
-        "  a table; a row; another row",
+        "  a table; a row; another row.",
         "  All of it.",
         "  A note.",
     ]
@@ -48,7 +48,16 @@ def test_one_run_has_no_share() -> None:
 
 @pytest.mark.parametrize(
     ("value", "digits", "text"),
-    [(0.0, 2, "0 J"), (999.6, 3, "1000 J"), (0.0123, 2, "12 mJ"), (2.0, 2, "2.0 J"), (1e-12, 2, "0.0010 nJ"), (3.6e9, 2, "3.6 GJ")],
+    [
+        (0.0, 2, "0 J"),
+        (999.6, 3, "1000 J"),
+        (0.0123, 2, "12 mJ"),
+        (2.0, 2, "2.0 J"),
+        (1e-12, 2, "0.0010 nJ"),
+        (3.6e9, 2, "3.6 GJ"),
+        (1e-30, 2, "1.0e-21 nJ"),
+        (1e30, 2, "1.0e+21 GJ"),
+    ],
 )
 def test_amounts_keep_their_digits(value: float, digits: int, text: str) -> None:
     assert _amount(value, "J", digits) == text

@@ -44,7 +44,10 @@ def read_codecarbon(path: Path) -> list[EnergyRecord]:
                 f"{path} is no emissions.csv of CodeCarbon: it has no column {', '.join(lacking)}.\n"
                 "  Give the file that its tracker wrote; records of paredown end in .jsonl or .json."
             )
-        return [_record(row, f"{path}:{table.line_num}") for row in table]
+        try:
+            return [_record(row, f"{path}:{table.line_num}") for row in table]
+        except csv.Error as error:
+            raise BadData(f"{path}:{table.line_num + 1} is no line of a table: {error}.\n  Delete the row.") from None
 
 
 def _record(row: Mapping[str, str], where: str) -> EnergyRecord:
@@ -74,7 +77,7 @@ def _record(row: Mapping[str, str], where: str) -> EnergyRecord:
     pue = _number(row, "pue")
     told = f"{source}; {place or 'place not recorded'}" + ("" if pue is None else f"; PUE {pue:g}")
     readings["carbon"] = (
-        Missing(quantity="carbon", reason="the column emissions is empty")
+        Missing(quantity="carbon", reason="the column emissions holds no amount")
         if emissions is None
         else Reading(quantity="carbon", value=emissions * _G_PER_KG, how=How.ESTIMATED, source=told)
     )
@@ -105,7 +108,7 @@ def _energy(row: Mapping[str, str], quantity: str, column: str, covers: str, sou
     """A part of the energy; a card whose energy stands as 0 had no counter that CodeCarbon reads."""
     kwh = _number(row, column)
     if kwh is None:
-        return Missing(quantity=quantity, reason=f"the column {column} is empty")
+        return Missing(quantity=quantity, reason=f"the column {column} holds no amount")
     if quantity == "gpu_energy" and kwh == 0:
         cards = _number(row, "gpu_count")
         why = "CodeCarbon saw no card" if not cards else "CodeCarbon writes 0 for cards without an energy counter"
@@ -114,9 +117,9 @@ def _energy(row: Mapping[str, str], quantity: str, column: str, covers: str, sou
 
 
 def _number(row: Mapping[str, str], column: str) -> float | None:
-    """The finite number of a cell, None where there is none."""
+    """The number of a cell, finite and not below 0; None where there is none."""
     try:
         value = float(row.get(column) or "nan")
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if 0 <= value < math.inf else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from paredown.core.errors import BadData
 from paredown.core.reading import How, Reading, reading_from_json
 from paredown.core.record import EnergyRecord, record_from_json
 from paredown.exports.codecarbon import read_codecarbon
+from paredown.ground.amounts import is_number
 
 FORMAT = "paredown.records/1"
 _BOUNDARY = (
@@ -36,7 +38,7 @@ def read_records(path: Path) -> list[EnergyRecord]:
     try:
         text = path.read_text("utf-8")
         if path.suffix == ".jsonl":
-            return [record for at, line in enumerate(text.splitlines(), 1) if line.strip() for record in _record(f"{path}:{at}", line)]
+            return [record for at, line in enumerate(text.split("\n"), 1) if line.strip() for record in _record(f"{path}:{at}", line)]
         return [*_record(str(path), text)]
     except UnicodeDecodeError:
         raise BadData(f"{path} is not UTF-8 text.\n  Give what `track(to=...)` or `paredown export --format json` wrote.") from None
@@ -47,12 +49,26 @@ def _record(where: str, text: str) -> Iterator[EnergyRecord]:
     try:
         data = json.loads(text)
         found = data["records"] if data.get("format") == FORMAT else [data]
-        yield from [record_from_json(item) for item in found]
+        yield from [_checked(record_from_json(item)) for item in found]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadData(
             f"{where} is no record of energy: {type(error).__name__}: {error}.\n"
             "  A line that was cut off by a kill can be deleted; else give what `track(to=...)` or `paredown export` wrote."
         ) from None
+
+
+def _checked(record: EnergyRecord) -> EnergyRecord:
+    """The record itself; ValueError where a number in it is none, or counts nothing."""
+    numbers: dict[str, Any] = {"count": record.count, "wall_s": record.wall_s, **record.hourly_j}
+    for name, item in record.readings.items():
+        if isinstance(item, Reading):
+            numbers |= {name: item.value} | {f"{name}.{end}": value for end in ("low", "high") if (value := getattr(item, end)) is not None}
+    odd = [name for name, value in numbers.items() if not (is_number(value) and math.isfinite(value))]
+    if odd:
+        raise ValueError(f"{odd[0]} is {numbers[odd[0]]!r}, which is no finite number")
+    if record.count <= 0:
+        raise ValueError(f"count is {record.count:g}; it is above 0")
+    return record
 
 
 def study_records(result: Mapping[str, Any]) -> list[EnergyRecord]:

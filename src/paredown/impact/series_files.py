@@ -12,7 +12,7 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -145,7 +145,7 @@ def _csv_rows(path: Path, text: str, column: str | None) -> Rows:
     reader = csv.reader(text.splitlines(), delimiter=separator)
     heads: list[str] = []
     records: list[tuple[int, list[str]]] = []
-    for record in reader:
+    for record in _lines_of(path, reader):
         if not record or not any(cell.strip() for cell in record) or record[0].startswith("#"):
             continue
         if not heads:
@@ -189,6 +189,13 @@ def _csv_rows(path: Path, text: str, column: str | None) -> Rows:
         unit_said=said,
         notes=tuple(notes),
     )
+
+
+def _lines_of(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise BadData(f"{path.name} is no CSV: {error}.\n  Give {FORMATS}.") from None
 
 
 def _column(path: Path, heads: Sequence[str], times: int, column: str | None) -> int:
@@ -287,14 +294,14 @@ def _electricity_maps(path: Path, data: Any) -> Rows | None:
     if len(kinds) > 1:
         raise BadData(f"{path.name} mixes {' and '.join(sorted(kinds))} factors.\n  Ask the service for one of them.")
     zone = _one_zone(path, [data.get("zone"), *(item.get("zone") for item in items if isinstance(item, Mapping))])
-    said = any("isEstimated" in item for item in items)
+    said = any(isinstance(item, Mapping) and "isEstimated" in item for item in items)
     rows = _rows(
         path,
         f"Electricity Maps {key}, {next(iter(kinds))}",
         zone,
         items,
         lambda item: (item["datetime"], item["carbonIntensity"]),
-        estimated=sum(item.get("isEstimated") is True for item in items) if said else None,
+        estimated=sum(isinstance(item, Mapping) and item.get("isEstimated") is True for item in items) if said else None,
     )
     return _all_forecast(rows) if key == "forecast" else rows
 

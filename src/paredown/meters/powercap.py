@@ -26,6 +26,7 @@ _DOMAINS = {"package_energy": "package", "dram_energy": "dram", "platform_energy
 
 _MOST_W = 2000.0  # four times what the hottest socket of 2026 is built for; more is a fault of the counter
 _RENEWED_S = 0.01  # counters are renewed about once a millisecond, so that a step may belong to a little more than the window
+_DIGITS = 20  # of the largest number that the kernel's 64 bits hold
 _SAME_UJ = 1_000_000  # two views of one counter, read one after the other
 
 
@@ -45,12 +46,15 @@ class Zone:
 
     def read_uj(self) -> int:
         """The counter in microjoules; OSError or ValueError where it cannot be read."""
-        return int((self.folder / "energy_uj").read_text())
+        text = (self.folder / "energy_uj").read_text().strip()
+        if not (text.isdecimal() and len(text) <= _DIGITS):
+            raise ValueError(f"it says {text[:_DIGITS]!r}, which is no count of microjoules")
+        return int(text)
 
     def range_uj(self) -> int | None:
-        """Where it begins again; None where the kernel does not say."""
+        """Where it begins again; None where the kernel does not say, or says 0."""
         try:
-            return int((self.folder / "max_energy_range_uj").read_text())
+            return max(0, int((self.folder / "max_energy_range_uj").read_text())) or None
         except (OSError, ValueError):
             return None
 

@@ -104,7 +104,7 @@ def reaccounted(result: Mapping[str, Any], grid: Grid) -> dict[str, Any]:
     Raises:
         UsageError: The result has no `impact`: an older paredown wrote it.
     """
-    if "impact" not in result:
+    if "site" not in result.get("impact", {}):
         raise UsageError(
             f"the result of {result['name']} was written by paredown {result['paredown']}, which kept no energy by the hour.\n"
             "  Run its job again: what is recorded is not measured again, and the result is written anew."
@@ -112,7 +112,7 @@ def reaccounted(result: Mapping[str, Any], grid: Grid) -> dict[str, Any]:
     site = replace(site_from_json(result["impact"]["site"]), grid=grid)
     out = dict(result)
     for side in _SIDES:
-        if result[side]:
+        if result.get(side):
             out[side] = _accounted(result[side], site)
     for side in ("chosen", "nearest"):
         for ratios, against in _AGAINST.items():

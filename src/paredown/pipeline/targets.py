@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from paredown.core.errors import Damaged, UsageError
+from paredown.core.reading import Missing, reading_from_json
+from paredown.ground.amounts import is_number
 
 CARD, RESULT, LEDGER = "artifact.json", "result.json", "ledger.sqlite"
 BASELINE = "baseline"
+_SIDES = ("baseline", "baseline_as_found", "fastest_fp32", "chosen", "nearest")
 _RELEASED, _NEAREST = "artifact", "nearest-miss"
 
 
@@ -49,7 +53,30 @@ def result_of(study: Path) -> dict[str, Any]:
     lacking = [key for key in _ENTRIES if key not in result]
     if lacking:
         raise Damaged(f"{path} lacks {', '.join(lacking)}.\n  `paredown run JOB` writes it again from the recorded trials.")
+    try:
+        wrong = _wrong(result)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        wrong = f"was edited or cut ({type(error).__name__}: {error})"
+    if wrong:
+        raise Damaged(f"{path} {wrong}.\n  `paredown run JOB` writes it again from the recorded trials.")
     return dict(result)
+
+
+def _wrong(result: Mapping[str, Any]) -> str:
+    """The first reading that is no number; empty when all are. A part that is not there, or of another kind, raises."""
+    sides = {name: result[name] for name in _SIDES if result.get(name) is not None} | {
+        f"trial {at}": one for at, one in enumerate(result["trials"])
+    }
+    for side, part in sides.items():
+        for name, data in (part["readings"] or {}).items():
+            found = reading_from_json(name, dict(data))
+            ends = () if isinstance(found, Missing) else (found.value, found.low, found.high)
+            if not all(end is None or (is_number(end) and math.isfinite(end)) for end in ends):
+                return f"has no number for {name} of {side}"
+    search = result.get("search")
+    sums = {} if search is None else {"the seconds of the search": search["wall_s"], **search.get("hourly_j", {})}
+    odd = [name for name, value in sums.items() if not (is_number(value) and math.isfinite(value))]
+    return f"has no number for {odd[0]}" if odd else ""
 
 
 def artifact_of(target: Path, *, nearest: bool = False) -> Path:

@@ -44,5 +44,7 @@ def _amount(value: float, unit: str, digits: int) -> str:
     prefixes = [(size, name) for size, name in _PREFIXES if size <= 1 or unit in _PREFIXED]
     size, prefix = next((pair for pair in prefixes if abs(value) >= pair[0]), prefixes[-1]) if value else (1.0, "")
     scaled = float(f"{value / size:.{digits - 1}e}")
+    if scaled and not 1e-4 <= abs(scaled) < 1e7:
+        return f"{scaled:.{digits - 1}e} {prefix}{unit}"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(scaled)))) if scaled else 0
     return f"{scaled:.{decimals}f} {prefix}{unit}"
