@@ -11,6 +11,7 @@ import paredown
 from paredown.core.errors import BadData, UnknownName, UsageError
 from paredown.core.reading import How, Missing, Reading
 from paredown.impact.grid import grid_of
+from paredown.impact.load import busy_machine, energy_of
 from paredown.protocol.place import carbon_at, site_at
 
 READINGS = {
@@ -77,3 +78,32 @@ def test_a_place_that_is_none_is_refused_before_the_work(tmp_path: Path) -> None
         paredown.track(grid="NO", pue=0.8)
     with pytest.raises(UsageError, match=r"pue is 1\.2 and no place is given"):
         paredown.track(pue=1.2)
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"wall_energy": 9, "package_energy": 5, "gpu_energy": 2, "energy": 1}, ["wall_energy"]),
+        ({"platform_energy": 7, "package_energy": 5, "gpu_energy": 2}, ["platform_energy", "gpu_energy"]),
+        ({"package_energy": 5, "dram_energy": 1, "gpu_energy": 2, "energy": 1}, ["package_energy", "dram_energy", "gpu_energy"]),
+        ({"energy": 1, "idle_energy": 3, "gpu_energy": 2}, ["energy", "idle_energy", "gpu_energy"]),
+    ],
+)
+def test_all_joules_are_those_that_are_accounted(given: dict[str, float], names: list[str]) -> None:
+    readings = {name: Reading(quantity=name, value=value, how=How.ESTIMATED, covers=(name,)) for name, value in given.items()}
+    accounted = energy_of({**readings, "throughput": Reading(quantity="throughput", value=1, how=How.MEASURED)}, site_at("NO"))
+    assert [item.quantity for item in busy_machine(readings)] == names
+    assert accounted.value == sum(given[name] for name in names)
+
+
+def test_without_a_place_carbon_is_missing_with_the_reason() -> None:
+    with paredown.track() as took:
+        pass
+    assert isinstance(took.readings["carbon"], Missing)
+    assert "no place was declared" in took.readings["carbon"].reason
+
+
+@pytest.mark.parametrize("pue", ["1.2", True, float("inf"), float("nan"), 0.9])
+def test_a_pue_is_a_finite_number_of_1_or_more(pue: object) -> None:
+    with pytest.raises(UsageError, match=rf"pue is {pue!r}; .*\n  Write 1 or more"):
+        paredown.track(grid="NO", pue=pue)  # type: ignore[arg-type]

@@ -19,11 +19,9 @@ from paredown.core.errors import CannotWrite, UsageError
 from paredown.core.meter import Meter, Window
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import record_from_json
-from paredown.impact.load import busy_machine, energy_of
 from paredown.meters.powercap import Powercap
 from paredown.protocol import instruments, open_blocks
 from paredown.protocol import took as took_file
-from paredown.protocol.place import site_at
 
 BURN = "import time\nend = time.process_time() + {}\nwhile time.process_time() < end: pass"
 
@@ -65,13 +63,6 @@ def test_without_counters_energy_is_the_estimate_of_the_work_and_of_the_idle_mac
     assert took.energy_j == pytest.approx(energy.value + idle.value)
     assert took.readings["package_energy"] == Missing(quantity="package_energy", reason="no counter here")
     assert energy.how is How.ESTIMATED
-
-
-def test_without_a_place_carbon_is_missing_with_the_reason() -> None:
-    with paredown.track() as took:
-        pass
-    assert isinstance(took.readings["carbon"], Missing)
-    assert "no place was declared" in took.readings["carbon"].reason
 
 
 def with_meters(monkeypatch: pytest.MonkeyPatch, *meters: type[Meter], **why: str) -> None:
@@ -178,22 +169,6 @@ def test_the_processors_own_counters_are_read_to_the_microjoule(tmp_path: Path, 
     assert took.readings["carbon"].value == pytest.approx(3.5 / 1e4, rel=1e-5)
     assert took.readings["energy"].how is How.ESTIMATED
     assert "package_energy and dram_energy: counted for the whole machine" in took.record.boundary
-
-
-@pytest.mark.parametrize(
-    ("given", "names"),
-    [
-        ({"wall_energy": 9, "package_energy": 5, "gpu_energy": 2, "energy": 1}, ["wall_energy"]),
-        ({"platform_energy": 7, "package_energy": 5, "gpu_energy": 2}, ["platform_energy", "gpu_energy"]),
-        ({"package_energy": 5, "dram_energy": 1, "gpu_energy": 2, "energy": 1}, ["package_energy", "dram_energy", "gpu_energy"]),
-        ({"energy": 1, "idle_energy": 3, "gpu_energy": 2}, ["energy", "idle_energy", "gpu_energy"]),
-    ],
-)
-def test_all_joules_are_those_that_are_accounted(given: dict[str, float], names: list[str]) -> None:
-    readings = {name: Reading(quantity=name, value=value, how=How.ESTIMATED, covers=(name,)) for name, value in given.items()}
-    accounted = energy_of({**readings, "throughput": Reading(quantity="throughput", value=1, how=How.MEASURED)}, site_at("NO"))
-    assert [item.quantity for item in busy_machine(readings)] == names
-    assert accounted.value == sum(given[name] for name in names)
 
 
 def fails() -> None:
