@@ -18,7 +18,7 @@ from torch import nn
 import paredown
 from paredown.core.errors import BadData, BadModel, OtherJob, UsageError
 from paredown.core.rows import Rows
-from paredown.pipeline import given, shrink, side_by_side
+from paredown.pipeline import given, shrink
 from tiny_study import tiny_rows
 
 HERE = Path(__file__).parents[1]
@@ -103,8 +103,6 @@ def test_the_commands_go_on_with_the_study_of_a_script(script, tmp_path: Path) -
 def test_the_model_as_given_can_be_measured_again(script, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, _ = script
     monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
-    for name, value in (("_FLOOR_ROUNDS", 2), ("_FLOOR_S", 0.02), ("_LEAST_ROUNDS", 4)):
-        monkeypatch.setattr(side_by_side, name, value)
     measured = paredown.measure(folder / "study", "baseline", seconds=1)
     assert measured.other_recipe.startswith("as_given @ torch")
     assert measured.ratios["size"].value > 3

@@ -165,7 +165,7 @@ def test_wrong_files_and_columns_say_what_is_there(tiny_study: TinyStudy, noisy:
 
 
 def test_a_rate_has_to_be_above_zero_and_goes_with_single_requests(tiny_study: TinyStudy) -> None:
-    with pytest.raises(UsageError, match=r"the rates are 0 /s and batch is 1; requests arrive one by one, above 0 /s\."):
+    with pytest.raises(UsageError, match=r"the rates are 0 /s and batch is 1; requests arrive one by one, above 0 and up to 1e\+06 /s\."):
         measure(tiny_study.artifact, rates=[0.0], seconds=1)
     with pytest.raises(UsageError, match=r"the rates are 5 /s and batch is 8"):
         measure(tiny_study.artifact, rates=[5.0], batch=8, seconds=1)

@@ -101,9 +101,3 @@ def test_without_a_place_carbon_is_missing_with_the_reason() -> None:
         pass
     assert isinstance(took.readings["carbon"], Missing)
     assert "no place was declared" in took.readings["carbon"].reason
-
-
-@pytest.mark.parametrize("pue", ["1.2", True, float("inf"), float("nan"), 0.9])
-def test_a_pue_is_a_finite_number_of_1_or_more(pue: object) -> None:
-    with pytest.raises(UsageError, match=rf"pue is {pue!r}; .*\n  Write 1 or more"):
-        paredown.track(grid="NO", pue=pue)  # type: ignore[arg-type]
