@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from paredown.pipeline.standalone import check as check
     from paredown.pipeline.story import Result as Result
     from paredown.pipeline.story import run as run
-    from paredown.protocol.tracker import track as track
-    from paredown.protocol.trainer_callback import TrackCallback as TrackCallback
     from paredown.study.study import Study as Study
+    from paredown.tracking.tracker import track as track
+    from paredown.tracking.trainer_callback import TrackCallback as TrackCallback
 
 _HOMES = {
     "Candidate": "paredown.core.candidate",
@@ -50,7 +50,7 @@ _HOMES = {
     "Stage": "paredown.core.technique",
     "Study": "paredown.study.study",
     "Task": "paredown.core.task",
-    "TrackCallback": "paredown.protocol.trainer_callback",
+    "TrackCallback": "paredown.tracking.trainer_callback",
     "Technique": "paredown.core.technique",
     "Trial": "paredown.core.trial",
     "check": "paredown.pipeline.standalone",
@@ -58,7 +58,7 @@ _HOMES = {
     "measure": "paredown.pipeline.side_by_side",
     "run": "paredown.pipeline.story",
     "shrink": "paredown.pipeline.shrink",
-    "track": "paredown.protocol.tracker",
+    "track": "paredown.tracking.tracker",
 }
 
 __all__ = [*_HOMES]

@@ -17,7 +17,7 @@ LEVELS = {
     "modelkit": 2, "tasks": 2, "metrics": 2, "impact": 2,
     "models": 3, "datasets": 3, "techniques": 3, "runtimes": 3, "meters": 3, "audits": 3,
     "artifact": 4, "executors": 4, "policy": 4,
-    "study": 5, "builder": 5, "protocol": 5, "evidence": 5,
+    "study": 5, "builder": 5, "protocol": 5, "tracking": 5, "evidence": 5,
     "search": 6,
     "report": 7, "exports": 7, "serve": 7, "monitor": 7,
     "pipeline": 8,

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from paredown.core.quantity import COUNTED
 from paredown.core.reading import How, Missing, Reading
 from paredown.ground.digests import of_files
 from paredown.protocol.bench import Windows
-from paredown.protocol.instruments import COUNTED
 from paredown.protocol.readings import RATIOS, facts, of_windows, ratios
 from paredown.stats.ratios import ratio
 

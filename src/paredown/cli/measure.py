@@ -314,9 +314,10 @@ def _answers(found: Measured, sides: tuple[str, str]) -> Iterator[str]:
 def _ratio(found: Measured, ratio: Any, cell: Any) -> str:
     """The ratio, or that none is shown where its interval with the noise floor holds 1."""
     from paredown.core.reading import Reading
+    from paredown.protocol.readings import TIMED
 
     text = cell(ratio, "ratio")
-    noisy = isinstance(ratio, Reading) and ratio.quantity in ("cpu_time", "energy", "latency_p50", "latency_p95", "latency_p99")
+    noisy = isinstance(ratio, Reading) and ratio.quantity in TIMED
     if not noisy or ratio.low is None or ratio.high is None:
         return str(text)
     floor = 1 + (found.noise_floor or 0.0)
@@ -337,9 +338,9 @@ def _command(words: tuple[str, ...], as_json: bool, grid: str | None) -> int:
 
 
 def _lines(ran: Ran) -> list[str]:
+    from paredown.core.quantity import COUNTED
     from paredown.core.reading import Reading
     from paredown.pipeline.command import signal_name
-    from paredown.protocol.instruments import COUNTED
     from paredown.report.format import kind_of, number
     from paredown.report.words import load
 

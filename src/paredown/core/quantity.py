@@ -9,6 +9,9 @@ from importlib import resources
 
 from paredown.core.errors import UnknownName
 
+COUNTED = ("wall_energy", "platform_energy", "package_energy", "dram_energy", "gpu_energy")
+"""Energies that only some machines can count; where they cannot, there is no ratio of them to speak of."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Quantity:

@@ -16,9 +16,9 @@ from typing import Any
 from paredown.core.errors import UsageError
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import EnergyRecord
-from paredown.protocol.place import site_at
-from paredown.protocol.took import Plan
-from paredown.protocol.tracker import Track
+from paredown.tracking.place import site_at
+from paredown.tracking.took import Plan
+from paredown.tracking.tracker import Track
 
 
 @dataclass(frozen=True, kw_only=True)

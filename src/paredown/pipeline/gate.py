@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from paredown.core.errors import Damaged, UsageError
+from paredown.core.quantity import COUNTED
 from paredown.core.reading import How, Missing, Reading, reading_from_json
 from paredown.ground.amounts import BadAmount, amount, is_number
 from paredown.ground.digests import of_folder
 from paredown.pipeline.side_by_side import FORMAT, Measured
-from paredown.protocol.instruments import COUNTED
 from paredown.protocol.readings import TIMED
 
 GATED = ("cpu_time", "energy", *COUNTED, "latency_p50", "size", "peak_rss")

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from paredown.core.meter import Fact, Window
+from paredown.core.quantity import COUNTED
 from paredown.core.reading import How, Missing, Reading, reading_from_json
 from paredown.ground import registry
 from paredown.impact.energy import energy_ratio
 from paredown.protocol.bench import Windows, mean_interval
-from paredown.protocol.instruments import COUNTED
 from paredown.stats.ratios import cut, ratio
 
 Readings = Mapping[str, Reading | Missing]

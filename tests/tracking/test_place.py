@@ -12,7 +12,7 @@ from paredown.core.errors import BadData, UnknownName, UsageError
 from paredown.core.reading import How, Missing, Reading
 from paredown.impact.grid import grid_of
 from paredown.impact.load import busy_machine, energy_of
-from paredown.protocol.place import carbon_at, site_at
+from paredown.tracking.place import carbon_at, site_at
 
 READINGS = {
     "energy": Reading(quantity="energy", value=3.0e6, low=1.8e6, high=6.0e6, how=How.ESTIMATED),

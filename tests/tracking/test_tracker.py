@@ -20,8 +20,8 @@ from paredown.core.meter import Meter, Window
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import record_from_json
 from paredown.meters.powercap import Powercap
-from paredown.protocol import instruments, open_blocks
-from paredown.protocol import took as took_file
+from paredown.tracking import instruments, open_blocks
+from paredown.tracking import took as took_file
 
 BURN = "import time\nend = time.process_time() + {}\nwhile time.process_time() < end: pass"
 

@@ -13,6 +13,7 @@ from numbers import Real
 
 from paredown.core.errors import UsageError
 from paredown.core.meter import Window
+from paredown.core.quantity import COUNTED
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import EnergyRecord
 from paredown.ground.amounts import is_number
@@ -20,10 +21,10 @@ from paredown.ground.hours import hour_shares
 from paredown.impact.energy import active_energies, active_energy, idle_energy
 from paredown.impact.load import busy_machine
 from paredown.impact.site import Site
-from paredown.protocol import instruments
-from paredown.protocol.place import carbon_at
-from paredown.protocol.process_tree import TreeTime, tree_time
-from paredown.protocol.told import told
+from paredown.tracking import instruments
+from paredown.tracking.place import carbon_at
+from paredown.tracking.process_tree import TreeTime, tree_time
+from paredown.tracking.told import told
 
 _MACHINE = {"wall_energy", "platform_energy", "package_energy"}
 """Counters that have the CPUs' idle in them."""
@@ -266,7 +267,7 @@ def _boundary(readings: Mapping[str, Reading | Missing], plan: Plan) -> str:
         text = f"From the block's start to its end: the CPU time of this process with all its threads {below}."
     else:
         text = "From the command's start to its end: the CPU time of its process and of all processes that it waited for."
-    counters = [name for name in instruments.COUNTED if isinstance(readings.get(name), Reading)]
+    counters = [name for name in COUNTED if isinstance(readings.get(name), Reading)]
     if counters:
         text += f" {' and '.join(counters)}: counted for the whole machine, whoever works on it."
     if "idle_energy" in readings:

@@ -15,7 +15,7 @@ from paredown.impact.account import account_of_work
 from paredown.impact.declared import site_of
 from paredown.impact.series import read_series
 from paredown.impact.site import Coefficient, Grid, Site
-from paredown.protocol.instruments import machine
+from paredown.tracking.instruments import machine
 
 _FILES = (".csv", ".json", ".gz")
 

@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 from paredown.core.errors import CannotWrite, UnknownName, UsageError
 from paredown.core.record import ACTIVITIES, EnergyRecord
 from paredown.ground.files import writable
-from paredown.protocol import open_blocks
-from paredown.protocol.place import site_at
-from paredown.protocol.took import Plan, Took, above_0
+from paredown.tracking import open_blocks
+from paredown.tracking.place import site_at
+from paredown.tracking.took import Plan, Took, above_0
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from paredown.protocol.process_tree import TreeTime, tree_time
+from paredown.tracking.process_tree import TreeTime, tree_time
 
 
 def process(root: Path, pid: str, ticks: tuple[int, int, int, int], children: str = "") -> None:

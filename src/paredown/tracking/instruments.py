@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from paredown.core.meter import Meter
+from paredown.core.quantity import COUNTED
 from paredown.core.runtime import Host
 from paredown.ground import registry
 from paredown.ground.host import host
 from paredown.impact.energy import Curve, cpu_curve
-
-COUNTED = ("wall_energy", "platform_energy", "package_energy", "dram_energy", "gpu_energy")
-"""Energies that only some machines can count; where they cannot, there is no ratio of them to speak of."""
 
 _idle: list[tuple[Meter, ...]] = []
 

@@ -8,7 +8,7 @@ import pytest
 
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import EnergyRecord
-from paredown.protocol.told import _amount, told
+from paredown.tracking.told import _amount, told
 
 RECORD = EnergyRecord(
     activity="training",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from paredown.core.record import EnergyRecord
 from paredown.ground.files import write_atomic
-from paredown.protocol.took import Took
-from paredown.protocol.tracker import Track, track
+from paredown.tracking.took import Took
+from paredown.tracking.tracker import Track, track
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
