@@ -83,5 +83,8 @@ def test_a_model_that_answers_nan_is_refused(tmp_path: Path) -> None:
 
 def test_what_cannot_be_timed_is_missing_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rehearse, "_PATIENCE_S", 0.0)
-    found = plan(write_tiny_job(tmp_path), timed=True)["estimate"]
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(60)\n")
+    job = write_tiny_job(tmp_path)
+    job.write_text(job.read_text().replace("{onnx: given.onnx}", "{python: slow:build}"))
+    found = plan(job, timed=True)["estimate"]
     assert found["missing"].startswith("the model could not be opened to be timed: took more than the 0 s")
