@@ -1,7 +1,7 @@
 """What tracking costs, and what each tool states for the same work: bare, under `paredown.track()`, under CodeCarbon.
 
-    python -m venv /tmp/codecarbon && /tmp/codecarbon/bin/pip install codecarbon
-    python benchmarks/track.py --codecarbon /tmp/codecarbon/bin/python
+    python -m venv codecarbon && codecarbon/bin/pip install codecarbon
+    python benchmarks/track.py --codecarbon codecarbon/bin/python
 
 One resident process per tool does the same work bare and tracked in turn, so that each pair shares its interpreter; the tools alternate.
 CodeCarbon is its offline class with its defaults, writes no file and calls nobody. Ends below 6 minutes on a quiet machine. Exits 1 when

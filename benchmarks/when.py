@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from paredown.ground.hours import HOUR_S
 from paredown.impact.foresee import Hours, backtest, choose
-from paredown.impact.series import HOUR_S, Series, joined, read_series
+from paredown.impact.series import Series, joined, read_series
 
 
 def same_hours(past: NDArray[np.float64], starts: NDArray[np.int64], deadline_h: int, days: int) -> NDArray[np.float64]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paredown.core.job import Deploy, GridSpec, MachineSpec
+from paredown.core.reading import How, Reading
+from paredown.core.runtime import Host
 from paredown.ground import amounts
-from paredown.impact.carbon import KWH_J, embodied_g, market_g, operational_g, sci_g
+from paredown.impact.account import account_of_work
+from paredown.impact.carbon import KWH_J, embodied_g, market_g, operational_g
+from paredown.impact.declared import site_of
 from paredown.impact.water import water_l
 
 HOUR_S = 3600.0
@@ -18,6 +24,16 @@ HOUR_S = 3600.0
 def cut(value: float, digits: int) -> float:
     """Cut after some decimals; several of the examples are printed so, not rounded."""
     return math.floor(value * 10**digits) / 10**digits
+
+
+def sci(energy_j: float, factor: float, total_g: float, wall_s: float, life_s: float, share: float = 1.0) -> Reading:
+    """As the product adds it up, for work that holds a share of a machine for some time."""
+    machine = MachineSpec(embodied_g=total_g, life_s=life_s, share=share)
+    deploy = Deploy(grid=GridSpec(factor=factor), machine=machine)
+    site = site_of(deploy, Path(), Host(cores=1, isa="", cpu={}, memory_b=0, system="linux"))
+    found = account_of_work({"energy": Reading(quantity="energy", value=energy_j, how=How.MEASURED)}, wall_s, site)["sci"]
+    assert isinstance(found, Reading)
+    return found
 
 
 def test_the_embodied_example_of_the_sci_specification() -> None:
@@ -36,7 +52,7 @@ def test_the_database_server_of_the_sci_case_study_eshoppen() -> None:
     """github.com/Green-Software-Foundation/sci, case-studies/eshoppen.md: 0.048 kWh, 951 g/kWh, 1433.12 kg, 1 of 35040 h, 2 of 16 vCPUs."""
     made = embodied_g(1433.12e3, HOUR_S, amounts.lifetime("35040 h"), amounts.part("2/16"))
     assert round(made, 3) == 5.112
-    assert round(sci_g(0.048 * KWH_J, 951, made), 2) == 50.76
+    assert round(sci(0.048 * KWH_J, 951, 1433.12e3, HOUR_S, amounts.lifetime("35040 h"), amounts.part("2/16")).value, 2) == 50.76
 
 
 def test_the_other_parts_of_the_sci_case_study_eshoppen() -> None:
@@ -49,7 +65,7 @@ def test_the_other_parts_of_the_sci_case_study_eshoppen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("duration_s", "energy_kwh", "embodied", "operational", "sci"),
+    ("duration_s", "energy_kwh", "embodied", "operational", "score"),
     [
         (1, 0.000006208333333333333, 0.000004051243023845763, 0.004966666666666666, 0.004970717909690512),
         (5, 0.00001584375, 0.000020256215119228814, 0.012674999999999999, 0.012695256215119228),
@@ -57,16 +73,18 @@ def test_the_other_parts_of_the_sci_case_study_eshoppen() -> None:
         (30, 0.00007886458333333333, 0.0001215372907153729, 0.06309166666666667, 0.06321320395738204),
     ],
 )
-def test_the_outputs_of_the_impact_framework(duration_s: float, energy_kwh: float, embodied: float, operational: float, sci: float) -> None:
+def test_the_outputs_of_the_impact_framework(
+    duration_s: float, energy_kwh: float, embodied: float, operational: float, score: float
+) -> None:
     """github.com/Green-Software-Foundation/if, manifests/outputs/pipelines/sci.yaml: 800 g/kWh, 1533.12 g over 94608000 s, 2 of 8 vCPUs."""
     made = embodied_g(1533.12, duration_s, 94608000, 2 / 8)
     assert made == pytest.approx(embodied, rel=1e-15)
     assert operational_g(energy_kwh * KWH_J, 800) == pytest.approx(operational, rel=1e-15)
-    assert sci_g(energy_kwh * KWH_J, 800, made) == pytest.approx(sci, rel=1e-15)
+    assert sci(energy_kwh * KWH_J, 800, 1533.12, duration_s, 94608000, 2 / 8).value == pytest.approx(score, rel=1e-15)
 
 
 def test_a_score_per_several_units_is_their_mean() -> None:
-    assert sci_g(10 * KWH_J, 100, 500, units=1000) == pytest.approx(1.5, rel=1e-12)
+    assert sci(10 * KWH_J, 100, 500, 1, 1).times(1 / 1000).value == pytest.approx(1.5, rel=1e-12)
 
 
 def test_the_water_of_gpt_3_in_making_ai_less_thirsty() -> None:

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paredown.core.errors import BadData
+from paredown.ground.hours import HOUR_S
 from paredown.impact.foresee import backtest, choose, foresee
-from paredown.impact.series import HOUR_S, Series, joined, moment, read_series, stamp
+from paredown.impact.series import Series, joined, moment, read_series, stamp
 from paredown.impact.when import best, choice, span
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "carbon_electricitymaps"

@@ -319,7 +319,7 @@ def test_a_long_block_is_cut_at_the_edges_of_the_clock(monkeypatch: pytest.Monke
     """With an edge every 0.1 s and an hour of 0.2 s, work and pause of one block land in their own hours."""
     monkeypatch.setattr(open_blocks, "CUT_S", 0.1)
     monkeypatch.setattr(open_blocks, "_clock", None)
-    monkeypatch.setattr("paredown.ground.hours._HOUR_S", 0.2)
+    monkeypatch.setattr("paredown.ground.hours.HOUR_S", 0.2)
     monkeypatch.setattr("paredown.ground.hours._named", lambda at_s: f"{at_s:.1f}")
     with_meters(monkeypatch)
     time.sleep(0.2 - time.time() % 0.2)

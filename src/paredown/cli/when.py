@@ -146,7 +146,7 @@ def lines(answer: Answer) -> Iterator[str]:
 
 def sketch(chosen: Choice) -> Iterator[str]:
     """The time until the deadline as bars, one for an hour at most, with the work below it."""
-    from paredown.impact.series import HOUR_S
+    from paredown.ground.hours import HOUR_S
 
     until_s = chosen.now_s + chosen.deadline_s
     hours = [(hour * HOUR_S, value) for hour, value in chosen.ahead.hours().items() if hour * HOUR_S < until_s]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -22,6 +23,11 @@ class How(StrEnum):
         """True when this way is as strong as `other` or stronger."""
         order = list(How)
         return order.index(self) <= order.index(other)
+
+
+def weakest(ways: Iterable[How]) -> How:
+    """The weakest of some ways that numbers were obtained."""
+    return max(ways, key=list(How).index)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +68,9 @@ class Reading:
         mine, yours = (self.quantity, self.unit, self.covers), (other.quantity, other.unit, other.covers)
         if mine != yours:
             raise CoverageMismatch(f"cannot add {yours} to {mine}: quantity, unit and covered hardware must be the same.")
-        how = self.how if other.how.at_least(self.how) else other.how
         low = None if self.low is None or other.low is None else self.low + other.low
         high = None if self.high is None or other.high is None else self.high + other.high
-        return replace(self, value=self.value + other.value, low=low, high=high, how=how)
+        return replace(self, value=self.value + other.value, low=low, high=high, how=weakest((self.how, other.how)))
 
     def times(self, factor: float) -> Reading:
         """All three multiplied by a factor of 0 or more, in the same unit."""

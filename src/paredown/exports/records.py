@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from paredown.core.errors import BadData
 from paredown.core.reading import How, Reading, reading_from_json
 from paredown.core.record import EnergyRecord, record_from_json
 from paredown.exports.codecarbon import read_codecarbon
-from paredown.ground.amounts import is_number
+from paredown.ground.amounts import is_finite
 
 FORMAT = "paredown.records/1"
 _BOUNDARY = (
@@ -63,7 +62,7 @@ def _checked(record: EnergyRecord) -> EnergyRecord:
     for name, item in record.readings.items():
         if isinstance(item, Reading):
             numbers |= {name: item.value} | {f"{name}.{end}": value for end in ("low", "high") if (value := getattr(item, end)) is not None}
-    odd = [name for name, value in numbers.items() if not (is_number(value) and math.isfinite(value))]
+    odd = [name for name, value in numbers.items() if not is_finite(value)]
     if odd:
         raise ValueError(f"{odd[0]} is {numbers[odd[0]]!r}, which is no finite number")
     if record.count <= 0:

@@ -88,6 +88,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def is_finite(value: Any) -> bool:
+    """True for a number that is neither infinite nor NaN."""
+    return is_number(value) and math.isfinite(value)
+
+
 def _split(value: Any, do: str) -> tuple[float, str]:
     """A number and what follows it."""
     if is_number(value):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 HOUR = "%Y-%m-%dT%H"
-_HOUR_S = 3600
+HOUR_S = 3600
 
 
 def hour_shares(began_s: float, ended_s: float) -> Iterator[tuple[str, float]]:
@@ -15,13 +15,13 @@ def hour_shares(began_s: float, ended_s: float) -> Iterator[tuple[str, float]]:
     Args:
         began_s, ended_s: Seconds since 1970 in UTC. Where the clock stood or ran back, all of it is in the first hour.
     """
-    at = began_s // _HOUR_S * _HOUR_S
+    at = began_s // HOUR_S * HOUR_S
     if ended_s <= began_s:
         yield _named(at), 1.0
         return
     while at < ended_s:
-        yield _named(at), (min(at + _HOUR_S, ended_s) - max(at, began_s)) / (ended_s - began_s)
-        at += _HOUR_S
+        yield _named(at), (min(at + HOUR_S, ended_s) - max(at, began_s)) / (ended_s - began_s)
+        at += HOUR_S
 
 
 def _named(at_s: float) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from paredown.core.reading import How, Missing, Reading
+from paredown.core.reading import How, Missing, Reading, weakest
+from paredown.core.trial import Readings
 from paredown.impact import carbon, cost, water
 from paredown.impact.data_path import data_energy
-from paredown.impact.load import Load, Readings, energy_of, load_of, total, weakest
+from paredown.impact.load import Load, energy_of, load_of, total
 from paredown.impact.site import Coefficient, Grid, Site
 
 

@@ -34,18 +34,6 @@ def embodied_g(total_g: float, reserved_s: float, life_s: float, share: float = 
     return total_g * (reserved_s / life_s) * share
 
 
-def sci_g(energy_j: float, factor_g_per_kwh: float, embodied: float, units: float = 1.0) -> float:
-    """((E x I) + M) per R, in g CO2e.
-
-    Args:
-        energy_j: E, of all that is reserved, the building's share in it.
-        factor_g_per_kwh: I.
-        embodied: M in g CO2e.
-        units: R, how many functional units the three stand for.
-    """
-    return (operational_g(energy_j, factor_g_per_kwh) + embodied) / units
-
-
 def market_g(carbon_g: float, renewable: float) -> float:
     """Market-based figure: what is under contract counts as 0, the rest as the grid. Never part of SCI.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from paredown.core.reading import How, Missing, Reading
+from paredown.core.trial import Readings
 from paredown.impact.carbon import KWH_J
-from paredown.impact.load import Readings
 from paredown.impact.site import Site
 
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from paredown.core.reading import How, Missing, Reading
+from paredown.core.trial import Readings
 from paredown.impact.carbon import KWH_J
-from paredown.impact.load import Readings
 from paredown.impact.site import Coefficient, Site
 
 SPECIFICATION = "Software Carbon Intensity v1.1.0 (Green Software Foundation); intended to follow ISO/IEC 21031:2024"

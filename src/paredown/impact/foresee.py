@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paredown.core.errors import BadData
-from paredown.impact.series import HOUR_S, Series, moment, stamp
+from paredown.ground.hours import HOUR_S
+from paredown.impact.series import Series, moment, stamp
 from paredown.stats.bootstrap import bound, resampled
 
 DAYS = 28

@@ -10,13 +10,12 @@ Source: SCI specification v1.1.0, "Energy": all hardware reserved or provisioned
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from paredown.core.reading import How, Missing, Reading
+from paredown.core.reading import How, Missing, Reading, weakest
+from paredown.core.trial import Readings
 from paredown.impact.site import Site
-
-Readings = Mapping[str, Reading | Missing]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,8 +135,3 @@ def total(quantity: str, parts: Sequence[Reading], notes: Sequence[str] = (), un
         covers=tuple(covers),
         source="; ".join(sources),
     )
-
-
-def weakest(ways: Iterable[How]) -> How:
-    """The weakest of some ways that numbers were obtained."""
-    return max(ways, key=list(How).index)

@@ -17,9 +17,9 @@ from pathlib import Path
 from statistics import fmean
 
 from paredown.core.errors import BadData
+from paredown.ground.hours import HOUR, HOUR_S
 from paredown.impact.series_files import Rows, rows_of
 
-HOUR_S = 3600
 SHORT_S = 3 * HOUR_S
 """A gap up to here is filled by a straight line; across a longer one nothing is said."""
 MOST = 3000.0
@@ -134,7 +134,7 @@ class Series:
 
     @cached_property
     def _hourly(self) -> dict[str, float]:
-        return {f"{moment(hour * HOUR_S):%Y-%m-%dT%H}": value for hour, value in self.hours().items()}
+        return {moment(hour * HOUR_S).strftime(HOUR): value for hour, value in self.hours().items()}
 
 
 def moment(time_s: float) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from paredown.core.job import DataPathSpec
@@ -41,6 +42,13 @@ class Grid:
     factor: Coefficient
     signal: str = "average"
     hourly: dict[str, float] = field(default_factory=dict)
+
+    def over(self, hourly_j: Mapping[str, float]) -> float | None:
+        """g CO2e per kWh over joules by UTC hour; an hour that the series lacks takes its mean. None without a series or joules."""
+        whole_j = sum(hourly_j.values())
+        if not self.hourly or whole_j <= 0:
+            return None
+        return sum(joules * self.hourly.get(hour, self.factor.value) for hour, joules in hourly_j.items()) / whole_j
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,9 @@ from itertools import groupby
 import numpy as np
 
 from paredown.core.errors import BadData
+from paredown.ground.hours import HOUR_S
 from paredown.impact.foresee import YEAR_H, Record, backtest, choose, foresee
-from paredown.impact.series import HOUR_S, Series, stamp
+from paredown.impact.series import Series, stamp
 
 WORTH = 0.03
 """Share of the carbon that waiting has to save; what is less is within the error of any grid's figures."""

@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
-from paredown.core.reading import How, Missing, Reading
+from paredown.core.quantity import COUNTED
+from paredown.core.reading import How, Missing, Reading, weakest
 from paredown.core.trial import Readings
 from paredown.impact.account import account
 from paredown.impact.energy import Curve, idle_energy
 from paredown.impact.site import Site
 
 DERIVED = ("carbon", "embodied_carbon", "sci", "water", "cost")
-_PARTS = ("energy", "package_energy", "dram_energy", "platform_energy", "gpu_energy", "wall_energy", "size")
+_PARTS = ("energy", *COUNTED, "size")
 """What an account is made of beside time and idle energy."""
 CANCELLED = "both sides at the same factors, which cancel"
 _ENDS = ("value", "low", "high")
@@ -126,7 +127,7 @@ def _over(quantity: str, first: Reading | Missing | None, second: Reading | Miss
         return None
     times = (1 + _spread(first)) * (1 + _spread(second))
     value = first.value / second.value
-    how = first.how if second.how.at_least(first.how) else second.how
+    how = weakest((first.how, second.how))
     return Reading(quantity=quantity, value=value, low=value / times, high=value * times, unit="x", how=how, n=first.n)
 
 

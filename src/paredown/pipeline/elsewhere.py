@@ -28,7 +28,6 @@ MONTH_S = 365.25 / 12 * 86400
 UTILIZATION = 0.6
 """Share of its time that a machine may be busy where nobody declares another: then a request waits for 0.75 of its own time on average
 (Poisson arrivals, constant service: u / (2 x (1 - u)))."""
-SIDES = ("given", "model")
 
 
 @dataclass(frozen=True, kw_only=True)

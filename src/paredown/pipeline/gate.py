@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from paredown.core.errors import Damaged, UsageError
 from paredown.core.quantity import COUNTED
 from paredown.core.reading import How, Missing, Reading, reading_from_json
-from paredown.ground.amounts import BadAmount, amount, is_number
+from paredown.ground.amounts import BadAmount, amount, is_finite
 from paredown.ground.digests import of_folder
 from paredown.pipeline.side_by_side import FORMAT, Measured
 from paredown.protocol.readings import TIMED
@@ -62,15 +62,7 @@ class Gated:
 
     def json(self) -> dict[str, Any]:
         """Plain data."""
-        return {
-            "quantity": self.quantity,
-            "limit": self.limit,
-            "more": self.more,
-            "low": self.low,
-            "high": self.high,
-            "change": str(self.change),
-            "reason": self.reason,
-        }
+        return asdict(self) | {"change": str(self.change)}
 
 
 def limits_of(texts: Sequence[str]) -> dict[str, float]:
@@ -128,7 +120,7 @@ def _wrong(baseline: Mapping[str, Any]) -> str:
             numbers |= {name: item.value, f"{name}.low": item.low, f"{name}.high": item.high}
     Path(baseline["target"]["folder"]), str(baseline["digest"]), _asked(baseline)
     _elsewhere(baseline["host"], baseline["host"])
-    wrong = [name for name, value in numbers.items() if value is not None and not (is_number(value) and math.isfinite(value))]
+    wrong = [name for name, value in numbers.items() if value is not None and not is_finite(value)]
     return f"has {wrong[0]} {numbers[wrong[0]]!r}, which is no finite number" if wrong else ""
 
 

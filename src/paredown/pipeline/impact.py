@@ -241,11 +241,10 @@ def _factor(hourly_j: Mapping[str, float], grid: Grid | Missing) -> tuple[float 
 
     Both are None where no series was given.
     """
-    whole_j = sum(hourly_j.values())
-    if isinstance(grid, Missing) or not grid.hourly or whole_j <= 0:
+    mean = None if isinstance(grid, Missing) else grid.over(hourly_j)
+    if isinstance(grid, Missing) or mean is None:
         return None, None
-    inside = [hour for hour in hourly_j if hour in grid.hourly]
-    return sum(joules * grid.hourly.get(hour, grid.factor.value) for hour, joules in hourly_j.items()) / whole_j, len(inside)
+    return mean, sum(hour in grid.hourly for hour in hourly_j)
 
 
 def _spent(search: Mapping[str, Any], site: Site, factor: float | None, scales: tuple[float, float] = (1.0, 1.0)) -> Readings:

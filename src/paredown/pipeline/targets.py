@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from paredown.core.errors import Damaged, UsageError
 from paredown.core.reading import Missing, reading_from_json
-from paredown.ground.amounts import is_number
+from paredown.ground.amounts import is_finite
 
 CARD, RESULT, LEDGER = "artifact.json", "result.json", "ledger.sqlite"
 BASELINE = "baseline"
@@ -71,11 +70,11 @@ def _wrong(result: Mapping[str, Any]) -> str:
         for name, data in (part["readings"] or {}).items():
             found = reading_from_json(name, dict(data))
             ends = () if isinstance(found, Missing) else (found.value, found.low, found.high)
-            if not all(end is None or (is_number(end) and math.isfinite(end)) for end in ends):
+            if not all(end is None or is_finite(end) for end in ends):
                 return f"has no number for {name} of {side}"
     search = result.get("search")
     sums = {} if search is None else {"the seconds of the search": search["wall_s"], **search.get("hourly_j", {})}
-    odd = [name for name, value in sums.items() if not (is_number(value) and math.isfinite(value))]
+    odd = [name for name, value in sums.items() if not is_finite(value)]
     return f"has no number for {odd[0]}" if odd else ""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paredown.core.meter import Meter, Window
-from paredown.core.reading import How, Missing, Reading, reading_from_json
+from paredown.core.reading import Missing, Reading, reading_from_json, weakest
 from paredown.impact.estimators import Span
 from paredown.protocol.gates import Code
 
@@ -113,13 +113,12 @@ def energy_above_idle(readings: Mapping[str, Reading | Missing], idle: Rest, wal
         return _NONE if plug is None else plug
     if len(summed) < len(parts):
         return next(part for part in parts if isinstance(part, Missing))
-    weakest = max((part.how for part in summed), key=list(How).index)
     return Reading(
         quantity="energy",
         value=sum(part.value for part in summed),
         low=sum(part.low or 0.0 for part in summed),
         high=sum(part.high or 0.0 for part in summed),
-        how=weakest,
+        how=weakest(part.how for part in summed),
         n=summed[0].n,
         covers=tuple(name for part in summed for name in part.covers),
         source="; ".join(part.source for part in summed),

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from paredown.core.meter import Fact, Window
 from paredown.core.quantity import COUNTED
-from paredown.core.reading import How, Missing, Reading, reading_from_json
+from paredown.core.reading import How, Missing, Reading, reading_from_json, weakest
+from paredown.core.trial import Readings
 from paredown.ground import registry
 from paredown.impact.energy import energy_ratio
 from paredown.protocol.bench import Windows, mean_interval
 from paredown.stats.ratios import cut, ratio
 
-Readings = Mapping[str, Reading | Missing]
 RATIOS = (
     "cpu_time",
     "energy",
@@ -132,7 +132,7 @@ def _ratio(quantity: str, windows: Windows, sides: Sequence[str], before: Readin
     assert isinstance(second, Reading)
     if second.value == 0:
         return Missing(quantity=quantity, reason="the candidate's value is 0")
-    how = first.how if second.how.at_least(first.how) else second.how
+    how = weakest((first.how, second.how))
     value = first.value / second.value
     low = high = None
     spread = (first.low, first.high) != (first.value, first.value) or (second.low, second.high) != (second.value, second.value)

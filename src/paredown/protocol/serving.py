@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from paredown.core.reading import Missing, Reading
+from paredown.core.reading import Missing, Reading, weakest
 from paredown.protocol.bench import Windows
 from paredown.protocol.readings import of_windows
 
@@ -36,13 +36,12 @@ class Load:
         assert isinstance(above, Reading)
         assert isinstance(idle, Reading)
         ends = [None if None in pair else sum(pair) for pair in ((above.low, idle.low), (above.high, idle.high))]  # type: ignore[arg-type]
-        how = above.how if idle.how.at_least(above.how) else idle.how
         return Reading(
             quantity="energy",
             value=above.value + idle.value,
             low=ends[0],
             high=ends[1],
-            how=how,
+            how=weakest((above.how, idle.how)),
             n=above.n,
             covers=above.covers,
             source="above idle, and the idle share of the reserved vCPUs",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from paredown.core.errors import UsageError
 from paredown.core.job import Deploy, GridSpec
 from paredown.core.reading import Missing, Reading
-from paredown.ground.amounts import BadAmount, amount, is_number
+from paredown.ground.amounts import BadAmount, amount, is_finite
 from paredown.impact.account import account_of_work
 from paredown.impact.declared import site_of
 from paredown.impact.series import read_series
@@ -32,7 +31,7 @@ def site_at(grid: str | Path | None, pue: float | None = None) -> Site | Missing
         BadData: The file is no series.
         UsageError: `pue` is below 1, or stands without a place.
     """
-    if pue is not None and not (is_number(pue) and 1 <= pue < math.inf):
+    if pue is not None and not (is_finite(pue) and pue >= 1):
         raise UsageError(f"pue is {pue!r}; a building takes at least what its machines take.\n  Write 1 or more, as `pue=1.2`.")
     if grid is None:
         if pue is not None:
@@ -75,7 +74,7 @@ def carbon_at(
         if unknown:
             ends = f"{min(grid.hourly)} to {max(grid.hourly)}"
             return Missing(quantity="carbon", reason=f"{grid.factor.source} holds {ends}, not the hour {unknown[0]}")
-        whole_j = sum(hourly_j.values())
-        mean = sum(joules * grid.hourly[hour] for hour, joules in hourly_j.items() if joules) / whole_j if whole_j else grid.factor.value
-        site = replace(site, grid=replace(grid, factor=replace(grid.factor, value=mean, source=f"{grid.factor.source}, hour by hour")))
+        mean = grid.over(hourly_j)
+        value = grid.factor.value if mean is None else mean
+        site = replace(site, grid=replace(grid, factor=replace(grid.factor, value=value, source=f"{grid.factor.source}, hour by hour")))
     return account_of_work(readings, max(wall_s, 1e-9), site)["carbon"]
