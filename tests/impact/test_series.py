@@ -5,12 +5,18 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import math
+import tempfile
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from paredown.core.errors import BadData
+from paredown.impact.declared import signalled
 from paredown.impact.series import Series, joined, read_series, stamp
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -136,11 +142,11 @@ FORMATS = {
             {"Location": "eastus", "Time": "2023-01-01T00:00:00+00:00", "Rating": 300, "Duration": "01:00:00"},
             {"Location": "eastus", "Time": "2023-01-01T01:00:00+00:00", "Rating": 320, "Duration": "01:00:00"},
         ],
-        ("eastus", (300, 320), "average", None, None),
+        ("eastus", (300, 320), "unknown", None, None),
     ),
     "Carbon Aware forecast": (
         [{"generatedAt": "2022-12-31T23:50:00Z", "location": "eastus", "forecastData": POINTS}],
-        ("eastus", (300.5, 310), "average", 1672531200, None),
+        ("eastus", (300.5, 310), "unknown", 1672531200, None),
     ),
     "national grams": (plain(*hours([100, 110]), head="Datetime,Intensity [kgCO2/MWh]"), ("here", (100, 110), "average", None, None)),
     "pounds": (plain(*hours([1000, 1000]), head="time,marginal lb per MWh"), ("here", (453.592,) * 2, "marginal", None, None)),
@@ -170,10 +176,102 @@ def test_every_format_is_read(name: str, tmp_path: Path) -> None:
         ("lbs_co2_per_mwh", 0.453592),
         ("kgCO2e/kWh", 1000),
         ("kg_co2_per_mwh", 1),
+        ("mg_per_kwh", 1e-3),
+        ("mgCO2e/kWh", 1e-3),
+        ("t_per_gwh", 1),
+        ("kg/GWh", 1e-3),
+        ("lb/kWh", 453.59237),
+        ("carbonIntensity gCO2eq per kilowatt-hour", 1),
+        ("CO2_KG_PER_MWH", 1),
+        ("g CO2/MJ", 3.6),
+        ("metric tons CO2 per MWh", 1000),
     ],
 )
 def test_the_name_of_a_column_says_its_unit(head: str, factor: float, tmp_path: Path) -> None:
     assert read_series(saved(tmp_path, plain(*hours([1, 2]), head=f"start,{head}"))).values == pytest.approx((factor, 2 * factor))
+
+
+@pytest.mark.parametrize(
+    "head", ["Mg/MWh", "g/mWh", "ton/MWh", "oz per kWh", "µg/kWh", "EUR/MWh", "co2 kg", "emissions_mg", "kWh", "g per h", "kWh/kg"]
+)
+def test_a_column_in_another_unit_is_never_taken_as_grams_per_kilowatt_hour(head: str, tmp_path: Path) -> None:
+    path = saved(tmp_path, plain(*hours([1, 2]), head=f"start,{head}"))
+    with pytest.raises(BadData, match="has no column of intensity that says its unit"):
+        read_series(path)
+    with pytest.raises(BadData, match=rf"the column '{head}' is in no unit of an intensity\.\n  Give a mass per energy"):
+        read_series(path, head)
+
+
+@pytest.mark.parametrize(
+    "head", ["Hour Ending (UTC)", "time_end", "intervalEndTime", "PERIOD_ENDING_UTC", "to", "end_time", "datetime_end"]
+)
+def test_ends_of_hours_are_not_read_as_beginnings(head: str, tmp_path: Path) -> None:
+    ends = [(f"2023-01-01T{hour:02}:00Z", value) for hour, value in ((1, 100), (2, 200), (3, 300))]
+    series = read_series(saved(tmp_path, plain(*ends, head=f"{head},g_per_kwh")))
+    assert series.hourly() == {"2023-01-01T00": 100, "2023-01-01T01": 200, "2023-01-01T02": 300}
+    assert "the times are the ends of their steps; each value stands for the 60 min before." in series.notes
+    both = "\n".join([f"{head},time_start,g_per_kwh", *(f"{time},2023-01-01T{at:02}:00Z,{value}" for at, (time, value) in enumerate(ends))])
+    assert read_series(saved(tmp_path, both)).hourly() == series.hourly()
+
+
+@pytest.mark.parametrize(
+    ("said", "signal"),
+    [
+        ({"type": "marginal"}, "marginal"),
+        ({"EmissionType": "Marginal Operating Emissions Rate"}, "marginal"),
+        ({"signalType": "co2_moer"}, "marginal"),
+        ({"marginal": True}, "marginal"),
+        ({"Location": "CAISO_NORTH marginal"}, "marginal"),
+        ({"type": "average"}, "average"),
+        ({"type": "hourly"}, "unknown"),
+    ],
+)
+def test_the_signal_of_the_carbon_aware_sdk_is_what_a_field_says(said: dict[str, Any], signal: str, tmp_path: Path) -> None:
+    points = [{"Location": "west", "Time": f"2023-01-01T0{hour}:00Z", "Rating": 300, **said} for hour in range(2)]
+    series = read_series(saved(tmp_path, points))
+    assert (series.signal, "does not say whether" in series.source) == (signal, signal == "unknown")
+    ahead = {**said, "forecastData": [{"timestamp": point["Time"], "value": 300} for point in points]}
+    assert read_series(saved(tmp_path, ahead)).signal == signal
+
+
+def test_average_and_marginal_never_share_a_series(tmp_path: Path) -> None:
+    points = [{"Time": f"2023-01-01T0{hour}:00Z", "Rating": 300, "type": kind} for hour, kind in enumerate(("average", "marginal"))]
+    with pytest.raises(BadData, match=r"here\.csv mixes average and marginal intensity\.\n  Give one file per signal"):
+        read_series(saved(tmp_path, points))
+    rows = "time,g_per_kwh,signal\n2023-01-01T00:00Z,1,MOER\n2023-01-01T01:00Z,1,MOER\n"
+    marginal = read_series(saved(tmp_path, rows))
+    assert marginal.signal == "marginal"
+    unknown = read_series(saved(tmp_path, [{key: value for key, value in point.items() if key != "type"} for point in points]))
+    with pytest.raises(BadData, match="series of marginal and unknown cannot be joined: their signal differs"):
+        joined([marginal, unknown])
+    with pytest.raises(BadData, match="says that it is marginal, and average was declared"):
+        signalled(marginal, "average")
+    assert [signalled(unknown, said).signal for said in ("", "average", "marginal")] == ["unknown", "average", "marginal"]
+
+
+SHAPES = st.tuples(
+    st.sampled_from([("g_per_kwh", 1.0), ("kg CO2/MWh", 1.0), ("lbs_co2_per_mwh", 0.45359237), ("t/MWh", 1e3), ("mg/kWh", 1e-3)]),
+    st.sampled_from([-570, -60, 0, 60, 330, 765]),
+    st.sampled_from([("time", 0), ("start_time", 0), ("time_end", 3600), ("Hour Ending", 3600)]),
+    st.sampled_from([",", ";", "\t"]),
+    st.permutations(range(4)),
+    st.permutations(range(6)),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SHAPES)
+def test_one_physical_series_reads_equal_however_it_is_written(shape: tuple[Any, ...]) -> None:
+    (unit, factor), minutes, (named, late_s), separator, columns, rows = shape
+    zone = timezone(timedelta(minutes=minutes))
+    values = [420.5, 300.25, 88, 512, 230, 640]
+    times = [datetime.fromtimestamp(1_672_531_200 + 3600 * at + late_s, zone).isoformat() for at in range(6)]
+    table = [[named, unit, "zone", "note"], *([times[at], repr(values[at] / factor), "DE", "x"] for at in rows)]
+    text = "\n".join(separator.join(line[at] for at in columns) for line in table)
+    with tempfile.TemporaryDirectory() as folder:
+        series = read_series(saved(Path(folder), text))
+    assert series.values == pytest.approx(values, rel=1e-9)
+    assert (series.start_s, series.step_s, series.zone) == (1_672_531_200, 3600, "DE")
 
 
 def test_clocks_that_change_are_no_matter_with_an_offset(tmp_path: Path) -> None:
@@ -249,6 +347,15 @@ REFUSED = {
         ),
         r"here\.csv mixes direct and lifecycle factors",
     ),
+    "deep JSON": ("[" * 200_000, r"here\.csv is JSON that no service writes: .*nested too deep"),
+    "a long number": ('{"a": ' + "1" * 5000 + "}", r"here\.csv is JSON that no service writes: a number too long"),
+    "a huge number": (maps({"carbonIntensity": 10**400, "datetime": "2023-01-01T00:00Z"}), r"entry 0: '1000.*' is no number"),
+    "not a number": ('[{"Time": "2023-01-01T00:00Z", "Rating": NaN}]', r"entry 0: 'nan' is no number"),
+    "far below 0": (
+        plain(*hours([-5000, 100]), head="time,marginal g/kWh"),
+        r"-5000 at 2023-01-01T00:00Z is more than any power station emits",
+    ),
+    "no year": (plain(("0001-01-01T00:00+14:00", 1)), r"here\.csv:2: the year 1 is none of a grid's"),
     "an index": (
         {"data": [], "meta": {"region": "X", "signal_type": "co2_moer", "units": "percentile"}},
         r"the unit is 'percentile'; only 'lbs_co2_per_mwh' is an intensity",
@@ -256,6 +363,30 @@ REFUSED = {
     "two forecasts": ([{"forecastData": POINTS}, {"forecastData": POINTS}], r"here\.csv holds 2 forecasts"),
     "a missing field": (maps({"carbonIntensity": 1}), r"here\.csv: Electricity Maps history, lifecycle entry 0 has not the fields"),
 }
+
+
+def test_what_a_service_gets_wrong_is_told(tmp_path: Path) -> None:
+    content = json.loads(json.dumps(FORMATS["WattTime"][0]))
+    content["meta"]["data_point_period_seconds"] = math.nan
+    assert read_series(saved(tmp_path, content)).step_s == 300
+    for odd in (5, [5], {"a": 1}, None):
+        with pytest.raises(BadData, match="is JSON of no known format"):
+            read_series(saved(tmp_path, [{"location": "x", "forecastData": odd}]))
+
+
+def test_a_file_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadData, match=r"/dev/zero holds more than 100 MB\.\n  Give CSV"):
+        read_series("/dev/zero")
+    monkeypatch.setattr("paredown.impact.series_files.MOST_BYTES", 1000)
+    path = tmp_path / "here.csv.gz"
+    path.write_bytes(gzip.compress(b"0" * 10_000))
+    with pytest.raises(BadData, match=r"here\.csv\.gz holds more than 0\.001 MB"):
+        read_series(path)
+
+
+def test_a_name_that_a_terminal_obeys_is_not_the_zone(tmp_path: Path) -> None:
+    rows = "time,zone,g_per_kwh\n2023-01-01T00:00Z,\x1b[2JX,1\n2023-01-01T01:00Z,\x1b[2JX,1\n"
+    assert read_series(saved(tmp_path, rows)).zone == "here"
 
 
 def test_entries_of_another_kind_and_endless_cells_are_refused(tmp_path: Path) -> None:
