@@ -20,6 +20,7 @@ from typing import Any
 
 from paredown.core.errors import BadData
 from paredown.ground.amounts import UNITS, is_finite
+from paredown.impact import series_names as names
 
 MOST_BYTES = 100_000_000
 """Of a file, unpacked; ten years of five-minute values are less."""
@@ -29,23 +30,6 @@ FORMATS = (
     "CSV of Electricity Maps or of the British system operator, CSV with two columns as `time,g_per_kwh`, or JSON of Electricity Maps v3, "
     "the Carbon Aware SDK, the UK Carbon Intensity API or WattTime v3"
 )
-_MASSES = {
-    "g": ("g", "gram", "grams"),
-    "mg": ("mg", "milligram", "milligrams"),
-    "kg": ("kg", "kgs", "kilogram", "kilograms"),
-    "t": ("t", "tonne", "tonnes", "metric ton", "metric tons"),
-    "lb": ("lb", "lbs", "pound", "pounds"),
-}
-_ENERGIES = {name.lower(): name for name in ("Wh", "kWh", "MWh", "GWh", "TWh", "kJ", "MJ", "GJ", "TJ")}
-_LETTER, _APART = r"[^\W\d_]", r"(?:(?!/)[\W_])*"
-_WORD = rf"(?<!{_LETTER})"
-_PER = re.compile(
-    rf"{_WORD}(metric tons?|{_LETTER}+?){_APART}(?:(?:co\W?2?|ghg)\W?(?:equivalents?|eq|e)?)?{_APART}/\W*({_LETTER}+)", re.IGNORECASE
-)
-_AMOUNT = re.compile(rf"{_WORD}(mg|kgs?|g|lbs?|[kmgt]?wh|tonn?e?s?|(kilo|milli)?grams?|pounds?)(?!{_LETTER})|/", re.IGNORECASE)
-"""What a name says that is an amount, or per something."""
-_BEGIN = r"(date|time|from|start|begin|utc|hour|period|interval)"
-_END = rf"{_WORD}(end|ends|ending|ended|to|until|till)(?!{_LETTER})"
 _NO_UNIT = ("carbon_intensity", "carbonintensity", "carbon intensity", "intensity", "actual", "forecast", "value")
 _EMPTY = ("", "null", "none", "nan", "n/a", "na", "-")
 
@@ -170,11 +154,14 @@ def _csv_rows(path: Path, text: str, column: str | None) -> Rows:
             heads = [cell.strip() for cell in record]
         else:
             records.append((reader.line_num, record))
-    times, ends = _times(path, heads)
+    found = names.times(heads)
+    if found is None:
+        raise BadData(f"{path.name} has no column of times; found {_listed(heads)}.\n  Give {FORMATS}.")
+    times, ends = found
     chosen = _column(path, heads, times, column)
     head = heads[chosen]
-    factor = _factor(head)
-    if factor is None and _AMOUNT.search(_spaced(head)):
+    factor = names.factor(head)
+    if factor is None and names.has_unit(head):
         raise BadData(
             f"{path.name}: the column {head!r} is in no unit of an intensity.\n"
             "  Give a mass per energy, as `g_per_kwh`, `kg_per_mwh`, `lb_per_mwh` or `t_per_gwh`."
@@ -182,18 +169,18 @@ def _csv_rows(path: Path, text: str, column: str | None) -> Rows:
     said, factor = factor is not None, factor or 1.0
     spare = next((at for at, other in enumerate(heads) if other.lower() == "forecast"), None) if head.lower() == "actual" else None
     utc = "utc" in heads[times].lower()
-    found: list[tuple[int, float | None, float | None, str]] = []
+    read: list[tuple[int, float | None, float | None, str]] = []
     for line, record in records:
         where = f"{path.name}:{line}"
         if len(record) < len(heads) or any(cell.strip() for cell in record[len(heads) :]):
             raise BadData(f"{where}: {len(record)} cells where the header has {len(heads)}.\n  Write all columns, and decimal points.")
         value = _value(record[chosen], where)
         later = _value(record[spare], where) if spare is not None else None
-        found.append((time_of(record[times], where, utc), None if value is None else value * factor, later, where))
+        read.append((time_of(record[times], where, utc), None if value is None else value * factor, later, where))
     notes = [] if said else [f"the column {head!r} says no unit; taken as g/kWh."]
     if re.search(r"lca|life.?cycle", head.lower()) and column is None and any("direct" in other.lower() for other in heads):
         notes.append(f"column {head!r} (life cycle); `direct` is there too.")
-    measured, forecast_s = _with_forecast(found)
+    measured, forecast_s = _with_forecast(read)
     if forecast_s is not None:
         notes.append("after the last actual value the forecast stands.")
     estimated = _where(heads, r"(data )?estimated$")
@@ -201,13 +188,13 @@ def _csv_rows(path: Path, text: str, column: str | None) -> Rows:
         name=path.name,
         source=f"{path.name}, column {head!r}",
         zone=_zone(path, heads, records),
-        times_s=[time for time, _, _, _ in found],
+        times_s=[time for time, _, _, _ in read],
         values=measured,
-        where=[where for _, _, _, where in found],
-        signal=_signal(path, [head, *_cells(heads, records, _SAYS_SIGNAL)]) or "average",
+        where=[where for _, _, _, where in read],
+        signal=names.signal(path.name, [head, *_cells(heads, records, names.SAYS_SIGNAL)]) or "average",
         ends=ends,
         estimated=None if estimated is None else sum(record[estimated].strip().lower() == "true" for _, record in records),
-        forecast_s=min(time for time, _, _, _ in found) if head.lower() == "forecast" and column is None and found else forecast_s,
+        forecast_s=min(time for time, _, _, _ in read) if head.lower() == "forecast" and column is None and read else forecast_s,
         unit_said=said,
         notes=tuple(notes),
     )
@@ -230,7 +217,7 @@ def _column(path: Path, heads: Sequence[str], times: int, column: str | None) ->
             found = "no column" if not part else f"{len(part)} columns"
             raise BadData(f"{path.name} has {found} {column!r}; found {_listed(heads)}.\n  Give one of them.")
         return part[0]
-    united = [at for at in others if _factor(heads[at]) is not None]
+    united = [at for at in others if names.factor(heads[at]) is not None]
     whole_life = [at for at in united if re.search(r"lca|life.?cycle", heads[at].lower())]
     named = [at for name in _NO_UNIT for at in others if heads[at].lower() == name]
     choice = whole_life[:1] if len(whole_life) == 1 else united or named[:1]
@@ -241,48 +228,6 @@ def _column(path: Path, heads: Sequence[str], times: int, column: str | None) ->
             "  Name one with `--column`, or call it `g_per_kwh` (allowed too: kg_per_mwh, lb_per_mwh, kg_per_kwh)."
         )
     return choice[0]
-
-
-def _times(path: Path, heads: Sequence[str]) -> tuple[int, bool]:
-    """The column of times, and whether it holds ends: where there are beginnings too, those are taken."""
-    plain = [_spaced(head).lower() for head in heads]
-    ends = [at for at, head in enumerate(plain) if re.match(rf"{_BEGIN}|{_END}", head) and re.search(_END, head)]
-    begins = [at for at, head in enumerate(plain) if re.match(_BEGIN, head) and at not in ends]
-    if not begins and not ends:
-        raise BadData(f"{path.name} has no column of times; found {_listed(heads)}.\n  Give {FORMATS}.")
-    return (begins[0], False) if begins else (ends[0], True)
-
-
-def _spaced(head: str) -> str:
-    """A column's name with spaces between its words and "/" for per: `intervalEnd`, `g_per_kwh`."""
-    apart = re.sub(r"(?<=[a-z]{2})(?=[A-Z][a-z])", " ", head.replace("₂", "2").replace("_", " "))
-    return re.sub(
-        r"([kmg])(?:ilo|ega|iga)watt.?hours?", r"\1wh", re.sub(r"\s+per\s+", "/", apart, flags=re.IGNORECASE), flags=re.IGNORECASE
-    )
-
-
-def _factor(head: str) -> float | None:
-    """g/kWh in one of the column's unit; None where its name says none that is known."""
-    found = _PER.search(_spaced(head))
-    if found is None or found[1] in ("Mg", "MG") or found[2] in ("mWh", "mJ"):  # thousand millions apart from mg and MWh
-        return None
-    mass = next((name for name, spellings in _MASSES.items() if found[1].lower() in spellings), "")
-    return UNITS["g/kWh"].get(f"{mass}/{_ENERGIES.get(found[2].lower(), '')}")
-
-
-_SAYS_SIGNAL = r"(emissions?.?|signal.?)?(type|kind|signal)"
-
-
-def _signal(path: Path, texts: Iterable[Any]) -> str | None:
-    """Which signal some texts of a file say; None where they say nothing of it."""
-    said = {_SIGNALS[word.lower()] for text in texts if text for word in re.findall(_SIGNAL_WORDS, str(text), re.IGNORECASE)}
-    if len(said) > 1:
-        raise BadData(f"{path.name} mixes average and marginal intensity.\n  Give one file per signal; the two are in no sum together.")
-    return next(iter(said), None)
-
-
-_SIGNALS = {"marginal": "marginal", "moer": "marginal", "average": "average", "aoer": "average"}
-_SIGNAL_WORDS = "|".join(_SIGNALS)
 
 
 def _cells(heads: Sequence[str], records: Iterable[tuple[int, list[str]]], pattern: str) -> list[str]:
@@ -301,8 +246,8 @@ def _zone(path: Path, heads: Sequence[str], records: Iterable[tuple[int, list[st
     return _one_zone(path, _cells(heads, records, pattern))
 
 
-def _one_zone(path: Path, names: Iterable[Any]) -> str:
-    zones = list(dict.fromkeys(str(name) for name in names if name))
+def _one_zone(path: Path, found: Iterable[Any]) -> str:
+    zones = list(dict.fromkeys(str(name) for name in found if name))
     if len(zones) > 1:
         raise BadData(f"{path.name} holds {len(zones)} zones: {_listed(zones)}.\n  Give one file per zone.")
     return zones[0] if zones and zones[0].isprintable() else path.name.partition(".")[0]
@@ -315,8 +260,8 @@ def _with_forecast(found: Sequence[tuple[int, float | None, float | None, str]])
     return [later if time > last else value for time, value, later, _ in found], min(ahead, default=None)
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:12])) + (", ..." if len(names) > 12 else "")
+def _listed(found: Sequence[str]) -> str:
+    return ", ".join(map(repr, found[:12])) + (", ..." if len(found) > 12 else "")
 
 
 def _json_rows(path: Path, text: str) -> Rows:
@@ -441,7 +386,7 @@ def _carbon_aware(path: Path, data: Any) -> Rows | None:
         return None
     zone = _one_zone(path, [item.get("location") for item in items])
     source = f"Carbon Aware SDK {'forecast' if ahead else 'emissions'}"
-    signal = _signal(path, [*said, *_said(items)])
+    signal = names.signal(path.name, [*said, *_said(items)])
     if signal is None:
         source += ", which does not say whether average or marginal"
     rows = _rows(path, source, zone, items, lambda item: (item[time], item[value]), signal=signal or "unknown")
@@ -451,5 +396,5 @@ def _carbon_aware(path: Path, data: Any) -> Rows | None:
 def _said(items: Iterable[Mapping[str, Any]]) -> Iterator[Any]:
     """What entries say of their signal: in a field of that name, in the region's, or by `marginal: true`."""
     for item in items:
-        yield from (value for key, value in item.items() if re.fullmatch(rf"{_SAYS_SIGNAL}|location", key))
-        yield from (key for key in _SIGNALS if item.get(key) is True)
+        named = {key: value for key, value in item.items() if re.fullmatch(rf"{names.SAYS_SIGNAL}|location", key)}
+        yield from (key if value is True else value for key, value in named.items())
