@@ -164,6 +164,8 @@ def _placed(shared: Any, origin: Any) -> None:
         raise ValueError("origin.processes is empty; the process itself is the first")
     for name in ("began_s", "ended_s"):
         _amount(f"origin.{name}", origin[name])
+    if not isinstance(origin["below"], bool):
+        raise ValueError(f"origin.below is {_short(origin['below'])}, and has to be true or false")
 
 
 def _text(name: str, value: Any) -> None:

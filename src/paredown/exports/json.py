@@ -20,7 +20,7 @@ class Json(Export):
     suffix = ".json"
 
     def text(self, records: Sequence[EnergyRecord]) -> str:
-        """One document: format, the paredown that wrote it, records, and what of them is not to be added; what is not finite becomes null."""
+        """One document: format, the paredown that wrote it, records, and what of them not to add. What is not finite becomes null."""
         document = {"format": FORMAT, "paredown": metadata.version("paredown"), "records": [_plain(record.json()) for record in records]}
         _, left_out = outermost(records)
         return json_text(document | ({"not_added": left_out} if left_out else {}))

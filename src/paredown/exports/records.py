@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -94,7 +95,7 @@ def study_records(result: Mapping[str, Any]) -> list[EnergyRecord]:
             boundary=_BOUNDARY,
             host=host,
             windows=windows,
-            notes=(f"recipe: {side['recipe']}",),
+            notes=(f"recipe: {side['recipe']}", *_at_load(result, "before" if role == "baseline" else "after", readings)),
         )
         out.append(record)
     search = result.get("search")
@@ -117,6 +118,22 @@ def study_records(result: Mapping[str, Any]) -> list[EnergyRecord]:
         return [checked(record) for record in out]
     except ValueError as error:
         raise Damaged(f"the result of {result['name']} was edited: {error}.\n  `paredown run JOB` writes it again.") from None
+
+
+def _at_load(result: Mapping[str, Any], side: str, readings: Mapping[str, Reading | Missing]) -> Iterator[str]:
+    """That carbon, water and money are of the declared load, where a machine waits longer than it works."""
+    totals = result.get("impact", {}).get("totals", {})
+    kept = totals.get("quantities", {}).get("idle_energy", {}).get(side, {})
+    busy, load = readings.get("idle_energy"), totals.get("load", {}).get(side, {})
+    if (
+        isinstance(busy, Reading)
+        and "value" in kept
+        and not math.isclose(idle := kept["value"] / totals["count"], busy.value, rel_tol=1e-6)
+    ):
+        yield (
+            "idle_energy is of the time that one inference takes; "
+            f"{load.get('note', 'at the declared load')}, which carbon, water and cost are of, it is {idle:.6g} J"
+        )
 
 
 def _spent(result: Mapping[str, Any]) -> dict[str, Reading | Missing]:
