@@ -373,7 +373,7 @@ def _carbon_aware(path: Path, data: Any) -> Rows | None:
     if not items or not all(isinstance(item, Mapping) for item in items):
         return None
     items = [{str(key).lower(): value for key, value in item.items()} for item in items]
-    ahead, said = "forecastdata" in items[0], _said(items)
+    ahead, said, place = "forecastdata" in items[0], _said(items), items[0].get("location")
     if ahead:
         if len(items) > 1:
             raise BadData(f"{path.name} holds {len(items)} forecasts.\n  Give one file per forecast and place.")
@@ -384,7 +384,7 @@ def _carbon_aware(path: Path, data: Any) -> Rows | None:
     time, value = ("timestamp", "value") if ahead else ("time", "rating")
     if not items or not {time, value} <= set(items[0]):
         return None
-    zone = _one_zone(path, [item.get("location") for item in items])
+    zone = _one_zone(path, [place, *(item.get("location") for item in items)])
     source = f"Carbon Aware SDK {'forecast' if ahead else 'emissions'}"
     signal = names.signal(path.name, [*said, *_said(items)])
     if signal is None:
