@@ -6,10 +6,13 @@ import csv
 import gzip
 import json
 import math
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from paredown.core.errors import BadData
 from paredown.impact.series import Series, joined, read_series, stamp
@@ -308,3 +311,24 @@ def test_columns_and_broken_archives(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadData, match=r"here\.bin: byte 0 is not UTF-8 text"):
         read_series(binary)
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.sampled_from(list(FORMATS)), st.data())
+def test_a_file_that_was_mutated_is_read_or_refused_in_words(name: str, data: st.DataObject) -> None:
+    content = FORMATS[name][0]
+    text = content if isinstance(content, str) else json.dumps(content)
+    for _ in range(data.draw(st.integers(1, 3))):
+        begin, end = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
+        odd = data.draw(
+            st.sampled_from(['"', ",", ";", "\n", "\0", "NaN", "1e999", "-", "9" * 400, "[" * 9000, "+99:00", "9999-12-31", "end"])
+        )
+        text = text[:begin] + data.draw(st.sampled_from([odd, text[begin:end] * 2, ""])) + text[min(end, begin + 9) :]
+    with tempfile.TemporaryDirectory() as folder:
+        path = saved(Path(folder), text)
+        try:
+            series = read_series(path)
+        except BadData:
+            return
+    assert all(math.isfinite(value) and abs(value) <= 3000 for value in series.values)
+    assert set(series.hourly().values()) <= {series.known(hour * 3600, hour * 3600 + 3600) for hour in series.hours()}

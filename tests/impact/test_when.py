@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from paredown.core.errors import BadData
 from paredown.ground.hours import HOUR_S
-from paredown.impact.foresee import backtest, choose, foresee
+from paredown.impact.foresee import Hours, backtest, choose, foresee
 from paredown.impact.series import Series, joined, moment, read_series, stamp
 from paredown.impact.when import best, choice, span
 
@@ -214,6 +214,13 @@ def test_what_cannot_be_foreseen_is_refused() -> None:
         choice(series, START_S, 4 * HOUR_S, 1.5 * HOUR_S)
     with pytest.raises(BadData, match=r"a deadline of 696 h is more than 672 h; no grid is foreseen so far\.\n  Give a nearer deadline"):
         choice(series, START_S, 4 * HOUR_S, 29 * DAY_S)
+
+
+def test_a_series_without_one_whole_hour_has_no_past() -> None:
+    """Its hours would begin in 1970: half a million of them, of which none is known."""
+    minutes = Series(zone="x", times_s=(START_S, START_S + 300), step_s=300, values=(400.0, 300.0), source="x.csv")
+    assert not len(Hours.of(minutes, math.inf).values)
+    assert choice(minutes, START_S, 300, HOUR_S).then_g_per_kwh == 300
 
 
 def test_places_are_compared_by_one_signal() -> None:
