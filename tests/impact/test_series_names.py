@@ -80,6 +80,15 @@ def test_ends_of_hours_are_not_read_as_beginnings(head: str, tmp_path: Path) -> 
     assert read_series(saved(tmp_path, both)).hourly() == series.hourly()
 
 
+@pytest.mark.parametrize("head", ["time (UTC+01:00)", "Datetime UTC-5", "time utc + 2", "time"])
+def test_times_beside_utc_are_not_taken_for_utc(head: str, tmp_path: Path) -> None:
+    local = [(f"2023-01-01 0{hour}:00", 1) for hour in range(3)]
+    with pytest.raises(BadData, match=r"here\.csv:2: the time '2023-01-01 00:00' does not say its offset from UTC"):
+        read_series(saved(tmp_path, plain(*local, head=f"{head},g_per_kwh")))
+    for utc in ("time (UTC)", "utc_time", "Datetime UTC+00:00"):
+        assert len(read_series(saved(tmp_path, plain(*local, head=f"{utc},g_per_kwh"))).values) == 3
+
+
 @pytest.mark.parametrize(
     ("said", "signal"),
     [

@@ -168,7 +168,7 @@ def _csv_rows(path: Path, text: str, column: str | None) -> Rows:
         )
     said, factor = factor is not None, factor or 1.0
     spare = next((at for at, other in enumerate(heads) if other.lower() == "forecast"), None) if head.lower() == "actual" else None
-    utc = "utc" in heads[times].lower()
+    utc = names.in_utc(heads[times])
     read: list[tuple[int, float | None, float | None, str]] = []
     for line, record in records:
         where = f"{path.name}:{line}"

@@ -54,6 +54,11 @@ def times(names: Sequence[str]) -> tuple[int, bool] | None:
     return (begins[0], False) if begins else (ends[0], True) if ends else None
 
 
+def in_utc(name: str) -> bool:
+    """Whether a column of times says that they are UTC, and not so many hours beside it."""
+    return re.search(r"utc(?!\s*[+\-−]\s*0*[1-9])", name.lower()) is not None
+
+
 def signal(file: str, texts: Iterable[Any]) -> str | None:
     """Which signal some texts of a file say; None where they say nothing of it.
 
