@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from paredown.core.errors import BadData, BadDocument, Problem, UnknownName, UsageError
 from paredown.core.job import Job
@@ -20,7 +21,7 @@ from paredown.ground.host import host
 from paredown.impact.declared import site_of
 from paredown.pipeline import result as results
 from paredown.pipeline.derived import DERIVED, undeclared
-from paredown.pipeline.shop import Listener, Shop, engine_reasons, metric_of, open_shop
+from paredown.pipeline.shop import Listener, Shop, encoding, engine_reasons, fitted_on, metric_of, open_shop
 from paredown.pipeline.trials import attempt
 from paredown.protocol.readings import RATIOS
 from paredown.search.ladder import STRATEGIES
@@ -69,6 +70,8 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
     splits = read_splits(job, source)
     named = {"model": model, "preprocess": digests.of_value(dict(job.data.preprocess)), "labels": digests.of_value(list(splits.names))}
     named |= {f"data.{split}": digest for split, digest in splits.digests.items()}
+    if (table := encoded_table(job, splits)) is not None:
+        named["encode"] = digests.of_value(table)
     here = host()
     named["machine"] = digests.of_value([here.isa, dict(here.cpu), here.cores])
     own_metric = job.folder / (job.metric.partition(":")[0].replace(".", "/") + ".py")
@@ -111,6 +114,17 @@ def read_splits(job: Job, source: ModelSource) -> Splits:
                 f"  Give {split} rows of two classes or more."
             )
     return splits
+
+
+def encoded_table(job: Job, splits: Splits) -> dict[str, Any] | None:
+    """The declaration by which a job's table is encoded, which depends on its rows; None for other tasks.
+
+    Raises:
+        BadData: The table cannot be encoded.
+    """
+    if registry.get("tasks", job.task).raw != "table":
+        return None
+    return encoding(job, fitted_on(splits), Path())
 
 
 def _refuse_unknown_groups(job: Job, splits: Splits) -> None:
