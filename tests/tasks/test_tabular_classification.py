@@ -135,7 +135,7 @@ def test_a_model_that_arrives_trained_keeps_its_width_or_is_refused():
         TASK.encoder(rows({"dose": np.where(np.arange(63) < 1, AGE, np.nan)}), {"rare": "refuse"})
     spec = TASK.encoder(table, {"rare": "keep"})
     assert feed.feed_shape(spec) == (63 + 4,)
-    assert "who 63, 63 of them of fewer than 20 training rows, as `rare: keep` says" in TASK.ships(spec)[0]
+    assert "'who' 63, 63 of them of fewer than 20 training rows, as `rare: keep` says" in TASK.ships(spec)[0]
     assert TASK.left_out(spec, table) == []
     assert "example.org" not in str(TASK.probe(spec, 3))
     assert feed.feed_shape(TASK.encoder(rows({"job": JOB}), {"rare": "refuse"})) == (3,)
@@ -143,7 +143,7 @@ def test_a_model_that_arrives_trained_keeps_its_width_or_is_refused():
 
 def test_what_ships_is_said():
     assert TASK.ships(TASK.encoder(rows({"job": JOB, "age": AGE}), {})) == [
-        "3 category values (of the column job 3)",
+        "3 category values (of the column 'job' 3)",
         "the mean of 1 column of numbers, and the spread",
     ]
     assert TASK.ships(TASK.encoder(rows(np.zeros((5, 2), np.float32)), {"standardize": True})) == ["mean and spread of 2 numbers"]

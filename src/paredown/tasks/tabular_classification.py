@@ -118,7 +118,7 @@ class TabularClassification(Task):
             return [f"mean and spread of {encoder['width']} numbers"] if "mean" in encoder else []
         words = [column for column in encoder["columns"] if column["kind"] != "numeric"]
         total = sum(len(column["values"]) for column in words)
-        each = [f"{column['name']} {len(column['values'])}{_asked_for(column)}" for column in words]
+        each = [f"{column['name']!r} {len(column['values'])}{_asked_for(column)}" for column in words]
         numbers = len(encoder["columns"]) - len(words)
         said = [f"{total} category values (of the column{'s' if len(words) > 1 else ''} {', '.join(each)})"] if words else []
         return said + ([f"the mean of {numbers} column{'s' if numbers > 1 else ''} of numbers, and the spread"] if numbers else [])
