@@ -266,7 +266,7 @@ def test_half_of_a_character_is_refused_wherever_it_stands(inputs, labels, group
 
 
 def test_half_of_a_character_in_labels_of_the_job_is_refused():
-    with pytest.raises(BadData, match="`labels:`: the label .* holds half of a character"):
+    with pytest.raises(BadData, match=r"`labels:`: the label .* holds half of a character"):
         sources.match_labels(["b"], ["b", HALF], lambda row: "s")
 
 

@@ -338,6 +338,4 @@ def test_a_group_of_fewer_than_20_rows_is_not_named() -> None:
     assert "seen on 79 rows" in findings[1].reason
     assert not any(word in str(findings) for word in ("person", "nineteen"))
     alone = judge(load({"rules": [GROUPS]}), Evidence(today=TODAY, **grouped(parts[0], parts[-1])))
-    assert alone[0].reason == "groups, region=other values: has 19 rows, too few for the rule: needs n = 50." or "other values" in str(
-        alone
-    )
+    assert alone[0].reason == "groups, region=other values: has 19 rows, too few for the rule: needs n = 50."
