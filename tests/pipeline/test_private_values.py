@@ -56,7 +56,7 @@ def test_a_model_that_arrives_trained_is_never_fed_otherwise_in_silence(job: Pat
     (job.parent / "mine.py").write_text("import torch\n\n\ndef net():\n    return torch.nn.Linear(9, 2)\n")
     text = job.read_text().replace("{builtin: mlp, hidden: [16], train: {epochs: 4, lr: 0.01}}", '{python: "mine:net"}')
     job.write_text(text)
-    with pytest.raises(BadData, match=r"column 'email' holds \d+ values that fewer than 20 of \d+ training rows share, and values ship"):
+    with pytest.raises(BadData, match=r"column 'email': (\d+) of its \1 values fewer than 20 training rows share, and it would ship"):
         plan(job)
     job.write_text(text.replace("label: label,", "label: label, drop: [email], preprocess: {rare: keep},"))
     assert "share count as one" not in "\n".join(plan(job)["notes"])

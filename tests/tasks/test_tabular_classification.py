@@ -125,20 +125,21 @@ def test_a_number_that_few_rows_have_is_left_out():
     assert [column["name"] for column in TASK.encoder(table, {"rare": "keep"})["columns"]] == ["age", "dose"]
 
 
-def test_a_model_that_arrives_trained_keeps_its_width_or_is_refused():
-    table = rows({"who": WHO, "job": RARE})
-    with pytest.raises(BadData, match=re.escape("column 'who' holds 63 values that fewer than 20 of 63 training rows share")):
-        TASK.encoder(table, {"rare": "refuse"})
-    with pytest.raises(
-        BadData, match=re.escape("column 'dose' has a value in 1 of 63 rows, whose mean would ship; the model arrives trained")
-    ):
-        TASK.encoder(rows({"dose": np.where(np.arange(63) < 1, AGE, np.nan)}), {"rare": "refuse"})
+def test_a_model_that_arrives_trained_keeps_its_width_and_what_that_shows_is_known():
+    table = rows({"job": RARE, "who": WHO})
     spec = TASK.encoder(table, {"rare": "keep"})
-    assert feed.feed_shape(spec) == (63 + 4,)
+    assert feed.feed_shape(spec) == (4 + 63,)
     assert "'who' 63, 63 of them of fewer than 20 training rows, as `rare: keep` says" in TASK.ships(spec)[0]
     assert TASK.left_out(spec, table) == []
     assert "example.org" not in str(TASK.probe(spec, 3))
-    assert feed.feed_shape(TASK.encoder(rows({"job": JOB}), {"rare": "refuse"})) == (3,)
+    assert TASK.rare(spec).startswith(
+        "column 'job': 1 of its 4 values fewer than 20 training rows share, and it would ship; the model arrives"
+    )
+    dose = TASK.encoder(rows({"dose": np.where(np.arange(63) < 1, AGE, np.nan)}), {"rare": "keep"})
+    assert TASK.rare(dose).startswith("column 'dose': the mean of what fewer than 20 training rows share")
+    common = TASK.encoder(rows({"job": JOB, "age": AGE}), {"rare": "keep"})
+    assert (TASK.rare(common), feed.feed_shape(common)) == ("", (4,))
+    assert TASK.rare(TASK.encoder(rows(np.zeros((5, 2), np.float32)), {"standardize": True})) == ""
 
 
 def test_what_ships_is_said():

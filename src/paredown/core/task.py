@@ -46,6 +46,10 @@ class Task(ABC):
         """What of these rows the declaration does not tell apart, or not hold at all, one sentence each; nothing unless said otherwise."""
         return []
 
+    def rare(self, encoder: Mapping[str, Any]) -> str:
+        """What the declaration holds that few rows share, with the way out: refused until somebody says that it may ship."""
+        return ""
+
     def ships(self, encoder: Mapping[str, Any]) -> list[str]:
         """What the declaration holds of the rows that it was fitted on, one phrase each; it ships with every artifact."""
         return []

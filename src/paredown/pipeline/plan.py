@@ -12,7 +12,7 @@ from paredown.ground import registry
 from paredown.ground.host import host
 from paredown.pipeline.rehearse import estimate
 from paredown.pipeline.result import provable
-from paredown.pipeline.setup import check_units, encoded_table, read_splits, usable
+from paredown.pipeline.setup import check_units, encoded_table, read_splits, refuse_rare, usable
 from paredown.pipeline.shop import engine_reasons, fitted_on, metric_of
 from paredown.study.jobfile import read_job
 
@@ -50,7 +50,10 @@ def plan(job: Job | str | Path | Mapping[str, Any], *, timed: bool = False) -> d
         "techniques": _techniques(job, trainable=splits.train is not None or splits.unlabeled is not None),
         "runtimes": [{"name": name, "tried": why is None, "reason": why or ""} for name, why in engine_reasons(job, host()).items()],
     }
-    return found | {"estimate": estimate(job, splits)} if timed else found
+    found |= {"estimate": estimate(job, splits)} if timed else {}
+    if table is not None:
+        refuse_rare(job, table)
+    return found
 
 
 def _techniques(job: Job, *, trainable: bool) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +127,17 @@ def encoded_table(job: Job, splits: Splits) -> dict[str, Any] | None:
     return encoding(job, fitted_on(splits), Path())
 
 
+def refuse_rare(job: Job, encode: Mapping[str, Any]) -> None:
+    """A model that arrives trained is fed as it was trained; that this shows what few rows share has to be the user's word.
+
+    Raises:
+        BadData: It does, and the job does not say what is to become of it.
+    """
+    trains = registry.get("models", job.model.kind)().trains(job.model)
+    if not trains and "rare" not in job.data.preprocess and (said := registry.get("tasks", job.task)().rare(encode)):
+        raise BadData(said)
+
+
 def _refuse_unknown_groups(job: Job, splits: Splits) -> None:
     known = list(splits.test.groups)
     has = f"the groups {', '.join(known)}" if known else "no groups"
@@ -145,6 +156,7 @@ def prepare(shop: Shop) -> Trial:
     shop.listener.stage("the model as given")
     inputs = feed_shapes(shop.builder.scene.encode)
     candidate = shop.builder.baseline(shop.job.model, shop.job.folder, inputs, len(shop.splits.names))
+    refuse_rare(shop.job, shop.builder.scene.encode)
     shop.with_baseline(candidate)
     return attempt(shop, shop.as_given(), "the model as given.", role="baseline")
 

@@ -277,7 +277,7 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
 def _shipped(task: str, encode: Mapping[str, Any], labels: Sequence[str]) -> str:
     """What leaves with an artifact, and what stays."""
     held = holds(task, encode, labels)
-    return f"What ships: {held} Evidence and report hold none either; the study's cache holds them all, and is not to be handed on."
+    return f"What ships: {held} Evidence and report hold none either; `cache/` and `given/` hold them all, and are not to be handed on."
 
 
 def fitted_on(splits: Splits) -> Rows:
@@ -302,7 +302,7 @@ def encoding(job: Job, train: Rows, files: Path) -> dict[str, Any]:
     if task.raw == "text":
         options |= {"columns": job.data.columns.get("text")}
     if task.raw == "table" and not source.trains(job.model):
-        options |= {"rare": "refuse"}  # what it is fed may not change unasked
+        options |= {"rare": "keep"}  # it is fed as it was trained; whether that may ship is asked in `setup.refuse_rare`
     return task.encoder(train, options | dict(job.data.preprocess))
 
 

@@ -13,7 +13,7 @@ from paredown.core.rows import Rows
 from paredown.core.task import Task
 
 _OPTIONS = ("standardize", "one_hot", "rare", "input")
-_RARE = ("other", "keep", "refuse")
+_RARE = ("other", "keep")
 _MOST_WORDS = 1000
 
 
@@ -60,16 +60,16 @@ class TabularClassification(Task):
         A missing number becomes the mean; a missing word is a value of its own where train has it. The declaration ships, so a word that
         fewer than 20 rows of train share is not in it: it is encoded as a word that train never had, together with all such. A column
         most of whose rows hold such words tells who a row is, and is left out whole; so is a column of numbers that fewer than 20 rows
-        have. Where a model arrives trained, all of this would change what it is fed: `rare` then has to say that they may ship.
+        have. A model that arrives trained is fed as it was trained: for that, `rare` lets them stay.
 
         Args:
             train: Rows that the statistics and the words come from.
             options: standardize (true for columns; a plain array stays as it is unless true), one_hot (true; false gives one code per
-                word, its place among the sorted words), rare ("other"; "keep" lets the rare words ship too, "refuse" asks for one of both).
+                word, its place among the sorted words), rare ("other"; "keep" lets what few rows share ship too).
 
         Raises:
             UnknownName: No such option or way with rare words.
-            BadData: An option is not true or false; a column has more than 1000 different words; no column is left; rare words are refused.
+            BadData: An option is not true or false; a column has more than 1000 different words; no column is left.
         """
         for key, value in options.items():
             if key not in _OPTIONS:
@@ -111,6 +111,18 @@ class TabularClassification(Task):
                 words = f"{count} value{'s' if count > 1 else ''} of the column {name!r}"
                 said.append(f'{words} that fewer than {FEWEST} training rows share count as one, "other", as does what train never had.')
         return said
+
+    def rare(self, encoder: Mapping[str, Any]) -> str:
+        """The first column that holds such words or numbers."""
+        column = next((column for column in encoder.get("columns", ()) if "rare" in column), None)
+        if column is None:
+            return ""
+        held = f"{column['rare']} of its {len(column['values'])} values" if "values" in column else "the mean of what"
+        return (
+            f"column {column['name']!r}: {held} fewer than {FEWEST} training rows share, and it would ship; the model arrives trained, and "
+            f"is fed as it was trained.\n  Write `preprocess: {{rare: keep}}` if it may ship, `{{rare: other}}` if the model was trained with "
+            f"rare words as one, or `drop: [{column['name']}]` if it does not take the column."
+        )
 
     def ships(self, encoder: Mapping[str, Any]) -> list[str]:
         """The words of each column, and how many columns of numbers have their mean and spread in it."""
@@ -167,20 +179,17 @@ def _asked_for(column: Mapping[str, Any]) -> str:
 def _numeric(name: str, column: np.ndarray, standardize: bool, rare: str) -> dict[str, Any] | None:
     known = column[~np.isnan(column)].astype(np.float64)
     if len(known) < min(FEWEST, len(column)) and rare != "keep":
-        if rare == "refuse":
-            raise BadData(_ask(name, f"has a value in {len(known)} of {len(column)} rows, whose mean would ship"))
         return None
     mean, spread = float(known.mean()), float(known.std())
     scaled = {"mean": mean, "std": spread if spread > 0 else 1.0} if standardize else {"mean": 0.0, "std": 1.0}
-    return {"name": name, "kind": "numeric", **scaled, "fill": mean}
+    few = {"rare": len(known)} if len(known) < min(FEWEST, len(column)) else {}
+    return {"name": name, "kind": "numeric", **scaled, "fill": mean, **few}
 
 
 def _words(name: str, column: np.ndarray, one_hot: bool, rare: str) -> dict[str, Any] | None:
     cells = column.tolist()
     all_values, common = {*cells}, {*shared(cells)} | ({""} & {*cells})  # that there is no value tells nothing
     few = len(all_values) - len(common)
-    if few and rare == "refuse":
-        raise BadData(_ask(name, f"holds {few} values that fewer than {FEWEST} of {len(cells)} training rows share, and values ship"))
     if rare == "other" and identifies(cells):
         return None
     values = sorted(all_values if rare == "keep" else common)
@@ -191,14 +200,6 @@ def _words(name: str, column: np.ndarray, one_hot: bool, rare: str) -> dict[str,
         )
     kept = {"rare": few} if few and rare == "keep" else {}
     return {"name": name, "kind": "categorical" if one_hot else "code", "values": values, **kept}
-
-
-def _ask(name: str, found: str) -> str:
-    return (
-        f"column {name!r} {found}; the model arrives trained, and is fed as it was trained.\n"
-        "  Write `preprocess: {rare: keep}` if that may be in the artifact, `{rare: other}` if it was trained with rare words as one, or "
-        f"`drop: [{name}]` if it does not take the column."
-    )
 
 
 def _cell(column: Mapping[str, Any], random: np.random.Generator) -> float | str:
