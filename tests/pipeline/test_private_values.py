@@ -11,8 +11,11 @@ import pytest
 
 from paredown.core.errors import BadData
 from paredown.pipeline.plan import plan
+from paredown.pipeline.shop import encoding, fitted_on
 from paredown.pipeline.starter import starter
 from paredown.pipeline.story import run
+from paredown.study.jobfile import read_job
+from paredown.study.splits import load_splits
 from tiny_study import ONE_RECIPE, shorten
 
 RARE = ("von Hippel-Lindau", "Fabry", "Wilson")
@@ -60,6 +63,17 @@ def test_a_model_that_arrives_trained_is_never_fed_otherwise_in_silence(job: Pat
         plan(job)
     job.write_text(text.replace("label: label,", "label: label, drop: [email], preprocess: {rare: keep},"))
     assert "share count as one" not in "\n".join(plan(job)["notes"])
+
+
+def test_the_words_of_a_model_that_arrives_trained_are_those_of_all_of_train(job: Path) -> None:
+    job.write_text(job.read_text().replace("{builtin: mlp, hidden: [16], train: {epochs: 4, lr: 0.01}}", '{python: "mine:net"}'))
+    (job.parent / "mine.py").write_text("def net(): ...\n")
+    given = read_job(job)
+    splits = load_splits(given, 0, trains_baseline=False)
+    encode = encoding(given, fitted_on(given, splits), job.parent)
+    found = {column["name"]: len(column["values"]) for column in encode["columns"] if "values" in column}
+    assert found["email"] == len({line.split(",")[0] for line in (job.parent / "train.csv").read_text().splitlines()[1:]})
+    assert (found["diagnosis"], found["island"]) == (6, 3)
 
 
 @pytest.mark.slow

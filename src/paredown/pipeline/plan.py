@@ -37,7 +37,7 @@ def plan(job: Job | str | Path | Mapping[str, Any], *, timed: bool = False) -> d
     source.digest(job.model, job.folder)
     splits = read_splits(job, source)
     table = encoded_table(job, splits)
-    left_out = [] if table is None else registry.get("tasks", job.task)().left_out(table, fitted_on(splits))
+    left_out = [] if table is None else registry.get("tasks", job.task)().left_out(table, fitted_on(job, splits))
     found = {
         "name": job.name,
         "task": job.task,

@@ -121,7 +121,7 @@ def _rehearsed(job: Job, splits: Splits) -> dict[str, Any]:
     few = {split: rows.spread(_ROWS) for split in ("train", "calibration", "unlabeled") if (rows := getattr(splits, split)) is not None}
     with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
         root = Path(scratch)
-        encode = encoding(job, fitted_on(splits), root)
+        encode = encoding(job, fitted_on(job, splits), root)
         for split, rows in few.items():
             write_rows(rows, root / f"{split}.npz")
         write_rows(splits.validation.spread(_ROWS), root / "asked.npz")

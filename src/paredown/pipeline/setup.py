@@ -124,7 +124,7 @@ def encoded_table(job: Job, splits: Splits) -> dict[str, Any] | None:
     """
     if registry.get("tasks", job.task).raw != "table":
         return None
-    return encoding(job, fitted_on(splits), Path())
+    return encoding(job, fitted_on(job, splits), Path())
 
 
 def refuse_rare(job: Job, encode: Mapping[str, Any]) -> None:

@@ -210,7 +210,7 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
     source = registry.get("models", job.model.kind)()
     here = host()
     curve = cpu_curve(here)
-    train = fitted_on(splits)
+    train = fitted_on(job, splits)
     encode, decode = encoding(job, train, study.data_folder), task.decoder(splits.names)
     for note in (*task.left_out(encode, train), _shipped(job.task, encode, splits.names)):
         study.note(note)
@@ -280,9 +280,25 @@ def _shipped(task: str, encode: Mapping[str, Any], labels: Sequence[str]) -> str
     return f"What ships: {held} Evidence and report hold none either; `cache/` and `given/` hold them all, and are not to be handed on."
 
 
-def fitted_on(splits: Splits) -> Rows:
-    """The rows that the statistics of an encoder come from."""
-    return splits.train if splits.train is not None else splits.calibration
+def fitted_on(job: Job, splits: Splits) -> Rows:
+    """The rows that statistics of an encoder come from.
+
+    A model that arrives trained was trained on all of train: the words of a table are those of the part that was cut from it as well.
+    """
+    if splits.train is None:
+        return splits.calibration
+    trains = registry.get("models", job.model.kind)().trains(job.model)
+    whole = registry.get("tasks", job.task).raw != "table" or trains or "calibration" in job.data.sources
+    return splits.train if whole else _joined(splits.train.inputs, splits.calibration.inputs)
+
+
+def _joined(first: Any, second: Any) -> Rows:
+    import numpy as np
+
+    both = (
+        {key: np.concatenate([first[key], second[key]]) for key in first} if isinstance(first, Mapping) else np.concatenate([first, second])
+    )
+    return Rows(inputs=both, labels=None)
 
 
 def encoding(job: Job, train: Rows, files: Path) -> dict[str, Any]:

@@ -120,8 +120,8 @@ class TabularClassification(Task):
         held = f"{column['rare']} of its {len(column['values'])} values" if "values" in column else "the mean of what"
         return (
             f"column {column['name']!r}: {held} fewer than {FEWEST} training rows share, and it would ship; the model arrives trained, and "
-            f"is fed as it was trained.\n  Write `preprocess: {{rare: keep}}` if it may ship, `{{rare: other}}` if the model was trained with "
-            f"rare words as one, or `drop: [{column['name']}]` if it does not take the column."
+            f"is fed as it was trained.\n  Write `preprocess: {{rare: keep}}` if it may ship, `{{rare: other}}` if the model was trained "
+            f"with rare words as one, or `drop: [{column['name']}]` if it does not take the column."
         )
 
     def ships(self, encoder: Mapping[str, Any]) -> list[str]:
