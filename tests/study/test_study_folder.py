@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from paredown.core.errors import Damaged, OtherJob, StudyBusy, UsageError
+from paredown.core.errors import BadData, Damaged, OtherJob, StudyBusy, UsageError
 from paredown.core.job import DataSpec, Deploy, Job, ModelSpec, SearchSpec
 from paredown.core.policy import Kind, Limit, Policy, Rule, Scale
 from paredown.core.reading import How, Missing, Reading
@@ -320,3 +320,11 @@ def test_an_error_inside_gives_the_study_back(folder):
         _ = 1 / 0
     assert run(folder).lost == ()
     assert json.loads((folder / ".lock").read_text())["pid"] > 0
+
+
+def test_what_a_refusal_quotes_of_the_data_is_not_kept(folder):
+    with pytest.raises(BadData, match="holds 'secret'"), Study.open(folder, JOB, DIGESTS):
+        raise BadData("column 'x' holds 'secret' in row 3.")
+    with Ledger.open(folder / "ledger.sqlite", read_only=True) as ledger:
+        assert [record.value for record in ledger.records("refused")] == ["BadData"]
+    assert not any(b"secret" in path.read_bytes() for path in folder.rglob("*") if path.is_file())

@@ -94,6 +94,18 @@ def place(folder: Path, threads: int, recipe: str) -> None:
     _write(manifest, folder)
 
 
+def holds(task: str, encode: Mapping[str, Any], labels: Sequence[str]) -> str:
+    """What an artifact holds of the data that it was made from, in one sentence, and that it holds no row of them.
+
+    Args:
+        task: The task's name.
+        encode: Its declaration of raw input -> feed.
+        labels: Class names.
+    """
+    parts = "; ".join([f"the names of its {len(labels)} labels", *registry.get("tasks", task)().ships(encode)])
+    return f"Of the data that it was made from it holds, beside weights that were trained on them, {parts}. It holds no row of them."
+
+
 def _encoder_files(encode: Mapping[str, Any]) -> list[str]:
     return [encode["tokenizer"]] if "tokenizer" in encode else []
 
@@ -181,6 +193,7 @@ def _readme(manifest: Mapping[str, Any]) -> str:
         f"    {manifest['recipe']}\n\n"
         f"Answer rows from a file: `pip install {packages}`, then `python predict.py INPUT`.\n"
         f"From Python: `paredown.load('this folder').predict(X)`. Check it: `paredown verify 'this folder'`.\n\n"
+        f"{holds(manifest['task'], manifest['encode'], manifest['labels'])} The inputs of its probe are made up.\n\n"
         f"Measured with {threads} thread{'s' if threads != 1 else ''} on a CPU of class {manifest['measured_on']['isa']}; "
         "8-bit results can differ on other classes.\n"
     )

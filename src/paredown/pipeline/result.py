@@ -312,7 +312,12 @@ def _rows(shop: Shop, machine_reads: int | Missing) -> dict[str, Any]:
     counts = {name: shop.splits.counts.get(name, 0) for name in ("train", "calibration", "validation", "test", "unlabeled")}
     here = len(shop.study.ledger.records("test_read"))
     read = machine_reads if isinstance(machine_reads, int) else here
-    return counts | {"test_reads": read, "test_reads_here": here, "dropped_duplicates": shop.splits.dropped_duplicates}
+    return counts | {
+        "test_reads": read,
+        "test_reads_here": here,
+        "dropped_duplicates": shop.splits.dropped_duplicates,
+        "equal_rows": shop.splits.equal,
+    }
 
 
 def _energy(shop: Shop, energy_j: float, unmetered_s: float) -> dict[str, Any]:

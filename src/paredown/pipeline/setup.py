@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from paredown.core.errors import BadData, BadDocument, Problem, UnknownName, UsageError
 from paredown.core.job import Job
@@ -20,7 +21,7 @@ from paredown.ground.host import host
 from paredown.impact.declared import site_of
 from paredown.pipeline import result as results
 from paredown.pipeline.derived import DERIVED, undeclared
-from paredown.pipeline.shop import Listener, Shop, engine_reasons, metric_of, open_shop
+from paredown.pipeline.shop import Listener, Shop, encoding, engine_reasons, fitted_on, metric_of, open_shop
 from paredown.pipeline.trials import attempt
 from paredown.protocol.readings import RATIOS
 from paredown.search.ladder import STRATEGIES
@@ -69,6 +70,8 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
     splits = read_splits(job, source)
     named = {"model": model, "preprocess": digests.of_value(dict(job.data.preprocess)), "labels": digests.of_value(list(splits.names))}
     named |= {f"data.{split}": digest for split, digest in splits.digests.items()}
+    if (table := encoded_table(job, splits)) is not None:
+        named["encode"] = digests.of_value(table)
     here = host()
     named["machine"] = digests.of_value([here.isa, dict(here.cpu), here.cores])
     own_metric = job.folder / (job.metric.partition(":")[0].replace(".", "/") + ".py")
@@ -113,6 +116,28 @@ def read_splits(job: Job, source: ModelSource) -> Splits:
     return splits
 
 
+def encoded_table(job: Job, splits: Splits) -> dict[str, Any] | None:
+    """The declaration by which a job's table is encoded, which depends on its rows; None for other tasks.
+
+    Raises:
+        BadData: The table cannot be encoded.
+    """
+    if registry.get("tasks", job.task).raw != "table":
+        return None
+    return encoding(job, fitted_on(job, splits), Path())
+
+
+def refuse_rare(job: Job, encode: Mapping[str, Any]) -> None:
+    """A model that arrives trained is fed as it was trained; that this shows what few rows share has to be the user's word.
+
+    Raises:
+        BadData: It does, and the job does not say what is to become of it.
+    """
+    trains = registry.get("models", job.model.kind)().trains(job.model)
+    if not trains and "rare" not in job.data.preprocess and (said := registry.get("tasks", job.task)().rare(encode)):
+        raise BadData(said)
+
+
 def _refuse_unknown_groups(job: Job, splits: Splits) -> None:
     known = list(splits.test.groups)
     has = f"the groups {', '.join(known)}" if known else "no groups"
@@ -131,6 +156,7 @@ def prepare(shop: Shop) -> Trial:
     shop.listener.stage("the model as given")
     inputs = feed_shapes(shop.builder.scene.encode)
     candidate = shop.builder.baseline(shop.job.model, shop.job.folder, inputs, len(shop.splits.names))
+    refuse_rare(shop.job, shop.builder.scene.encode)
     shop.with_baseline(candidate)
     return attempt(shop, shop.as_given(), "the model as given.", role="baseline")
 

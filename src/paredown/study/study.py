@@ -103,7 +103,7 @@ class Study:
                 try:
                     yield study
                 except (BadData, BadModel) as error:
-                    study._keep("refused", str(error))
+                    study._keep("refused", type(error).__name__)  # its text may quote a cell, and the ledger holds none
                     raise
 
     @property
