@@ -42,6 +42,8 @@ def command(job: str, study: str | None, fresh: bool, wait_s: float, deadline: s
         found = plan(job, timed=True)
         screen.dump(found) if as_json else _show_plan(found)
         return 0
+    from paredown.evidence.bundle import FOLDER
+    from paredown.ground.digests import of_folder
     from paredown.pipeline.progress import Progress
     from paredown.pipeline.story import run
 
@@ -55,6 +57,8 @@ def command(job: str, study: str | None, fresh: bool, wait_s: float, deadline: s
         screen.note(f"stopped. Nothing that was recorded is lost; go on with `{shlex.join(words)}`.")
         return 130
     show_result(result.data, result.report, as_json)
+    line = f"evidence: {of_folder(result.folder / FOLDER)}, its digest: `paredown verify {shlex.quote(str(result.folder))}` says the same"
+    screen.note(line) if as_json else screen.say(line)
     return result.exit_code
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,8 +13,10 @@ from paredown.core.finding import Finding, Outcome
 from paredown.core.policy import Policy, Scale
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.trial import Readings, Trial
+from paredown.evidence.bound import RESULT
+from paredown.evidence.bundle import FOLDER as EVIDENCE
 from paredown.ground import digests
-from paredown.ground.files import PART, move_folder_into_place, remove
+from paredown.ground.files import move_folder_into_place, part_beside, remove, retire
 from paredown.pipeline.derived import DERIVED, accounted_ratios
 from paredown.pipeline.shop import Shop
 from paredown.pipeline.trials import baseline_trial, fastest_trial, floor, floor_share, measured
@@ -366,22 +367,32 @@ def _graph_time(shop: Shop, artifact: str) -> Reading | Missing:
 def release(shop: Shop, confirmed: Confirmed) -> None:
     """Put the same bytes that were measured into `artifact/`, or the nearest miss into `nearest-miss/`; the other folder goes.
 
+    Evidence and result of an earlier run go first: a run that is killed from here on leaves a study whose run has not ended, and nothing
+    damaged.
+
     Raises:
         Damaged: The packed files are not what was measured; what stood there stays.
         CannotWrite: The study cannot be written.
     """
     chosen = confirmed.chosen or confirmed.nearest
     names = (_ARTIFACT, _NEAREST) if confirmed.chosen else (_NEAREST, _ARTIFACT)
-    target = shop.study.folder / names[0]
+    folder = shop.study.folder
+    target = folder / names[0]
     if chosen is None:
+        _take_back(folder)
         remove(target)
     else:
-        part = Path(tempfile.mkdtemp(prefix=f".{names[0]}-", suffix=PART, dir=shop.study.folder))
+        part = part_beside(target)
         try:
             shop.artifacts.copy(chosen.trial.artifact, part)
-            part.chmod(0o755)
+            _take_back(folder)
             move_folder_into_place(part, target)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
-    remove(shop.study.folder / names[1])
+    remove(folder / names[1])
+
+
+def _take_back(folder: Path) -> None:
+    retire(folder / EVIDENCE)
+    remove(folder / RESULT)

@@ -1,8 +1,7 @@
-"""What a run came to, as plain data: result.json and the evidence beside it."""
+"""What a run came to, as plain data: the content of result.json."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -17,9 +16,7 @@ from paredown.core.reading import How, Missing, Reading
 from paredown.core.recipe import Composed, Recipe, parse
 from paredown.core.runtime import Host
 from paredown.core.trial import Trial
-from paredown.evidence.bundle import write_bundle
 from paredown.ground import amounts
-from paredown.ground.files import write_atomic
 from paredown.impact.energy import active_energies, curve_json, idle_energy
 from paredown.pipeline.confirm import Confirmed, Final
 from paredown.pipeline.engines import by_engine
@@ -363,33 +360,3 @@ def _disturbed(counts: Mapping[str, Any]) -> Iterator[str]:
 def _cpu(host: Host) -> str:
     cpu = host.cpu
     return f"{cpu.get('brand') or cpu.get('vendor') or 'unknown'} (family {cpu.get('family')}, model {cpu.get('model')})"
-
-
-def write(shop: Shop, result: Mapping[str, Any]) -> None:
-    """result.json and the evidence bundle."""
-    study = shop.study
-    windows = [
-        line for kind in ("floor", "measure") for record in study.ledger.records(kind) for line in _lines(kind, record.key, record.value)
-    ]
-    digests_of_rows = {
-        "digests": dict(shop.splits.digests),
-        "rows": result["rows"],
-        "names": len(shop.splits.names),
-        "notes": list(shop.splits.notes),
-    }
-    write_bundle(
-        study.folder,
-        result,
-        {
-            "policy.lock.json": json.dumps([record.value for record in study.policies()], indent=1, default=str).encode(),
-            "data.json": json.dumps(digests_of_rows, indent=1).encode(),
-            "candidates.jsonl": "\n".join(json.dumps(trial) for trial in result["trials"]).encode() + b"\n",
-            "windows.jsonl": "\n".join(windows).encode() + b"\n",
-        },
-    )
-    write_atomic(study.folder / "result.json", json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False).encode())
-
-
-def _lines(kind: str, key: str, value: Mapping[str, Any]) -> Iterator[str]:
-    for window in value.get("raw", ()):
-        yield json.dumps({"kind": kind, "key": key} | {name: item for name, item in window.items() if name != "laps_s"})

@@ -169,6 +169,10 @@ class Shop:
         assert rows is not None
         return _written(rows, self.study.data_folder / f"{split}-{self.splits.digests.get(split, rows.digest())[:16]}.npz")
 
+    def outputs_file(self, artifact: str, split: str) -> Path:
+        """Where the answers of a packed artifact on a split are kept."""
+        return self.study.data_folder / f"outputs-{artifact[:16]}-{split}.npy"
+
     def outputs(self, artifact: str, split: str, kind: str = "predict") -> Any:
         """Probabilities (N, classes) of a packed artifact on a split; answered once and kept.
 
@@ -180,7 +184,7 @@ class Shop:
         import numpy as np
 
         rows = self.rows_file(split)
-        out = self.study.data_folder / f"outputs-{artifact[:16]}-{split}.npy"
+        out = self.outputs_file(artifact, split)
         key = digests.of_value([artifact, self.splits.digests[split]])
         arguments = {"artifact": str(self.artifacts.folder(artifact)), "rows": str(rows), "out": str(out), "batch": self.job.deploy.batch}
         value = self.light.order(kind, key, "paredown.protocol.subject:predict", **arguments)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from paredown.core.errors import CannotWrite, Damaged, StudyBusy, UsageError
-from paredown.ground.files import PART, remove, replace
+from paredown.ground.files import PART, remove, replace, sqlite_uri
 
 BUSY_S = 30.0
 STEPS: tuple[Callable[[sa.Connection], None], ...] = ()
@@ -55,8 +55,7 @@ def make_engine(path: Path, read_only: bool = False) -> sa.Engine:
     """An engine on an existing SQLite file; a transaction that begins with the option `write` takes the write lock at once."""
 
     def connect() -> sqlite3.Connection:
-        uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
-        file = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        file = sqlite3.connect(sqlite_uri(path, read_only), uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         file.execute("PRAGMA foreign_keys = ON")
         file.execute("PRAGMA synchronous = FULL")
         return file
