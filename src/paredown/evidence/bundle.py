@@ -20,8 +20,9 @@ FOLDER = "evidence"
 MANIFEST = "MANIFEST.sha256"
 PUT_BACK = "Put back a copy. `paredown run JOB` writes result, report and evidence again from the ledger, and `--fresh` starts again."
 
+CANDIDATES = "candidates.jsonl"
 # what the study hands over; each line of the list is one file under one of its names
-_NEEDED = (("policy.lock.yaml", "policy.lock.json"), ("data.json",), ("candidates.jsonl",), ("windows.jsonl",))
+_NEEDED = (("policy.lock.yaml", "policy.lock.json"), ("data.json",), (CANDIDATES,), ("windows.jsonl",))
 _OURS = ("environment.json", "findings.json", BOUND, MANIFEST)
 
 

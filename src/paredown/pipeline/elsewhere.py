@@ -136,7 +136,8 @@ def elsewhere(study: Path, asked: Asked) -> Answer:
     rows = [_measured(works, result, site, asked)]
     rows += sorted((_row(works, here, one, site, asked) for one in chosen), key=Row.order)
     reached = {name: min(efficiency(work, one) for one in here) for name, work in works.items() if isinstance(work, Work) and here}
-    notes += [f"{why}.", *_lacking(works), *([f"{RESULT} is {without}"] if (without := uncovered(study)) else [])]
+    covered = [f"{RESULT} is {without}"] if (without := uncovered(study)) else []
+    notes = [*covered, *notes, f"{why}.", *_lacking(works)]
     return Answer(
         name=str(result.get("name", "")),
         recipe=side["recipe"],

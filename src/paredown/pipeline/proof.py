@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from paredown.core.errors import Damaged, UsageError
 from paredown.evidence.bound import BOUND, JOB_LOCK, LEDGER, REPORT, RESULT, Bound, differs, newer_rows, read_bound
-from paredown.evidence.bundle import FOLDER, PUT_BACK, uncovered, verify_bundle
+from paredown.evidence.bundle import CANDIDATES, FOLDER, PUT_BACK, uncovered, verify_bundle
 from paredown.evidence.verify import CARD, Verification, damage
 from paredown.evidence.verify import verify as verify_files
 from paredown.ground.digests import of_folder
@@ -68,7 +68,7 @@ def verify(target: str | Path) -> Verified:
     """
     given = Path(target)
     if not is_study(given):
-        return _artifact_alone(artifact_of(given))
+        return _asked(artifact := artifact_of(given), verify_files(artifact))
     if not (given / FOLDER).exists():
         raise UsageError(
             f"{given} cannot be verified: {uncovered(given)}\n  `paredown verify {given / 'artifact'}` looks at an artifact alone."
@@ -82,14 +82,12 @@ def verify(target: str | Path) -> Verified:
             problems.append(str(error))
             return None
 
-    evidence = part(lambda: verify_bundle(given / FOLDER))
-    bound = None if problems or not (given / FOLDER / BOUND).is_file() else part(lambda: read_bound(given / FOLDER / BOUND))
-    if bound is not None and (found := [*_differs(given, bound), *_other_artifact(given, bound)]):
-        problems.append(damage(given, found, PUT_BACK))
-    artifact = _artifact(given, bound)
+    artifact = next((given / name for name in FOLDERS if (given / name / CARD).is_file()), None)
     whole = None if artifact is None else part(lambda: verify_files(artifact))
-    if whole is not None and bound is None and not problems:
-        part(lambda: _refuse_stranger(given / FOLDER, artifact, whole.digest))
+    evidence = part(lambda: verify_bundle(given / FOLDER))
+    bound = None if evidence is None or not (given / FOLDER / BOUND).is_file() else part(lambda: read_bound(given / FOLDER / BOUND))
+    if evidence is not None and (found := [*_other_artifact(given, artifact, bound), *_differs(given, bound)]):
+        problems.append(damage(given, found, PUT_BACK))
     if problems:
         raise Damaged("\n".join(problems))
     alone = Verified(artifact=None) if artifact is None or whole is None else _asked(artifact, whole)
@@ -102,10 +100,6 @@ def verify(target: str | Path) -> Verified:
         covered=[name for name in covered if (given / name).exists()],
         not_covered=[*_not_covered(given, bound)],
     )
-
-
-def _artifact_alone(artifact: Path) -> Verified:
-    return _asked(artifact, verify_files(artifact))
 
 
 def _asked(artifact: Path, whole: Verification) -> Verified:
@@ -131,28 +125,31 @@ def _asked(artifact: Path, whole: Verification) -> Verified:
     )
 
 
-def _artifact(study: Path, bound: Bound | None) -> Path | None:
-    """The artifact to look at: the one that the evidence names, else the one that stands there."""
-    if bound is not None:
-        return study / bound.folder if bound.folder and (study / bound.folder).is_dir() else None
-    return next((study / name for name in FOLDERS if (study / name / CARD).is_file()), None)
-
-
-def _other_artifact(study: Path, bound: Bound) -> Iterator[str]:
-    """What is said of artifacts that are not the one that the evidence names."""
-    named = "nothing that was kept"
+def _other_artifact(study: Path, artifact: Path | None, bound: Bound | None) -> Iterator[str]:
+    """What is said of artifacts that are not the one that the evidence names, or none of those that it knows where it names none."""
+    digest = "" if artifact is None else of_folder(artifact)
+    known = f'"artifact": "{digest}"' in (study / FOLDER / CANDIDATES).read_text("utf-8", errors="replace")
+    other = f"its digest {digest[:12]}... stands in no line of {FOLDER}/{CANDIDATES}"
+    if bound is None:
+        if artifact is not None and not known:
+            yield f"{artifact.name} is not an artifact of this run: {other}."
+        return
+    named = "the evidence names nothing that was kept"
     if bound.folder is not None:
         kind = "as released" if bound.folder == "artifact" else "as the nearest miss, because nothing was released"
-        named = f"{bound.recipe} with the digest {str(bound.digest)[:12]}... in {bound.folder}, {kind}"
-        if not (study / bound.folder / CARD).is_file():
-            yield f"{bound.folder} is gone; the evidence names {named}."
-        elif (digest := of_folder(study / bound.folder)) != bound.digest:
-            yield f"{bound.folder} is another artifact, with the digest {digest[:12]}...; the evidence names {named}."
-    yield from (f"{name} stands there; the evidence names {named}." for name in FOLDERS if name != bound.folder and (study / name).exists())
+        named = f"the evidence names {bound.recipe} with the digest {str(bound.digest)[:12]}... in {bound.folder}, {kind}"
+    if bound.folder is not None and not (study / bound.folder / CARD).is_file():
+        yield f"{bound.folder} is gone; {named}."
+    elif artifact is not None and artifact.name == bound.folder and digest != bound.digest:
+        what = f"another candidate of this run, with the digest {digest[:12]}..." if known else f"not an artifact of this run: {other}"
+        yield f"{bound.folder} is {what}; {named}."
+    yield from (f"{name} stands there; {named}." for name in FOLDERS if name != bound.folder and (study / name).exists())
 
 
-def _differs(study: Path, bound: Bound) -> Iterator[str]:
+def _differs(study: Path, bound: Bound | None) -> Iterator[str]:
     """Of all that is bound what differs, and is neither the same report rendered again nor the lock of a later run."""
+    if bound is None:
+        return
     for name in (*bound.files, LEDGER):
         for problem in differs(study, bound, [name]):
             if not (name == REPORT and _rendered(study, bound)) and not (name == JOB_LOCK and later_lock(study)):
@@ -184,15 +181,6 @@ def _not_covered(study: Path, bound: Bound | None) -> Iterator[str]:
             yield "cache, but for what is named above"
         elif path.name not in (*bound.files, *FOLDERS, FOLDER, ".lock") and not path.name.startswith(LEDGER):
             yield path.name
-
-
-def _refuse_stranger(evidence: Path, artifact: Path | None, digest: str) -> None:
-    """Refuse an artifact that an earlier paredown's evidence does not name: whole in itself, but not one that was measured."""
-    text = (evidence / "candidates.jsonl").read_text("utf-8", errors="replace")
-    if f'"artifact": "{digest}"' not in text:
-        raise Damaged(
-            f"{artifact} is not an artifact of this run: its digest {digest[:12]}... stands in no line of {evidence / 'candidates.jsonl'}."
-        )
 
 
 def _asked_again(folder: Path, manifest: Mapping[str, Any]) -> tuple[int, float]:

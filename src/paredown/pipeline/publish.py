@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from paredown.evidence.bound import RESULT
-from paredown.evidence.bundle import write_bundle
-from paredown.ground.files import write_atomic
-from paredown.pipeline.confirm import Confirmed, release
+from paredown.evidence.bundle import CANDIDATES, write_bundle
+from paredown.evidence.bundle import FOLDER as EVIDENCE
+from paredown.ground.files import move_folder_into_place, part_beside, remove, retire, write_atomic
+from paredown.pipeline.confirm import Confirmed
 from paredown.pipeline.shop import Shop
+from paredown.pipeline.targets import FOLDERS
 from paredown.pipeline.trials import baseline_trial
 from paredown.report import write_report
 
@@ -47,11 +50,45 @@ def publish(shop: Shop, confirmed: Confirmed, result: Mapping[str, Any]) -> None
         {
             "policy.lock.json": json.dumps([record.value for record in study.policies()], indent=1, default=str).encode(),
             "data.json": json.dumps(digests_of_rows, indent=1).encode(),
-            "candidates.jsonl": "\n".join(json.dumps(trial) for trial in result["trials"]).encode() + b"\n",
+            CANDIDATES: "\n".join(json.dumps(trial) for trial in result["trials"]).encode() + b"\n",
             "windows.jsonl": "\n".join(windows).encode() + b"\n",
         },
         [path.relative_to(study.folder).as_posix() for path in _judged_by(shop, confirmed)],
     )
+
+
+def release(shop: Shop, confirmed: Confirmed) -> None:
+    """Put the same bytes that were measured into `artifact/`, or the nearest miss into `nearest-miss/`; the other folder goes.
+
+    Evidence and result of an earlier run go first: a run that is killed from here on leaves a study whose run has not ended, and nothing
+    damaged.
+
+    Raises:
+        Damaged: The packed files are not what was measured; what stood there stays.
+        CannotWrite: The study cannot be written.
+    """
+    chosen = confirmed.chosen or confirmed.nearest
+    names = FOLDERS if confirmed.chosen else FOLDERS[::-1]
+    folder = shop.study.folder
+    target = folder / names[0]
+    if chosen is None:
+        _take_back(folder)
+        remove(target)
+    else:
+        part = part_beside(target)
+        try:
+            shop.artifacts.copy(chosen.trial.artifact, part)
+            _take_back(folder)
+            move_folder_into_place(part, target)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+    remove(folder / names[1])
+
+
+def _take_back(folder: Path) -> None:
+    retire(folder / EVIDENCE)
+    remove(folder / RESULT)
 
 
 def _judged_by(shop: Shop, confirmed: Confirmed) -> list[Path]:

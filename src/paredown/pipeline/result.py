@@ -17,16 +17,15 @@ from paredown.core.recipe import Composed, Recipe, parse
 from paredown.core.runtime import Host
 from paredown.core.trial import Trial
 from paredown.ground import amounts
-from paredown.impact.energy import active_energies, curve_json, idle_energy
+from paredown.impact.energy import active_energies, curve_json
 from paredown.pipeline.confirm import Confirmed, Final
 from paredown.pipeline.engines import by_engine
-from paredown.pipeline.impact import impact_of, upstream_of
+from paredown.pipeline.impact import impact_of, spent_json, upstream_of
 from paredown.pipeline.shop import Shop
 from paredown.pipeline.trials import baseline_trial, detectable_share, fastest_trial, finite, floor
 from paredown.policy.relax import smallest_relaxation
 from paredown.policy.rules import verdict
 from paredown.protocol.gates import Code
-from paredown.search.budget import payback_inferences
 from paredown.search.finalists import front
 from paredown.search.situation import Situation
 from paredown.stats.intervals import wilson
@@ -184,7 +183,6 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
     given = baseline_trial(shop)
     fastest = fastest_trial(shop)
     done = [trial for trial in situation.done() if trial.quality is not None]
-    spent = study.spent()
     before = final.before if final is not None and final.long else given.readings
     looked = final is not None and final.split == "test"
     rows = len(shop.splits.test) if looked else len(shop.splits.validation)
@@ -199,7 +197,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         }
     windows = _window_counts(shop)
     least = detectable_share(floor(shop, given.artifact))
-    machine_reads = reads.count(shop.splits.digests["test"])
+    machine_reads = shop.uncounted or reads.count(shop.splits.digests["test"])
     result = {
         "format": FORMAT,
         "name": shop.job.name,
@@ -220,7 +218,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         | {"cost": _baseline_cost(shop)},
         "baseline_as_found": {"threads": shop.host.cores, "readings": _numbers(final.as_found) if final is not None else {}},
         "fastest_fp32": None if fastest is None else _fastest(shop, fastest, final),
-        "chosen": None if confirmed.chosen is None else _chosen(shop, confirmed, spent.energy_j),
+        "chosen": None if confirmed.chosen is None else _candidate(shop, confirmed.chosen, "artifact"),
         "nearest": nearest,
         "why": why,
         "runtimes": by_engine(shop, situation),
@@ -238,13 +236,10 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         "search": {
             "trials": len(trials) - 1,
             "failed": sum(trial.state == "failed" for trial in trials),
-            "energy_j": _energy(shop, spent.energy_j, spent.unmetered_s),
-            "idle_energy_j": idle_energy(shop.curve, shop.host.cores, spent.wall_s).json(),
+            **spent_json(study.spent(), shop.curve, shop.host.cores),
             "hourly_j": hourly_j(study.ledger.spans(since_baseline=True), shop.curve.idle_w.value * shop.host.cores),
-            "cpu_s": spent.cpu_s,
-            "wall_s": spent.wall_s,
             "lost_wall_s": sum(entry.wall_s or 0.0 for entry in study.ledger.spans("lost")),
-            "payback_inferences": _payback(shop, confirmed, spent.energy_j),
+            "payback_inferences": _payback(confirmed),
             "ended": shop.ended,
             "windows": windows,
         },
@@ -255,13 +250,6 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         "energy_model": curve_json(shop.curve, shop.host),
     }
     return result | {"impact": impact_of(result, shop.site, upstream_of(shop.job.model))}
-
-
-def _chosen(shop: Shop, confirmed: Confirmed, spent_j: float) -> dict[str, Any]:
-    assert confirmed.chosen is not None
-    out = _candidate(shop, confirmed.chosen, "artifact")
-    # the rule was judged before the last seconds were booked; the figure shown is the whole
-    return out | {"readings": out["readings"] | {"payback_inferences": _payback(shop, confirmed, spent_j)}}
 
 
 def _baseline_cost(shop: Shop) -> dict[str, Any]:
@@ -306,27 +294,15 @@ def _fastest(shop: Shop, trial: Trial, final: Final | None) -> dict[str, Any]:
 def _rows(shop: Shop, machine_reads: int | Missing) -> dict[str, Any]:
     counts = {name: shop.splits.counts.get(name, 0) for name in ("train", "calibration", "validation", "test", "unlabeled")}
     here = len(shop.study.ledger.records("test_read"))
-    read = machine_reads if isinstance(machine_reads, int) else here
+    read = machine_reads.json() if isinstance(machine_reads, Missing) else machine_reads
     return counts | {"test_reads": read, "test_reads_here": here, "dropped_duplicates": shop.splits.dropped_duplicates}
 
 
-def _energy(shop: Shop, energy_j: float, unmetered_s: float) -> dict[str, Any]:
-    curve = shop.curve.active_w
-    share_low, share_high = curve.low / curve.value, curve.high / curve.value
-    out = {"value": energy_j, "low": energy_j * share_low, "high": energy_j * share_high, "unit": "J", "how": str(How.ESTIMATED)}
-    return out | {"covers": ["cpu"], "source": shop.curve.source, "unmetered_s": unmetered_s}
-
-
-def _payback(shop: Shop, confirmed: Confirmed, spent_j: float) -> dict[str, Any]:
+def _payback(confirmed: Confirmed) -> dict[str, Any]:
+    """The figure that the rule was judged by."""
     if confirmed.chosen is None:
         return {"missing": "nothing was released, so nothing pays back"}
-    before, after = confirmed.chosen.before.get("energy"), confirmed.chosen.readings.get("energy")
-    if not isinstance(before, Reading) or not isinstance(after, Reading):
-        return {"missing": "the energy per inference is not known"}
-    value = payback_inferences(spent_j, before.value, after.value)
-    if value is None:
-        return {"missing": "the chosen model saves no energy"}
-    return {"value": value, "low": None, "high": None, "unit": "1", "how": str(How.ESTIMATED)}
+    return _number(confirmed.chosen.readings["payback_inferences"])
 
 
 _BY = {Code.STEAL: "other machines on the same hardware", Code.HEAT: "heat", Code.FREQUENCY: "a falling clock"}

@@ -81,6 +81,7 @@ class Shop:
         listener: Told what happens.
         baseline: The model as given, once it exists.
         ended: Why the search ended early; empty when it did not.
+        uncounted: Why a read of test could not be counted on this machine; None when all were.
     """
 
     study: Study
@@ -99,6 +100,7 @@ class Shop:
     listener: Listener
     baseline: Candidate | None = None
     ended: str = ""
+    uncounted: Missing | None = None
     _derived: dict[int, Trial] = field(default_factory=dict, init=False, repr=False)
 
     @property

@@ -15,7 +15,7 @@ from paredown.artifact.load import Model, load
 from paredown.core.job import Job
 from paredown.core.reading import Reading
 from paredown.pipeline import result as results
-from paredown.pipeline.confirm import confirm, finalists
+from paredown.pipeline.confirm import confirm, finalists, settled
 from paredown.pipeline.publish import publish
 from paredown.pipeline.setup import check_units, fastest_fp32, opened, prepare, situation_of
 from paredown.pipeline.shop import Listener, Shop, Silent
@@ -129,7 +129,8 @@ def run(
         confirmed = confirm(shop, situation, finalists(shop, situation))
         why = explain(shop, confirmed)
         book_own_time(shop, since)
-        data = results.assemble(shop, situation, confirmed, why)
+        confirmed = settled(shop, confirmed)
+        data = results.assemble(shop, situation, confirmed, why if confirmed.chosen else None)
         publish(shop, confirmed, data)
         return Result(shop.study.folder, data)
 
