@@ -6,10 +6,13 @@ import importlib
 import importlib.util
 import os
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from paredown.core.errors import BadModel, MissingExtra
+
+_LIBRARY = Path(os.__file__).parent
 
 # package -> (name on the index, extra)
 _EXTRAS = {
@@ -68,15 +71,35 @@ def missing(module: str, purpose: str) -> str | None:
     return str(MissingExtra(*_EXTRAS.get(top, (top, "all")), purpose))
 
 
+PYTHONS_OWN = ("is of Python's own library, which holds no model, data or metric.", "Name a module beside the job file, or a package.")
+"""What was found, and what to do."""
+
+
+def standard(dotted: str, folder: Path) -> bool:
+    """Whether `pkg.mod:name` is of Python's own library, and no file of that name lies in a folder; imports nothing."""
+    top = dotted.partition(":")[0].partition(".")[0]
+    return top in sys.stdlib_module_names and not (folder / f"{top}.py").is_file() and not (folder / top).is_dir()
+
+
+def _pythons_own(module: str) -> bool:
+    """Whether importing a module would give one of Python's own library; imports nothing."""
+    top = module.partition(".")[0]
+    spec = importlib.util.find_spec(top) if top in sys.stdlib_module_names else None
+    return spec is not None and (spec.origin in ("built-in", "frozen") or Path(spec.origin or "").parent.is_relative_to(_LIBRARY))
+
+
 def resolve(dotted: str, purpose: str) -> Any:
     """The object that `pkg.mod:name` names.
 
     Raises:
-        BadModel: The text has no colon, the module is not there, ends the program when it is imported, or has no such name.
+        BadModel: The text has no colon, the module is one of Python's own or not there, ends the program when it is imported, or has no
+            such name.
     """
     module, colon, name = dotted.partition(":")
     if not colon or not module or not name:
         raise BadModel(f"{purpose}: {dotted!r} is not a dotted name.\n  Write `package.module:function`.")
+    if _pythons_own(module):
+        raise BadModel(f"{purpose}: {dotted!r} {PYTHONS_OWN[0]}\n  {PYTHONS_OWN[1]}")
     try:
         found = importlib.import_module(module)
     except SystemExit as error:

@@ -138,7 +138,7 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
     metric, data = lock["job"]["metric"], study / "cache" / "data"
     if ":" in metric:
         text = f"The metric {metric} is code of the job, which `paredown check` does not run: "
-        if same:
+        if same and not uncovered(study):
             return {"recorded": [finding_from_json(one) for one in result["findings"]]}, [f"{text}its rules stand as the run found them."]
         return {}, [f"{text}its rules stay inconclusive; `paredown run JOB` with this policy judges them."]
     rows = data / f"{split}-{lock['digests'][f'data.{split}'][:16]}.npz"
