@@ -93,7 +93,7 @@ def verify_bundle(folder: Path) -> int:
             problems.append(f"{MANIFEST}:{number}: {line[:80]!r} is not `<sha256>  <name>` with a name of its own.")
     problems += compare(folder, listed, apart=MANIFEST)
     if problems:
-        raise Damaged(damage(folder, problems))
+        raise Damaged(damage(folder, [*problems, f"Either these files were changed, or {MANIFEST}, which lists them."]))
     return len(listed)
 
 
