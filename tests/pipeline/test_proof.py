@@ -268,3 +268,20 @@ def test_what_else_lies_in_a_study_is_said_not_to_be_covered(study: Path, tmp_pa
     (folder / "applied").mkdir()
     assert {"report.zh.html", "applied"} <= {*verify(folder).not_covered}
     assert {"result.json", "report.html", "job.lock.yaml", "ledger.sqlite"} <= {*verify(folder).covered}
+
+
+def test_a_metric_of_the_job_s_own_is_not_run_and_its_findings_stand_for_the_run_s_own_policy_alone(study: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(study, tmp_path / "study"))
+    lock = (folder / "job.lock.yaml").read_text().replace("metric: accuracy", "metric: evilmod:f")
+    (folder / "job.lock.yaml").write_text(lock)
+    result = json.loads((folder / "result.json").read_text())
+    (folder / "evidence/released.json").write_text(json.dumps(bind(folder, result, [])))
+    seal(folder)
+    found = check(folder)
+    assert [finding.json() for finding in found.findings] == result["findings"]
+    assert found.notes == (
+        "The metric evilmod:f is code of the job, which `paredown check` does not run: its rules stand as the run found them.",
+    )
+    other_policy = check(folder, {"rules": [{"quality": {"drop": "6 %"}}]})
+    assert other_policy.outcome == Outcome.INCONCLUSIVE
+    assert any("its rules stay inconclusive" in note for note in other_policy.notes)

@@ -76,30 +76,37 @@ PYTHONS_OWN = ("is of Python's own library, which holds no model, data or metric
 
 
 def standard(dotted: str, folder: Path) -> bool:
-    """Whether `pkg.mod:name` is of Python's own library, and no file of that name lies in a folder; imports nothing."""
+    """Whether `pkg.mod:name` is of Python's own library; imports nothing.
+
+    Args:
+        dotted: The name.
+        folder: Where it is looked up first; a file of the user's there is meant, unless Python's own of that name is in use already.
+    """
     top = dotted.partition(":")[0].partition(".")[0]
-    return top in sys.stdlib_module_names and not (folder / f"{top}.py").is_file() and not (folder / top).is_dir()
+    beside = (folder / f"{top}.py").is_file() or (folder / top).is_dir()
+    used = str(getattr(sys.modules.get(top), "__file__", None) or _LIBRARY)
+    return top in sys.stdlib_module_names and (not beside or (top in sys.modules and Path(used).is_relative_to(_LIBRARY)))
 
 
-def _pythons_own(module: str) -> bool:
-    """Whether importing a module would give one of Python's own library; imports nothing."""
-    top = module.partition(".")[0]
-    spec = importlib.util.find_spec(top) if top in sys.stdlib_module_names else None
-    return spec is not None and (spec.origin in ("built-in", "frozen") or Path(spec.origin or "").parent.is_relative_to(_LIBRARY))
+def refuse_standard(dotted: str, folder: Path, purpose: str) -> None:
+    """Refuse a function of Python's own library before it is called: nothing of the user's is in it, and `os:system` runs commands.
+
+    Raises:
+        BadModel: It is one.
+    """
+    if standard(dotted, folder):
+        raise BadModel(f"{purpose}: {dotted!r} {PYTHONS_OWN[0]}\n  {PYTHONS_OWN[1]}")
 
 
 def resolve(dotted: str, purpose: str) -> Any:
     """The object that `pkg.mod:name` names.
 
     Raises:
-        BadModel: The text has no colon, the module is one of Python's own or not there, ends the program when it is imported, or has no
-            such name.
+        BadModel: The text has no colon, the module is not there, ends the program when it is imported, or has no such name.
     """
     module, colon, name = dotted.partition(":")
     if not colon or not module or not name:
         raise BadModel(f"{purpose}: {dotted!r} is not a dotted name.\n  Write `package.module:function`.")
-    if _pythons_own(module):
-        raise BadModel(f"{purpose}: {dotted!r} {PYTHONS_OWN[0]}\n  {PYTHONS_OWN[1]}")
     try:
         found = importlib.import_module(module)
     except SystemExit as error:

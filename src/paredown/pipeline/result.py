@@ -197,7 +197,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         }
     windows = _window_counts(shop)
     least = detectable_share(floor(shop, given.artifact))
-    machine_reads = shop.uncounted or reads.count(shop.splits.digests["test"])
+    machine_reads = reads.count(shop.splits.digests["test"]) if shop.uncounted is None else shop.uncounted
     result = {
         "format": FORMAT,
         "name": shop.job.name,
