@@ -158,6 +158,9 @@ def rows_of(path: Path, until: Mapping[str, Rows] | None = None) -> dict[str, Ro
     """
     out = {}
     with closing(sqlite3.connect(sqlite_uri(path, read_only=True), uri=True)) as file:
+        tables = {name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables >= {*_COLUMNS}:
+            raise sqlite3.DatabaseError(f"it has no table {', '.join(sorted({*_COLUMNS} - tables))}")
         for table, columns in _COLUMNS.items():
             whole, last, count = hashlib.sha256(), 0, 0
             end = "" if until is None else f" WHERE id <= {int(until[table].last)}"

@@ -86,7 +86,8 @@ def verify(target: str | Path) -> Verified:
     whole = None if artifact is None else part(lambda: verify_files(artifact))
     evidence = part(lambda: verify_bundle(given / FOLDER))
     bound = None if evidence is None or not (given / FOLDER / BOUND).is_file() else part(lambda: read_bound(given / FOLDER / BOUND))
-    if evidence is not None and (found := [*_other_artifact(given, artifact, bound), *_differs(given, bound)]):
+    digest = None if whole is None else whole.digest
+    if evidence is not None and (found := [*_other_artifact(given, artifact, digest, bound), *_differs(given, bound)]):
         problems.append(damage(given, found, PUT_BACK))
     if problems:
         raise Damaged("\n".join(problems))
@@ -125,13 +126,17 @@ def _asked(artifact: Path, whole: Verification) -> Verified:
     )
 
 
-def _other_artifact(study: Path, artifact: Path | None, bound: Bound | None) -> Iterator[str]:
-    """What is said of artifacts that are not the one that the evidence names, or none of those that it knows where it names none."""
-    digest = "" if artifact is None else of_folder(artifact)
-    known = f'"artifact": "{digest}"' in (study / FOLDER / CANDIDATES).read_text("utf-8", errors="replace")
-    other = f"its digest {digest[:12]}... stands in no line of {FOLDER}/{CANDIDATES}"
+def _other_artifact(study: Path, artifact: Path | None, digest: str | None, bound: Bound | None) -> Iterator[str]:
+    """What is said of an artifact that is not the one that the evidence names, or none of those that it knows where it names none.
+
+    Args:
+        digest: Of the artifact; None where its files are damaged, which is said elsewhere.
+    """
+    lines = study / FOLDER / CANDIDATES
+    known = lines.is_file() and f'"artifact": "{digest}"' in lines.read_text("utf-8", errors="replace")
+    other = f"its digest {str(digest)[:12]}... stands in no line of {FOLDER}/{CANDIDATES}"
     if bound is None:
-        if artifact is not None and not known:
+        if artifact is not None and digest is not None and not known:
             yield f"{artifact.name} is not an artifact of this run: {other}."
         return
     named = "the evidence names nothing that was kept"
@@ -140,8 +145,8 @@ def _other_artifact(study: Path, artifact: Path | None, bound: Bound | None) -> 
         named = f"the evidence names {bound.recipe} with the digest {str(bound.digest)[:12]}... in {bound.folder}, {kind}"
     if bound.folder is not None and not (study / bound.folder / CARD).is_file():
         yield f"{bound.folder} is gone; {named}."
-    elif artifact is not None and artifact.name == bound.folder and digest != bound.digest:
-        what = f"another candidate of this run, with the digest {digest[:12]}..." if known else f"not an artifact of this run: {other}"
+    elif artifact is not None and artifact.name == bound.folder and digest not in (None, bound.digest):
+        what = f"another candidate of this run, with the digest {str(digest)[:12]}..." if known else f"not an artifact of this run: {other}"
         yield f"{bound.folder} is {what}; {named}."
     yield from (f"{name} stands there; {named}." for name in FOLDERS if name != bound.folder and (study / name).exists())
 

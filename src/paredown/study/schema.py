@@ -101,7 +101,8 @@ def check(path: Path, engine: sa.Engine, read_only: bool) -> None:
         state = file.execute(sa.text("PRAGMA quick_check(1)")).scalar()
         if state != "ok":
             raise damaged(path, str(state).splitlines()[-1])
-        if not sa.inspect(file).has_table("schema"):
+        found = file.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars()
+        if not {*found} >= {*_tables.tables}:
             raise damaged(path, "it holds no paredown ledger")
         version = file.execute(sa.select(schema.c.version)).scalar()
     newest = len(STEPS) + 1
