@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path and sys.path and os.path.realpath(sys.path[0]) == os.path.realpath("."):
+    del sys.path[0]  # `python -m` looks where it stands first; a stranger's folder may hold a click.py
+
 from collections.abc import Sequence
 from importlib import import_module
 

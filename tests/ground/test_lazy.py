@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from paredown.core.errors import BadModel, MissingExtra
-from paredown.ground.lazy import need, resolve
+from paredown.ground.lazy import need, refuse_standard, resolve, standard
 
 
 def test_need_imports_submodules() -> None:
@@ -63,3 +63,19 @@ def test_resolve_finds_what_a_dotted_name_names() -> None:
 def test_resolve_says_what_is_wrong(dotted: str, message: str) -> None:
     with pytest.raises(BadModel, match=message):
         resolve(dotted, "model")
+
+
+@pytest.mark.parametrize(
+    "dotted", ["os:system", "builtins:exec", "subprocess:run", "os.path:join", "importlib:import_module", "posix:system"]
+)
+def test_what_is_of_python_s_own_library_is_refused_unimported(tmp_path: Path, dotted: str) -> None:
+    with pytest.raises(BadModel, match=rf"model: '{dotted}' is of Python's own library, .*\n  Name a module beside the job file"):
+        refuse_standard(dotted, tmp_path, "model")
+
+
+def test_a_file_of_the_user_s_is_meant_where_python_s_own_is_not_in_use(tmp_path: Path) -> None:
+    for name in ("os", "turtledemo", "nets"):
+        (tmp_path / f"{name}.py").touch()
+    assert "turtledemo" not in sys.modules
+    assert [standard(f"{name}:build", tmp_path) for name in ("os", "turtledemo", "nets", "torch.nn")] == [True, False, False, False]
+    assert standard("turtledemo:build", tmp_path / "elsewhere")

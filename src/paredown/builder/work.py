@@ -21,6 +21,7 @@ from paredown.core.job import ModelSpec
 from paredown.core.knob import make
 from paredown.core.technique import Context
 from paredown.ground import registry
+from paredown.ground.files import copy_folder
 from paredown.ground.lazy import need
 from paredown.ground.rowfile import read_rows
 from paredown.ground.store import FolderStore
@@ -159,7 +160,7 @@ def place(state: dict[str, Any], *, artifacts: str, artifact: str, threads: int,
     """Give a packed artifact another thread count; returns the new artifact's digest."""
     store = FolderStore(Path(artifacts))
     folder = store.scratch()
-    shutil.copytree(store.folder(artifact), folder, dirs_exist_ok=True)
+    copy_folder(store.folder(artifact), folder)
     packing.place(folder, threads, recipe)
     return store.put(folder)
 

@@ -36,6 +36,7 @@ class Python(DatasetReader):
         path = str(folder.resolve())
         sys.path.insert(0, path)
         try:
+            lazy.refuse_standard(target, folder, "data")
             made = lazy.resolve(target, "data")()
         except BadModel as error:
             raise BadData(str(error)) from error

@@ -6,10 +6,13 @@ import importlib
 import importlib.util
 import os
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from paredown.core.errors import BadModel, MissingExtra
+
+_LIBRARY = Path(os.__file__).parent
 
 # package -> (name on the index, extra)
 _EXTRAS = {
@@ -66,6 +69,33 @@ def missing(module: str, purpose: str) -> str | None:
     if top in sys.modules or importlib.util.find_spec(top) is not None:
         return None
     return str(MissingExtra(*_EXTRAS.get(top, (top, "all")), purpose))
+
+
+PYTHONS_OWN = ("is of Python's own library, which holds no model, data or metric.", "Name a module beside the job file, or a package.")
+"""What was found, and what to do."""
+
+
+def standard(dotted: str, folder: Path) -> bool:
+    """Whether `pkg.mod:name` is of Python's own library; imports nothing.
+
+    Args:
+        dotted: The name.
+        folder: Where it is looked up first; a file of the user's there is meant, unless Python's own of that name is in use already.
+    """
+    top = dotted.partition(":")[0].partition(".")[0]
+    beside = (folder / f"{top}.py").is_file() or (folder / top).is_dir()
+    used = str(getattr(sys.modules.get(top), "__file__", None) or _LIBRARY)
+    return top in sys.stdlib_module_names and (not beside or (top in sys.modules and Path(used).is_relative_to(_LIBRARY)))
+
+
+def refuse_standard(dotted: str, folder: Path, purpose: str) -> None:
+    """Refuse a function of Python's own library before it is called: nothing of the user's is in it, and `os:system` runs commands.
+
+    Raises:
+        BadModel: It is one.
+    """
+    if standard(dotted, folder):
+        raise BadModel(f"{purpose}: {dotted!r} {PYTHONS_OWN[0]}\n  {PYTHONS_OWN[1]}")
 
 
 def resolve(dotted: str, purpose: str) -> Any:

@@ -62,6 +62,7 @@ class Python(Metric):
         return float(value)
 
     def _function(self) -> Any:
+        lazy.refuse_standard(self.target, self.folder, "metric")
         path = str(self.folder.resolve())
         sys.path.insert(0, path)
         try:

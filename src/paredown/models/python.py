@@ -12,7 +12,7 @@ from paredown.core.job import ModelSpec
 from paredown.core.model import ModelSource
 from paredown.core.technique import Context
 from paredown.ground import digests
-from paredown.ground.lazy import need
+from paredown.ground.lazy import need, refuse_standard
 from paredown.modelkit import tokenizer
 
 
@@ -25,6 +25,7 @@ class Python(ModelSource):
 
     def digest(self, spec: ModelSpec, folder: Path) -> str:
         """Over the name, the options, the weight file and the module's source file where it lies beside the job."""
+        refuse_standard(spec.value, folder, "model")
         words = tokenizer.named(spec.options, folder)
         parts: list[object] = [spec.kind, spec.value, {key: value for key, value in spec.options.items() if key != "weights"}]
         if "weights" in spec.options:
@@ -43,6 +44,7 @@ class Python(ModelSource):
         self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, context: Context
     ) -> Candidate:
         """Build it, load its weights, train it when the job says so."""
+        refuse_standard(spec.value, folder, "model")
         trainer = need("paredown.modelkit.trainer", "opening a torch model")
         arguments = dict(spec.options.get("arguments", {}))
         weights = _weights(spec, folder) if "weights" in spec.options else None

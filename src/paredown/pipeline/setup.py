@@ -9,12 +9,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from paredown.core.errors import BadData, BadDocument, Problem, UnknownName, UsageError
+from paredown.core.errors import BadData, BadDocument, Damaged, Problem, UnknownName, UsageError
 from paredown.core.job import Job
 from paredown.core.model import ModelSource
 from paredown.core.recipe import Chain, Engine
 from paredown.core.technique import DataNeed, Technique
 from paredown.core.trial import Trial
+from paredown.evidence.bound import LEDGER, differs
+from paredown.evidence.bundle import bound_by
+from paredown.evidence.verify import damage
 from paredown.ground import digests, registry
 from paredown.ground.files import roomy
 from paredown.ground.host import host
@@ -63,6 +66,7 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
 
     Raises:
         UsageError: Job, data or model cannot be used, or the study is another job's or busy.
+        Damaged: The study's ledger is not what its evidence binds.
     """
     source = registry.get("models", job.model.kind)()
     listener.stage("reading the data")
@@ -80,6 +84,7 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
     _refuse_unknown_groups(job, splits)
     target = Path(folder) if folder is not None else Path("runs") / job.name
     with roomy(target), Study.open(target, job, named, fresh=fresh, wait_s=wait_s) as study:
+        _refuse_changed_ledger(target)
         for note in splits.notes:
             study.note(note)
         for span in study.lost:
@@ -92,6 +97,20 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
                 if rule.quantity in unknown:
                     listener.stage(f"{rule.id} will stay inconclusive: {unknown[rule.quantity]}")
             yield shop
+
+
+def _refuse_changed_ledger(study: Path) -> None:
+    """A run goes on from what is recorded, and writes result, report and evidence again: only the ledger has to be what they were made of.
+
+    Raises:
+        Damaged: It is not what the evidence binds.
+    """
+    try:
+        found = bound_by(study)
+    except Damaged:
+        return
+    if found is not None and (problems := differs(study, found, [LEDGER])):
+        raise Damaged(damage(study, problems, f"Put back a copy of {LEDGER}, or start again with `--fresh`; that gives up what it held."))
 
 
 def read_splits(job: Job, source: ModelSource) -> Splits:

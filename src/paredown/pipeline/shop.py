@@ -82,6 +82,7 @@ class Shop:
         listener: Told what happens.
         baseline: The model as given, once it exists.
         ended: Why the search ended early; empty when it did not.
+        uncounted: Why a read of test could not be counted on this machine; None when all were.
     """
 
     study: Study
@@ -100,6 +101,7 @@ class Shop:
     listener: Listener
     baseline: Candidate | None = None
     ended: str = ""
+    uncounted: Missing | None = None
     _derived: dict[int, Trial] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -170,6 +172,10 @@ class Shop:
         assert rows is not None
         return _written(rows, self.study.data_folder / f"{split}-{self.splits.digests.get(split, rows.digest())[:16]}.npz")
 
+    def outputs_file(self, artifact: str, split: str) -> Path:
+        """Where the answers of a packed artifact on a split are kept."""
+        return self.study.data_folder / f"outputs-{artifact[:16]}-{split}.npy"
+
     def outputs(self, artifact: str, split: str, kind: str = "predict") -> Any:
         """Probabilities (N, classes) of a packed artifact on a split; answered once and kept.
 
@@ -181,7 +187,7 @@ class Shop:
         import numpy as np
 
         rows = self.rows_file(split)
-        out = self.study.data_folder / f"outputs-{artifact[:16]}-{split}.npy"
+        out = self.outputs_file(artifact, split)
         key = digests.of_value([artifact, self.splits.digests[split]])
         arguments = {"artifact": str(self.artifacts.folder(artifact)), "rows": str(rows), "out": str(out), "batch": self.job.deploy.batch}
         value = self.light.order(kind, key, "paredown.protocol.subject:predict", **arguments)

@@ -15,12 +15,12 @@ from paredown.artifact.load import Model, load
 from paredown.core.job import Job
 from paredown.core.reading import Reading
 from paredown.pipeline import result as results
-from paredown.pipeline.confirm import confirm, finalists, release
+from paredown.pipeline.confirm import confirm, finalists, settled
+from paredown.pipeline.publish import publish
 from paredown.pipeline.setup import check_units, fastest_fp32, opened, prepare, situation_of
 from paredown.pipeline.shop import Listener, Shop, Silent
 from paredown.pipeline.trials import attempt, baseline_trial
 from paredown.pipeline.why import explain
-from paredown.report import write_report
 from paredown.report.cell import cell, line
 from paredown.search.budget import Spending, reason_to_stop
 from paredown.search.ladder import STRATEGIES
@@ -127,12 +127,11 @@ def run(
         search(shop, situation)
         listener.stage("confirming on test")
         confirmed = confirm(shop, situation, finalists(shop, situation))
-        release(shop, confirmed)
         why = explain(shop, confirmed)
         book_own_time(shop, since)
-        data = results.assemble(shop, situation, confirmed, why)
-        results.write(shop, data)
-        write_report(data, shop.study.folder)
+        confirmed = settled(shop, confirmed)
+        data = results.assemble(shop, situation, confirmed, why if confirmed.chosen else None)
+        publish(shop, confirmed, data)
         return Result(shop.study.folder, data)
 
 

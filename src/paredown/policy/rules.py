@@ -45,6 +45,7 @@ class Evidence:
         metric: The job's metric.
         groups: Column -> array (N,) of texts.
         noise: The noise floor, a share; a time, or what follows from one, within it of the baseline's is not told apart from it.
+        recorded: What was found on quality before, by a metric that cannot be asked again.
         today: For waivers.
         seed: Of bootstraps.
     """
@@ -60,6 +61,7 @@ class Evidence:
     metric: Metric | None = None
     groups: Mapping[str, Any] = field(default_factory=dict)
     noise: float = 0.0
+    recorded: Iterable[Finding] = ()
     today: date
     seed: int = 0
 
@@ -122,6 +124,8 @@ def _quality(rule: Rule, limit: Limit, evidence: Evidence, confidence: float) ->
     """One finding, or one per value of each group column."""
     metric, labels, before, after = evidence.metric, evidence.labels, evidence.before, evidence.after
     if metric is None or labels is None or not len(labels):
+        if before_now := [finding for finding in evidence.recorded if finding.rule == rule.id]:
+            return before_now
         return [_finding(rule, Outcome.INCONCLUSIVE, f"{rule.id}: there are no labeled rows to judge by.")]
     if rule.by:
         return _by_group(rule, limit, metric, evidence, confidence)

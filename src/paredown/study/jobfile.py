@@ -14,7 +14,7 @@ from paredown.core.errors import BadDocument, Problem
 from paredown.core.job import DataSpec, Deploy, Job, ModelSpec, SearchSpec
 from paredown.core.policy import Policy
 from paredown.datasets.sources import nearest
-from paredown.ground import amounts, registry
+from paredown.ground import amounts, lazy, registry
 from paredown.ground.documents import Document, Place, check, read, refuse, shown
 from paredown.ground.files import PICKLES
 from paredown.policy.parse import load
@@ -142,6 +142,8 @@ class _Reader:
         self.known("task", ("task",), task)
         if not _FUNCTION.fullmatch(metric):
             self.known("metric", ("metric",), metric)
+        else:
+            self.refuse_standard(("metric",), metric.removeprefix("python:"))
         job = Job(
             name=name,
             model=self.model(),
@@ -205,7 +207,14 @@ class _Reader:
             self.exists(("model", kind), value)
         if kind == "python" and not _FUNCTION.fullmatch(value):
             self.note(("model", kind), f"is {value!r}.", "Write `pkg.mod:function`, a function that returns the module.")
+        elif kind == "python":
+            self.refuse_standard(("model", kind), value)
         return ModelSpec(kind=kind, value=value, options=options, training_j=training_j, training_source=str(entry.get("source", "")))
+
+    def refuse_standard(self, place: Place, value: str) -> None:
+        """Note a function of Python's own library: it would be called, and no model, rows or metric could come of it."""
+        if lazy.standard(value, self.folder):
+            self.note(place, f"is {value}, which {lazy.PYTHONS_OWN[0]}", lazy.PYTHONS_OWN[1])
 
     def upstream(self, entry: Mapping[str, Any]) -> float | None:
         """Energy of a training that was done elsewhere, with who says so."""
@@ -244,6 +253,8 @@ class _Reader:
         sources = {split: getattr(data, split) for split in (*SPLITS, "all") if getattr(data, split) is not None}
         for split, source in sources.items():
             before = source.rpartition(":")[0]
+            if source.startswith("python:"):
+                self.refuse_standard(("data", split), source.removeprefix("python:"))
             if not source.startswith("builtin:") and not _FUNCTION.fullmatch(source) and not (before and (self.folder / before).is_dir()):
                 self.exists(("data", split), source)
         if len(data.text) > 2 or len(set(data.text)) < len(data.text):
@@ -254,6 +265,7 @@ class _Reader:
         if data.builtin is not None:
             sources["all"] = f"builtin:{data.builtin}"
         if data.python is not None:
+            self.refuse_standard(("data", "python"), data.python)
             sources["all"] = f"python:{data.python}"
         beside = [split for split in SPLITS if split in sources and split != "unlabeled"]
         if len(whole) > 1 or (whole and beside):

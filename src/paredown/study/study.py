@@ -91,12 +91,19 @@ class Study:
                 _refuse_other(folder, before[0], now)
             mine = version("paredown")
             document = {"format": FORMAT, "name": job.name, "paredown": mine, "digests": now, "job": job.document}
-            write_atomic(folder / JOB_LOCK, write(document))
+            lock = write(document)
+            if before is None:
+                write_atomic(folder / JOB_LOCK, lock)
             with writable(folder):
                 for name in ("store", "data", "artifacts"):
                     (folder / "cache" / name).mkdir(parents=True, exist_ok=True)
             with Ledger.open(folder / LEDGER) as ledger:
                 lost, policy = tuple(ledger.book_lost()), _record_policy(ledger, job.policy)
+                key = hashlib.sha256(lock).hexdigest()
+                if ledger.find("job", key) is None:
+                    ledger.add("job", key, mine)  # known before it stands there: a lock that no run wrote was edited
+                if before is not None:
+                    write_atomic(folder / JOB_LOCK, lock)
                 study = cls(folder=folder, job=job, digests=now, ledger=ledger, lost=lost, policy=policy)
                 if before is not None and before[1] != mine:
                     study.note(f"paredown {mine} went on with what paredown {before[1]} had recorded.")
