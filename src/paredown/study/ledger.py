@@ -18,6 +18,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from paredown.core.errors import UsageError
+from paredown.ground.host import boot_id
 from paredown.study.schema import check, create, damaged, explained, make_engine, records, spans
 
 BEAT_S = 1.0
@@ -136,7 +137,7 @@ class Span:
         if self._outer:
             self._outer._save(file)
             self._outer._inner_open = True
-        process = {"pid": os.getpid(), "host": socket.gethostname(), "boot_id": _boot_id()}
+        process = {"pid": os.getpid(), "host": socket.gethostname(), "boot_id": boot_id()}
         row = {
             "kind": self.kind,
             "key": self.key,
@@ -383,10 +384,3 @@ def _now() -> str:
 
 def _text(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds")
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
