@@ -18,6 +18,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from paredown.core.errors import UsageError
+from paredown.ground.clock import SteadyClock
 from paredown.ground.host import boot_id
 from paredown.study.schema import check, create, damaged, explained, make_engine, records, spans
 
@@ -96,6 +97,7 @@ class Span:
         self.id = 0
         self._ledger, self._outer = ledger, outer
         self._began = self._written = time.monotonic()
+        self._clock = SteadyClock()
         self._cpu_s: float | None = None
         self._energy_j: float | None = None
         self._inner = [0.0, 0.0, 0.0]
@@ -141,7 +143,7 @@ class Span:
         row = {
             "kind": self.kind,
             "key": self.key,
-            "started": _now() if self.since is None else _text(self.since),
+            "started": _utc(self._clock.began_s) if self.since is None else _text(self.since),
             "state": "running",
             "wall_s": 0.0,
             "reason": "",
@@ -161,7 +163,7 @@ class Span:
         """A transaction that closes the span; once it is in the file, the whole is taken off the span around it."""
         with self._ledger._write() as file:
             yield file
-            totals = self._save(file, wall_s, state=state, reason=reason, ended=_now())
+            totals = self._save(file, wall_s, state=state, reason=reason, ended=_utc(self._clock.utc_s()))
         self._closed = True
         if self._outer:
             self._outer._inner_open = False
@@ -380,6 +382,10 @@ def _dumps(kind: str, key: str, value: Any) -> str:
 
 def _now() -> str:
     return _text(datetime.now(UTC))
+
+
+def _utc(moment_s: float) -> str:
+    return _text(datetime.fromtimestamp(moment_s, UTC))
 
 
 def _text(moment: datetime) -> str:

@@ -29,7 +29,7 @@ def take() -> tuple[tuple[Meter, ...], Mapping[str, str], Sequence[str]]:
 
     Returns:
         The meters in the order in which they are started, those that wait first; why each quantity that none of them reads is missing; and
-        a sentence on each instrument that was named or is there, and does not work.
+        what is said of those that failed.
     """
     units, why = _usable()
     try:
@@ -38,12 +38,17 @@ def take() -> tuple[tuple[Meter, ...], Mapping[str, str], Sequence[str]]:
         meters = tuple(unit() for unit in units)
         for meter in meters:
             meter.ready(machine()[0])  # it opens what it reads
-    return meters, why, [failure(dict.fromkeys(meter.quantities, reason)) for meter, reason in _asked() if reason and meter.wanted()]
+    return meters, why, failed()
 
 
 def give_back(meters: Sequence[Meter]) -> None:
     """The block that had them is over."""
     _idle.append(tuple(meters))
+
+
+def failed() -> list[str]:
+    """A sentence on each instrument that was named or is there, and does not work."""
+    return [failure(dict.fromkeys(meter.quantities, reason)) for meter, reason in _asked() if reason and meter.wanted()]
 
 
 def failure(missing: Mapping[str, str]) -> str:
