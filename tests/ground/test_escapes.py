@@ -22,6 +22,10 @@ def test_what_cannot_be_shown_is_escaped_and_all_else_stays(text: str, shown: st
     assert escaped(text) == shown
 
 
+def test_what_is_to_stay_stays() -> None:
+    assert escaped("a\n\tb\x07", keep="\n\t") == "a\n\tb\\x07"
+
+
 @given(st.text(st.characters(codec=None)))
 def test_every_text_is_one_line_of_utf_8(text: str) -> None:
     shown = escaped(text)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -64,3 +68,9 @@ def test_generators_are_refused() -> None:
     for function in (count, wait):
         with pytest.raises(UsageError, match=rf"cannot decorate .*{function.__name__}, a generator"):
             paredown.track()(function)
+
+
+def test_a_name_that_is_no_text_for_utf_8_is_written_too(tmp_path: Path) -> None:
+    with paredown.track(os.fsdecode(b"a\xff"), to=tmp_path / "took.jsonl"):
+        pass
+    assert json.loads((tmp_path / "took.jsonl").read_text("utf-8"))["subject"] == "a\udcff"

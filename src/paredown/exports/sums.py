@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from paredown.core.quantity import quantity
-from paredown.core.reading import How, Reading
+from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import EnergyRecord, Shared
+from paredown.impact.account import signal_of
 
 SUMS = (
     "cpu_time", "energy", "idle_energy", "package_energy", "dram_energy", "platform_energy", "gpu_energy", "wall_energy", "carbon",
@@ -54,6 +55,20 @@ def outermost(records: Sequence[EnergyRecord]) -> tuple[list[EnergyRecord], str]
         f"{len(records) - len(here)} of {len(records)} records repeat others and count once" if len(records) > len(here) else "",
     ]
     return kept, "; ".join(filter(None, said))
+
+
+def placed(records: Sequence[EnergyRecord]) -> Iterator[tuple[EnergyRecord, str]]:
+    """Each record as `outermost` counts it, with why it counts for less or not at all; "" where it counts whole."""
+    kept, _ = outermost(records)
+    reduced = {one.id: one for one in kept if not any(one is record for record in records)}
+    whole = {id(one) for one in kept}
+    for record in records:
+        if id(record) in whole:
+            yield record, ""
+        elif record.id in reduced:
+            yield reduced.pop(record.id), "only what no other record holds"
+        else:
+            yield record, "not to be added: another record holds it"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -115,6 +130,18 @@ def meaning(name: str) -> str:
 def tier(item: Reading) -> str:
     """How strong a number of energy is: T0 the plug's meter, T1 a component's counter, T2 sampled power, T4 a curve, T5 a rule of thumb."""
     return "T0" if item.quantity == "wall_energy" and item.how is How.COUNTED else _TIERS[item.how]
+
+
+def said(record: EnergyRecord) -> Iterator[str]:
+    """What a record says beside its numbers: each that is Missing with its reason, and what weakens the others."""
+    yield from (f"{name} is missing: {item.reason}" for name, item in record.readings.items() if isinstance(item, Missing))
+    yield from record.notes
+
+
+def signal(item: Reading) -> dict[str, str]:
+    """The signal of the grid as a label of carbon, where it is not the average: the two are in no sum together."""
+    found = signal_of(item)
+    return {} if found == "average" else {"signal": found}
 
 
 def relative_uncertainty(item: Reading) -> float | None:

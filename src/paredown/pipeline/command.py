@@ -16,7 +16,6 @@ from typing import Any
 from paredown.core.errors import UsageError
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import EnergyRecord
-from paredown.ground.escapes import escaped
 from paredown.tracking.place import site_at
 from paredown.tracking.took import Plan
 from paredown.tracking.tracker import Track
@@ -63,7 +62,7 @@ def measure_command(words: Sequence[str], output: int | None = None, grid: str |
         UsageError: There is no such program, or it cannot be run.
         UnknownName, BadData: `grid` is no place, or no series.
     """
-    plan = Plan(name=escaped(shlex.join(words)), activity="other", unit="run", count=1, site=site_at(grid), own=False)
+    plan = Plan(name=shlex.join(words), activity="other", unit="run", count=1, site=site_at(grid), own=False)
     with Track(plan=plan, to=None) as took:
         try:
             process = subprocess.Popen(words, stdout=output)

@@ -35,7 +35,7 @@ from paredown.search.situation import Situation
 from paredown.stats.intervals import wilson
 from paredown.stats.power import rows_for, smallest_drop
 from paredown.study import reads
-from paredown.study.hours import hourly_j
+from paredown.study.hours import began, hourly_j
 
 FORMAT = 1
 FLIPS = (0.02, 0.04, 0.08)
@@ -187,7 +187,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
     given = baseline_trial(shop)
     fastest = fastest_trial(shop)
     done = [trial for trial in situation.done() if trial.quality is not None]
-    spent = study.spent()
+    spent, searched = study.spent(), study.ledger.spans(since_baseline=True)
     before = final.before if final is not None and final.long else given.readings
     looked = final is not None and final.split == "test"
     rows = len(shop.splits.test) if looked else len(shop.splits.validation)
@@ -208,6 +208,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         "name": shop.job.name,
         "verdict": _verdict(confirmed),
         "unit": shop.task.unit,
+        "started": began(study.ledger.spans()),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "paredown": metadata.version("paredown"),
         "task": shop.job.task,
@@ -239,11 +240,12 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
             *_disturbed(windows),
         ],
         "search": {
+            "started": began(searched),
             "trials": len(trials) - 1,
             "failed": sum(trial.state == "failed" for trial in trials),
             "energy_j": _energy(shop, spent.energy_j, spent.unmetered_s),
             "idle_energy_j": idle_energy(shop.curve, shop.host.cores, spent.wall_s).json(),
-            "hourly_j": hourly_j(study.ledger.spans(since_baseline=True), shop.curve.idle_w.value * shop.host.cores),
+            "hourly_j": hourly_j(searched, shop.curve.idle_w.value * shop.host.cores),
             "cpu_s": spent.cpu_s,
             "wall_s": spent.wall_s,
             "lost_wall_s": sum(entry.wall_s or 0.0 for entry in study.ledger.spans("lost")),

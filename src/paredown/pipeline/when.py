@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from paredown.core.errors import UsageError
-from paredown.core.job import GridSpec, Job
+from paredown.core.job import Job
 from paredown.ground.amounts import BadAmount, seconds
 from paredown.ground.clock import STEP_S, SteadyClock
+from paredown.impact.declared import signalled
 from paredown.impact.series import Series, joined, read_series
 from paredown.impact.when import Choice, best, choice, span
 
@@ -114,7 +115,7 @@ def _series(job: Job | None, files: Sequence[str | Path], column: str | None) ->
                 "  Give `--series FILE`, or write `deploy: {grid: {series: FILE}}` in the job; `paredown when --help` names the formats."
             )
         found = read_series(job.folder / grid.series, column or grid.column or None)
-        return [replace(found, signal=grid.signal)] if grid.signal != GridSpec.signal else [found]
+        return [signalled(found, grid.signal)]
     groups: dict[tuple[str, str], list[Series]] = {}
     for file in files:
         found = read_series(file, column)

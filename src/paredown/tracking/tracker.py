@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 from paredown.core.errors import CannotWrite, UnknownName, UsageError
 from paredown.core.record import ACTIVITIES, EnergyRecord
-from paredown.ground.escapes import escaped
 from paredown.ground.files import writable
 from paredown.tracking import open_blocks
 from paredown.tracking.place import site_at
@@ -167,7 +166,7 @@ def track(
     it begins. Nothing is sent anywhere, and nothing written unless `to` says where.
 
     Args:
-        name: What the block is called in the record; line breaks and what cannot be shown are escaped.
+        name: What the block is called in the record.
         activity: training, fine-tuning, compression-search, validation, inference, idle or other.
         unit: What is counted, as "token"; the record says how much one of it takes.
         count: How many of them the block does; `took.count = ...` inside the block where it is known later.
@@ -197,8 +196,7 @@ def track(
             f"to is {str(to)!r}; track appends JSON lines, to a file ending in .jsonl.\n"
             f"  Name it `{file.stem}.jsonl`; `paredown export {file.stem}.jsonl --format csv` makes a table of it."
         )
-    names = {"name": escaped(name), "activity": activity, "unit": escaped(unit)}
-    plan = Plan(**names, count=above_0(count, unit), children=children, site=site_at(grid, pue))
+    plan = Plan(name=name, activity=activity, unit=unit, count=above_0(count, unit), children=children, site=site_at(grid, pue))
     return Track(plan=plan, to=file)
 
 
