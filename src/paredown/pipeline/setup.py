@@ -32,6 +32,7 @@ from paredown.search.situation import Situation
 from paredown.study.splits import Splits, load_splits
 from paredown.study.study import Study
 from paredown.tasks.feed import feed_shapes
+from paredown.tracking.instruments import failed
 
 
 def check_units(job: Job) -> None:
@@ -85,7 +86,7 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
     target = Path(folder) if folder is not None else Path("runs") / job.name
     with roomy(target), Study.open(target, job, named, fresh=fresh, wait_s=wait_s) as study:
         _refuse_changed_ledger(target)
-        for note in splits.notes:
+        for note in (*splits.notes, *failed()):
             study.note(note)
         for span in study.lost:
             if span.kind != "trial":
