@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from paredown.artifact.load import read_manifest
 from paredown.core.errors import BadData, BadDocument, Problem, UnknownName, UsageError
 from paredown.core.job import Job
 from paredown.core.model import ModelSource
@@ -27,7 +28,7 @@ from paredown.search.ladder import STRATEGIES
 from paredown.search.situation import Situation
 from paredown.study.splits import Splits, load_splits
 from paredown.study.study import Study
-from paredown.tasks.feed import feed_shapes
+from paredown.tasks.feed import PROBABILITIES, feed_shapes
 
 
 def check_units(job: Job) -> None:
@@ -132,7 +133,10 @@ def prepare(shop: Shop) -> Trial:
     inputs = feed_shapes(shop.builder.scene.encode)
     candidate = shop.builder.baseline(shop.job.model, shop.job.folder, inputs, len(shop.splits.names))
     shop.with_baseline(candidate)
-    return attempt(shop, shop.as_given(), "the model as given.", role="baseline")
+    trial = attempt(shop, shop.as_given(), "the model as given.", role="baseline")
+    if trial.artifact and read_manifest(shop.artifacts.folder(trial.artifact))["decode"]["kind"] == PROBABILITIES:
+        shop.study.note("The model as given answers with probabilities, which are taken as they are.")
+    return trial
 
 
 def fastest_fp32(shop: Shop) -> list[Trial]:
