@@ -373,6 +373,8 @@ def write(shop: Shop, result: Mapping[str, Any]) -> None:
     ]
     digests_of_rows = {
         "digests": dict(shop.splits.digests),
+        "job": dict(study.digests),
+        "read": dict(study.read),
         "rows": result["rows"],
         "names": len(shop.splits.names),
         "notes": list(shop.splits.notes),

@@ -15,7 +15,7 @@ from paredown.core.model import ModelSource
 from paredown.core.recipe import Chain, Engine
 from paredown.core.technique import DataNeed, Technique
 from paredown.core.trial import Trial
-from paredown.ground import digests, registry
+from paredown.ground import digests, imports, registry
 from paredown.ground.files import roomy
 from paredown.ground.host import host
 from paredown.impact.declared import site_of
@@ -72,9 +72,9 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
     named |= {f"data.{split}": digest for split, digest in splits.digests.items()}
     here = host()
     named["machine"] = digests.of_value([here.isa, dict(here.cpu), here.cores])
-    own_metric = job.folder / (job.metric.partition(":")[0].replace(".", "/") + ".py")
-    if ":" in job.metric and own_metric.is_file():
-        named["metric.file"] = digests.of_file(own_metric)
+    named["form"] = digests.of_value({split: rows.form() for split in splits.counts if (rows := getattr(splits, split)) is not None})
+    if ":" in job.metric and (parts := imports.beside(job.metric.partition(":")[0], job.folder)):
+        named["metric.file"] = digests.of_value([digests.of_file(part) for part in parts])
     _refuse_unknown_groups(job, splits)
     target = Path(folder) if folder is not None else Path("runs") / job.name
     with roomy(target), Study.open(target, job, named, fresh=fresh, wait_s=wait_s) as study:
@@ -85,6 +85,8 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
                 study.note(f"An earlier run ended in the middle of {span.kind}; its {span.wall_s or 0:.1f} s are booked as lost.")
         listener.stage(results.provable(job.policy, len(splits.test), metric_of(job).name())["text"])
         with open_shop(study, job, splits, listener) as shop:
+            if ":" in job.metric:  # asked in a worker once, where what it is made of is seen
+                shop.light.order("metric", digests.of_value(job.metric), "paredown.builder.work:metric", target=job.metric)
             unknown = undeclared(shop.site)
             for rule in job.policy.rules:
                 if rule.quantity in unknown:
@@ -131,7 +133,8 @@ def prepare(shop: Shop) -> Trial:
     """The baseline: the model as given, trained where the job says so, packed and measured."""
     shop.listener.stage("the model as given")
     inputs = feed_shapes(shop.builder.scene.encode)
-    candidate = shop.builder.baseline(shop.job.model, shop.job.folder, inputs, len(shop.splits.names))
+    model = shop.study.digests["model"]
+    candidate = shop.builder.baseline(shop.job.model, shop.job.folder, inputs, len(shop.splits.names), model)
     shop.with_baseline(candidate)
     trial = attempt(shop, shop.as_given(), "the model as given.", role="baseline")
     if trial.artifact and read_manifest(shop.artifacts.folder(trial.artifact))["decode"]["kind"] == PROBABILITIES:

@@ -126,6 +126,7 @@ def run(
         situation = situation_of(shop)
         search(shop, situation)
         listener.stage("confirming on test")
+        shop.study.refuse_changed()
         confirmed = confirm(shop, situation, finalists(shop, situation))
         release(shop, confirmed)
         why = explain(shop, confirmed)
