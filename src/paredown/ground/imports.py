@@ -1,4 +1,4 @@
-"""What a module beside a job is made of, read from its source before anything runs; `reads` sees what runs."""
+"""What a module beside a job is made of, read from its source before anything runs; `touched` sees what runs."""
 
 from __future__ import annotations
 

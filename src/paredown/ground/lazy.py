@@ -14,7 +14,7 @@ from typing import Any
 
 from paredown.core.errors import BadModel, MissingExtra
 from paredown.ground.digests import of_file
-from paredown.ground.reads import is_own
+from paredown.ground.touched import is_own
 
 # package -> (name on the index, extra)
 _EXTRAS = {

@@ -72,7 +72,7 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
     named |= {f"data.{split}": digest for split, digest in splits.digests.items()}
     here = host()
     named["machine"] = digests.of_value([here.isa, dict(here.cpu), here.cores])
-    named["form"] = digests.of_value({split: rows.form() for split in splits.counts if (rows := getattr(splits, split)) is not None})
+    named["data.form"] = digests.of_value({split: rows.form() for split in splits.counts if (rows := getattr(splits, split)) is not None})
     if ":" in job.metric and (parts := imports.beside(job.metric.partition(":")[0], job.folder)):
         named["metric.file"] = digests.of_value([digests.of_file(part) for part in parts])
     _refuse_unknown_groups(job, splits)
