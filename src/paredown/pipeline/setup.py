@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from paredown.artifact.load import read_manifest
 from paredown.core.errors import BadData, BadDocument, Damaged, Problem, UnknownName, UsageError
 from paredown.core.job import Job
 from paredown.core.model import ModelSource
@@ -18,7 +19,7 @@ from paredown.core.trial import Trial
 from paredown.evidence.bound import LEDGER, differs
 from paredown.evidence.bundle import bound_by
 from paredown.evidence.verify import damage
-from paredown.ground import digests, registry
+from paredown.ground import digests, imports, registry
 from paredown.ground.files import roomy
 from paredown.ground.host import host
 from paredown.impact.declared import site_of
@@ -31,7 +32,7 @@ from paredown.search.ladder import STRATEGIES
 from paredown.search.situation import Situation
 from paredown.study.splits import Splits, load_splits
 from paredown.study.study import Study
-from paredown.tasks.feed import feed_shapes
+from paredown.tasks.feed import PROBABILITIES, feed_shapes
 from paredown.tracking.instruments import failed
 
 
@@ -79,9 +80,9 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
         named["encode"] = digests.of_value(table)
     here = host()
     named["machine"] = digests.of_value([here.isa, dict(here.cpu), here.cores])
-    own_metric = job.folder / (job.metric.partition(":")[0].replace(".", "/") + ".py")
-    if ":" in job.metric and own_metric.is_file():
-        named["metric.file"] = digests.of_file(own_metric)
+    named["data.form"] = digests.of_value({split: rows.form() for split in splits.counts if (rows := getattr(splits, split)) is not None})
+    if ":" in job.metric and (parts := imports.beside(job.metric.partition(":")[0], job.folder)):
+        named["metric.file"] = digests.of_value([digests.of_file(part) for part in parts])
     _refuse_unknown_groups(job, splits)
     target = Path(folder) if folder is not None else Path("runs") / job.name
     with roomy(target), Study.open(target, job, named, fresh=fresh, wait_s=wait_s) as study:
@@ -93,6 +94,8 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
                 study.note(f"An earlier run ended in the middle of {span.kind}; its {span.wall_s or 0:.1f} s are booked as lost.")
         listener.stage(results.provable(job.policy, len(splits.test), metric_of(job).name())["text"])
         with open_shop(study, job, splits, listener) as shop:
+            if ":" in job.metric:  # asked in a worker once, where what it is made of is seen
+                shop.light.order("metric", digests.of_value(job.metric), "paredown.builder.work:metric", target=job.metric)
             unknown = undeclared(shop.site)
             for rule in job.policy.rules:
                 if rule.quantity in unknown:
@@ -175,10 +178,14 @@ def prepare(shop: Shop) -> Trial:
     """The baseline: the model as given, trained where the job says so, packed and measured."""
     shop.listener.stage("the model as given")
     inputs = feed_shapes(shop.builder.scene.encode)
-    candidate = shop.builder.baseline(shop.job.model, shop.job.folder, inputs, len(shop.splits.names))
+    model = shop.study.digests["model"]
+    candidate = shop.builder.baseline(shop.job.model, shop.job.folder, inputs, len(shop.splits.names), model)
     refuse_rare(shop.job, shop.builder.scene.encode)
     shop.with_baseline(candidate)
-    return attempt(shop, shop.as_given(), "the model as given.", role="baseline")
+    trial = attempt(shop, shop.as_given(), "the model as given.", role="baseline")
+    if trial.artifact and read_manifest(shop.artifacts.folder(trial.artifact))["decode"]["kind"] == PROBABILITIES:
+        shop.study.note("The model as given answers with probabilities, which are taken as they are.")
+    return trial
 
 
 def fastest_fp32(shop: Shop) -> list[Trial]:

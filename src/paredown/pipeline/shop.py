@@ -231,10 +231,10 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
 
     with ExitStack() as stack:
         # threads that wait for each other give way soon: with another process on the same cores, spinning costs ten times the work
-        heavy = stack.enter_context(Worker(path, log, {"GOMP_SPINCOUNT": "2000"}))
-        light = stack.enter_context(Worker(path, log))
+        heavy = stack.enter_context(Worker(path, log, {"GOMP_SPINCOUNT": "2000"}, apart=study.folder.resolve()))
+        light = stack.enter_context(Worker(path, log, apart=study.folder.resolve()))
         bench = stack.enter_context(Bench(study.data_folder / "bench.npz", job.deploy.batch, log, path))
-        booked = Booked(recorder=study.ledger, worker=heavy, joules=joules, progress=listener.step)
+        booked = Booked(recorder=study.ledger, worker=heavy, joules=joules, progress=listener.step, read=study.has_read)
         shop = Shop(
             study=study,
             job=job,

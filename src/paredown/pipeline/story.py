@@ -127,6 +127,7 @@ def run(
         situation = situation_of(shop)
         search(shop, situation)
         listener.stage("confirming on test")
+        shop.study.refuse_changed()
         confirmed = confirm(shop, situation, finalists(shop, situation))
         why = explain(shop, confirmed)
         book_own_time(shop, since)
