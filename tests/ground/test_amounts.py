@@ -88,6 +88,8 @@ def test_a_quantity_without_unit_takes_numbers_and_shares() -> None:
         (amounts.seconds, "soon", "a number with its unit", "`20 ms`"),
         (amounts.seconds, "1e999 s", "a finite number", "`20 ms`"),
         (amounts.seconds, math.nan, "a finite number", "`20 ms`"),
+        (amounts.seconds, "1e307 h", "a finite number", "`20 ms`"),
+        (amounts.lifetime, "1e307 years", "a finite number", "`20 ms`"),
         (amounts.bytes_of, "50 mb", "there is no unit 'mb' for an amount of bytes", "Did you mean `50 MB`?"),
         (amounts.bytes_of, "50 quarts", "no unit 'quarts'", "`50 MB` or `1.5 GiB`"),
         (amounts.ratio, "half the baseline", "no multiple of the baseline", "`0.5 x baseline`"),

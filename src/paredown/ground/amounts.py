@@ -184,6 +184,8 @@ def checked(number: float, unit: str) -> float:
     Raises:
         BadAmount: It is more than there can be of that unit.
     """
+    if not math.isfinite(number):
+        raise BadAmount("it needs a finite number.", f"Write {_EXAMPLES[unit]}.")
     if number > MOST.get(unit, math.inf):
         raise BadAmount(
             f"that is {number:g} {unit}, more than any power station emits ({MOST[unit]:g} {unit}).", f"Write {_EXAMPLES[unit]}."
@@ -306,7 +308,7 @@ def lifetime(value: Any) -> float:
         raise BadAmount(f"there is no unit {rest!r} for a life." if rest else "it needs a unit.", do)
     if number == 0:
         raise BadAmount("it needs a time above 0.", do)
-    return number * factor
+    return checked(number * factor, "s")
 
 
 def money(value: Any, per: str = "") -> tuple[float, str]:
