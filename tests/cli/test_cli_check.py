@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +43,34 @@ def test_a_policy_that_is_not_there(tiny_study: TinyStudy, capfd) -> None:
     code, _, err = leave(capfd, "check", tiny_study.folder, "--policy", "frugall")
     assert code == 2
     assert "Did you mean 'frugal'?" in err
+
+
+EVIL = "open({ran!r}, 'a').write(__name__ + chr(10))\ndef f(labels, answers):\n    return 1.0\n"
+
+
+def test_nothing_is_imported_from_where_it_stands_or_from_what_a_study_names(tiny_study: TinyStudy, tmp_path) -> None:
+    study = shutil.copytree(tiny_study.folder, tmp_path / "study")
+    shutil.rmtree(study / "evidence")
+    lock = study / "job.lock.yaml"
+    lock.write_text(lock.read_text().replace("metric: accuracy", "metric: evilmod:f"))
+    ran = tmp_path / "ran"
+    for name in ("evilmod", "click", "numpy", "rich", "ruamel"):
+        (tmp_path / f"{name}.py").write_text(EVIL.format(ran=str(ran)))
+    script = Path(sys.executable).with_name("paredown")
+    for words in ([sys.executable, "-m", "paredown"], [str(script)]):
+        done = subprocess.run([*words, "check", "study"], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 3, done.stderr
+        assert "The metric evilmod:f is code of the job, which `paredown check` does not run" in done.stderr
+        assert "not covered by evidence" in done.stderr
+    assert not ran.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", ["verify", "show", "whatif", "export", "report"])
+def test_no_command_that_reads_imports_from_where_it_stands(tiny_study: TinyStudy, tmp_path, words: str) -> None:
+    shutil.copytree(tiny_study.folder, tmp_path / "study")
+    ran = tmp_path / "ran"
+    for name in ("evilmod", "click", "numpy", "rich", "ruamel"):
+        (tmp_path / f"{name}.py").write_text(EVIL.format(ran=str(ran)))
+    subprocess.run([sys.executable, "-m", "paredown", words, "study"], cwd=tmp_path, capture_output=True, check=True)
+    assert not ran.exists()

@@ -39,7 +39,10 @@ def test_another_language_stands_beside(folder: Path, capfd) -> None:
 
 def test_json_is_the_result_itself(folder: Path, capfd) -> None:
     code, out, err = leave(capfd, "report", folder, "--json")
-    assert (code, json.loads(out)) == (0, json.loads((folder / "result.json").read_text()))
+    said = json.loads(out)
+    assert said.pop("not_covered").startswith(f"not covered by evidence: {folder} has no folder `evidence`")
+    assert (code, said) == (0, json.loads((folder / "result.json").read_text()))
+    assert "result.json is not covered by evidence" in err
     assert "report.html" in err
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from paredown.core.errors import UsageError
 from paredown.core.reading import How, Reading
 from paredown.core.trial import Trial
 from paredown.pipeline.progress import Progress
@@ -139,3 +140,41 @@ def test_an_interrupt_that_a_library_swallows_ends_the_run_at_the_next_event() -
         with pytest.raises(KeyboardInterrupt):
             progress.step("build", 1, 2)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_code_of_the_job_is_named_before_any_of_it_runs(tmp_path: Path, capfd, monkeypatch) -> None:
+    job = write_tiny_job(tmp_path)
+    text = job.read_text().replace("{onnx: given.onnx}", "{python: 'nets:build'}").replace("metric: accuracy", "metric: nets:cost")
+    job.write_text(text.replace("all: rows.npz", "all: 'python:rows:load'"))
+
+    def begins(*_: object, **__: object) -> None:
+        raise UsageError("here the first of the job's code runs")
+
+    for module, verb in (("plan", "plan"), ("story", "run"), ("apply", "apply")):
+        monkeypatch.setattr(f"paredown.pipeline.{module}.{verb}", begins)
+    code = "model nets:build, data rows:load, metric nets:cost"
+    said = f"runs code that is not paredown's, with your rights: {code} (looked up in {tmp_path} first)"
+    recipe = "quantize_dynamic() @ onnxruntime(threads=1)"
+    for words in (("run", job, "--dry-run"), ("run", job), ("apply", recipe, job)):
+        assert leave(capfd, *words)[2].splitlines() == [said, "here the first of the job's code runs"]
+        _, out, err = leave(capfd, *words, "--json")
+        assert err.splitlines()[0] == said
+        assert json.loads(out)["error"]["message"] == "here the first of the job's code runs"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("{onnx: given.onnx}", "{python: 'os:system'}", "2: model.python is os:system"),
+        ("all: rows.npz", "all: 'python:os:getcwd'", "4: data.all is os:getcwd"),
+        ("all: rows.npz", "python: 'os:getcwd'", "4: data.python is os:getcwd"),
+        ("metric: accuracy", "metric: subprocess:run", "5: metric is subprocess:run"),
+    ],
+)
+def test_python_s_own_library_is_no_part_of_a_job(tmp_path: Path, capfd, old: str, new: str, place: str) -> None:
+    job = write_tiny_job(tmp_path)
+    job.write_text(job.read_text().replace(old, new))
+    code, _, err = leave(capfd, "run", job, "--dry-run")
+    assert code == 2
+    assert f"tiny.yaml:{place}, which is of Python's own library" in err
+    assert "Name a module beside the job file" in err

@@ -195,6 +195,25 @@ def test_a_run_waits_for_its_time_and_the_study_says_so(waiting: tuple[Path, Clo
     assert any(note.startswith("Waited 9 h for low carbon: sunny, 280 g CO2e/kWh when started at once, 100 then") for note in notes), notes
 
 
+@pytest.mark.parametrize(("set_s", "waited"), [(5 * 3600, "4 h"), (-5 * 3600, "9 h")])
+def test_a_clock_that_is_set_while_waiting_holds_nothing_up_and_is_said(
+    waiting: tuple[Path, Clock], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_s: float, waited: str
+) -> None:
+    _, clock = waiting
+    found = timing.when(None, [series(tmp_path, "sunny", days=31)], duration="2h", deadline="12h")
+    sleep = clock.sleep
+
+    def jump(time_s: float) -> None:
+        sleep(time_s)
+        if len(clock.slept) == 1:
+            clock.now_s += set_s
+
+    monkeypatch.setattr(clock, "sleep", jump)
+    said = timing.wait(found.best, lambda what, done, total: None)
+    assert said.startswith(f"Waited {waited} for low carbon")
+    assert said.endswith(f"This machine's clock was set by {set_s:+d} s meanwhile.")
+
+
 def test_nothing_is_waited_for_on_a_flat_grid(waiting: tuple[Path, Clock], tmp_path: Path) -> None:
     _, clock = waiting
     found = timing.when(None, [series(tmp_path, "flat", swing=1, days=31)], duration="4h", deadline="24h")

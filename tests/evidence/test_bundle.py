@@ -32,7 +32,7 @@ def bundle(tmp_path: Path) -> Path:
 
 
 def test_the_folder_holds_what_was_handed_over_and_what_was_found_here(bundle: Path) -> None:
-    assert {path.name for path in bundle.iterdir()} == {*EXTRA, "environment.json", "findings.json", "MANIFEST.sha256"}
+    assert {path.name for path in bundle.iterdir()} == {*EXTRA, "environment.json", "findings.json", "released.json", "MANIFEST.sha256"}
     assert all((bundle / name).read_bytes() == content for name, content in EXTRA.items())
     assert json.loads((bundle / "findings.json").read_text()) == RESULT["findings"]
     environment = json.loads((bundle / "environment.json").read_text())
@@ -40,7 +40,7 @@ def test_the_folder_holds_what_was_handed_over_and_what_was_found_here(bundle: P
     assert environment["python"] == platform.python_version()
     assert environment["packages"]["numpy"] == metadata.version("numpy")
     assert environment["packages"]["paredown"] == metadata.version("paredown")
-    assert verify_bundle(bundle) == 6
+    assert verify_bundle(bundle) == 7
 
 
 def test_nothing_else_of_the_result_goes_in(bundle: Path) -> None:
@@ -52,7 +52,7 @@ def test_sha256sum_reads_the_manifest(bundle: Path) -> None:
     check = ["sha256sum", "--strict", "-c", "MANIFEST.sha256"]
     out = subprocess.run(check, cwd=bundle, capture_output=True, text=True)
     assert out.returncode == 0
-    assert sorted(out.stdout.split()[1::2]) == ["OK"] * 6
+    assert sorted(out.stdout.split()[1::2]) == ["OK"] * 7
     (bundle / "data.json").write_bytes(b"{}")
     assert subprocess.run(check, cwd=bundle, capture_output=True).returncode == 1
 
@@ -62,7 +62,7 @@ def test_writing_again_leaves_nothing_of_the_last_time(tmp_path: Path) -> None:
     again = write_bundle(tmp_path, RESULT, EXTRA)
     assert not (again / "drift.json").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["evidence"]
-    assert verify_bundle(again) == 6
+    assert verify_bundle(again) == 7
 
 
 def test_all_damage_is_in_one_message(bundle: Path) -> None:
@@ -77,8 +77,8 @@ def test_all_damage_is_in_one_message(bundle: Path) -> None:
         "data.json was changed",
         "windows.jsonl is missing",
         "rows.csv is not listed",
-        "MANIFEST.sha256:7: 'not a digest'",
-        "MANIFEST.sha256:8",
+        "MANIFEST.sha256:8: 'not a digest'",
+        "MANIFEST.sha256:9",
     ):
         assert fact in str(caught.value)
 
@@ -95,7 +95,7 @@ def test_evidence_without_one_of_its_parts_is_refused_and_names_it(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["../result.json", "a/b.json", "findings.json", "MANIFEST.sha256", ".hidden", ""])
+@pytest.mark.parametrize("name", ["../result.json", "a/b.json", "findings.json", "released.json", "MANIFEST.sha256", ".hidden", ""])
 def test_a_name_that_is_not_a_plain_file_name_or_is_ours_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ParedownError, match="the evidence cannot hold '" + name.replace(".", r"\.")):
         write_bundle(tmp_path, RESULT, {**EXTRA, name: b""})

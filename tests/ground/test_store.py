@@ -61,14 +61,16 @@ import os, shutil, signal, sys
 from pathlib import Path
 from paredown.ground.store import FolderStore
 
-def half(source, target, dirs_exist_ok):
-    shutil.copyfile(Path(source) / "a.txt", Path(target) / "a.txt")
+copy = shutil.copyfile
+
+def half(source, target, **more):
+    copy(source, target, **more)
     os.kill(os.getpid(), signal.SIGKILL)
 
 def across(source, target):
     raise OSError(18, "Invalid cross-device link")
 
-os.rename, shutil.copytree = across, half
+os.rename, shutil.copyfile = across, half
 FolderStore(Path(sys.argv[1])).put(Path(sys.argv[2]))
 """
 

@@ -161,9 +161,9 @@ def test_without_a_release_the_nearest_miss_stands_for_it(tmp_path: Path) -> Non
     nearest = RESULT["chosen"] | {"recipe": "distill() @ onnxruntime(threads=1)"}
     answer = elsewhere(study(tmp_path, chosen=None, nearest=nearest, verdict="infeasible"), Asked())
     assert answer.recipe == "distill() @ onnxruntime(threads=1)"
-    assert answer.notes[0] == "nothing was released (verdict: infeasible); the nearest miss stands for it."
+    assert answer.notes[1] == "nothing was released (verdict: infeasible); the nearest miss stands for it."
     answer = elsewhere(study(tmp_path, chosen=None, nearest=None, verdict="infeasible"), Asked())
-    assert "nothing came near; the model as given stands alone" in answer.notes[0]
+    assert "nothing came near; the model as given stands alone" in answer.notes[1]
     assert answer.rows[1].sides["given"] == answer.rows[1].sides["model"]
 
 
@@ -188,7 +188,9 @@ def test_an_unknown_machine_study_and_a_broken_lock(tmp_path: Path) -> None:
 def test_a_machine_like_none_is_missing_with_the_reason(tmp_path: Path) -> None:
     model = RESULT["energy_model"] | {"name": "unknown"}
     answer = elsewhere(study(tmp_path, energy_model=model, host=RESULT["host"] | {"isa": "generic"}), Asked(names=("c6g.large",)))
-    assert answer.notes == ["the machine of the study (unknown, class generic) is like none of the catalogue."]
+    without, *notes = answer.notes
+    assert without.startswith("result.json is not covered by evidence: ")
+    assert notes == ["the machine of the study (unknown, class generic) is like none of the catalogue."]
     assert isinstance(answer.rows[1].sides["model"]["energy"], Missing)
     assert value(answer.rows[0], "energy") > 0
 

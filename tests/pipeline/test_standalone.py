@@ -37,6 +37,13 @@ def copy(tiny_study: TinyStudy, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_study.folder, tmp_path / "study"))
 
 
+@pytest.fixture
+def bare(copy: Path) -> Path:
+    """The same without evidence: as a run leaves it that was killed before its last file."""
+    shutil.rmtree(copy / "evidence")
+    return copy
+
+
 def change(file: Path, **entries) -> None:
     """Other entries in a JSON file."""
     file.write_text(json.dumps(json.loads(file.read_text()) | entries))
@@ -82,7 +89,8 @@ def test_the_baseline_is_known_before_the_run_has_ended(copy: Path) -> None:
         targets.baseline_of(copy)
 
 
-def test_a_study_whose_files_are_gone_or_damaged(copy: Path) -> None:
+def test_a_study_whose_files_are_gone_or_damaged(bare: Path) -> None:
+    copy = bare
     shutil.rmtree(targets.baseline_of(copy))
     with pytest.raises(Damaged, match=r"(?s)the baseline's artifact, is gone .*--fresh"):
         targets.baseline_of(copy)
@@ -204,15 +212,20 @@ def test_check_of_the_drop_counts_the_rows_of_test(tiny_study: TinyStudy) -> Non
 def test_check_without_the_cache_leaves_quality_open(copy: Path) -> None:
     for file in (copy / "cache" / "data").glob("outputs-*-test.npy"):
         file.write_bytes(b"spoiled")
+    with pytest.raises(Damaged, match=r"outputs-\w+-test\.npy was changed"):
+        check(copy)
+    shutil.move(copy / "evidence", copy.parent)
     with pytest.raises(Damaged, match=r"an answer file in .*data cannot be read"):
         check(copy)
+    shutil.move(copy.parent / "evidence", copy)
     shutil.rmtree(copy / "cache")
     found = check(copy)
     assert found.outcome == Outcome.INCONCLUSIVE
     assert "gone from the study's cache" in found.notes[0]
 
 
-def test_check_refuses_what_it_cannot_judge(copy: Path) -> None:
+def test_check_refuses_what_it_cannot_judge(bare: Path) -> None:
+    copy = bare
     with pytest.raises(UsageError, match=r"(?s)artifact is an artifact; .*Give the study"):
         check(copy / "artifact")
     result = json.loads((copy / "result.json").read_text())
@@ -358,8 +371,8 @@ def test_a_command_that_a_signal_ends_or_that_is_not_there() -> None:
         command.measure_command(["no-such-program"])
 
 
-def test_a_result_that_lacks_an_entry_is_damaged_not_a_bug(tiny_study: TinyStudy, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(tiny_study.folder, tmp_path / "study"))
+def test_a_result_that_lacks_an_entry_is_damaged_not_a_bug(bare: Path) -> None:
+    folder = bare
     result = json.loads((folder / "result.json").read_text())
     del result["noise_floor"]
     (folder / "result.json").write_text(json.dumps(result))

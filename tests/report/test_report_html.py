@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from paredown.core.errors import UnknownName
+from paredown.core.errors import CannotWrite, UnknownName
 from paredown.report import write_report
 from paredown.report.html import render
 from paredown.report.markup import Markup, escape, prose, tag
@@ -180,7 +180,7 @@ def test_the_file_is_written_whole_or_not_at_all(sample, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", stop)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(CannotWrite, match=r"report\.html: disk full"):
         write_report(sample("infeasible"), tmp_path)
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]

@@ -6,7 +6,7 @@ import pytest
 
 from paredown.core.job import Deploy, SearchSpec
 from paredown.core.trial import Trial
-from paredown.search.budget import Spending, payback_inferences, reason_to_stop
+from paredown.search.budget import Spending, reason_to_stop
 
 OPEN = SearchSpec()
 
@@ -48,10 +48,3 @@ def test_the_first_trial_is_priced_too() -> None:
     spent = Spending(wall_s=0, energy_j=0)
     assert "one more trial costs about" in (reason_to_stop(OPEN, Deploy(volume=1.0), spent, [], 0.01) or "")
     assert reason_to_stop(OPEN, Deploy(volume=1e9), spent, [], 0.01) is None
-
-
-def test_payback() -> None:
-    assert payback_inferences(300.0, 0.5, 0.2) == pytest.approx(1000.0)
-    assert payback_inferences(0.0, 0.5, 0.2) == 0.0
-    assert payback_inferences(300.0, 0.5, 0.5) is None
-    assert payback_inferences(300.0, 0.5, 0.6) is None

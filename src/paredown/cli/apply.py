@@ -24,8 +24,9 @@ def command(recipe: str, job: str, study: str | None, out: str | None, as_json: 
     from paredown.pipeline.apply import NOT_CONFIRMED, apply
     from paredown.pipeline.progress import Progress
 
+    read = screen.read_own_job(job)
     with Progress() as progress:
-        done = apply(recipe, job, study, out, listener=progress)
+        done = apply(recipe, read, study, out, listener=progress)
     if as_json:
         screen.dump(done)
         return

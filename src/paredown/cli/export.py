@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,6 +21,8 @@ from paredown.cli import COMMANDS, screen
 @screen.json_flag
 def command(source: Path, name: str, out: Path | None, as_json: bool) -> None:
     """Export."""
+    from paredown.evidence.bound import RESULT
+    from paredown.evidence.bundle import uncovered
     from paredown.exports.records import read_records, study_records
     from paredown.ground import registry
     from paredown.ground.files import write_atomic
@@ -27,12 +30,16 @@ def command(source: Path, name: str, out: Path | None, as_json: bool) -> None:
 
     export = registry.get("exports", name)()
     records = study_records(result_of(source)) if source.is_dir() else read_records(source)
+    said: dict[str, Any] = {"format": name, "records": len(records)}
+    if source.is_dir() and (without := uncovered(source)):
+        screen.note(f"{RESULT} is {without}")
+        said["not_covered"] = without
     text = export.text(records)
     if out is None or str(out) == "-":
-        screen.dump({"format": name, "records": len(records), "text": text}) if as_json else click.echo(text, nl=False)
+        screen.dump(said | {"text": text}) if as_json else click.echo(text, nl=False)
         return
     write_atomic(out, text.encode())
     if as_json:
-        screen.dump({"format": name, "records": len(records), "file": out})
+        screen.dump(said | {"file": out})
     else:
         screen.note(f"{len(records)} {'record' if len(records) == 1 else 'records'} as {name} in {out}")

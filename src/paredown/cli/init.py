@@ -50,12 +50,16 @@ def command(
         lacks = "no model" if target is None else "no `--test`"
         raise click.UsageError(f"there is {lacks}. Give `paredown init MODEL --test rows.csv`, or `paredown init --example digits`.")
     from paredown.core.errors import UsageError
+    from paredown.pipeline.entry import FUNCTION
     from paredown.pipeline.starter import starter
 
     if out.exists():
         raise UsageError(f"{out} exists already and is kept as it is.\n  Give another file: `--out other.yaml`.")
     new = not out.parent.exists()
     out.parent.mkdir(parents=True, exist_ok=True)  # a path that goes up from there needs it
+    made_by = build or (target if FUNCTION.fullmatch(target) else "")
+    code = screen.code_of(model=f"python:{made_by}" if made_by else "", train=train, validation=validation, test=test)
+    screen.say_code(*code)
     try:
         names = {"text": _names(text), "groups": _names(groups)}
         found = starter(target, test, train, validation=validation, label=label, build=build, out=out, **names)

@@ -36,25 +36,30 @@ from paredown.cli.when import DEADLINE, wait_for
 def command(job: str, study: str | None, fresh: bool, wait_s: float, deadline: str | None, dry_run: bool, as_json: bool) -> int:
     """Run a job."""
     job, study = screen.job_and_study(job, study)
+    read = screen.read_own_job(job)
     if dry_run:
         from paredown.pipeline.plan import plan
 
-        found = plan(job, timed=True)
+        found = plan(read, timed=True)
         screen.dump(found) if as_json else _show_plan(found)
         return 0
+    from paredown.evidence.bundle import FOLDER
+    from paredown.ground.digests import of_folder
     from paredown.pipeline.progress import Progress
     from paredown.pipeline.story import run
 
     try:
         with Progress() as progress:
             note = "" if deadline is None else wait_for(job, study, deadline, progress)
-            result = run(job, study, fresh=fresh, wait_s=wait_s, listener=progress, note=note)
+            result = run(read, study, fresh=fresh, wait_s=wait_s, listener=progress, note=note)
     except KeyboardInterrupt:
         words = ["paredown", "run", job, *(["--study", study] if study else [])]
         words += [] if deadline is None else ["--wait-for-low-carbon", deadline]
         screen.note(f"stopped. Nothing that was recorded is lost; go on with `{shlex.join(words)}`.")
         return 130
     show_result(result.data, result.report, as_json)
+    line = f"evidence: {of_folder(result.folder / FOLDER)}, its digest: `paredown verify {shlex.quote(str(result.folder))}` says the same"
+    screen.note(line) if as_json else screen.say(line)
     return result.exit_code
 
 

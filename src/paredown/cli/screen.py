@@ -8,11 +8,14 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from paredown.core.errors import BadDocument, ParedownError
+
+if TYPE_CHECKING:
+    from paredown.core.job import Job
 
 F = TypeVar("F", bound=Callable[..., Any])
 GIVEN, JOB = "given", "job.yaml"
@@ -38,6 +41,27 @@ def say(text: str = "") -> None:
 def note(text: str) -> None:
     """A line beside the answer (progress, advice), to stderr, so that stdout stays the answer."""
     click.echo(text, err=True)
+
+
+def read_own_job(path: str) -> Job:
+    """A job, after a line to stderr that says which code of the job is about to be imported and called."""
+    from paredown.study.jobfile import read_job
+
+    job = read_job(path)
+    say_code(*job.code, where=str(job.folder.resolve()))
+    return job
+
+
+def say_code(*code: str, where: str = "") -> None:
+    """A line to stderr, before any of it runs: this is code, and it may do whatever you may do. Nothing when there is none."""
+    if code:
+        note(f"runs code that is not paredown's, with your rights: {', '.join(code)} (looked up in {where or Path.cwd()} first)")
+
+
+def code_of(**named: str | None) -> list[str]:
+    """Of what stands on a command line that which is code: after `python:`, or a metric `pkg.mod:function`."""
+    code = {what: name for what, name in named.items() if name and (name.startswith("python:") or (what == "metric" and ":" in name))}
+    return [f"{what} {name.removeprefix('python:')}" for what, name in code.items()]
 
 
 def plain(value: Any) -> Any:

@@ -170,22 +170,42 @@ def _study(folder: Path, as_json: bool) -> None:
 
     Raises:
         UsageError: The folder holds no study.
+        Damaged: The ledger is not what the study's evidence binds.
     """
     from paredown.core.errors import UsageError
+    from paredown.evidence.bound import LEDGER, RESULT, newer_rows
+    from paredown.evidence.bundle import refuse_changed, uncovered
+    from paredown.pipeline.targets import result_of
     from paredown.study.ledger import Ledger
     from paredown.study.study import trials
 
-    if not (folder / "ledger.sqlite").is_file():
-        raise UsageError(
-            f"{folder} holds no study: it has no ledger.sqlite.\n  Give the folder of a study, as `paredown show runs/digits`."
-        )
-    with Ledger.open(folder / "ledger.sqlite", read_only=True) as ledger:
-        found = trials(ledger)
+    if not (folder / LEDGER).is_file():
+        raise UsageError(f"{folder} holds no study: it has no {LEDGER}.\n  Give the folder of a study, as `paredown show runs/digits`.")
+    bound = refuse_changed(folder, LEDGER)
+    with Ledger.open(folder / LEDGER, read_only=True) as ledger:
+        found, reads = trials(ledger), len(ledger.records("test_read"))
+    notes = [f"{LEDGER} is {without}"] if (without := uncovered(folder)) else []
+    if bound is not None and (newer := newer_rows(folder / LEDGER, bound)):
+        notes.append(f"{newer} rows of {LEDGER} were written after the evidence and are not covered by it.")
+    on_machine = result_of(folder)["rows"].get("test_reads") if (folder / RESULT).is_file() else None
     if as_json:
-        screen.dump({"study": folder, "trials": [trial.json() for trial in found]})
+        shown = {"study": folder, "trials": [trial.json() for trial in found], "test_reads_here": reads, "test_reads": on_machine}
+        screen.dump(shown | {"notes": notes})
         return
     screen.say(f"{folder}: {len(found)} trials, {sum(trial.state == 'failed' for trial in found)} of them failed")
     screen.table([_trial_row(trial) for trial in found], ("id", "state", "quality", "cpu time", "recipe"))
+    screen.say(f"test was read {reads} times by this study{_on_machine(on_machine)}")
+    for note in notes:
+        screen.note(note)
+
+
+def _on_machine(reads: Any) -> str:
+    """How often test was read on the machine of the run, as its result says."""
+    if reads is None:
+        return ""
+    return (
+        f"; on the machine, over all studies: missing: {reads['missing']}" if isinstance(reads, dict) else f", {reads} times on the machine"
+    )
 
 
 def _trial_row(trial: Trial) -> tuple[str, ...]:

@@ -58,3 +58,9 @@ class Finding:
     def json(self) -> dict[str, Any]:
         """As written to result.json."""
         return asdict(self) | {"outcome": str(self.outcome), "level": str(self.level), "refs": list(self.refs)}
+
+
+def finding_from_json(data: dict[str, Any]) -> Finding:
+    """A finding as `Finding.json` wrote it; without waiver, which holds for a time only."""
+    kinds = {"outcome": Outcome(data["outcome"]), "level": Level(data["level"]), "refs": tuple(data["refs"]), "waived": "", "blocks": False}
+    return Finding(**data | kinds)

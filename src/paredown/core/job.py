@@ -204,3 +204,11 @@ class Job:
     search: SearchSpec = field(default_factory=SearchSpec)
     folder: Path = Path()
     document: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """What of the job is code that a run imports and calls, in words: the model, data and metric of the user's own."""
+        model = [f"model {self.model.value}"] if self.model.kind == "python" else []
+        sources = dict.fromkeys(source for source in self.data.sources.values() if source.startswith("python:"))
+        data = [f"data {source.removeprefix('python:')}" for source in sources]
+        return (*model, *data, *([f"metric {self.metric}"] if ":" in self.metric else []))

@@ -84,14 +84,14 @@ def compare(folder: Path, listed: Mapping[str, Any], apart: str) -> list[str]:
     problems = []
     found = dict(_walk(folder))
     for name, digest in listed.items():
-        if not _inside(name) or name == apart:
+        if not inside(name) or name == apart:
             problems.append(f"{name!r} is listed; only paths inside the folder, other than {apart}, may be.")
         elif name not in found:
             problems.append(f"{name} is missing.")
         elif not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
             problems.append(f"{name}: {digest!r} is no sha256 digest.")
-        elif found[name] and (actual := digests.of_file(folder / name)) != digest:
-            problems.append(f"{name} was changed: sha256 is {actual[:12]}..., {digest[:12]}... was written.")
+        elif found[name]:
+            problems += changed(name, folder / name, digest)
     for name, plain in found.items():
         if not plain:
             problems.append(f"{name} is a link or a special file; only plain files are allowed.")
@@ -100,16 +100,22 @@ def compare(folder: Path, listed: Mapping[str, Any], apart: str) -> list[str]:
     return problems
 
 
-def damage(folder: Path, problems: list[str]) -> str:
+def changed(name: str, path: Path, digest: str) -> list[str]:
+    """One sentence when a file is not what was written, else nothing."""
+    actual = digests.of_file(path)
+    return [] if actual == digest else [f"{name} was changed: sha256 is {actual[:12]}..., {digest[:12]}... was written."]
+
+
+def damage(folder: Path, problems: list[str], do: str = "") -> str:
     """One message for all problems of a folder."""
     lines = "".join(f"\n  {problem}" for problem in problems)
-    return f"{folder} is not what was written:{lines}\n  {_RESTORE}"
+    return f"{folder} is not what was written:{lines}\n  {do or _RESTORE}"
 
 
 _RESTORE = "Take it again from where it was released; do not edit files inside."
 
 
-def _inside(name: str) -> bool:
+def inside(name: str) -> bool:
     """True for a relative posix path that stays below its folder, written in one way only."""
     path = PurePosixPath(name)
     plain = "\\" not in name and ":" not in name and "\0" not in name

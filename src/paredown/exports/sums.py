@@ -109,7 +109,7 @@ def _rest(record: EnergyRecord, gone: Sequence[Shared], covered: float) -> Energ
         hour: max(0.0, joules - sum(part.hourly_j.get(hour, 0.0) for part in gone)) * (1 - covered)
         for hour, joules in record.hourly_j.items()
     }
-    return replace(record, readings=readings, estimators=estimators, wall_s=wall_s, hourly_j=hourly_j, shared=())
+    return replace(record, readings=readings, estimators=estimators, wall_s=wall_s, hourly_j=hourly_j, shared=(), origin=None)
 
 
 def sums(record: EnergyRecord) -> Iterator[tuple[str, Reading]]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from typing import Any
 
-_KEPT = "\n\t"
+from paredown.ground.escapes import escaped
+
 _BARE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def shown(text: str) -> str:
     """A text with every control character, line separator and lone surrogate written as its escape; line breaks and tabs stay."""
-    return "".join(letter if letter in _KEPT or letter.isprintable() or not _odd(letter) else _escape(letter) for letter in text)
+    return escaped(text, keep="\n\t")
 
 
 def one_line(text: str) -> str:
@@ -35,11 +35,3 @@ def json_text(document: Any) -> str:
     """A document as a JSON file; what no UTF-8 can hold or a terminal would obey is escaped, and reads back as it was."""
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     return _BARE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
-
-
-def _odd(letter: str) -> bool:
-    return unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or ord(letter) & 0xFFFE == 0xFFFE
-
-
-def _escape(letter: str) -> str:
-    return letter.encode("unicode-escape", "surrogatepass").decode("ascii")

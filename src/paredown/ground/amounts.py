@@ -64,7 +64,7 @@ _SPELLINGS = {
     "m3": ("m^3", "m³"),
 }
 """Unit -> how else people write that very unit."""
-_BITS = ("kb", "Mb", "Gb", "Tb")
+_BITS = ("b", "kb", "Mb", "Gb", "Tb")
 _EXAMPLES = {
     "s": "`20 ms`, `2 s` or `20 min`",
     "B": "`50 MB` or `1.5 GiB`",
@@ -197,7 +197,7 @@ def _same(text: str, table: Mapping[str, float]) -> str:
     """The one unit of a table that a text is another spelling of; empty where it may be another unit, as `mj`, `Ms` or `Mb`."""
     folded = _folded(text)
     near = [name for name in table if name and _folded(name).lower() == folded.lower()]
-    alike = len({table[name] for name in near}) == 1 and text not in _BITS
+    alike = len({table[name] for name in near}) == 1
     return next((name for name in near if alike and _folded(name) == folded), "")
 
 
@@ -209,6 +209,8 @@ def _folded(text: str) -> str:
 
 
 def _plain(word: str) -> str:
+    if word in _BITS:
+        return "bits"
     unit = next((unit for unit, others in _SPELLINGS.items() if word.lower() in others), word)
     if unit.lower().endswith("b") and unit.lower() not in ("lb", "b"):
         return unit.lower()  # there are no thousandths of a byte, so that `mb` is `MB`

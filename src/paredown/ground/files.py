@@ -66,6 +66,17 @@ def cannot_write(path: Path | str, error: BaseException) -> CannotWrite:
     return CannotWrite(f"cannot write {path}: {said}.\n  Make it writable and free some space, or choose another folder.")
 
 
+def sqlite_uri(path: Path, read_only: bool = False) -> str:
+    """How SQLite is told to open a file that is there.
+
+    Where nobody can write, there is no room for its helper files either, and no writer: then the file is taken as it stands, unless a
+    killed writer left rows in its log.
+    """
+    left = path.with_name(f"{path.name}-wal")
+    frozen = read_only and not os.access(path.parent, os.W_OK) and not (left.exists() and left.stat().st_size)
+    return f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}{'&immutable=1' if frozen else ''}"
+
+
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file so that readers see the old content or the new, also after a power cut.
 
@@ -146,6 +157,36 @@ def remove(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def retire(path: Path) -> None:
+    """Take a folder away in one step: a crash leaves it whole or not at all, and a part that `remove_parts` deletes.
+
+    Raises:
+        CannotWrite: It cannot be moved.
+    """
+    if path.exists():
+        aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
+        with writable(path):
+            os.replace(path, aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def part_beside(target: Path) -> Path:
+    """A new empty folder beside a target, to be filled and moved into its place; its mode is what the umask leaves."""
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}{PART}")
+    part.mkdir(parents=True)
+    return part
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy what is in a folder into another one; the modes of the copies are what the umask leaves, not those of the source."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            copy_folder(path, target / path.name)
+        else:
+            shutil.copyfile(path, target / path.name, follow_symlinks=False)
 
 
 def remove_parts(folder: Path) -> None:

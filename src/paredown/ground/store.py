@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from paredown.core.errors import Damaged
 from paredown.ground import digests
-from paredown.ground.files import writable
+from paredown.ground.files import copy_folder, writable
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,9 @@ class FolderStore:
 
     def scratch(self) -> Path:
         """A new empty folder on the store's own disk, to be filled and given to `put`."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=".part-", dir=self.root))
+        part = self.root / f".part-{secrets.token_hex(8)}"
+        part.mkdir(parents=True)
+        return part
 
     def put(self, folder: Path) -> str:
         """Move a finished folder in; returns the digest over its files' names and contents."""
@@ -41,7 +42,7 @@ class FolderStore:
         except OSError:
             if not target.exists():
                 part = self.scratch()
-                shutil.copytree(folder, part, dirs_exist_ok=True)
+                copy_folder(folder, part)
                 os.rename(part, target)
             shutil.rmtree(folder, ignore_errors=True)
         return digest
@@ -65,7 +66,7 @@ class FolderStore:
             CannotWrite: The target cannot be written.
         """
         with writable(target):
-            shutil.copytree(self.folder(digest), target, dirs_exist_ok=True)
+            copy_folder(self.folder(digest), target)
         found = digests.of_folder(target)
         if found != digest:
             raise Damaged(

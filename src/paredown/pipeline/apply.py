@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from paredown.core.errors import ParedownError, UsageError
 from paredown.core.job import Job
 from paredown.core.recipe import Recipe, parse
 from paredown.core.trial import Trial
-from paredown.ground.files import move_folder_into_place, writable
+from paredown.ground.files import copy_folder, move_folder_into_place, part_beside, writable
 from paredown.pipeline.setup import check_units, opened, prepare
 from paredown.pipeline.shop import Listener, Silent
 from paredown.pipeline.targets import CARD
@@ -100,6 +98,7 @@ def apply(
         trial = attempt(shop, recipe, "asked for with `paredown apply`.")
         if trial.state != "done":
             raise ParedownError(f"{recipe} could not be built: {trial.reason}")
+        shop.study.refuse_changed()
         _copy(shop.artifacts.folder(trial.artifact), target)
         return Applied(
             study=study,
@@ -122,8 +121,6 @@ def _refuse_foreign(target: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     with writable(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".part", dir=target.parent))
-        shutil.copytree(source, part, dirs_exist_ok=True)
-        part.chmod(0o755)
+        part = part_beside(target)
+        copy_folder(source, part)
     move_folder_into_place(part, target)

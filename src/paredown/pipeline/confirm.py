@@ -1,13 +1,10 @@
-"""Opening test: the finalists in order, the long measurement, the release."""
+"""Opening test: the finalists in order, the long measurement, and what it all came to."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from paredown.core.finding import Finding, Outcome
@@ -15,8 +12,8 @@ from paredown.core.policy import Policy, Scale
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.trial import Readings, Trial
 from paredown.ground import digests
-from paredown.ground.files import PART, move_folder_into_place, remove
 from paredown.pipeline.derived import DERIVED, accounted_ratios
+from paredown.pipeline.impact import payback_of, spent_json
 from paredown.pipeline.shop import Shop
 from paredown.pipeline.trials import baseline_trial, fastest_trial, floor, floor_share, measured
 from paredown.policy.quality import compare
@@ -24,7 +21,6 @@ from paredown.policy.rules import Evidence, judge
 from paredown.policy.sequence import fixed_sequence
 from paredown.protocol.bench import Plan, Side, Windows
 from paredown.protocol.readings import TIMED, facts, of_windows, ratios
-from paredown.search.budget import payback_inferences
 from paredown.search.finalists import Contender, chance_from_bound, chance_to_pass, choose
 from paredown.search.situation import Situation
 from paredown.stats.intervals import wilson
@@ -37,8 +33,6 @@ FINAL = Plan(rounds=200, window_s=0.1, sittings=8, idle_s=10.0)
 
 AS_FOUND = Plan(rounds=18, window_s=0.1, idle_s=2.0)
 """The model as given at the user's defaults against the chosen one."""
-
-_ARTIFACT, _NEAREST = "artifact", "nearest-miss"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +48,7 @@ class Final:
         quality, baseline_quality: The metric on `split`.
         drop: On `split`.
         long: True when the long measurement was made.
+        evidence: What the findings were made of.
     """
 
     trial: Trial
@@ -70,6 +65,7 @@ class Final:
     baseline_quality: float
     drop: Drop
     long: bool
+    evidence: Evidence
 
     @property
     def blocked(self) -> bool:
@@ -195,9 +191,10 @@ def _evidence(shop: Shop, trial: Trial, split: str, noise: float) -> Evidence:
     before, after = shop.outputs(given.artifact, split, kind), shop.outputs(trial.artifact, split, kind)
     if split == "test":
         for artifact in (given.artifact, trial.artifact):
-            reads.add(shop.splits.digests["test"], shop.study.folder.resolve(), artifact)
-    return Evidence(
-        readings=_with_payback(shop, given.readings, trial.readings) | {"flips": _flips(before, after)},
+            kept = reads.add(shop.splits.digests["test"], shop.study.folder.resolve(), artifact)
+            shop.uncounted = kept if isinstance(kept, Missing) else shop.uncounted
+    found = Evidence(
+        readings={**trial.readings, "flips": _flips(before, after)},
         baseline=given.readings,
         ratios=trial.ratios,
         labels=rows.labels,
@@ -209,18 +206,14 @@ def _evidence(shop: Shop, trial: Trial, split: str, noise: float) -> Evidence:
         today=datetime.now(UTC).date(),
         seed=shop.study.seed,
     )
+    return _with_payback(shop, found)
 
 
-def _with_payback(shop: Shop, before: Readings, after: Readings) -> dict[str, Reading | Missing]:
-    """The readings with the inferences after which the energy of the search so far is saved."""
-    first, second = before.get("energy"), after.get("energy")
-    payback: Reading | Missing = Missing(quantity="payback_inferences", reason="the energy per inference is not known")
-    if isinstance(first, Reading) and isinstance(second, Reading):
-        value = payback_inferences(shop.study.spent().energy_j, first.value, second.value)
-        payback = Missing(quantity="payback_inferences", reason="it saves no energy")
-        if value is not None:
-            payback = Reading(quantity="payback_inferences", value=value, how=How.ESTIMATED)
-    return {**after, "payback_inferences": payback}
+def _with_payback(shop: Shop, evidence: Evidence) -> Evidence:
+    """With the inferences after which the energy of the search so far is saved."""
+    search = spent_json(shop.study.spent(), shop.curve, shop.host.cores)
+    payback = payback_of(evidence.baseline, evidence.readings, evidence.ratios, search, shop.site)
+    return replace(evidence, readings={**evidence.readings, "payback_inferences": payback})
 
 
 def _flips(before: Any, after: Any) -> Reading:
@@ -282,13 +275,13 @@ def _measured_at_length(shop: Shop, trial: Trial, noise: float) -> Final:
     asked = _evidence(shop, trial, "test", noise)
     evidence = replace(
         asked,
-        readings=_with_payback(shop, before, after) | {"flips": asked.readings["flips"]},
+        readings={**after, "flips": asked.readings["flips"]},
         baseline=before,
         as_found=as_found,
         ratios=_ratios(shop, windows, ("baseline", "candidate"), before, after),
         ratios_as_found=_ratios(shop, found, ("as_found", "candidate"), as_found, short),
     )
-    return _final(shop, trial, evidence, "test", fastest, ratios_fastest, long=True)
+    return _final(shop, trial, _with_payback(shop, evidence), "test", fastest, ratios_fastest, long=True)
 
 
 def _at_screening(shop: Shop, trial: Trial, noise: float, split: str) -> Final:
@@ -324,6 +317,7 @@ def _final(
             shop.metric, evidence.labels, evidence.before, evidence.after, scale=scale, confidence=policy.confidence, seed=shop.study.seed
         ),
         long=long,
+        evidence=evidence,
     )
 
 
@@ -363,25 +357,16 @@ def _graph_time(shop: Shop, artifact: str) -> Reading | Missing:
     return Reading(quantity="graph_time", value=known.value, how=How.MEASURED, n=1)
 
 
-def release(shop: Shop, confirmed: Confirmed) -> None:
-    """Put the same bytes that were measured into `artifact/`, or the nearest miss into `nearest-miss/`; the other folder goes.
+def settled(shop: Shop, confirmed: Confirmed) -> Confirmed:
+    """The same with the search's whole cost in the payback, once nothing more will be spent: one figure in findings, search and impact.
 
-    Raises:
-        Damaged: The packed files are not what was measured; what stood there stays.
-        CannotWrite: The study cannot be written.
+    Where a rule on the payback is broken by the last seconds, nothing is released.
     """
-    chosen = confirmed.chosen or confirmed.nearest
-    names = (_ARTIFACT, _NEAREST) if confirmed.chosen else (_NEAREST, _ARTIFACT)
-    target = shop.study.folder / names[0]
-    if chosen is None:
-        remove(target)
-    else:
-        part = Path(tempfile.mkdtemp(prefix=f".{names[0]}-", suffix=PART, dir=shop.study.folder))
-        try:
-            shop.artifacts.copy(chosen.trial.artifact, part)
-            part.chmod(0o755)
-            move_folder_into_place(part, target)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
-    remove(shop.study.folder / names[1])
+    final = confirmed.chosen or confirmed.nearest
+    if final is None:
+        return confirmed
+    evidence = _with_payback(shop, final.evidence)
+    findings = judge(shop.job.policy, evidence)
+    last = replace(final, evidence=evidence, readings=dict(evidence.readings), findings=findings)
+    released = confirmed.chosen is not None and not last.blocked
+    return replace(confirmed, chosen=last if released else None, nearest=None if released else last)

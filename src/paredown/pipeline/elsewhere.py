@@ -12,6 +12,8 @@ from paredown.core.errors import Problem
 from paredown.core.job import DataPathSpec, Deploy
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.runtime import Host
+from paredown.evidence.bound import JOB_LOCK, RESULT
+from paredown.evidence.bundle import uncovered
 from paredown.impact.account import account
 from paredown.impact.declared import site_of
 from paredown.impact.energy import Curve
@@ -20,10 +22,9 @@ from paredown.impact.load import energy_of, load_of, total
 from paredown.impact.machines import BOARD, Machine, machine, machines
 from paredown.impact.site import Coefficient, Embodied, Prices, Site
 from paredown.impact.whatif import Forecast, Work, efficiency, forecast, measured_on, work_of
-from paredown.pipeline.targets import result_of
+from paredown.pipeline.targets import refuse_changed_lock, result_of
 
 HERE, MEASURED = "measured here", "measured"
-LOCK = "job.lock.yaml"
 MONTH_S = 365.25 / 12 * 86400
 UTILIZATION = 0.6
 """Share of its time that a machine may be busy where nobody declares another: then a request waits for 0.75 of its own time on average
@@ -135,7 +136,8 @@ def elsewhere(study: Path, asked: Asked) -> Answer:
     rows = [_measured(works, result, site, asked)]
     rows += sorted((_row(works, here, one, site, asked) for one in chosen), key=Row.order)
     reached = {name: min(efficiency(work, one) for one in here) for name, work in works.items() if isinstance(work, Work) and here}
-    notes += [f"{why}.", *_lacking(works)]
+    covered = [f"{RESULT} is {without}"] if (without := uncovered(study)) else []
+    notes = [*covered, *notes, f"{why}.", *_lacking(works)]
     return Answer(
         name=str(result.get("name", "")),
         recipe=side["recipe"],
@@ -163,7 +165,8 @@ def _site(study: Path, result: Mapping[str, Any]) -> Site:
     from paredown.ground import documents
     from paredown.study.deployfile import read_deploy
 
-    lock, deploy = study / LOCK, Deploy()
+    lock, deploy = study / JOB_LOCK, Deploy()
+    refuse_changed_lock(study)
     if lock.is_file():
         document, problems = documents.read(lock), list[Problem]()
         if isinstance(document.data, dict) and "deploy" in (document.data.get("job") or {}):

@@ -18,12 +18,14 @@ from paredown.core.trial import Readings
 from paredown.impact.account import account, account_of_work
 from paredown.impact.declared import grid_of_series
 from paredown.impact.disclosure import disclosure
+from paredown.impact.energy import Curve, idle_energy
 from paredown.impact.grid import grid_of
 from paredown.impact.load import energy_of, load_of
 from paredown.impact.series import read_series
 from paredown.impact.site import Grid, Site
 from paredown.impact.site_json import site_from_json, site_json
 from paredown.pipeline.derived import accounted, accounted_ratios, views
+from paredown.study.ledger import Spent
 
 MILLION = 1e6
 DAY_S = 86400.0
@@ -68,6 +70,37 @@ def impact_of(result: Mapping[str, Any], site: Site, upstream: Reading | Missing
         },
         "site": site_json(site),
     }
+
+
+def spent_json(spent: Spent, curve: Curve, cores: float) -> dict[str, Any]:
+    """What a search took, as result.json holds it: the one source of every payback.
+
+    Args:
+        spent: The sum over its work.
+        curve: The machine's energy model.
+        cores: Of that machine.
+    """
+    ends = {end: spent.energy_j * getattr(curve.active_w, end) / curve.active_w.value for end in ("low", "high")}
+    energy = {"value": spent.energy_j, **ends, "unit": "J", "how": str(How.ESTIMATED), "covers": ["cpu"], "source": curve.source}
+    return {
+        "energy_j": energy | {"unmetered_s": spent.unmetered_s},
+        "idle_energy_j": idle_energy(curve, cores, spent.wall_s).json(),
+        "cpu_s": spent.cpu_s,
+        "wall_s": spent.wall_s,
+    }
+
+
+def payback_of(before: Readings, after: Readings, ratios: Readings, search: Mapping[str, Any], site: Site) -> Reading | Missing:
+    """The inferences after which the energy of a search is saved.
+
+    Args:
+        before, after: Readings as given and of the candidate.
+        ratios: Of the two.
+        search: From `spent_json`, or the part `search` of a result.
+        site: Of both.
+    """
+    found = _inferences("energy", Known.of(before, after, ratios, site), search, site, None)
+    return replace(found, quantity="payback_inferences")
 
 
 def upstream_of(model: ModelSpec) -> Reading | Missing:

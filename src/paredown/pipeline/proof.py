@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from paredown.core.errors import Damaged
-from paredown.pipeline.targets import artifact_of, is_study, other_class
+from paredown.core.errors import Damaged, UsageError
+from paredown.evidence.bound import BOUND, JOB_LOCK, LEDGER, REPORT, RESULT, Bound, differs, newer_rows, read_bound
+from paredown.evidence.bundle import CANDIDATES, FOLDER, PUT_BACK, uncovered, verify_bundle
+from paredown.evidence.verify import CARD, Verification, damage
+from paredown.evidence.verify import verify as verify_files
+from paredown.ground.digests import of_folder
+from paredown.pipeline.targets import FOLDERS, artifact_of, is_study, later_lock, other_class
 
 T = TypeVar("T")
 
@@ -19,45 +24,55 @@ class Verified:
     """What `verify` found whole.
 
     Args:
-        artifact: The artifact's folder.
+        artifact: The artifact's folder; None for a study in which nothing could be built.
         recipe: As packed in it.
         files, size_b, digest: As `evidence.verify.Verification`.
+        released: Whether the evidence names it as released; False for a nearest miss, None for an artifact alone.
         evidence: Files of the study's evidence that were checked; None for an artifact alone.
+        evidence_digest: Over the evidence folder: what two people compare.
+        covered: What else of the study is what the evidence binds.
+        not_covered: What of the study it does not bind.
         probe_rows: Rows whose answers were asked again.
         difference: The largest difference of a probability from the packed answer.
         tolerance: What may differ.
         warnings: What weakens this, one sentence each.
     """
 
-    artifact: Path
-    recipe: str
-    files: int
-    size_b: int
-    digest: str
-    evidence: int | None
-    probe_rows: int
-    difference: float
-    tolerance: float
-    warnings: Sequence[str]
+    artifact: Path | None
+    recipe: str = ""
+    files: int = 0
+    size_b: int = 0
+    digest: str = ""
+    released: bool | None = None
+    evidence: int | None = None
+    evidence_digest: str = ""
+    covered: Sequence[str] = ()
+    not_covered: Sequence[str] = ()
+    probe_rows: int = 0
+    difference: float = 0.0
+    tolerance: float = 0.0
+    warnings: Sequence[str] = ()
 
 
 def verify(target: str | Path) -> Verified:
     """Prove that an artifact's files are what was written and that its engine still gives the packed answers.
 
     Args:
-        target: Folder of an artifact; or of a study: its artifact and its evidence, and that the one is named in the other.
+        target: Folder of an artifact; or of a study: also its evidence, and that the artifact is the one that it names and that result,
+            report, ledger, job and the answers in the cache are those that it binds.
 
     Raises:
-        UsageError: The folder is neither.
+        UsageError: The folder is neither, or a study without evidence.
         Damaged: Something is not what was written; all problems are in the message.
         MissingExtra: The artifact's engine is not installed.
     """
-    from paredown.evidence.bundle import FOLDER, verify_bundle
-    from paredown.evidence.verify import verify as verify_files
-
     given = Path(target)
-    study = given if is_study(given) else None
-    artifact = artifact_of(given, nearest=True)
+    if not is_study(given):
+        return _asked(artifact := artifact_of(given), verify_files(artifact))
+    if not (given / FOLDER).exists():
+        raise UsageError(
+            f"{given} cannot be verified: {uncovered(given)}\n  `paredown verify {given / 'artifact'}` looks at an artifact alone."
+        )
     problems: list[str] = []
 
     def part(work: Callable[[], T]) -> T | None:
@@ -67,16 +82,32 @@ def verify(target: str | Path) -> Verified:
             problems.append(str(error))
             return None
 
-    found, evidence = part(lambda: verify_files(artifact)), None
-    if study is not None:
-        evidence = part(lambda: verify_bundle(study / FOLDER))
-        if found is not None and evidence is not None:
-            part(lambda: _refuse_stranger(study / FOLDER, artifact))
-    if problems or found is None:
+    artifact = next((given / name for name in FOLDERS if (given / name / CARD).is_file()), None)
+    whole = None if artifact is None else part(lambda: verify_files(artifact))
+    evidence = part(lambda: verify_bundle(given / FOLDER))
+    bound = None if evidence is None or not (given / FOLDER / BOUND).is_file() else part(lambda: read_bound(given / FOLDER / BOUND))
+    digest = None if whole is None else whole.digest
+    if evidence is not None and (found := [*_other_artifact(given, artifact, digest, bound), *_differs(given, bound)]):
+        problems.append(damage(given, found, PUT_BACK))
+    if problems:
         raise Damaged("\n".join(problems))
-    rows, difference = _asked_again(artifact, found.artifact)
-    tolerance = float(found.artifact["probe"]["tolerance"])
-    warnings = list(other_class([found.artifact]))
+    alone = Verified(artifact=None) if artifact is None or whole is None else _asked(artifact, whole)
+    covered = [] if bound is None else [*bound.files, *(["ledger.sqlite"] if bound.ledger else [])]
+    return replace(
+        alone,
+        released=None if bound is None else bound.folder == "artifact",
+        evidence=evidence,
+        evidence_digest=of_folder(given / FOLDER),
+        covered=[name for name in covered if (given / name).exists()],
+        not_covered=[*_not_covered(given, bound)],
+    )
+
+
+def _asked(artifact: Path, whole: Verification) -> Verified:
+    """An artifact whose files are whole, after its engine was asked again."""
+    rows, difference = _asked_again(artifact, whole.artifact)
+    tolerance = float(whole.artifact["probe"]["tolerance"])
+    warnings = list(other_class([whole.artifact]))
     if difference > tolerance:
         text = f"the engine's answers to the probe differ by {difference:.2g}; {tolerance:g} is allowed"
         if not warnings:
@@ -84,11 +115,10 @@ def verify(target: str | Path) -> Verified:
         warnings.append(f"{text} on the class it was made on. Measure it here before it is used: `paredown measure`.")
     return Verified(
         artifact=artifact,
-        recipe=str(found.artifact["recipe"]),
-        files=found.files,
-        size_b=found.size_b,
-        digest=found.digest,
-        evidence=evidence,
+        recipe=str(whole.artifact["recipe"]),
+        files=whole.files,
+        size_b=whole.size_b,
+        digest=whole.digest,
         probe_rows=rows,
         difference=difference,
         tolerance=tolerance,
@@ -96,16 +126,66 @@ def verify(target: str | Path) -> Verified:
     )
 
 
-def _refuse_stranger(evidence: Path, artifact: Path) -> None:
-    """Refuse an artifact that the evidence does not name: whole in itself, but not the one that was measured."""
-    from paredown.ground.digests import of_folder
+def _other_artifact(study: Path, artifact: Path | None, digest: str | None, bound: Bound | None) -> Iterator[str]:
+    """What is said of an artifact that is not the one that the evidence names, or none of those that it knows where it names none.
 
-    lines = (evidence / "candidates.jsonl").read_text("utf-8").splitlines()
-    digest = of_folder(artifact)
-    if digest not in {json.loads(line)["artifact"] for line in lines if line}:
-        raise Damaged(
-            f"{artifact} is not an artifact of this run: its digest {digest[:12]}... stands in no line of {evidence / 'candidates.jsonl'}."
-        )
+    Args:
+        digest: Of the artifact; None where its files are damaged, which is said elsewhere.
+    """
+    lines = study / FOLDER / CANDIDATES
+    known = lines.is_file() and f'"artifact": "{digest}"' in lines.read_text("utf-8", errors="replace")
+    other = f"its digest {str(digest)[:12]}... stands in no line of {FOLDER}/{CANDIDATES}"
+    if bound is None:
+        if artifact is not None and digest is not None and not known:
+            yield f"{artifact.name} is not an artifact of this run: {other}."
+        return
+    named = "the evidence names nothing that was kept"
+    if bound.folder is not None:
+        kind = "as released" if bound.folder == "artifact" else "as the nearest miss, because nothing was released"
+        named = f"the evidence names {bound.recipe} with the digest {str(bound.digest)[:12]}... in {bound.folder}, {kind}"
+    if bound.folder is not None and not (study / bound.folder / CARD).is_file():
+        yield f"{bound.folder} is gone; {named}."
+    elif artifact is not None and artifact.name == bound.folder and digest not in (None, bound.digest):
+        what = f"another candidate of this run, with the digest {str(digest)[:12]}..." if known else f"not an artifact of this run: {other}"
+        yield f"{bound.folder} is {what}; {named}."
+    yield from (f"{name} stands there; {named}." for name in FOLDERS if name != bound.folder and (study / name).exists())
+
+
+def _differs(study: Path, bound: Bound | None) -> Iterator[str]:
+    """Of all that is bound what differs, and is neither the same report rendered again nor the lock of a later run."""
+    if bound is None:
+        return
+    for name in (*bound.files, LEDGER):
+        for problem in differs(study, bound, [name]):
+            if not (name == REPORT and _rendered(study, bound)) and not (name == JOB_LOCK and later_lock(study)):
+                yield problem
+
+
+def _rendered(study: Path, bound: Bound) -> bool:
+    """Whether report.html is what this paredown makes of the result that is bound."""
+    from paredown.report.html import render
+
+    if not (study / REPORT).is_file() or differs(study, bound, [RESULT]):
+        return False
+    page = render(json.loads((study / RESULT).read_text("utf-8")))
+    return (study / REPORT).read_bytes() == page.encode()
+
+
+def _not_covered(study: Path, bound: Bound | None) -> Iterator[str]:
+    """What of a study its evidence says nothing about, in words."""
+    if bound is None:
+        yield f"{uncovered(study)}"
+        return
+    if newer := newer_rows(study / LEDGER, bound):
+        yield f"{newer} rows of ledger.sqlite that were written after the evidence"
+    if differs(study, bound, [JOB_LOCK]):
+        yield "job.lock.yaml: a later run or `paredown apply` opened the study with another job"
+    yield from (name for name in bound.files if not (study / name).exists())
+    for path in sorted(study.iterdir()):
+        if path.name == "cache":
+            yield "cache, but for what is named above"
+        elif path.name not in (*bound.files, *FOLDERS, FOLDER, ".lock") and not path.name.startswith(LEDGER):
+            yield path.name
 
 
 def _asked_again(folder: Path, manifest: Mapping[str, Any]) -> tuple[int, float]:

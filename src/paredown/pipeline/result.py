@@ -1,8 +1,7 @@
-"""What a run came to, as plain data: result.json and the evidence beside it."""
+"""What a run came to, as plain data: the content of result.json."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -17,19 +16,16 @@ from paredown.core.reading import How, Missing, Reading
 from paredown.core.recipe import Composed, Recipe, parse
 from paredown.core.runtime import Host
 from paredown.core.trial import Trial
-from paredown.evidence.bundle import write_bundle
 from paredown.ground import amounts
-from paredown.ground.files import write_atomic
-from paredown.impact.energy import active_energies, curve_json, idle_energy
+from paredown.impact.energy import active_energies, curve_json
 from paredown.pipeline.confirm import Confirmed, Final
 from paredown.pipeline.engines import by_engine
-from paredown.pipeline.impact import impact_of, upstream_of
+from paredown.pipeline.impact import impact_of, spent_json, upstream_of
 from paredown.pipeline.shop import Shop
 from paredown.pipeline.trials import baseline_trial, detectable_share, fastest_trial, finite, floor
 from paredown.policy.relax import smallest_relaxation
 from paredown.policy.rules import verdict
 from paredown.protocol.gates import Code
-from paredown.search.budget import payback_inferences
 from paredown.search.finalists import front
 from paredown.search.situation import Situation
 from paredown.stats.intervals import wilson
@@ -187,7 +183,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
     given = baseline_trial(shop)
     fastest = fastest_trial(shop)
     done = [trial for trial in situation.done() if trial.quality is not None]
-    spent, searched = study.spent(), study.ledger.spans(since_baseline=True)
+    searched = study.ledger.spans(since_baseline=True)
     before = final.before if final is not None and final.long else given.readings
     looked = final is not None and final.split == "test"
     rows = len(shop.splits.test) if looked else len(shop.splits.validation)
@@ -202,7 +198,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         }
     windows = _window_counts(shop)
     least = detectable_share(floor(shop, given.artifact))
-    machine_reads = reads.count(shop.splits.digests["test"])
+    machine_reads = reads.count(shop.splits.digests["test"]) if shop.uncounted is None else shop.uncounted
     result = {
         "format": FORMAT,
         "name": shop.job.name,
@@ -224,7 +220,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         | {"cost": _baseline_cost(shop)},
         "baseline_as_found": {"threads": shop.host.cores, "readings": _numbers(final.as_found) if final is not None else {}},
         "fastest_fp32": None if fastest is None else _fastest(shop, fastest, final),
-        "chosen": None if confirmed.chosen is None else _chosen(shop, confirmed, spent.energy_j),
+        "chosen": None if confirmed.chosen is None else _candidate(shop, confirmed.chosen, "artifact"),
         "nearest": nearest,
         "why": why,
         "runtimes": by_engine(shop, situation),
@@ -243,13 +239,10 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
             "started": began(searched),
             "trials": len(trials) - 1,
             "failed": sum(trial.state == "failed" for trial in trials),
-            "energy_j": _energy(shop, spent.energy_j, spent.unmetered_s),
-            "idle_energy_j": idle_energy(shop.curve, shop.host.cores, spent.wall_s).json(),
+            **spent_json(study.spent(), shop.curve, shop.host.cores),
             "hourly_j": hourly_j(searched, shop.curve.idle_w.value * shop.host.cores),
-            "cpu_s": spent.cpu_s,
-            "wall_s": spent.wall_s,
             "lost_wall_s": sum(entry.wall_s or 0.0 for entry in study.ledger.spans("lost")),
-            "payback_inferences": _payback(shop, confirmed, spent.energy_j),
+            "payback_inferences": _payback(confirmed),
             "ended": shop.ended,
             "windows": windows,
         },
@@ -260,13 +253,6 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         "energy_model": curve_json(shop.curve, shop.host),
     }
     return result | {"impact": impact_of(result, shop.site, upstream_of(shop.job.model))}
-
-
-def _chosen(shop: Shop, confirmed: Confirmed, spent_j: float) -> dict[str, Any]:
-    assert confirmed.chosen is not None
-    out = _candidate(shop, confirmed.chosen, "artifact")
-    # the rule was judged before the last seconds were booked; the figure shown is the whole
-    return out | {"readings": out["readings"] | {"payback_inferences": _payback(shop, confirmed, spent_j)}}
 
 
 def _baseline_cost(shop: Shop) -> dict[str, Any]:
@@ -311,27 +297,20 @@ def _fastest(shop: Shop, trial: Trial, final: Final | None) -> dict[str, Any]:
 def _rows(shop: Shop, machine_reads: int | Missing) -> dict[str, Any]:
     counts = {name: shop.splits.counts.get(name, 0) for name in ("train", "calibration", "validation", "test", "unlabeled")}
     here = len(shop.study.ledger.records("test_read"))
-    read = machine_reads if isinstance(machine_reads, int) else here
-    return counts | {"test_reads": read, "test_reads_here": here, "dropped_duplicates": shop.splits.dropped_duplicates}
+    read = machine_reads.json() if isinstance(machine_reads, Missing) else machine_reads
+    return counts | {
+        "test_reads": read,
+        "test_reads_here": here,
+        "dropped_duplicates": shop.splits.dropped_duplicates,
+        "equal_rows": shop.splits.equal,
+    }
 
 
-def _energy(shop: Shop, energy_j: float, unmetered_s: float) -> dict[str, Any]:
-    curve = shop.curve.active_w
-    share_low, share_high = curve.low / curve.value, curve.high / curve.value
-    out = {"value": energy_j, "low": energy_j * share_low, "high": energy_j * share_high, "unit": "J", "how": str(How.ESTIMATED)}
-    return out | {"covers": ["cpu"], "source": shop.curve.source, "unmetered_s": unmetered_s}
-
-
-def _payback(shop: Shop, confirmed: Confirmed, spent_j: float) -> dict[str, Any]:
+def _payback(confirmed: Confirmed) -> dict[str, Any]:
+    """The figure that the rule was judged by."""
     if confirmed.chosen is None:
         return {"missing": "nothing was released, so nothing pays back"}
-    before, after = confirmed.chosen.before.get("energy"), confirmed.chosen.readings.get("energy")
-    if not isinstance(before, Reading) or not isinstance(after, Reading):
-        return {"missing": "the energy per inference is not known"}
-    value = payback_inferences(spent_j, before.value, after.value)
-    if value is None:
-        return {"missing": "the chosen model saves no energy"}
-    return {"value": value, "low": None, "high": None, "unit": "1", "how": str(How.ESTIMATED)}
+    return _number(confirmed.chosen.readings["payback_inferences"])
 
 
 _BY = {Code.STEAL: "other machines on the same hardware", Code.HEAT: "heat", Code.FREQUENCY: "a falling clock"}
@@ -365,33 +344,3 @@ def _disturbed(counts: Mapping[str, Any]) -> Iterator[str]:
 def _cpu(host: Host) -> str:
     cpu = host.cpu
     return f"{cpu.get('brand') or cpu.get('vendor') or 'unknown'} (family {cpu.get('family')}, model {cpu.get('model')})"
-
-
-def write(shop: Shop, result: Mapping[str, Any]) -> None:
-    """result.json and the evidence bundle."""
-    study = shop.study
-    windows = [
-        line for kind in ("floor", "measure") for record in study.ledger.records(kind) for line in _lines(kind, record.key, record.value)
-    ]
-    digests_of_rows = {
-        "digests": dict(shop.splits.digests),
-        "rows": result["rows"],
-        "names": len(shop.splits.names),
-        "notes": list(shop.splits.notes),
-    }
-    write_bundle(
-        study.folder,
-        result,
-        {
-            "policy.lock.json": json.dumps([record.value for record in study.policies()], indent=1, default=str).encode(),
-            "data.json": json.dumps(digests_of_rows, indent=1).encode(),
-            "candidates.jsonl": "\n".join(json.dumps(trial) for trial in result["trials"]).encode() + b"\n",
-            "windows.jsonl": "\n".join(windows).encode() + b"\n",
-        },
-    )
-    write_atomic(study.folder / "result.json", json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False).encode())
-
-
-def _lines(kind: str, key: str, value: Mapping[str, Any]) -> Iterator[str]:
-    for window in value.get("raw", ()):
-        yield json.dumps({"kind": kind, "key": key} | {name: item for name, item in window.items() if name != "laps_s"})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from paredown.artifact.pack import holds
 from paredown.builder.build import Builder
 from paredown.builder.scene import Scene
 from paredown.core.candidate import Candidate
@@ -81,6 +82,7 @@ class Shop:
         listener: Told what happens.
         baseline: The model as given, once it exists.
         ended: Why the search ended early; empty when it did not.
+        uncounted: Why a read of test could not be counted on this machine; None when all were.
     """
 
     study: Study
@@ -99,6 +101,7 @@ class Shop:
     listener: Listener
     baseline: Candidate | None = None
     ended: str = ""
+    uncounted: Missing | None = None
     _derived: dict[int, Trial] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -169,6 +172,10 @@ class Shop:
         assert rows is not None
         return _written(rows, self.study.data_folder / f"{split}-{self.splits.digests.get(split, rows.digest())[:16]}.npz")
 
+    def outputs_file(self, artifact: str, split: str) -> Path:
+        """Where the answers of a packed artifact on a split are kept."""
+        return self.study.data_folder / f"outputs-{artifact[:16]}-{split}.npy"
+
     def outputs(self, artifact: str, split: str, kind: str = "predict") -> Any:
         """Probabilities (N, classes) of a packed artifact on a split; answered once and kept.
 
@@ -180,7 +187,7 @@ class Shop:
         import numpy as np
 
         rows = self.rows_file(split)
-        out = self.study.data_folder / f"outputs-{artifact[:16]}-{split}.npy"
+        out = self.outputs_file(artifact, split)
         key = digests.of_value([artifact, self.splits.digests[split]])
         arguments = {"artifact": str(self.artifacts.folder(artifact)), "rows": str(rows), "out": str(out), "batch": self.job.deploy.batch}
         value = self.light.order(kind, key, "paredown.protocol.subject:predict", **arguments)
@@ -209,8 +216,10 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
     source = registry.get("models", job.model.kind)()
     here = host()
     curve = cpu_curve(here)
-    train = splits.train if splits.train is not None else splits.calibration
+    train = fitted_on(job, splits)
     encode, decode = encoding(job, train, study.data_folder), task.decoder(splits.names)
+    for note in (*task.left_out(encode, train), _shipped(job.task, encode, splits.names)):
+        study.note(note)
     probe = task.probe(encode, seeds.stream(job.search.seed, "probe") % 2**32)
     probe_file = study.data_folder / f"probe-{digests.of_value(encode)[:16]}.npz"
     _written(_probe_rows(probe, splits.names), probe_file)
@@ -222,10 +231,10 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
 
     with ExitStack() as stack:
         # threads that wait for each other give way soon: with another process on the same cores, spinning costs ten times the work
-        heavy = stack.enter_context(Worker(path, log, {"GOMP_SPINCOUNT": "2000"}))
-        light = stack.enter_context(Worker(path, log))
+        heavy = stack.enter_context(Worker(path, log, {"GOMP_SPINCOUNT": "2000"}, apart=study.folder.resolve()))
+        light = stack.enter_context(Worker(path, log, apart=study.folder.resolve()))
         bench = stack.enter_context(Bench(study.data_folder / "bench.npz", job.deploy.batch, log, path))
-        booked = Booked(recorder=study.ledger, worker=heavy, joules=joules, progress=listener.step)
+        booked = Booked(recorder=study.ledger, worker=heavy, joules=joules, progress=listener.step, read=study.has_read)
         shop = Shop(
             study=study,
             job=job,
@@ -271,6 +280,33 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
         yield shop
 
 
+def _shipped(task: str, encode: Mapping[str, Any], labels: Sequence[str]) -> str:
+    """What leaves with an artifact, and what stays."""
+    held = holds(task, encode, labels)
+    return f"What ships: {held} Evidence and report hold none either; `cache/` and `given/` hold them all, and are not to be handed on."
+
+
+def fitted_on(job: Job, splits: Splits) -> Rows:
+    """The rows that statistics of an encoder come from.
+
+    A model that arrives trained was trained on all of train: the words of a table are those of the part that was cut from it as well.
+    """
+    if splits.train is None:
+        return splits.calibration
+    trains = registry.get("models", job.model.kind)().trains(job.model)
+    whole = registry.get("tasks", job.task).raw != "table" or trains or "calibration" in job.data.sources
+    return splits.train if whole else _joined(splits.train.inputs, splits.calibration.inputs)
+
+
+def _joined(first: Any, second: Any) -> Rows:
+    import numpy as np
+
+    both = (
+        {key: np.concatenate([first[key], second[key]]) for key in first} if isinstance(first, Mapping) else np.concatenate([first, second])
+    )
+    return Rows(inputs=both, labels=None)
+
+
 def encoding(job: Job, train: Rows, files: Path) -> dict[str, Any]:
     """The task's declaration of raw input -> feed, with what the model says about its own preprocessing below what the job says.
 
@@ -287,6 +323,8 @@ def encoding(job: Job, train: Rows, files: Path) -> dict[str, Any]:
     options = source.preprocess(job.model, job.folder, files)
     if task.raw == "text":
         options |= {"columns": job.data.columns.get("text")}
+    if task.raw == "table" and not source.trains(job.model):
+        options |= {"rare": "keep"}  # it is fed as it was trained; whether that may ship is asked in `setup.refuse_rare`
     return task.encoder(train, options | dict(job.data.preprocess))
 
 

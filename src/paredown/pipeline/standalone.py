@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from paredown.core.errors import Damaged, UsageError
-from paredown.core.finding import Finding, Level, Outcome
+from paredown.core.finding import Finding, Level, Outcome, finding_from_json
 from paredown.core.policy import Kind, Limit, Policy, Rule, Scale, Waiver
 from paredown.core.quantity import quantity
 from paredown.core.reading import How, Missing, Reading, reading_from_json
-from paredown.pipeline.targets import result_of
+from paredown.evidence.bundle import refuse_changed, uncovered
+from paredown.pipeline.targets import LEDGER, RESULT, refuse_changed_lock, result_of
 
 Readings = dict[str, Reading | Missing]
 
@@ -54,7 +55,7 @@ class Checked:
 
 
 def check(target: str | Path, policy: Policy | str | Path | Mapping[str, Any] | None = None) -> Checked:
-    """Judge what a study recorded at its end again; nothing is run and no split is opened.
+    """Judge what a study recorded at its end again; nothing is run, no code is imported for it and no split is opened.
 
     Args:
         target: The study's folder.
@@ -82,13 +83,16 @@ def check(target: str | Path, policy: Policy | str | Path | Mapping[str, Any] | 
         judged = policy
     else:
         judged = _recorded_policy(study, result) if policy is None else load(policy)
-    split, notes = str(model["split"]), list[str]()
-    asked = _answers(study, result, model, split)
-    if asked is None:
-        notes.append(f"The answers on {split} are gone from the study's cache, so that rules on quality stay inconclusive.")
+    split, same = str(model["split"]), policy_digest(judged) == result["policy"].get("digest")
+    notes = [f"{RESULT} is {without}"] if (without := uncovered(study)) else []
+    asked, why = _answers(study, result, model, split, same)
+    notes += why
     if split != "test":
         notes.append(f"Test was not opened in this study: quality is judged on {split}, on which the model was selected.")
-    if policy_digest(judged) != result["policy"].get("digest") and result["rows"]["test_reads_here"]:
+    reads = result["rows"].get("test_reads")
+    if isinstance(reads, dict):
+        notes.append(f"How often test was read on the machine of the run is not known: {reads.get('missing')}")
+    if not same and result["rows"]["test_reads_here"]:
         notes.append("Post hoc: this is not the policy of the run, and test had been read before it was asked.")
     evidence = Evidence(
         readings=_readings(model["readings"]),
@@ -98,7 +102,7 @@ def check(target: str | Path, policy: Policy | str | Path | Mapping[str, Any] | 
         ratios_as_found=_readings(model["ratios_as_found"]),
         noise=result["noise_floor"]["cpu_time"]["value"],
         today=datetime.now(UTC).date(),
-        **(asked or {}),
+        **asked,
     )
     findings = judge(judged, evidence)
     return Checked(
@@ -116,8 +120,12 @@ def _readings(data: Mapping[str, Any]) -> Readings:
     return {name: reading_from_json(name, dict(item)) for name, item in data.items()}
 
 
-def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], split: str) -> dict[str, Any] | None:
-    """What `Evidence` needs to judge quality, from the study's cache; None when it is gone."""
+def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], split: str, same: bool) -> tuple[dict[str, Any], list[str]]:
+    """What `Evidence` needs to judge quality, from the study's cache, and what the reader has to know about it.
+
+    Args:
+        same: Whether it is judged by the policy of the run, so that what the run found with code of the job stands.
+    """
     import numpy as np
 
     from paredown.ground.documents import read
@@ -125,27 +133,38 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
     from paredown.pipeline.shop import metric_named
     from paredown.study.study import JOB_LOCK
 
+    refuse_changed_lock(study)
     lock = read(study / JOB_LOCK).data
-    data = study / "cache" / "data"
+    metric, data = lock["job"]["metric"], study / "cache" / "data"
+    if ":" in metric:
+        text = f"The metric {metric} is code of the job, which `paredown check` does not run: "
+        if same and not uncovered(study):
+            return {"recorded": [finding_from_json(one) for one in result["findings"]]}, [f"{text}its rules stand as the run found them."]
+        return {}, [f"{text}its rules stay inconclusive; `paredown run JOB` with this policy judges them."]
     rows = data / f"{split}-{lock['digests'][f'data.{split}'][:16]}.npz"
-    files = [data / f"outputs-{digest[:16]}-{split}.npy" for digest in (result["baseline"]["artifact"], model["digest"])]
-    if not all(file.is_file() for file in (rows, *files)):
-        return None
+    files = [rows, *(data / f"outputs-{digest[:16]}-{split}.npy" for digest in (result["baseline"]["artifact"], model["digest"]))]
+    open_ = "so that rules on quality stay inconclusive."
+    if not all(file.is_file() for file in files):
+        return {}, [f"The answers on {split} are gone from the study's cache, {open_}"]
+    names = [file.relative_to(study).as_posix() for file in files]
+    bound = refuse_changed(study, *names)
+    if bound is not None and not bound.files.keys() >= {*names}:
+        return {}, [f"The answers on {split} in the study's cache are not those that its evidence binds, {open_}"]
     judged = read_rows(rows)
     try:
-        before, after = (np.load(file, allow_pickle=False) for file in files)
+        before, after = (np.load(file, allow_pickle=False) for file in files[1:])
     except (OSError, ValueError, EOFError) as error:
         raise Damaged(f"an answer file in {data} cannot be read: {error}.\n  Delete it; rules on quality then stay inconclusive.") from None
-    metric = metric_named(lock["job"]["metric"], Path())
-    known = {"labels": judged.labels, "groups": judged.groups, "metric": metric, "seed": int(lock["digests"]["seed"])}
-    return known | {"before": before, "after": after}
+    known = {"labels": judged.labels, "groups": judged.groups, "seed": int(lock["digests"]["seed"])}
+    return known | {"metric": metric_named(metric, Path()), "before": before, "after": after}, []
 
 
 def _recorded_policy(study: Path, result: Mapping[str, Any]) -> Policy:
     """The policy of the run that wrote result.json, as the ledger keeps it: the way its limits were spelled is not kept."""
     from paredown.study.ledger import Ledger
 
-    with Ledger.open(study / "ledger.sqlite", read_only=True) as ledger:
+    refuse_changed(study, LEDGER)
+    with Ledger.open(study / LEDGER, read_only=True) as ledger:
         record = ledger.find("policy", str(result["policy"].get("digest")))
     if record is None:
         raise UsageError(

@@ -9,12 +9,15 @@ from typing import Any
 
 from paredown.core.errors import Damaged, UsageError
 from paredown.core.reading import Missing, reading_from_json
+from paredown.evidence.bound import JOB_LOCK, LEDGER, RESULT, knows_lock
+from paredown.evidence.bundle import refuse_changed
+from paredown.evidence.verify import CARD
 from paredown.ground.amounts import is_finite
+from paredown.ground.digests import of_file
 
-CARD, RESULT, LEDGER = "artifact.json", "result.json", "ledger.sqlite"
 BASELINE = "baseline"
 _SIDES = ("baseline", "baseline_as_found", "fastest_fp32", "chosen", "nearest")
-_RELEASED, _NEAREST = "artifact", "nearest-miss"
+FOLDERS = _RELEASED, _NEAREST = "artifact", "nearest-miss"
 
 
 def is_study(folder: Path) -> bool:
@@ -26,11 +29,11 @@ _ENTRIES = ("verdict", "policy", "baseline", "baseline_as_found", "chosen", "nea
 
 
 def result_of(study: Path) -> dict[str, Any]:
-    """The content of a study's result.json.
+    """The content of a study's result.json, which is what its evidence binds; where no evidence does, `evidence.bundle.uncovered` says so.
 
     Raises:
         UsageError: The folder is not there, holds no study, or a study whose run has not ended; or a newer paredown wrote it.
-        Damaged: The file is not JSON, or not a result.
+        Damaged: The file is not JSON, not a result, or not the one that the evidence binds.
     """
     _refuse_absent(study)
     path = study / RESULT
@@ -40,6 +43,7 @@ def result_of(study: Path) -> dict[str, Any]:
                 f"{study} has no {RESULT} yet: its run has not ended, or was stopped.\n  Wait for it, or go on with `paredown run JOB`."
             )
         raise UsageError(f"{study} holds no study: it has no {RESULT}.\n  Give the folder of a study, as `runs/digits`.")
+    refuse_changed(study, RESULT)
     try:
         result = json.loads(path.read_text("utf-8"))
     except ValueError as error:
@@ -59,6 +63,22 @@ def result_of(study: Path) -> dict[str, Any]:
     if wrong:
         raise Damaged(f"{path} {wrong}.\n  `paredown run JOB` writes it again from the recorded trials.")
     return dict(result)
+
+
+def refuse_changed_lock(study: Path) -> None:
+    """Refuse a job.lock.yaml that is neither the one that the evidence binds nor one that a later run wrote.
+
+    Raises:
+        Damaged: It was edited.
+    """
+    if not later_lock(study):
+        refuse_changed(study, JOB_LOCK)
+
+
+def later_lock(study: Path) -> bool:
+    """Whether a study's job.lock.yaml is one that a run wrote, by the ledger; a later run's is not covered by the evidence."""
+    lock = study / JOB_LOCK
+    return lock.is_file() and knows_lock(study / LEDGER, of_file(lock))
 
 
 def _wrong(result: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from paredown.core.finding import Finding, Level, Outcome
 from paredown.core.policy import Kind, Limit, Policy, Rule, Scale, Waiver
+from paredown.core.private import merged
 from paredown.core.quantity import quantity
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.task import Metric
@@ -44,6 +45,7 @@ class Evidence:
         metric: The job's metric.
         groups: Column -> array (N,) of texts.
         noise: The noise floor, a share; a time, or what follows from one, within it of the baseline's is not told apart from it.
+        recorded: What was found on quality before, by a metric that cannot be asked again.
         today: For waivers.
         seed: Of bootstraps.
     """
@@ -59,6 +61,7 @@ class Evidence:
     metric: Metric | None = None
     groups: Mapping[str, Any] = field(default_factory=dict)
     noise: float = 0.0
+    recorded: Iterable[Finding] = ()
     today: date
     seed: int = 0
 
@@ -121,6 +124,8 @@ def _quality(rule: Rule, limit: Limit, evidence: Evidence, confidence: float) ->
     """One finding, or one per value of each group column."""
     metric, labels, before, after = evidence.metric, evidence.labels, evidence.before, evidence.after
     if metric is None or labels is None or not len(labels):
+        if before_now := [finding for finding in evidence.recorded if finding.rule == rule.id]:
+            return before_now
         return [_finding(rule, Outcome.INCONCLUSIVE, f"{rule.id}: there are no labeled rows to judge by.")]
     if rule.by:
         return _by_group(rule, limit, metric, evidence, confidence)
@@ -131,7 +136,7 @@ def _quality(rule: Rule, limit: Limit, evidence: Evidence, confidence: float) ->
 
 
 def _by_group(rule: Rule, limit: Limit, metric: Metric, evidence: Evidence, confidence: float) -> list[Finding]:
-    """One finding per value of each column; fails are corrected over all groups of the rule."""
+    """One finding per value of each column, the rare ones as one; fails are corrected over all groups of the rule."""
     import numpy as np
 
     findings: list[Finding] = []
@@ -142,7 +147,8 @@ def _by_group(rule: Rule, limit: Limit, metric: Metric, evidence: Evidence, conf
             reason = f"{rule.id}: the data have no group column {column!r}; they have: {known}."
             findings.append(_finding(rule, Outcome.INCONCLUSIVE, reason, group=column))
             continue
-        values = np.asarray(evidence.groups[column])
+        called = merged(evidence.groups[column])
+        values = np.array([called[value] for value in evidence.groups[column]], object)
         for value in sorted(set(values.tolist())):
             group, rows = f"{column}={value}", values == value
             if rows.sum() >= rule.min_rows:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,20 +29,12 @@ def write_report(result: Mapping[str, Any], folder: Path, language: str = "en", 
 
     Raises:
         UnknownName: There is no such language.
+        CannotWrite: The file cannot be written.
     """
+    from paredown.ground.files import write_atomic
     from paredown.report.html import render
 
     page = render(result, language)
     file = report_file(folder, language, variant)
-    handle, draft = tempfile.mkstemp(dir=folder, prefix=".report-", suffix=".html")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(page)
-            out.flush()
-            os.fsync(out.fileno())
-        os.chmod(draft, 0o644)
-        os.replace(draft, file)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    write_atomic(file, page.encode())
     return file

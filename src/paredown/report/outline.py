@@ -329,9 +329,11 @@ def rows_sentences(result: Mapping[str, Any], words: Words) -> list[str]:
     splits = [name for name in ("train", "calibration", "validation", "test") if value_of(rows.get(name)) is not None]
     said = [", ".join(words("rows.split", split=words.name("split", name), rows=number(rows[name], "count", words)) for name in splits)]
     reads, dropped = value_of(rows.get("test_reads")), value_of(rows.get("dropped_duplicates"))
-    said += (
-        [words("rows.read_once") if reads == 1 else words("rows.reads", reads=number(reads, "count", words))] if reads is not None else []
-    )
+    if reads is not None:
+        said.append(words("rows.read_once") if reads == 1 else words("rows.reads", reads=number(reads, "count", words)))
+    elif reason := at(rows, "test_reads", "missing"):
+        here = value_of(rows.get("test_reads_here")) or 0
+        said.append(words("rows.reads_missing", reads=number(here, "count", words), reason=clean(reason)))
     said += [words("rows.dropped", rows=number(dropped, "count", words))] if dropped else []
     said += [words("rows.post_hoc")] if at(result, "policy", "post_hoc") is True else []
     provable = at(result, "provable", "text")

@@ -53,14 +53,3 @@ def reason_to_stop(search: SearchSpec, deploy: Deploy, spent: Spending, trials: 
             f"would save {could_save_j:.3g} J."
         )
     return None
-
-
-def payback_inferences(spent_j: float, before_j: float, after_j: float) -> float | None:
-    """Inferences after which the energy of the search is saved; None when nothing is saved.
-
-    Args:
-        spent_j: Joules of everything after the baseline existed.
-        before_j, after_j: Joules per inference of the baseline and of the chosen model.
-    """
-    saved = before_j - after_j
-    return spent_j / saved if saved > 0 else None

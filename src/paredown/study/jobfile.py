@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from paredown.core.errors import BadDocument, Problem
 from paredown.core.job import DataSpec, Deploy, Job, ModelSpec, SearchSpec
 from paredown.core.policy import Policy
 from paredown.datasets.sources import nearest
-from paredown.ground import amounts, registry
+from paredown.ground import amounts, lazy, registry
 from paredown.ground.documents import Document, Place, check, read, refuse, shown
 from paredown.ground.files import PICKLES
 from paredown.policy.parse import load
@@ -32,6 +33,8 @@ PICKLED = (
     "is a pickle; reading it could run any code, so it is not read.",
     "Export the model to .onnx (skl2onnx for scikit-learn), or give a torch.nn.Module to `paredown.shrink` where it was made.",
 )
+LONGEST_NAME = 200
+"""Bytes of a job's name: file systems take 255 for one, and ours stand beside it."""
 SPLITS = ("train", "calibration", "validation", "test", "unlabeled")
 _FUNCTION = re.compile(r"(python:)?[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -133,11 +136,14 @@ class _Reader:
             if self.document.data.get(key) is None:
                 self.note((), f"has no `{key}`.", f"Add `{key}: ...`; `paredown init` writes a whole job.")
         name, task, metric = file.name or fallback, file.task or "", file.metric or ""
-        if not re.fullmatch(r"\w[\w. -]*", name):
-            self.note(("name",), f"is {name!r}; it names the study's folder.", "Use letters, digits, `.`, `-` and `_`.")
+        if not re.fullmatch(r"\w[\w. -]*", name) or len(name.encode()) > LONGEST_NAME:
+            allowed = f"Use letters, digits, `.`, `-` and `_`, up to {LONGEST_NAME} bytes."
+            self.note(("name",), f"is {name!r:.80}; it names the study's folder.", allowed)
         self.known("task", ("task",), task)
         if not _FUNCTION.fullmatch(metric):
             self.known("metric", ("metric",), metric)
+        else:
+            self.refuse_standard(("metric",), metric.removeprefix("python:"))
         job = Job(
             name=name,
             model=self.model(),
@@ -160,7 +166,7 @@ class _Reader:
     def exists(self, place: Place, path: str) -> None:
         """Note a file that is not there."""
         whole = self.folder / path
-        if not whole.exists():
+        if not os.path.exists(whole):
             near = nearest(whole.name, sorted(item.name for item in whole.parent.iterdir()) if whole.parent.is_dir() else [])
             self.note(place, f"is {path!r}; there is no such file.{near}", "Paths start at the folder of the job file.")
 
@@ -201,7 +207,14 @@ class _Reader:
             self.exists(("model", kind), value)
         if kind == "python" and not _FUNCTION.fullmatch(value):
             self.note(("model", kind), f"is {value!r}.", "Write `pkg.mod:function`, a function that returns the module.")
+        elif kind == "python":
+            self.refuse_standard(("model", kind), value)
         return ModelSpec(kind=kind, value=value, options=options, training_j=training_j, training_source=str(entry.get("source", "")))
+
+    def refuse_standard(self, place: Place, value: str) -> None:
+        """Note a function of Python's own library: it would be called, and no model, rows or metric could come of it."""
+        if lazy.standard(value, self.folder):
+            self.note(place, f"is {value}, which {lazy.PYTHONS_OWN[0]}", lazy.PYTHONS_OWN[1])
 
     def upstream(self, entry: Mapping[str, Any]) -> float | None:
         """Energy of a training that was done elsewhere, with who says so."""
@@ -240,6 +253,8 @@ class _Reader:
         sources = {split: getattr(data, split) for split in (*SPLITS, "all") if getattr(data, split) is not None}
         for split, source in sources.items():
             before = source.rpartition(":")[0]
+            if source.startswith("python:"):
+                self.refuse_standard(("data", split), source.removeprefix("python:"))
             if not source.startswith("builtin:") and not _FUNCTION.fullmatch(source) and not (before and (self.folder / before).is_dir()):
                 self.exists(("data", split), source)
         if len(data.text) > 2 or len(set(data.text)) < len(data.text):
@@ -250,6 +265,7 @@ class _Reader:
         if data.builtin is not None:
             sources["all"] = f"builtin:{data.builtin}"
         if data.python is not None:
+            self.refuse_standard(("data", "python"), data.python)
             sources["all"] = f"python:{data.python}"
         beside = [split for split in SPLITS if split in sources and split != "unlabeled"]
         if len(whole) > 1 or (whole and beside):

@@ -24,7 +24,8 @@ def count(digest: str, path: Path | None = None) -> int | Missing:
         path: The count's file; None for the machine's own.
 
     Returns:
-        The count, 0 when nothing was ever recorded; Missing with the reason when the file cannot be read. Never raises.
+        The count, 0 when nothing was ever recorded; Missing with the reason when the file cannot be read, or reads cannot be kept in it.
+        Never raises.
     """
     return _ask(path, digest, None)
 
@@ -47,8 +48,6 @@ def add(digest: str, study: Path, key: str, path: Path | None = None) -> int | M
 def _ask(path: Path | None, digest: str, read: tuple[str, str] | None) -> int | Missing:
     try:
         path = path or default_path()
-        if read is None and not path.exists():
-            return 0
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(path, timeout=10)) as file, file:
             file.execute(

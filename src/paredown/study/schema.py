@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from paredown.core.errors import CannotWrite, Damaged, StudyBusy, UsageError
-from paredown.ground.files import PART, remove, replace
+from paredown.ground.files import PART, remove, replace, sqlite_uri
 
 BUSY_S = 30.0
 STEPS: tuple[Callable[[sa.Connection], None], ...] = ()
@@ -55,8 +55,7 @@ def make_engine(path: Path, read_only: bool = False) -> sa.Engine:
     """An engine on an existing SQLite file; a transaction that begins with the option `write` takes the write lock at once."""
 
     def connect() -> sqlite3.Connection:
-        uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
-        file = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        file = sqlite3.connect(sqlite_uri(path, read_only), uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         file.execute("PRAGMA foreign_keys = ON")
         file.execute("PRAGMA synchronous = FULL")
         return file
@@ -102,7 +101,8 @@ def check(path: Path, engine: sa.Engine, read_only: bool) -> None:
         state = file.execute(sa.text("PRAGMA quick_check(1)")).scalar()
         if state != "ok":
             raise damaged(path, str(state).splitlines()[-1])
-        if not sa.inspect(file).has_table("schema"):
+        found = file.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars()
+        if not {*found} >= {*_tables.tables}:
             raise damaged(path, "it holds no paredown ledger")
         version = file.execute(sa.select(schema.c.version)).scalar()
     newest = len(STEPS) + 1
