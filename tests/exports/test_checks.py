@@ -101,6 +101,7 @@ for _ in range(12):
         (put("shared", [{"within": []}]), r"a part of shared has \['within'\]; it has within, wall_s, amounts and hourly_j"),
         (put("shared", [{"within": [1], "wall_s": 1, "amounts": {}}]), r"shared\.within is \[1\], and has to be a list of texts"),
         (put("shared", [{"within": [], "wall_s": 1, "amounts": {"energy": "5"}}]), r"shared\.amounts\.'energy' is '5', which is no finite"),
+        (put("shared", [{"within": [""], "wall_s": 1, "amounts": {}}]), r"shared\.within names the record itself"),
         (put("origin", {"machine": "m"}), r"origin has \['machine'\]; it has machine, processes"),
         (
             put("origin", {"machine": "m", "processes": [], "began_s": 0, "ended_s": 1, "below": True}),

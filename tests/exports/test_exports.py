@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
 import re
 from dataclasses import replace
 from datetime import datetime
@@ -354,3 +355,27 @@ def test_average_and_marginal_carbon_have_no_sum() -> None:
     lines = [line for line in export("prometheus", average, marginal).splitlines() if line.startswith("paredown_training_co2e")]
     assert [('signal="marginal"' in line, line.endswith(" 12.3456")) for line in lines] == [(False, True), (True, True)]
     assert export("opentelemetry", average, marginal).count('"signal"') == 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 100), st.none() | st.integers(0, 9)), min_size=1, max_size=8), st.randoms(use_true_random=False))
+def test_every_format_adds_up_to_what_the_outermost_blocks_took(blocks: list[tuple[int, int | None]], chance: random.Random) -> None:
+    """Blocks of own joules, each in an earlier one or in none; a block holds what those in it took."""
+    above = [None if outer is None or at == 0 else outer % at for at, (_, outer) in enumerate(blocks)]
+    joules = [float(own) for own, _ in blocks]
+    for at in reversed(range(len(blocks))):
+        if (outer := above[at]) is not None:
+            joules[outer] += joules[at]
+    found = [
+        inside(f"block {at}", f"id{at}", joules[at], "" if outer is None else f"id{outer}", 0.0 if outer is None else joules[at])
+        for at, outer in enumerate(above)
+    ]
+    whole = float(sum(own for own, _ in blocks))
+    chance.shuffle(found)
+    assert sum(map(float, re.findall(r"paredown_training_energy_joules_total\{.*\} (\S+)", export("prometheus", *found)))) == whole
+    rows = csv.DictReader(io.StringIO(export("csv", *found)))
+    assert sum(float(row["energy_j"]) for row in rows if not row["inner"]) == whole
+    scope = json.loads(export("opentelemetry", *found))["resourceMetrics"][0]["scopeMetrics"][0]
+    (metric,) = [metric for metric in scope["metrics"] if metric["name"] == "paredown.training.energy"]
+    assert sum(point["asDouble"] for point in metric["sum"]["dataPoints"]) == whole
+    assert f"emissions: {float(f'{whole:.2g}')}\n" in export("model_card", *found)

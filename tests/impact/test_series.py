@@ -313,7 +313,7 @@ def test_columns_and_broken_archives(tmp_path: Path) -> None:
         read_series(binary)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(list(FORMATS)), st.data())
 def test_a_file_that_was_mutated_is_read_or_refused_in_words(name: str, data: st.DataObject) -> None:
     content = FORMATS[name][0]

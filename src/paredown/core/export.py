@@ -22,7 +22,7 @@ class Export(ABC):
 
     @abstractmethod
     def text(self, records: Sequence[EnergyRecord]) -> str:
-        """The whole file, ending in a line end; a reading that is Missing never becomes a 0.
+        """The whole file, ending in a line end; a reading that is Missing never becomes a 0 and is told with its reason.
 
         Args:
             records: One or more.

@@ -50,7 +50,7 @@ def record_of(data: Any) -> EnergyRecord:
     cpu = data["host"].get("cpu")
     if not isinstance(cpu, str | Mapping | None):
         raise ValueError(f"host.cpu is {_short(cpu)}, and has to be a text or a mapping")
-    _placed(data["shared"], data["origin"])
+    _placed(data["id"], data["shared"], data["origin"])
     return checked(record_from_json(data))
 
 
@@ -139,7 +139,7 @@ def _began(text: str) -> None:
         raise ValueError(f"started is {_short(text)}, which is no time of {_YEARS[0]} to {_YEARS[1]} in ISO 8601")
 
 
-def _placed(shared: Any, origin: Any) -> None:
+def _placed(id_: str, shared: Any, origin: Any) -> None:
     """What a record says of others that hold the same work."""
     if not isinstance(shared, list):
         raise ValueError(f"shared is {_short(shared)}, and has to be a list")
@@ -148,6 +148,8 @@ def _placed(shared: Any, origin: Any) -> None:
         if not {"within", "wall_s", "amounts"} <= set(part) <= {"within", "wall_s", "amounts", "hourly_j"}:
             raise ValueError(f"a part of shared has {_short(sorted(map(str, part)))}; it has within, wall_s, amounts and hourly_j")
         _texts("shared.within", part["within"])
+        if id_ in part["within"]:
+            raise ValueError("shared.within names the record itself, which lies in no other by that")
         _amount("shared.wall_s", part["wall_s"], MOST_S)
         for name in ("amounts", "hourly_j"):
             _mapping(f"shared.{name}", part.get(name, {}))

@@ -60,8 +60,9 @@ def outermost(records: Sequence[EnergyRecord]) -> tuple[list[EnergyRecord], str]
 def placed(records: Sequence[EnergyRecord]) -> Iterator[tuple[EnergyRecord, str]]:
     """Each record as `outermost` counts it, with why it counts for less or not at all; "" where it counts whole."""
     kept, _ = outermost(records)
-    reduced = {one.id: one for one in kept if not any(one is record for record in records)}
+    given = {id(record) for record in records}
     whole = {id(one) for one in kept}
+    reduced = {one.id: one for one in kept if id(one) not in given}
     for record in records:
         if id(record) in whole:
             yield record, ""

@@ -64,7 +64,7 @@ _SPELLINGS = {
     "m3": ("m^3", "m³"),
 }
 """Unit -> how else people write that very unit."""
-_BITS = ("kb", "Mb", "Gb", "Tb")
+_BITS = ("b", "kb", "Mb", "Gb", "Tb")
 _EXAMPLES = {
     "s": "`20 ms`, `2 s` or `20 min`",
     "B": "`50 MB` or `1.5 GiB`",
@@ -184,6 +184,8 @@ def checked(number: float, unit: str) -> float:
     Raises:
         BadAmount: It is more than there can be of that unit.
     """
+    if not math.isfinite(number):
+        raise BadAmount("it needs a finite number.", f"Write {_EXAMPLES[unit]}.")
     if number > MOST.get(unit, math.inf):
         raise BadAmount(
             f"that is {number:g} {unit}, more than any power station emits ({MOST[unit]:g} {unit}).", f"Write {_EXAMPLES[unit]}."
@@ -195,7 +197,7 @@ def _same(text: str, table: Mapping[str, float]) -> str:
     """The one unit of a table that a text is another spelling of; empty where it may be another unit, as `mj`, `Ms` or `Mb`."""
     folded = _folded(text)
     near = [name for name in table if name and _folded(name).lower() == folded.lower()]
-    alike = len({table[name] for name in near}) == 1 and text not in _BITS
+    alike = len({table[name] for name in near}) == 1
     return next((name for name in near if alike and _folded(name) == folded), "")
 
 
@@ -207,6 +209,8 @@ def _folded(text: str) -> str:
 
 
 def _plain(word: str) -> str:
+    if word in _BITS:
+        return "bits"
     unit = next((unit for unit, others in _SPELLINGS.items() if word.lower() in others), word)
     if unit.lower().endswith("b") and unit.lower() not in ("lb", "b"):
         return unit.lower()  # there are no thousandths of a byte, so that `mb` is `MB`
@@ -306,7 +310,7 @@ def lifetime(value: Any) -> float:
         raise BadAmount(f"there is no unit {rest!r} for a life." if rest else "it needs a unit.", do)
     if number == 0:
         raise BadAmount("it needs a time above 0.", do)
-    return number * factor
+    return checked(number * factor, "s")
 
 
 def money(value: Any, per: str = "") -> tuple[float, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from paredown.core.errors import UsageError
 from paredown.core.job import Job
-from paredown.ground.amounts import BadAmount, seconds
+from paredown.ground.amounts import BadAmount, is_finite, seconds
 from paredown.ground.clock import STEP_S, SteadyClock
 from paredown.impact.declared import signalled
 from paredown.impact.series import Series, joined, read_series
@@ -141,9 +141,9 @@ def _took(study: Path) -> float | None:
     """Wall seconds of the search that ended in this study."""
     try:
         found = json.loads((study / RESULT).read_text("utf-8"))["search"]["wall_s"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return float(found) if isinstance(found, int | float) and found > 0 else None
+    return float(found) if is_finite(found) and found > 0 else None
 
 
 def _seconds(option: str, text: str) -> float:

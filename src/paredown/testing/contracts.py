@@ -397,11 +397,11 @@ def check_dataset(
 
 
 def check_export(cls: type[Export]) -> None:
-    """A file name's ending, whole lines, the same twice, and that what is Missing becomes no number: it is left out, or refused."""
+    """A file name's ending, whole lines, the same twice, and that what is Missing is told with its reason, or refused, and is no number."""
     name = _named(cls)
     _hold(cls.suffix.startswith(".") and len(cls.suffix) > 1, f"{name} has the suffix {cls.suffix!r}; write it with its dot.")
     readings = {key: Reading(quantity=key, value=4100, low=2100, high=8200, how=How.ESTIMATED) for key in ("energy", "carbon")}
-    absent = {key: Missing(quantity=key, reason="none") for key in readings}
+    absent = {key: Missing(quantity=key, reason="no meter is there") for key in readings}
     plain: dict[str, Any] = {"activity": "training", "subject": "a", "unit": "token", "count": 3, "wall_s": 60.0, "boundary": "all"}
     whole, lacks = (EnergyRecord(readings=found, started="2026-11-24T21:10:00+00:00", **plain) for found in (readings, absent))
     text = cls().text([whole])
@@ -411,6 +411,7 @@ def check_export(cls: type[Export]) -> None:
     try:
         text = cls().text([lacks])
     except UsageError as error:
-        _hold("none" in str(error), f"{name} refuses a Missing without its reason: {error}")
+        _hold("no meter is there" in str(error), f"{name} refuses a Missing without its reason: {error}")
         return
     _hold("4100" not in text, f"{name} writes a value for a record without one.")
+    _hold("no meter is there" in text, f"{name} does not say why a reading is Missing.")
