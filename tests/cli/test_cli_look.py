@@ -232,6 +232,7 @@ def test_doctor_asks_each_meter_what_it_reads_and_what_it_needs(tmp_path: Path, 
     monkeypatch.setattr(doctor, "meters", lambda: [plain, shut])
     text = answer(doctor, "--quick")
     assert "none can be read: energy is estimated; what powercap need stands below" in text
+    assert "powercap is there or was named, and FAILS" in text
     assert "not ready: package-0 cannot be read (Is a directory)" in text
 
 

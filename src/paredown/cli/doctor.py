@@ -207,10 +207,10 @@ def _counters(entries: list[dict[str, Any]]) -> str:
     """The energy instruments that can be read here, of those that know of any."""
     instruments = [entry for entry in entries if entry["found"] is not None]
     said = [f"{entry['name']} reads {', '.join(entry['found'])}" for entry in instruments if entry["reason"] is None]
-    said += [f"{entry['name']} is there or was named and FAILS" for entry in instruments if entry["reason"] and entry["wanted"]]
-    if said:
-        return "; ".join(said)
-    return f"none can be read: energy is estimated; what {', '.join(entry['name'] for entry in instruments)} need stands below"
+    if not said:
+        said = [f"none can be read: energy is estimated; what {', '.join(entry['name'] for entry in instruments)} need stands below"]
+    failed = [entry["name"] for entry in instruments if entry["reason"] and entry["wanted"]]
+    return "; ".join([*said, *(f"{name} is there or was named, and FAILS" for name in failed)])
 
 
 def _extra(entry: dict[str, Any]) -> str:

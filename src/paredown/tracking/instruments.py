@@ -24,7 +24,7 @@ def machine() -> tuple[Host, Curve]:
     return here, cpu_curve(here)
 
 
-def take() -> tuple[tuple[Meter, ...], Mapping[str, str], Sequence[str]]:
+def take() -> tuple[tuple[Meter, ...], Mapping[str, str], tuple[str, ...]]:
     """Meters for one block, opened; `give_back` lends them to the next one.
 
     Returns:
@@ -46,9 +46,9 @@ def give_back(meters: Sequence[Meter]) -> None:
     _idle.append(tuple(meters))
 
 
-def failed() -> list[str]:
+def failed() -> tuple[str, ...]:
     """A sentence on each instrument that was named or is there, and does not work."""
-    return [failure(dict.fromkeys(meter.quantities, reason)) for meter, reason in _asked() if reason and meter.wanted()]
+    return _asked(os.environ.get(VARIABLE, ""))[2]
 
 
 def failure(missing: Mapping[str, str]) -> str:
@@ -56,23 +56,20 @@ def failure(missing: Mapping[str, str]) -> str:
     return f"{', '.join(missing)} could not be had: {'; '.join(dict.fromkeys(missing.values()))}"
 
 
-def _usable() -> tuple[tuple[type[Meter], ...], dict[str, str]]:
-    usable = tuple(sorted((type(meter) for meter, reason in _asked() if not reason), key=lambda unit: not unit.waits))
-    read = {name for unit in usable for name in unit.quantities}
-    return usable, {name: reason for meter, reason in _asked() if reason for name in meter.quantities if name not in read}
-
-
-def _asked() -> Sequence[tuple[Meter, str]]:
-    """The meters of energy that could be here, and what is wrong with each."""
-    return _asked_with(os.environ.get(VARIABLE, ""))
+def _usable() -> tuple[tuple[type[Meter], ...], Mapping[str, str]]:
+    return _asked(os.environ.get(VARIABLE, ""))[:2]
 
 
 @lru_cache(maxsize=1)
-def _asked_with(log: str) -> Sequence[tuple[Meter, str]]:
-    """As above, as long as the environment names this log."""
+def _asked(log: str) -> tuple[tuple[type[Meter], ...], Mapping[str, str], tuple[str, ...]]:
+    """What `take` says of this machine's meters, as long as the environment names this log."""
     _idle.clear()
     found = [unit() for unit in registry.working("meters") if issubclass(unit, Meter) and {*unit.quantities} & {*COUNTED}]
-    return [(meter, (meter.ready(machine()[0]) or "").rstrip(".")) for meter in found]
+    asked = [(meter, (meter.ready(machine()[0]) or "").rstrip(".")) for meter in found]
+    usable = tuple(sorted((type(meter) for meter, reason in asked if not reason), key=lambda unit: not unit.waits))
+    read = {name for unit in usable for name in unit.quantities}
+    absent = {name: reason for meter, reason in asked if reason for name in meter.quantities if name not in read}
+    return usable, absent, tuple(failure(dict.fromkeys(meter.quantities, reason)) for meter, reason in asked if reason and meter.wanted())
 
 
 if hasattr(os, "register_at_fork"):

@@ -90,7 +90,7 @@ class Took:
         plan: The block's settings.
         earlier: What the same block took before, which it goes on from.
 
-    `count` may be set inside the block, where it becomes known only there.
+    Its clocks start with `begin`. `count` may be set inside the block, where it becomes known only there.
     """
 
     def __init__(self, plan: Plan, earlier: Took | None = None) -> None:
@@ -110,7 +110,6 @@ class Took:
             meter.start()
         self._clock = earlier._clock if earlier else SteadyClock()
         self._set_s = self._slept_s = 0.0
-        self.begin(())
 
     def begin(self, before: Sequence[Took]) -> None:
         """Start the clocks.
