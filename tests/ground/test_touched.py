@@ -71,6 +71,19 @@ Path({str(outside)!r}).write_text("x")
     assert touched.taken() == {str(outside): sha(b"x")}
 
 
+def test_a_link_is_known_by_its_own_name_and_a_folder_by_either(root: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+    (root / "current").symlink_to(tmp_path / "one")
+    (root / "inside").symlink_to(root / "current")
+    (tmp_path / "alias").symlink_to(root)
+    touched.watch([str(root)], str(root / "runs"))
+    touched.taken()
+    (tmp_path / "alias" / "inside").read_text()
+    (root / "current").read_text()
+    assert touched.taken() == {str(root / "current"): sha(b"one"), str(root / "inside"): sha(b"one")}
+
+
 def test_a_digest_is_of_what_was_read_and_not_of_what_stands_there_later(root: Path) -> None:
     settings = root / "settings.json"
     subprocess.run([sys.executable, "-c", f"open({str(settings)!r}, 'w').write('[1]')"], check=True)

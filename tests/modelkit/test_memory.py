@@ -199,3 +199,22 @@ def test_another_weight_has_another_fingerprint() -> None:
     first = fingerprint.of(model)
     model.layer.weight.data[0, 0] += 1e-6
     assert fingerprint.of(model) != first
+
+
+def test_a_module_that_ends_in_softmax_is_taken_with_its_probabilities(tmp_path: Path, monkeypatch) -> None:
+    from paredown.core.job import ModelSpec
+    from paredown.modelkit.blueprint import open_module, read_blueprint
+    from paredown.models.memory import Memory
+    from paredown.testing import tiny
+
+    model = nn.Sequential(tiny.mlp(), nn.Softmax(1))
+    images = np.random.default_rng(0).normal(size=(5, 1, 6, 6)).astype(np.float32)
+    shares = memory.logits(model, [images])
+    entry = frozen(model, tmp_path / "given", monkeypatch)
+    spec = ModelSpec(kind="memory", value=entry["fingerprint"], options={"sha256": entry["sha256"]})
+    context = tiny.context(tmp_path / "study")
+    made = Memory().prepare(spec, tmp_path / "given", {tiny.FEED: (1, 6, 6)}, 3, context)
+    assert read_blueprint(context.store.folder(made.digest)).answers == "probabilities"
+    with torch.no_grad():
+        again = open_module(made, context.store)[0](torch.from_numpy(images)).softmax(1)
+    np.testing.assert_allclose(again, shares, atol=1e-6)

@@ -64,7 +64,9 @@ class _Watch:
         """An audit event: a file is about to be opened."""
         if self.busy or not isinstance(name, str | bytes | os.PathLike):
             return
-        path = os.path.realpath(os.fsdecode(name))
+        path = os.path.abspath(os.fsdecode(name))
+        if not path.startswith(self.roots):  # by another way into the folder
+            path = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
         if not path.startswith(self.roots):
             return
         if isinstance(flags, int) and flags & _WRITES:
@@ -78,8 +80,8 @@ class _Watch:
         self.add(path)
 
     def add(self, path: str) -> None:
-        """Take the digest of a file, the first time that it is read."""
-        if path in self.found or path in self.written or path.startswith(self.apart) or not os.path.isfile(path):
+        """Take the digest of a file, the first time that it is read; a link keeps its own name, since it may lead elsewhere tomorrow."""
+        if path in self.found or path in self.written or not os.path.isfile(path) or os.path.realpath(path).startswith(self.apart):
             return
         self.busy = True
         try:
@@ -123,7 +125,7 @@ def tell(paths: Iterable[Path]) -> None:
     """Say which files are read by code that is not Python, which no audit event shows; they may lie anywhere."""
     for path in paths:
         if _watch is not None:
-            _watch.add(os.path.realpath(path))
+            _watch.add(os.path.abspath(path))
 
 
 def taken() -> dict[str, str]:
