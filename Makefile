@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check quick format docs clean
+.PHONY: help demo test slow format docs clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -16,11 +16,11 @@ demo: $(STAMP) ## Shrink the digits classifier and say where the report is
 	@$(BIN)/paredown run examples/digits.yaml; code=$$?; \
 	test ! -f runs/digits/report.html || echo "report: $(CURDIR)/runs/digits/report.html"; exit $$code
 
-test: $(STAMP) ## All checks and all tests
+test: $(STAMP) ## All checks and the default tests
 	@scripts/check
 
-quick: $(STAMP) ## All checks and the default tests, without the slow ones
-	@scripts/check quick
+slow: $(STAMP) ## The slow tests
+	@scripts/check slow
 
 format: $(STAMP) ## Put all files into the one format
 	@$(BIN)/ruff format --quiet $(CODE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -14,7 +15,7 @@ from importlib import import_module
 import click
 
 from paredown.cli import COMMANDS
-from paredown.core.errors import ParedownError, UnknownName
+from paredown.core.errors import ParedownError, UnknownName, UsageError
 
 BUG = 6
 
@@ -93,8 +94,11 @@ def main(args: Sequence[str] | None = None) -> None:
     except Exception as error:
         import traceback
 
-        from paredown.cli.screen import dump
+        from paredown.cli.screen import dump, show_error
 
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            said = f"{str(error.filename)!r:.80} is too long for the name of a file here.\n  Give a shorter path."
+            sys.exit(show_error(UsageError(said), as_json="--json" in own))
         if "--json" in own:
             dump({"error": {"kind": type(error).__name__, "message": str(error), "exit_code": BUG}})
 

@@ -54,7 +54,10 @@ def test_the_manifest_has_every_entry_of_the_design(packed: Any) -> None:
     assert manifest["files"] == written
     assert {"README.md", "predict.py", "labels.json", "preprocess.json", "probe.json", "model.onnx"} == written.keys()
     assert json.loads((packed.single / "labels.json").read_text("utf-8")) == NAMES
-    assert "as_given @ onnxruntime(threads=1)" in (packed.single / "README.md").read_text("utf-8")
+    readme = (packed.single / "README.md").read_text("utf-8")
+    assert "as_given @ onnxruntime(threads=1)" in readme
+    held = "the names of its 3 labels; one mean and spread of the pixels per channel. It holds no row of them."
+    assert held in readme
 
 
 @pytest.mark.parametrize("form", ["single", "torch", "table", "cascade"])

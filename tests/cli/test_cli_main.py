@@ -131,3 +131,10 @@ def test_python_dash_m_is_the_same_command() -> None:
     done = subprocess.run([sys.executable, "-m", "paredown", "list", "nothing"], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("no kind 'nothing'.")
+
+
+@pytest.mark.parametrize("words", [("verify", "x" * 10_000), ("init", "x" * 10_000 + ".onnx", "--test", "t.csv"), ("run", "x" * 10_000)])
+def test_a_path_that_no_file_can_have_is_a_users_mistake(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = leave(capsys, *words)
+    assert code == 2
+    assert "Traceback" not in err

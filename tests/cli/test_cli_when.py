@@ -59,6 +59,30 @@ def test_places_are_compared_and_json_holds_all(tmp_path: Path, capfd) -> None:
     assert low["ahead"]["2023-02-01T12:00Z"] == pytest.approx(30)
 
 
+def test_a_forecast_with_a_hole_is_shown_with_it_and_used_behind_it(tmp_path: Path, capfd, monkeypatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    values = [300] * 5 + [None] * 6 + [270] * 4 + [130] * 9
+    rows = (f"2023-02-01T{hour:02}:00Z,{value}" for hour, value in enumerate(values) if value)
+    (tmp_path / "holed.csv").write_text("time,forecast\n" + "\n".join(rows) + "\n", "utf-8")
+    code, out, _ = leave(capfd, "when", "--series", tmp_path / "holed.csv", "--duration", "3h", "--at", "2023-02-01T00:00Z")
+    assert code == 0
+    assert "holed: wait 15 h, start at Wed 1 Feb 15:00 UTC" in out
+    assert re.search(r"then +130 g CO2e/kWh expected, 57 % less", out)
+    assert re.search(r"ahead +█████······▇▇▇▇▁▁▁▁▁▁▁▁▁  130 to 300", out)
+    assert "6 h of the forecast are missing, the first from 2023-02-01T05:00Z; no work is planned into them." in out
+
+
+def test_a_signal_that_nobody_says_is_not_called_average(tmp_path: Path, capfd) -> None:
+    points = [{"Location": "west", "Time": f"2023-02-01T{hour:02}:00Z", "Rating": 300 - 9 * hour} for hour in range(24)]
+    ahead = {"location": "west", "forecastData": [{"timestamp": one["Time"], "value": one["Rating"]} for one in points]}
+    (tmp_path / "sdk.json").write_text(json.dumps(ahead))
+    words = ("when", "--series", tmp_path / "sdk.json", "--duration", "3h", "--at", "2023-02-01T00:00Z")
+    assert "expected over the job, whether average or marginal is not said" in leave(capfd, *words)[1]
+    code, _, err = leave(capfd, *words, "--series", series(tmp_path, "sunny"))
+    assert "west (unknown) and sunny (average) cannot be compared: the signals differ" in err
+    assert code == 2
+
+
 def test_a_flat_grid_is_not_worth_waiting_for(tmp_path: Path, capfd) -> None:
     code, out, _ = leave(capfd, "when", "--series", series(tmp_path, "flat", swing=1), "--duration", "4h", "--at", AT)
     assert code == 0
@@ -169,6 +193,25 @@ def test_a_run_waits_for_its_time_and_the_study_says_so(waiting: tuple[Path, Clo
     assert "waiting until Wed 1 Feb 11:00 UTC" in err
     notes = json.loads((tmp_path / "study" / "result.json").read_text())["notes"]
     assert any(note.startswith("Waited 9 h for low carbon: sunny, 280 g CO2e/kWh when started at once, 100 then") for note in notes), notes
+
+
+@pytest.mark.parametrize(("set_s", "waited"), [(5 * 3600, "4 h"), (-5 * 3600, "9 h")])
+def test_a_clock_that_is_set_while_waiting_holds_nothing_up_and_is_said(
+    waiting: tuple[Path, Clock], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_s: float, waited: str
+) -> None:
+    _, clock = waiting
+    found = timing.when(None, [series(tmp_path, "sunny", days=31)], duration="2h", deadline="12h")
+    sleep = clock.sleep
+
+    def jump(time_s: float) -> None:
+        sleep(time_s)
+        if len(clock.slept) == 1:
+            clock.now_s += set_s
+
+    monkeypatch.setattr(clock, "sleep", jump)
+    said = timing.wait(found.best, lambda what, done, total: None)
+    assert said.startswith(f"Waited {waited} for low carbon")
+    assert said.endswith(f"This machine's clock was set by {set_s:+d} s meanwhile.")
 
 
 def test_nothing_is_waited_for_on_a_flat_grid(waiting: tuple[Path, Clock], tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from paredown.core.reading import How, Missing, Reading
-from paredown.core.record import EnergyRecord, record_from_json
+from paredown.core.record import EnergyRecord, Origin, Shared, record_from_json
 
 RECORD = EnergyRecord(
     activity="inference",
@@ -24,6 +24,9 @@ RECORD = EnergyRecord(
     hourly_j={"2026-11-24T21": 5.0},
     boundary="the process",
     notes=("short",),
+    id="a1",
+    shared=[Shared(within=["b2"], wall_s=6.0, amounts={"energy": 0.5}, hourly_j={"2026-11-24T21": 0.5})],
+    origin=Origin(machine="m", processes=["1@2", "0@1"], began_s=1.0, ended_s=61.0, below=True),
 )
 
 
@@ -32,6 +35,13 @@ def test_a_record_comes_back_from_its_json_as_it_was() -> None:
     assert again.json() == RECORD.json()
     assert again.readings == RECORD.readings
     assert again.estimators == RECORD.estimators
+    assert (again.shared, again.origin) == (RECORD.shared, RECORD.origin)
+
+
+def test_a_record_of_an_older_version_has_no_id_and_shares_nothing() -> None:
+    old = {name: value for name, value in RECORD.json().items() if name not in ("id", "shared", "origin")}
+    again = record_from_json(old)
+    assert (again.id, again.shared, again.origin) == ("", [], None)
 
 
 def test_one_unit_has_its_share_and_what_is_missing_stays_missing() -> None:

@@ -245,3 +245,31 @@ def test_the_names_of_the_job_come_first_and_are_matched(call):
 def test_wrong_functions_are_refused(call, target, text):
     with pytest.raises(BadData, match=re.escape(text)):
         call(target)
+
+
+HALF = "a\ud800"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "labels", "groups", "text"),
+    [
+        ({HALF: [1, 2]}, [0, 1], {}, "s: the name of the column 'a\\ud800' holds half of a character."),
+        ({"c": [1, 2]}, [0, 1], {HALF: [1, 2]}, "s: the name of the column 'a\\ud800' holds half of a character."),
+        ({"c": ["x", HALF]}, [0, 1], {}, "s: row 1: column 'c': 'a\\ud800' holds half of a character."),
+        ({"c": [1, 2]}, [0, 1], {"g": ["x", HALF]}, "s: row 1: the group 'g': 'a\\ud800' holds half of a character."),
+        ({"c": [1, 2]}, ["x", HALF], {}, "s: row 1: the label 'a\\ud800' holds half of a character."),
+    ],
+)
+def test_half_of_a_character_is_refused_wherever_it_stands(inputs, labels, groups, text):
+    with pytest.raises(BadData, match=re.escape(text)):
+        rows_from_arrays(inputs, labels, groups=groups, source="s")
+
+
+def test_half_of_a_character_in_labels_of_the_job_is_refused():
+    with pytest.raises(BadData, match=r"`labels:`: the label .* holds half of a character"):
+        sources.match_labels(["b"], ["b", HALF], lambda row: "s")
+
+
+def test_a_name_that_no_file_can_have_is_not_there(tmp_path):
+    with pytest.raises(BadData, match="no such file in"):
+        sources.find("x" * 10_000, tmp_path)

@@ -145,14 +145,14 @@ def test_the_table_runs_to_a_pass_with_its_groups(tmp_path: Path, monkeypatch: p
         assert set(model.labels) == {"<=50K", ">50K"}
 
 
-def test_the_table_has_108_inputs_after_encoding(tmp_path: Path) -> None:
+def test_the_table_has_93_inputs_after_encoding(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     for file in real("adult", *ADULT):
         shutil.copy(file, tmp_path / "data")
     job = cut("adult", tmp_path, LOOSE)
     splits = load_splits(job, job.search.seed, trains_baseline=True)
     assert splits.train is not None
-    assert feed.feed_shape(TabularClassification().encoder(splits.train, job.data.preprocess)) == (108,)
+    assert feed.feed_shape(TabularClassification().encoder(splits.train, job.data.preprocess)) == (93,)
     assert splits.counts["test"] == 16_281
 
 

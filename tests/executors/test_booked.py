@@ -14,6 +14,7 @@ from paredown.core.errors import LimitExceeded, Unfit, WorkerDied
 from paredown.executors.booked import Booked
 from paredown.executors.inline import Inline
 from paredown.executors.processes import Limits, Watch, Worker
+from paredown.ground.digests import of_file
 
 
 @dataclass
@@ -82,6 +83,31 @@ def test_the_cost_of_work_is_booked_with_its_result(verbs: Path) -> None:
     assert notes.beats
     assert all(joules == pytest.approx(10 * spent) for _, spent, joules in notes.beats)
     assert steps[-1] == ("build", 3, 3)
+
+
+def test_what_work_reads_is_told_before_its_fact_is_recorded(tmp_path: Path) -> None:
+    """A helper that is imported by a worked-out name, and a file that code opens; whether the work succeeds or not."""
+    job = tmp_path / "job"
+    (job / "runs").mkdir(parents=True)
+    (job / "pare_reader.py").write_text(
+        "import importlib\nfrom pathlib import Path\n\n\ndef build(state, helper, fails):\n"
+        "    made = importlib.import_module(helper).made()\n    if fails:\n        raise ValueError(made)\n    return made\n"
+    )
+    (job / "pare_helper.py").write_text(
+        "from pathlib import Path\n\n\ndef made():\n    return Path(__file__).with_name('config.yaml').read_text()\n"
+    )
+    (job / "config.yaml").write_text("wide")
+    (job / "runs" / "graph.onnx").write_text("ours")
+    notes, told = Notes(), []
+    with Worker(path=(job,), apart=job / "runs") as worker:
+        booked = Booked(
+            recorder=notes, worker=worker, joules=lambda cpu_s: cpu_s, read=lambda found: told.append((len(notes.facts), dict(found)))
+        )
+        with pytest.raises(WorkerDied, match="wide"):
+            booked.order("build", "k", "pare_reader:build", helper="pare_helper", fails=True)
+        assert booked.order("build", "k", "pare_reader:build", helper="pare_helper", fails=False) == "wide"
+    names = ["config.yaml", "pare_helper.py", "pare_reader.py"]
+    assert told == [(0, {str(job / name): of_file(job / name) for name in names}), (0, {})]
 
 
 def test_a_failure_records_no_fact(verbs: Path) -> None:

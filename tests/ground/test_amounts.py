@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -94,6 +95,14 @@ def test_a_quantity_without_unit_takes_numbers_and_shares() -> None:
         (amounts.volume, "2e6 per month", "a number per period", "`2e6 / month for 12 months`"),
         *((amounts.seconds, text, "a decimal point", "`20 ms`") for text in ("0,5 s", "1 000 s", "1_000 s", "1'000 s", "1,000.5 s")),
         (amounts.volume, "1e300 / second for 1e300 years", "a finite number", "`2e6 / month for 12 months`"),
+        (amounts.volume, 0, "it needs to be above 0", "`2e6 / month for 12 months`"),
+        (amounts.volume, "0 / month for 12 months", "it needs to be above 0", "`2e6 / month for 12 months`"),
+        (
+            lambda text: amounts.amount(text, "g/kWh"),
+            "380000 g/kWh",
+            "that is 380000 g/kWh, more than any power station emits (3000 g/kWh)",
+            "`34 g/kWh`",
+        ),
         (amounts.volume, True, "a number per period", "`2e6 / month for 12 months`"),
     ],
 )
@@ -103,6 +112,108 @@ def test_what_is_wrong_and_what_to_write(parse: object, value: object, found: st
     assert found in caught.value.found
     assert do in caught.value.do
     assert str(caught.value) == f"{caught.value.found}\n  {caught.value.do}"
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"),
+    [
+        ("380 t/GWh", "g/kWh", 380.0),
+        ("34 g/MWh", "g/kWh", 0.034),
+        ("0.84 lb/kWh", "g/kWh", 0.84 * 453.59237),
+        ("900 lb/MWh", "g/kWh", 900 * 0.45359237),
+        ("0.4 kg/kWh", "g/kWh", 400.0),
+        ("400000 mg/kWh", "g/kWh", 400.0),
+        ("100 g/MJ", "g/kWh", 360.0),
+        ("1800 mL/kWh", "L/kWh", 1.8),
+        ("1.8 m3/MWh", "L/kWh", 1.8),
+        ("30 Wh/GB", "J/B", 30 * 3600 / 1e9),
+        ("1 GJ/TB", "J/B", 1e-3),
+        ("1200 mW/TB", "W/B", 1.2e-12),
+    ],
+)
+def test_every_exact_unit_of_a_factor_is_taken(text: str, unit: str, value: float) -> None:
+    assert amounts.amount(text, unit) == pytest.approx(value, rel=1e-12)
+
+
+@pytest.mark.parametrize("text", ["380000 g/kWh", "380 kg/kWh", "3001 t/GWh", "6.7 lb/kWh", "900 g/kJ"])
+def test_there_is_one_ceiling_of_an_intensity(text: str) -> None:
+    with pytest.raises(BadAmount):
+        amounts.amount(text, "g/kWh")
+    assert amounts.amount("3000 g/kWh", "g/kWh") == 3000
+
+
+PREFIX = {"": 1.0, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+BASE = {"s": {"s": 1.0}, "g": {"g": 1.0}, "J": {"J": 1.0, "Wh": 3600.0}, "L": {"L": 1.0, "l": 1.0}, "B": {"B": 1.0, "b": 0.125}}
+LETTERS = st.sampled_from([*PREFIX, *(prefix.swapcase() for prefix in PREFIX)])
+
+
+def independent(text: str, unit: str) -> float | None:
+    """What a text means by SI's own rules: a prefix and a base unit, each in its own case; of a byte there are no parts."""
+    sides = text.split("/")
+    sizes = [
+        {
+            f"{prefix}{name}": factor * size
+            for prefix, factor in PREFIX.items()
+            for name, size in BASE[base].items()
+            if factor >= 1 or base != "B"
+        }.get(side)
+        for side, base in zip(sides, unit.split("/"), strict=True)
+    ]
+    if None in sizes:
+        return None
+    return sizes[0] if len(sizes) == 1 else sizes[0] / sizes[1]  # type: ignore[operator]
+
+
+@given(st.sampled_from(["s", "g", "J", "L", "B", "g/J", "L/J", "J/B"]), st.data())
+def test_what_is_taken_or_suggested_is_the_same_physical_amount(unit: str, data: st.DataObject) -> None:
+    cased = {base: [*sizes, *(name.swapcase() for name in sizes)] for base, sizes in BASE.items()}
+    text = "/".join(f"{data.draw(LETTERS)}{data.draw(st.sampled_from(cased[base]))}" for base in unit.split("/"))
+    name, one = {"g/J": ("g/kWh", 3.6e6), "L/J": ("L/kWh", 3.6e6)}.get(unit, (unit, 1.0))
+    meant = independent(text, unit)
+    try:
+        found = amounts.amount(f"1e-9 {text}", name)
+    except BadAmount as error:
+        suggested = re.search(r"Did you mean `\S+ (\S+)`", str(error))
+        if suggested and meant is not None:
+            assert independent(suggested[1], unit) == pytest.approx(meant), (text, suggested[1])
+        return
+    assert meant is not None, text
+    assert found == pytest.approx(1e-9 * meant * one, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "right"),
+    [
+        ("380 gCO2/kWh", "g/kWh", "g/kWh"),
+        ("380 g CO2e/kWh", "g/kWh", "g/kWh"),
+        ("380 g per kWh", "g/kWh", "g/kWh"),
+        ("380 G/KWH", "g/kWh", "g/kWh"),
+        ("0.38 tonnes/MWh", "g/kWh", "t/MWh"),
+        ("840 lbs/MWh", "g/kWh", "lb/MWh"),
+        ("2 hours", "s", "h"),
+        ("300 KJ", "J", "kJ"),
+        ("5 mj", "J", ""),
+        ("5 Mg", "g", ""),
+        ("5 Ms", "s", ""),
+        ("5 ML", "L", ""),
+        ("50 Mb", "B", ""),
+        ("380 g/mWh", "g/kWh", ""),
+        ("380 ton/MWh", "g/kWh", ""),
+        ("1 oz/kWh", "g/kWh", ""),
+    ],
+)
+def test_only_spellings_of_the_same_unit_are_suggested(text: str, unit: str, right: str) -> None:
+    with pytest.raises(BadAmount) as caught:
+        amounts.amount(text, unit)
+    number = text.split(maxsplit=1)[0]
+    assert (caught.value.do == f"Did you mean `{number} {right}`?") == bool(right), caught.value.do
+    assert ("Did you mean" in caught.value.do) == bool(right)
+
+
+def test_a_whole_number_without_end_is_not_finite() -> None:
+    assert not amounts.is_finite(10**400)
+    with pytest.raises(BadAmount, match="a finite number"):
+        amounts.volume(10**400)
 
 
 def test_show_speaks_the_unit_of_the_limit() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from paredown.core.errors import BadModel, MissingExtra
+from paredown.ground import lazy
 from paredown.ground.lazy import need, refuse_standard, resolve, standard
 
 
@@ -79,3 +80,21 @@ def test_a_file_of_the_user_s_is_meant_where_python_s_own_is_not_in_use(tmp_path
     assert "turtledemo" not in sys.modules
     assert [standard(f"{name}:build", tmp_path) for name in ("os", "turtledemo", "nets", "torch.nn")] == [True, False, False, False]
     assert standard("turtledemo:build", tmp_path / "elsewhere")
+
+
+def test_beside_a_job_its_own_modules_count_and_as_they_are_now(tmp_path: Path) -> None:
+    """Two jobs in one process with modules of one name, and a helper that is edited between two runs."""
+    for job, number in (("one", 1), ("two", 2)):
+        (tmp_path / job).mkdir()
+        (tmp_path / job / "pare_cost.py").write_text("from pare_rate import RATE\n\n\ndef cost():\n    return RATE\n")
+        (tmp_path / job / "pare_rate.py").write_text(f"RATE = {number}\n")
+
+    def cost(job: str) -> int:
+        with lazy.beside(tmp_path / job):
+            found = lazy.resolve("pare_cost:cost", "metric")
+        return int(found())
+
+    assert [cost("one"), cost("two"), cost("one"), cost("one")] == [1, 2, 1, 1]
+    (tmp_path / "one" / "pare_rate.py").write_text("RATE = 3  # dearer\n")
+    assert cost("one") == 3
+    assert str(tmp_path / "one") not in sys.path

@@ -132,8 +132,9 @@ def test_factors_masses_and_waters_hold_through_their_units(amount: float) -> No
         "W/B": (("W/B", 1.0), ("W/GB", 1e9), ("W/TB", 1e12)),
     }
     for unit, written in same.items():
-        found = [amounts.amount(f"{amount * scale!r} {name}", unit) for name, scale in written]
-        assert found == pytest.approx([amount] * len(written), rel=1e-12)
+        most = min(amount, amounts.MOST.get(unit, amount) / 2)
+        found = [amounts.amount(f"{most * scale!r} {name}", unit) for name, scale in written]
+        assert found == pytest.approx([most] * len(written), rel=1e-12)
 
 
 @given(SIZES, SIZES, st.floats(min_value=1e-6, max_value=1))

@@ -9,6 +9,7 @@ from importlib import resources
 import pytest
 
 from paredown.core.errors import UnknownName
+from paredown.ground.amounts import MOST
 from paredown.impact.grid import grid_of, zone, zones
 
 
@@ -81,3 +82,7 @@ def test_factors_are_of_this_world() -> None:
     found = {item.code: item for item in zones().values()}
     assert len(found) > 400
     assert all(0 < item.g_per_kwh < 1400 and 2021 <= item.year <= 2026 for item in found.values())
+
+
+def test_no_table_is_above_what_a_power_station_emits() -> None:
+    assert max(item.g_per_kwh for item in zones().values()) <= MOST["g/kWh"]

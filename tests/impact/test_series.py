@@ -5,10 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import math
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from paredown.core.errors import BadData
 from paredown.impact.series import Series, joined, read_series, stamp
@@ -136,11 +140,11 @@ FORMATS = {
             {"Location": "eastus", "Time": "2023-01-01T00:00:00+00:00", "Rating": 300, "Duration": "01:00:00"},
             {"Location": "eastus", "Time": "2023-01-01T01:00:00+00:00", "Rating": 320, "Duration": "01:00:00"},
         ],
-        ("eastus", (300, 320), "average", None, None),
+        ("eastus", (300, 320), "unknown", None, None),
     ),
     "Carbon Aware forecast": (
         [{"generatedAt": "2022-12-31T23:50:00Z", "location": "eastus", "forecastData": POINTS}],
-        ("eastus", (300.5, 310), "average", 1672531200, None),
+        ("eastus", (300.5, 310), "unknown", 1672531200, None),
     ),
     "national grams": (plain(*hours([100, 110]), head="Datetime,Intensity [kgCO2/MWh]"), ("here", (100, 110), "average", None, None)),
     "pounds": (plain(*hours([1000, 1000]), head="time,marginal lb per MWh"), ("here", (453.592,) * 2, "marginal", None, None)),
@@ -157,23 +161,6 @@ def test_every_format_is_read(name: str, tmp_path: Path) -> None:
     assert (series.zone, series.signal, series.forecast_s, series.estimated) == (zone, signal, forecast_s, estimated)
     assert series.start_s == 1672531200
     assert series.source.startswith("here.csv, ")
-
-
-@pytest.mark.parametrize(
-    ("head", "factor"),
-    [
-        ("carbon_intensity_g_per_kwh", 1),
-        ("CO2 [g/kWh]", 1),
-        ("g CO2-eq/kWh", 1),
-        ("g_co2e_per_kwh", 1),
-        ("tonnes CO2 per MWh", 1000),
-        ("lbs_co2_per_mwh", 0.453592),
-        ("kgCO2e/kWh", 1000),
-        ("kg_co2_per_mwh", 1),
-    ],
-)
-def test_the_name_of_a_column_says_its_unit(head: str, factor: float, tmp_path: Path) -> None:
-    assert read_series(saved(tmp_path, plain(*hours([1, 2]), head=f"start,{head}"))).values == pytest.approx((factor, 2 * factor))
 
 
 def test_clocks_that_change_are_no_matter_with_an_offset(tmp_path: Path) -> None:
@@ -249,6 +236,15 @@ REFUSED = {
         ),
         r"here\.csv mixes direct and lifecycle factors",
     ),
+    "deep JSON": ("[" * 200_000, r"here\.csv is JSON that no service writes: .*nested too deep"),
+    "a long number": ('{"a": ' + "1" * 5000 + "}", r"here\.csv is JSON that no service writes: a number too long"),
+    "a huge number": (maps({"carbonIntensity": 10**400, "datetime": "2023-01-01T00:00Z"}), r"entry 0: '1000.*' is no number"),
+    "not a number": ('[{"Time": "2023-01-01T00:00Z", "Rating": NaN}]', r"entry 0: 'nan' is no number"),
+    "far below 0": (
+        plain(*hours([-5000, 100]), head="time,marginal g/kWh"),
+        r"-5000 at 2023-01-01T00:00Z is more than any power station emits",
+    ),
+    "no year": (plain(("0001-01-01T00:00+14:00", 1)), r"here\.csv:2: the year 1 is none of a grid's"),
     "an index": (
         {"data": [], "meta": {"region": "X", "signal_type": "co2_moer", "units": "percentile"}},
         r"the unit is 'percentile'; only 'lbs_co2_per_mwh' is an intensity",
@@ -256,6 +252,30 @@ REFUSED = {
     "two forecasts": ([{"forecastData": POINTS}, {"forecastData": POINTS}], r"here\.csv holds 2 forecasts"),
     "a missing field": (maps({"carbonIntensity": 1}), r"here\.csv: Electricity Maps history, lifecycle entry 0 has not the fields"),
 }
+
+
+def test_what_a_service_gets_wrong_is_told(tmp_path: Path) -> None:
+    content = json.loads(json.dumps(FORMATS["WattTime"][0]))
+    content["meta"]["data_point_period_seconds"] = math.nan
+    assert read_series(saved(tmp_path, content)).step_s == 300
+    for odd in (5, [5], {"a": 1}, None):
+        with pytest.raises(BadData, match="is JSON of no known format"):
+            read_series(saved(tmp_path, [{"location": "x", "forecastData": odd}]))
+
+
+def test_a_file_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadData, match=r"/dev/zero holds more than 100 MB\.\n  Give CSV"):
+        read_series("/dev/zero")
+    monkeypatch.setattr("paredown.impact.series_files.MOST_BYTES", 1000)
+    path = tmp_path / "here.csv.gz"
+    path.write_bytes(gzip.compress(b"0" * 10_000))
+    with pytest.raises(BadData, match=r"here\.csv\.gz holds more than 0\.001 MB"):
+        read_series(path)
+
+
+def test_a_name_that_a_terminal_obeys_is_not_the_zone(tmp_path: Path) -> None:
+    rows = "time,zone,g_per_kwh\n2023-01-01T00:00Z,\x1b[2JX,1\n2023-01-01T01:00Z,\x1b[2JX,1\n"
+    assert read_series(saved(tmp_path, rows)).zone == "here"
 
 
 def test_entries_of_another_kind_and_endless_cells_are_refused(tmp_path: Path) -> None:
@@ -291,3 +311,24 @@ def test_columns_and_broken_archives(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadData, match=r"here\.bin: byte 0 is not UTF-8 text"):
         read_series(binary)
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.sampled_from(list(FORMATS)), st.data())
+def test_a_file_that_was_mutated_is_read_or_refused_in_words(name: str, data: st.DataObject) -> None:
+    content = FORMATS[name][0]
+    text = content if isinstance(content, str) else json.dumps(content)
+    for _ in range(data.draw(st.integers(1, 3))):
+        begin, end = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
+        odd = data.draw(
+            st.sampled_from(['"', ",", ";", "\n", "\0", "NaN", "1e999", "-", "9" * 400, "[" * 9000, "+99:00", "9999-12-31", "end"])
+        )
+        text = text[:begin] + data.draw(st.sampled_from([odd, text[begin:end] * 2, ""])) + text[min(end, begin + 9) :]
+    with tempfile.TemporaryDirectory() as folder:
+        path = saved(Path(folder), text)
+        try:
+            series = read_series(path)
+        except BadData:
+            return
+    assert all(math.isfinite(value) and abs(value) <= 3000 for value in series.values)
+    assert set(series.hourly().values()) <= {series.known(hour * 3600, hour * 3600 + 3600) for hour in series.hours()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from paredown.core.errors import BadData
 from paredown.ground.hours import HOUR_S
-from paredown.impact.foresee import backtest, choose, foresee
+from paredown.impact.foresee import Hours, backtest, choose, foresee
 from paredown.impact.series import Series, joined, moment, read_series, stamp
 from paredown.impact.when import best, choice, span
 
@@ -140,6 +141,45 @@ def test_a_forecast_that_ends_early_is_used_as_far_as_it_goes() -> None:
     assert any("the forecast ends at 2023-01-01T10:00Z" in note for note in found.notes)
 
 
+def without(series: Series, hours: set[int]) -> Series:
+    kept = [(time, value) for time, value in zip(series.times_s, series.values) if (time - START_S) // HOUR_S not in hours]
+    return replace(series, times_s=tuple(time for time, _ in kept), values=tuple(value for _, value in kept))
+
+
+def test_a_hole_in_a_forecast_is_a_hole_and_the_rest_is_used() -> None:
+    values = [300, 290, 280, 295, *[100] * 6, *[270] * 6, *[130] * 8]
+    series = without(made(lambda hour: values[hour], 24, forecast_s=START_S), set(range(4, 10)))
+    found = choice(series, START_S, 3 * HOUR_S, DAY_S)
+    assert ([stamp(time) for time in found.pieces[0]], found.then_g_per_kwh) == (["2023-01-01T16:00Z", "2023-01-01T19:00Z"], 130)
+    assert found.notes[0] == "6 h of the forecast are missing, the first from 2023-01-01T04:00Z; no work is planned into them."
+    apart = choice(series, START_S, 10 * HOUR_S, DAY_S, piece_s=2 * HOUR_S)
+    assert [stamp(time) for piece in apart.pieces for time in piece] == [*("2023-01-01T14:00Z", "2023-01-02T00:00Z")]
+    near = choice(series, START_S + 2 * HOUR_S, 4 * HOUR_S, 6 * HOUR_S)
+    assert (near.now_g_per_kwh, near.then_g_per_kwh, near.waits) == (287.5, 287.5, False)
+    assert "hours of a job that starts at once are missing" in " ".join(near.notes)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(1, 500), min_size=24, max_size=24),
+    st.sets(st.integers(1, 23), max_size=16),
+    st.integers(1, 5),
+    st.integers(0, 3599),
+    st.sampled_from([None, 1, 2, 3]),
+)
+def test_no_hole_is_chosen_and_nothing_known_is_better(
+    values: list[int], hours: set[int], work_h: int, into_s: int, piece_h: int | None
+) -> None:
+    series = without(made(lambda hour: values[hour], 24, forecast_s=START_S), hours)
+    now_s = START_S + into_s
+    found = choice(series, now_s, work_h * HOUR_S, DAY_S - into_s, piece_s=piece_h and piece_h * HOUR_S)
+    if found.pieces[0][0] == now_s:
+        return
+    assert all(series.known(start, end) is not None for start, end in found.pieces)
+    whole = [series.known(time, time + work_h * HOUR_S) for time in series.times_s if time >= now_s]
+    assert found.then_g_per_kwh <= min([mean for mean in whole if mean is not None], default=math.inf) + 1e-9
+
+
 def test_a_short_look_ahead_does_not_replace_the_past() -> None:
     now_s = START_S + 30 * DAY_S
     series = made(sine, 30 * 24 + 1)  # the hour that has just begun is known already
@@ -174,6 +214,13 @@ def test_what_cannot_be_foreseen_is_refused() -> None:
         choice(series, START_S, 4 * HOUR_S, 1.5 * HOUR_S)
     with pytest.raises(BadData, match=r"a deadline of 696 h is more than 672 h; no grid is foreseen so far\.\n  Give a nearer deadline"):
         choice(series, START_S, 4 * HOUR_S, 29 * DAY_S)
+
+
+def test_a_series_without_one_whole_hour_has_no_past() -> None:
+    """Its hours would begin in 1970: half a million of them, of which none is known."""
+    minutes = Series(zone="x", times_s=(START_S, START_S + 300), step_s=300, values=(400.0, 300.0), source="x.csv")
+    assert not len(Hours.of(minutes, math.inf).values)
+    assert choice(minutes, START_S, 300, HOUR_S).then_g_per_kwh == 300
 
 
 def test_places_are_compared_by_one_signal() -> None:

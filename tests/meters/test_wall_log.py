@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from paredown.core.meter import Window
 from paredown.core.reading import How, Missing, Reading
+from paredown.ground import clock as clocks
 from paredown.ground.host import host
 from paredown.meters import wall_log
 from paredown.meters.wall_log import WallLog
@@ -208,6 +209,30 @@ def test_a_log_that_begins_later_is_missing(tmp_path: Path, clock: Callable[[Plu
     plug = clock(Plug(tmp_path / "log.csv"))
     plug.path.write_text("timestamp,watts\n")
     assert why(measured(plug)) == "log.csv begins 0.75 s after the window"
+
+
+@pytest.mark.parametrize("set_s", [3.0, 3600.0, -3.0])
+def test_a_clock_that_is_set_in_the_window_leaves_no_number(tmp_path: Path, clock: Callable[[Plug], Plug], set_s: float) -> None:
+    """The log's times follow the clock; a step as small as a few samples would pass for a change of the power."""
+    plug = clock(Plug(tmp_path / "log.csv", period_s=2.0, line=lambda at_s: f"{at_s:.3f},{power_w(at_s):.3f}"))
+    meter = WallLog(plug.path)
+    meter.start()
+    plug.go(60.0 + set_s)
+    (found,) = meter.stop(Window(wall_s=60.0, items=1))
+    assert why(found) == f"this machine's clock was set by {set_s:+.0f} s in the window, so that the times of the log do not fit it"
+
+
+def test_a_machine_that_slept_in_the_window_leaves_no_number(
+    tmp_path: Path, clock: Callable[[Plug], Plug], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plug = clock(Plug(tmp_path / "log.csv"))
+    steady = clocks.steady_s
+    meter = WallLog(plug.path)
+    meter.start()
+    plug.go(60.0)
+    monkeypatch.setattr(clocks, "steady_s", lambda: steady() + 60)
+    (found,) = meter.stop(Window(wall_s=10.0, items=1))
+    assert why(found) == "this machine slept for 60 s in the window"
 
 
 @pytest.mark.parametrize("cut", [True, False])

@@ -100,6 +100,24 @@ def test_the_digest_follows_weights_tokenizer_and_options(given: Path, tmp_path:
     assert UNIT.digest(spec(given), given) in digests
 
 
+def test_the_digest_follows_every_file_that_opening_reads(given: Path, tmp_path: Path) -> None:
+    """Shards under the names that an index gives them, an adapter, generation, templates; not what is only beside."""
+    folder = shutil.copytree(given, tmp_path / "folder")
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "part-one", "b": "sub/part.two", "c": "gone"}}')
+    read = ["part-one", "sub/part.two", "generation_config.json", "chat_template.jinja", "additional_chat_templates/tool.jinja"]
+    read += ["adapter_config.json", "spiece.model", "vocab.txt"]
+    for name in [*read, "README.md", "training_args.bin"]:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("{}")
+    seen = {UNIT.digest(spec(folder), folder)}
+    for number, name in enumerate(read, 2):
+        (folder / name).write_text('{"changed": 1}')
+        seen.add(UNIT.digest(spec(folder), folder))
+        assert len(seen) == number
+    (folder / "README.md").write_text("other")
+    assert UNIT.digest(spec(folder), folder) in seen
+
+
 def test_a_head_that_is_new_or_of_another_width_is_refused(given: Path, tmp_path: Path) -> None:
     bare = tiny.pretrained(tmp_path / "bare")
     with pytest.raises(BadModel, match=r"answers with 2 numbers per row; the data have 3 classes.\n  Train a new head with `finetune: {}`"):

@@ -87,6 +87,43 @@ def test_a_digest_follows_all_that_makes_the_model(tmp_path: Path) -> None:
     assert not set(first) & set(second)
 
 
+def test_a_digest_follows_every_module_that_is_imported_from_beside_the_job(tmp_path: Path) -> None:
+    (tmp_path / "own" / "deep").mkdir(parents=True)
+    (tmp_path / "nets.py").write_text("from own.parts import act\n\ndef build():\n    import late\n")
+    for name, text in {"own/__init__.py": "", "own/parts.py": "from .deep import x\n", "own/deep/__init__.py": "", "late.py": ""}.items():
+        (tmp_path / name).write_text(text)
+    entry, seen = spec("python", "nets:build"), set[str]()
+    for number, name in enumerate(["nets.py", "own/__init__.py", "own/parts.py", "own/deep/__init__.py", "late.py"], 1):
+        seen.add(Python().digest(entry, tmp_path))
+        assert len(seen) == number
+        (tmp_path / name).write_text((tmp_path / name).read_text() + "one = 1\n")
+    (tmp_path / "unused.py").write_text("")
+    assert Python().digest(entry, tmp_path) not in seen
+
+
+def test_a_model_whose_files_change_while_it_is_opened_is_refused_and_nothing_is_recorded(tmp_path: Path) -> None:
+    from paredown.builder import work
+    from paredown.builder.scene import Scene
+
+    module = tiny.mlp()
+    save_file(module.state_dict(), tmp_path / "w.safetensors")
+    entry = spec("python", "paredown.testing.tiny:mlp", weights="w.safetensors")
+    same = {
+        "name": "x",
+        "task": "array-classification",
+        "loss": "cross_entropy",
+        "encode": {"kind": "array", "input": "input", "shape": []},
+    }
+    places = {"store": str(tmp_path / "store"), "artifacts": "", "probe": "", "data": {}}
+    scene = Scene(decode={}, labels=["a", "b", "c"], seed=0, threads=1, isa="", **same, **places).json()
+    arguments = {"scene": scene, "spec": entry.__dict__, "folder": str(tmp_path), "inputs": INPUTS, "classes": 3}
+    before = Python().digest(entry, tmp_path)
+    assert work.baseline({}, digest=before, **arguments)["form"] == "torch"
+    save_file({name: 2 * value for name, value in module.state_dict().items()}, tmp_path / "w.safetensors")
+    with pytest.raises(BadModel, match=r"changed while it was opened: its digest was \w{16} and is \w{16}\.\n  Nothing was recorded"):
+        work.baseline({}, digest=before, **arguments)
+
+
 def test_weights_are_loaded_from_beside_the_job(tmp_path: Path) -> None:
     module = tiny.mlp()
     (tmp_path / "job").mkdir()

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from paredown.core.errors import BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.rows import Rows
+from paredown.modelkit import graphs
 from paredown.models.onnx import Onnx
 from paredown.tasks.image_classification import ImageClassification
 from paredown.tasks.tabular_classification import TabularClassification
@@ -47,3 +48,58 @@ def test_an_input_of_another_name_is_refused_with_the_entry_that_names_it_and_th
     table = Rows(inputs=np.zeros((2, 4), np.float32), labels=None)
     assert ImageClassification().encoder(images, {"input": "pixels"})["input"] == "pixels"
     assert TabularClassification().encoder(table, {"input": "pixels"})["input"] == "pixels"
+
+
+def external(folder: Path, name: str, array: np.ndarray, location: str) -> TensorProto:
+    """A tensor whose numbers lie in a file."""
+    tensor = numpy_helper.from_array(array, name)
+    (folder / location).parent.mkdir(parents=True, exist_ok=True)
+    (folder / location).write_bytes(tensor.raw_data)
+    onnx.external_data_helper.set_external_data(tensor, location)
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    return tensor
+
+
+def test_files_that_a_graph_names_are_part_of_the_digest_whatever_they_are_called_and_wherever_it_names_them(tmp_path: Path) -> None:
+    """optimum's name, one without an ending, one in a folder; of initializers, constants, sparse tensors, subgraphs and functions."""
+
+    def tensor(name: str, location: str, dtype: type = np.float32) -> TensorProto:
+        return external(tmp_path, name, np.ones(4, dtype), location)
+
+    then = helper.make_graph([helper.make_node("Constant", [], ["a"], value=tensor("", "then.onnx_data"))], "then", [], [])
+    sparse = onnx.SparseTensorProto(values=tensor("s", "sparse-values"), indices=tensor("i", "sparse-indices", np.int64), dims=[9])
+    nodes = [
+        helper.make_node("Constant", [], ["k"], value=tensor("", "weights/constant")),
+        helper.make_node("If", ["x"], ["y"], then_branch=then, else_branch=then),
+    ]
+    inner = helper.make_node("Constant", [], ["o"], value=tensor("", "of_a_function.bin"))
+    function = helper.make_function("own", "f", [], ["o"], [inner], [helper.make_opsetid("", 18)])
+    graph = helper.make_graph(nodes, "g", [], [], [tensor("w", "model.onnx_data")], sparse_initializer=[sparse])
+    onnx.save(helper.make_model(graph, functions=[function]), tmp_path / "model.onnx")
+    (tmp_path / "model.onnx.unused").write_bytes(b"not named")
+    named = ["model.onnx_data", "of_a_function.bin", "sparse-indices", "sparse-values", "then.onnx_data", "weights/constant"]
+    assert graphs.files_of(onnx.load(tmp_path / "model.onnx", load_external_data=False)) == named
+    spec = ModelSpec(kind="onnx", value="model.onnx")
+    seen = {Onnx().digest(spec, tmp_path)}
+    for number, name in enumerate(named, 2):
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-1] + b"!")
+        seen.add(Onnx().digest(spec, tmp_path))
+        assert len(seen) == number
+    (tmp_path / "model.onnx.unused").write_bytes(b"other")
+    assert Onnx().digest(spec, tmp_path) in seen
+
+
+@pytest.mark.parametrize("location", ["../outside", "/dev/zero", "gone.bin", "folder"])
+def test_a_file_of_tensors_outside_the_folder_or_gone_is_refused_unread(tmp_path: Path, location: str) -> None:
+    folder = tmp_path / "model"
+    (folder / "folder").mkdir(parents=True)
+    (tmp_path / "outside").write_bytes(bytes(16))
+    weight = external(folder, "w", np.ones(4, np.float32), "w.bin")
+    weight.external_data[0].value = location
+    onnx.save(helper.make_model(helper.make_graph([], "g", [], [], [weight])), folder / "m.onnx")
+    with pytest.raises(BadModel, match=r"m\.onnx keeps tensors in '.*', which is no file inside its folder\.\n  Copy it there"):
+        Onnx().digest(ModelSpec(kind="onnx", value="m.onnx"), folder)
+    (folder / "m.onnx").write_bytes(b"no graph")
+    with pytest.raises(BadModel, match="is not a valid ONNX model"):
+        Onnx().digest(ModelSpec(kind="onnx", value="m.onnx"), folder)

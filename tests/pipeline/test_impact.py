@@ -13,6 +13,7 @@ import pytest
 from paredown.core.errors import BadData, UnknownName, UsageError
 from paredown.core.reading import Reading, reading_from_json
 from paredown.evidence.bundle import verify_bundle
+from paredown.exports.records import study_records
 from paredown.ground import digests
 from paredown.impact.site_json import site_from_json, site_json
 from paredown.pipeline.impact import TAKEN, grid_named, reaccounted
@@ -96,6 +97,12 @@ def test_the_search_is_accounted_by_its_hours(declared: dict) -> None:
     assert math.fsum(search["hourly_j"].values()) == pytest.approx(joules, rel=1e-6)
     assert value(impact["carbon"]) == pytest.approx(joules / 3.6e6 * 1.2 * declared["impact"]["site"]["grid"]["factor"]["value"])
     assert value(impact["cost"]) == pytest.approx(0.36 / 3600 * search["wall_s"])
+    exported = study_records(declared)[-1]
+    assert {name: item.json() for name, item in exported.readings.items() if name != "cpu_time"} == {
+        name: num for name, num in impact.items() if isinstance(num, dict)
+    }
+    assert (exported.started, exported.hourly_j) == (search["started"], search["hourly_j"])
+    assert declared["started"] <= search["started"] < declared["created"]
 
 
 def test_at_a_declared_volume_idle_and_rent_go_by_the_machines_kept(tiny_study: TinyStudy, tmp_path: Path) -> None:

@@ -226,7 +226,6 @@ def scripted() -> nn.Module:
         (net(8, 3), X, np.array(["a", "b", "c"])[Y], r"3 words \(a, b, c\), and the model has 3 outputs; which is which is not guessed"),
         (net(7, 3), X, Y, r"does not take X as it is: RuntimeError(.|\n)*One row of X is \(8,\) in float32"),
         (net(8, 1), X, Y, r"1 number per row; two classes need 2 logits"),
-        (nn.Sequential(net(8, 3), nn.Softmax(1)), X, Y, r"probabilities: every row adds up to 1"),
         (nn.Sequential(net(8, 3), nn.Flatten(0)), X, Y, r"answers 60 rows with a tensor \(180,\); it has to be logits"),
         (nan(net()), X, Y, r"2\.bias holds NaN or infinite numbers"),
         (net().double(), X, Y, r"0\.weight is float64(.|\n)*`model\.float\(\)`"),

@@ -329,3 +329,13 @@ def test_every_quantity_can_have_a_limit_in_its_unit() -> None:
         limit = load({"rules": [{name: {"max" if item.better == "lower" else "min": written[item.unit]}}]}).rules[0].limit
         assert limit is not None
         assert limit.text == written[item.unit]
+
+
+def test_a_group_of_fewer_than_20_rows_is_not_named() -> None:
+    parts = [("big", (900, 5, 5, 40)), *((f"person{at}", (5, 0, 0, 0)) for at in range(12)), ("nineteen", (19, 0, 0, 0))]
+    findings = judge(load({"rules": [GROUPS]}), Evidence(today=TODAY, **grouped(*parts)))
+    assert [finding.group for finding in findings] == ["region=big", "region=other values"]
+    assert "seen on 79 rows" in findings[1].reason
+    assert not any(word in str(findings) for word in ("person", "nineteen"))
+    alone = judge(load({"rules": [GROUPS]}), Evidence(today=TODAY, **grouped(parts[0], parts[-1])))
+    assert alone[0].reason == "groups, region=other values: has 19 rows, too few for the rule: needs n = 50."

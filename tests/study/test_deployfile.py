@@ -82,9 +82,10 @@ def test_a_total_alone_gives_no_rate() -> None:
     assert (deploy.volume, deploy.period_s, site_of(deploy, Path(), HOST).rate) == (5e6, None, None)
 
 
-def test_no_volume_at_all_gives_no_rate_either() -> None:
+def test_a_volume_of_0_is_refused() -> None:
     for text in (0, "0 / month for 12 months", "5 / month for 0 months"):
-        assert site_of(read_job(SMALL | {"deploy": {"volume": text}}).deploy, Path(), HOST).rate is None
+        with pytest.raises(BadDocument, match=r"deploy\.volume is .*; it needs to be above 0\.\n  Write `2e6 / month for 12 months`"):
+            read_job(SMALL | {"deploy": {"volume": text}})
 
 
 def test_an_own_factor_makes_the_zone_a_name() -> None:
@@ -131,6 +132,21 @@ def test_an_own_factor_makes_the_zone_a_name() -> None:
             {"machine": {"embodied": "1 s", "life": "4 years"}},
             "deploy.machine.embodied is '1 s'; that is a time, not a mass.",
             "Write `1000 kg`.",
+        ),
+        ({"machine": {"life": "4 years"}}, "deploy.machine.life says nothing without `embodied`.", "Add `embodied: 1000 kg`."),
+        ({"machine": {"depreciation": "4 years"}}, "machine.depreciation says nothing without `purchase`.", "Add `purchase: 900 EUR`."),
+        ({"machine": {"share": "2/64"}}, "machine.share says nothing without `embodied` or `purchase`.", "Add `embodied: 1000 kg`"),
+        (
+            {"prices": {"subsidy": "10 %"}},
+            "subsidy says nothing without `electricity` or `price` or `purchase`.",
+            "or what the machine costs",
+        ),
+        ({"grid": {"signal": "marginal"}}, "grid.signal says nothing without `zone` or `factor` or `series`.", "Add `series: carbon.csv`"),
+        ({"grid": {"renewable": "60 %"}}, "grid.renewable says nothing without `zone` or `factor` or `series`.", "Add `zone: NO`."),
+        (
+            {"grid": {"factor": "380000 g/kWh"}},
+            "that is 380000 g/kWh, more than any power station emits (3000 g/kWh).",
+            "Write `34 g/kWh`.",
         ),
         ({"machine": {"life": "0 years", "embodied": "1 kg"}}, "deploy.machine.life is '0 years'; it needs a time above 0.", "`4 years`"),
         ({"machine": {"life": "4", "embodied": "1 kg"}}, "deploy.machine.life is '4'; it needs a unit.", "`35040 h`"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -95,3 +96,18 @@ def test_a_span_may_book_what_began_before_it(tmp_path) -> None:
         assert entry.wall_s < 60, "its wall time is its own; that of the work beside it is booked there"
         hours = hourly_j([entry], 0.0)
         assert max(hours.values()) == pytest.approx(60.0, rel=0.01)
+
+
+def test_a_clock_that_is_set_inside_a_span_moves_its_end_nowhere(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = time.time
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        with ledger.span("build", "b") as inside:
+            monkeypatch.setattr(time, "time", lambda: real() + 5 * 3600)
+            inside.finish(None, energy_j=6.0)
+        (entry,) = ledger.spans()
+    assert entry.ended is not None
+    assert datetime.fromisoformat(entry.ended) - datetime.fromisoformat(entry.started) < timedelta(minutes=1)
+
+
+def test_a_span_from_1970_to_now_is_a_clock_that_was_set() -> None:
+    assert hourly_j([span("1970-01-01T00:10:00.000+00:00", "2026-11-24T21:00:00.000+00:00", 5.0)], 0.0) == {"1970-01-01T00": 5.0}

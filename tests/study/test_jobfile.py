@@ -151,6 +151,8 @@ def test_models_of_later_versions_are_known_and_refused(tmp_path: Path, kind: st
         ({"task": 3}, "task is 3; it has to be a text.", "quotes"),
         ({"metric": None}, "the document has no `metric`.", "Add `metric: ...`"),
         ({"name": "../up"}, "name is '../up'; it names the study's folder.", "letters, digits"),
+        ({"name": "é" * 101}, "it names the study's folder.", "up to 200 bytes."),
+        ({"data": {"test": "x" * 10_000}}, "there is no such file.", "folder of the job file"),
         ({"data": {"train": "train.csv"}}, "data has no `test`.", "Add `test: file`"),
         ({"data": {"test": "nix.csv"}}, "data.test is 'nix.csv'; there is no such file.", "folder of the job file"),
         (

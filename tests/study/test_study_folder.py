@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from paredown.core.errors import Damaged, OtherJob, StudyBusy, UsageError
+from paredown.core.errors import BadData, Damaged, OtherJob, StudyBusy, UsageError
 from paredown.core.job import DataSpec, Deploy, Job, ModelSpec, SearchSpec
 from paredown.core.policy import Kind, Limit, Policy, Rule, Scale
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.trial import Trial
+from paredown.ground.digests import of_file
 from paredown.study import study as study_module
 from paredown.study.ledger import Ledger
 from paredown.study.study import Study, policy_digest, trials
@@ -50,6 +51,33 @@ def run(folder: Path, job: Job = JOB, digests=DIGESTS, **options) -> Study:
     """Open and close."""
     with Study.open(folder, job, digests, **options) as study:
         return study
+
+
+def test_what_work_has_read_is_written_down_and_another_content_is_another_job(folder, tmp_path):
+    own, elsewhere = tmp_path / "parts.py", tmp_path / "lib" / "shared.py"
+    elsewhere.parent.mkdir()
+    own.write_text("one")
+    elsewhere.write_text("two")
+    job = replace(JOB, folder=tmp_path)
+    with Study.open(folder, job, DIGESTS) as study:
+        study.has_read({str(own): of_file(own)})
+        study.has_read({str(elsewhere): of_file(elsewhere), str(own): of_file(own)})
+        study.refuse_changed()
+        study.ledger.add("trial", "k", 1)
+    assert YAML(typ="safe").load(folder / "job.lock.yaml")["read"] == {"lib/shared.py": of_file(elsewhere), "parts.py": of_file(own)}
+    with Study.open(folder, job, DIGESTS) as study:  # goes on, and keeps the list
+        assert sorted(study.read) == ["lib/shared.py", "parts.py"]
+        own.write_text("another")
+        with pytest.raises(OtherJob, match=rf"  parts\.py: {study.read['parts.py']} -> {of_file(own)}\n  Use another folder"):
+            study.refuse_changed()
+        with pytest.raises(OtherJob, match=r"  parts\.py: \w{64} -> \w{64}\n"):
+            study.has_read({str(own): of_file(own)})
+    with pytest.raises(OtherJob, match=r"entries differ \(old -> new\):\n  parts\.py: \w{64} -> \w{64}\n  Use"):
+        run(folder, job)
+    own.unlink()
+    with pytest.raises(OtherJob, match=r"  parts\.py: \w{64} -> gone\n"):
+        run(folder, job)
+    assert not run(folder, job, fresh=True).read
 
 
 def test_a_new_study_makes_its_folder_and_says_what_it_was_made_with(folder):
@@ -320,3 +348,11 @@ def test_an_error_inside_gives_the_study_back(folder):
         _ = 1 / 0
     assert run(folder).lost == ()
     assert json.loads((folder / ".lock").read_text())["pid"] > 0
+
+
+def test_what_a_refusal_quotes_of_the_data_is_not_kept(folder):
+    with pytest.raises(BadData, match="holds 'secret'"), Study.open(folder, JOB, DIGESTS):
+        raise BadData("column 'x' holds 'secret' in row 3.")
+    with Ledger.open(folder / "ledger.sqlite", read_only=True) as ledger:
+        assert [record.value for record in ledger.records("refused")] == ["BadData"]
+    assert not any(b"secret" in path.read_bytes() for path in folder.rglob("*") if path.is_file())

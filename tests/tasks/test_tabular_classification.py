@@ -12,8 +12,8 @@ from paredown.tasks.tabular_classification import TabularClassification
 
 TASK = TabularClassification()
 RANDOM = np.random.default_rng(0)
-AGE = RANDOM.normal(40, 9, 60).astype(np.float32)
-JOB = np.array(["cook", "nurse", "poet"] * 20, object)
+AGE = RANDOM.normal(40, 9, 63).astype(np.float32)
+JOB = np.array(["cook", "nurse", "poet"] * 21, object)
 
 
 def rows(inputs):
@@ -67,6 +67,8 @@ def test_a_plain_array_is_standardized_only_when_asked():
 def test_wrong_options_are_refused():
     with pytest.raises(UnknownName, match=re.escape("no preprocess option 'standardise'. Did you mean 'standardize'?")):
         TASK.encoder(rows({"age": AGE}), {"standardise": True})
+    with pytest.raises(UnknownName, match=re.escape("no way with rare words 'keeep'. Did you mean 'keep'?")):
+        TASK.encoder(rows({"age": AGE}), {"rare": "keeep"})
     with pytest.raises(BadData, match=r"one_hot is 'yes'\.\n  Write true or false"):
         TASK.encoder(rows({"age": AGE}), {"one_hot": "yes"})
 
@@ -75,10 +77,83 @@ def test_logits_of_all_classes_come_out():
     assert TASK.decoder(("a", "b", "c")) == {"kind": "softmax", "output": "logits", "classes": 3}
 
 
-def test_a_column_of_identifiers_is_refused():
+RARE = np.array(["cook"] * 22 + ["nurse"] * 20 + ["poet"] * 19 + [""] * 2, object)
+WHO = np.array([f"person{at}@example.org" for at in range(63)], object)
+
+
+@pytest.mark.parametrize(
+    ("one_hot", "expected"), [(True, [[0, 1, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0], [1, 0, 0]]), (False, [[1], [2], [-1], [-1], [0]])]
+)
+def test_what_fewer_than_20_rows_share_is_one_with_what_train_never_had_and_missing_stays_apart(one_hot, expected):
+    spec = TASK.encoder(rows({"job": RARE}), {"one_hot": one_hot})
+    assert spec["columns"][0]["values"] == ["", "cook", "nurse"]
+    found = feed.make_encoder(spec)([{"job": word} for word in ("cook", "nurse", "poet", "clown", "")])["input"]
+    np.testing.assert_array_equal(found, expected)
+    assert feed.feed_shape(spec) == found.shape[1:]
+    assert TASK.left_out(spec, rows({"job": RARE})) == [
+        "1 value of the column 'job' that fewer than 20 training rows share count as one, \"other\", as does what train never had."
+    ]
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        WHO,
+        np.array(["n/a"] * 25 + [f"{at} Main Street" for at in range(38)], object),
+        np.array(["Ann", "Bo", "Cy", "Di"] * 16, object)[:63],
+    ],
+)
+def test_a_column_that_tells_who_a_row_is_is_left_out_with_a_word(who):
+    table = rows({"who": who, "job": JOB})
+    spec = TASK.encoder(table, {})
+    assert [column["name"] for column in spec["columns"]] == ["job"]
+    (said,) = TASK.left_out(spec, table)
+    assert said.startswith("The column 'who' is left out: most of 63 rows share its value with fewer than 20 others")
+    assert feed.make_encoder(spec)([{"job": "cook"}, {"job": "poet", "who": "Ann"}])["input"].shape == (2, 3)
+    with pytest.raises(
+        BadData, match="no column is left of who: in each, most rows hold a value that fewer than 20 of the 63 training rows"
+    ):
+        TASK.encoder(rows({"who": who}), {})
+
+
+def test_a_number_that_few_rows_have_is_left_out():
+    few = np.where(np.arange(63) < 19, AGE, np.nan).astype(np.float32)
+    table = rows({"age": AGE, "dose": few})
+    spec = TASK.encoder(table, {})
+    assert [column["name"] for column in spec["columns"]] == ["age"]
+    assert TASK.left_out(spec, table)[0].startswith("The column 'dose' is left out: only 19 of 63 rows have a value")
+    assert [column["name"] for column in TASK.encoder(table, {"rare": "keep"})["columns"]] == ["age", "dose"]
+
+
+def test_a_model_that_arrives_trained_keeps_its_width_and_what_that_shows_is_known():
+    table = rows({"job": RARE, "who": WHO})
+    spec = TASK.encoder(table, {"rare": "keep"})
+    assert feed.feed_shape(spec) == (4 + 63,)
+    assert "'who' 63, 63 of them of fewer than 20 training rows, as `rare: keep` says" in TASK.ships(spec)[0]
+    assert TASK.left_out(spec, table) == []
+    assert "example.org" not in str(TASK.probe(spec, 3))
+    assert TASK.rare(spec).startswith(
+        "column 'job': 1 of its 4 values fewer than 20 training rows share, and it would ship; the model arrives"
+    )
+    dose = TASK.encoder(rows({"dose": np.where(np.arange(63) < 1, AGE, np.nan)}), {"rare": "keep"})
+    assert TASK.rare(dose).startswith("column 'dose': the mean of what fewer than 20 training rows share")
+    common = TASK.encoder(rows({"job": JOB, "age": AGE}), {"rare": "keep"})
+    assert (TASK.rare(common), feed.feed_shape(common)) == ("", (4,))
+    assert TASK.rare(TASK.encoder(rows(np.zeros((5, 2), np.float32)), {"standardize": True})) == ""
+
+
+def test_what_ships_is_said():
+    assert TASK.ships(TASK.encoder(rows({"job": JOB, "age": AGE}), {})) == [
+        "3 category values (of the column 'job' 3)",
+        "the mean of 1 column of numbers, and the spread",
+    ]
+    assert TASK.ships(TASK.encoder(rows(np.zeros((5, 2), np.float32)), {"standardize": True})) == ["mean and spread of 2 numbers"]
+
+
+def test_a_column_of_too_many_words_is_refused():
     names = np.array([f"id{at}" for at in range(1500)], object)
     with pytest.raises(BadData, match="column 'who' holds 1500 different words in 1500 rows; up to 1000"):
-        TASK.encoder(rows({"who": names}), {})
+        TASK.encoder(rows({"who": names}), {"rare": "keep"})
 
 
 def with_value(value, at=2):

@@ -338,9 +338,3 @@ def test_tracking_imports_nothing_heavy() -> None:
     code = "import sys, paredown\nwith paredown.track(): pass\nprint(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env={**os.environ}).stdout.split()
     assert set(found) & {"numpy", "torch", "pydantic", "sqlalchemy", "rich", "asyncio"} == set()
-
-
-def test_a_name_that_is_no_text_for_utf_8_is_written_too(tmp_path: Path) -> None:
-    with paredown.track(os.fsdecode(b"a\xff"), to=tmp_path / "took.jsonl"):
-        pass
-    assert json.loads((tmp_path / "took.jsonl").read_text("utf-8"))["subject"] == "a\udcff"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from paredown.core.candidate import Candidate
 from paredown.core.errors import BadData
 from paredown.core.technique import Store
 from paredown.ground import digests, registry
+from paredown.tasks.feed import decoding
 
 FORMAT = 1
 _TOLERANCE = 1e-3
@@ -29,7 +30,7 @@ class Label:
         task: The task's name.
         recipe: Canonical text.
         lineage: Digests of the baseline and of each step's result, in order.
-        encode, decode: The task's declarations.
+        encode, decode: The task's declarations; a graph that answers with probabilities has a decoding of its own.
         files: Folder of the files that `encode` names.
         labels: Class names in the model's order.
         isa: Instruction-set class of the machine it is built and measured on.
@@ -62,7 +63,7 @@ def pack(label: Label, candidate: Candidate, runtime: str, placement: Mapping[st
     engine = registry.get("runtimes", runtime)()
     exported = engine.export(candidate, store, folder)
     graph = {"name": "model", "runtime": runtime, "runtime_version": engine.version(), "placement": dict(placement)} | exported
-    _finish(label, {"kind": "single"}, [graph], probe, folder)
+    _finish(replace(label, decode=decoding(label.decode, graph["outputs"])), {"kind": "single"}, [graph], probe, folder)
 
 
 def join(label: Label, program: Mapping[str, Any], parts: Mapping[str, Path], probe: Any, folder: Path) -> None:
@@ -79,7 +80,8 @@ def join(label: Label, program: Mapping[str, Any], parts: Mapping[str, Path], pr
         target.mkdir()
         for path in _engine_files(part):
             shutil.copyfile(path, target / path.name)
-        graphs.append(graph | {"name": name, "file": f"{name}/{graph['file']}"})
+        own = decoding(label.decode, graph["outputs"])
+        graphs.append(graph | {"name": name, "file": f"{name}/{graph['file']}"} | ({"decode": own} if own != label.decode else {}))
     _finish(label, program, graphs, probe, folder)
 
 
@@ -92,6 +94,18 @@ def place(folder: Path, threads: int, recipe: str) -> None:
     (folder / "README.md").write_text(_readme(manifest), "utf-8")
     manifest["files"]["README.md"] = digests.of_file(folder / "README.md")
     _write(manifest, folder)
+
+
+def holds(task: str, encode: Mapping[str, Any], labels: Sequence[str]) -> str:
+    """What an artifact holds of the data that it was made from, in one sentence, and that it holds no row of them.
+
+    Args:
+        task: The task's name.
+        encode: Its declaration of raw input -> feed.
+        labels: Class names.
+    """
+    parts = "; ".join([f"the names of its {len(labels)} labels", *registry.get("tasks", task)().ships(encode)])
+    return f"Of the data that it was made from it holds, beside weights that were trained on them, {parts}. It holds no row of them."
 
 
 def _encoder_files(encode: Mapping[str, Any]) -> list[str]:
@@ -181,6 +195,7 @@ def _readme(manifest: Mapping[str, Any]) -> str:
         f"    {manifest['recipe']}\n\n"
         f"Answer rows from a file: `pip install {packages}`, then `python predict.py INPUT`.\n"
         f"From Python: `paredown.load('this folder').predict(X)`. Check it: `paredown verify 'this folder'`.\n\n"
+        f"{holds(manifest['task'], manifest['encode'], manifest['labels'])} The inputs of its probe are made up.\n\n"
         f"Measured with {threads} thread{'s' if threads != 1 else ''} on a CPU of class {manifest['measured_on']['isa']}; "
         "8-bit results can differ on other classes.\n"
     )

@@ -68,19 +68,20 @@ def _single(manifest: Mapping[str, Any], runs: Mapping[str, Run], folder: Path) 
 
 def _cascade(manifest: Mapping[str, Any], runs: Mapping[str, Run], folder: Path, at: float) -> Program:
     (first_name, first), (second_name, second) = runs.items()
-    encode, decode = make_encoder(manifest["encode"], folder), make_decoder(manifest["decode"])
+    encode, own = make_encoder(manifest["encode"], folder), {graph["name"]: graph.get("decode") for graph in manifest["graphs"]}
+    decode_first, decode_second = (make_decoder(own[name] or manifest["decode"]) for name in (first_name, second_name))
     labels = manifest["labels"]
     asked = {first_name: 0, second_name: 0}
 
     def probabilities(inputs: Any) -> np.ndarray:
         feed = encode(inputs)
-        found = decode(first(feed))
+        found = decode_first(first(feed))
         asked[first_name] += len(found)
         unsure = np.flatnonzero(found.max(axis=1) < at)
         if len(unsure):
             asked[second_name] += len(unsure)
             rest = feed if len(unsure) == len(found) else {name: array[unsure] for name, array in feed.items()}
-            found[unsure] = decode(second(rest))
+            found[unsure] = decode_second(second(rest))
         return found
 
     def answers(inputs: Any) -> list[str]:

@@ -56,14 +56,24 @@ class Builder:
     trial_b: float | None = None
     tune: Callable[[str, str], int] = lambda artifact, engine: 1
 
-    def baseline(self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int) -> Candidate:
+    def baseline(
+        self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, digest: str = ""
+    ) -> Candidate:
         """The model as given; trained once where the job says so.
 
+        Args:
+            digest: What `ModelSource.digest` said when the study was opened; one that is another afterwards is refused.
+
         Raises:
-            BadModel: It cannot be opened, built or trained.
+            BadModel: It cannot be opened, built or trained, or its files changed meanwhile.
         """
         key = digests.of_value([asdict(spec), self.scene.seed, dict(inputs)])
-        arguments = {"spec": asdict(spec), "folder": str(folder.resolve()), "inputs": {name: list(shape) for name, shape in inputs.items()}}
+        arguments = {
+            "spec": asdict(spec),
+            "folder": str(folder.resolve()),
+            "digest": digest,
+            "inputs": {name: list(shape) for name, shape in inputs.items()},
+        }
         limits = Limits(memory_b=self.trial_b)
         value = self.booked.order("baseline", key, f"{_WORK}:baseline", limits, scene=self.scene.json(), classes=classes, **arguments)
         return Candidate(**value)

@@ -87,7 +87,7 @@ def _answers(teacher: Candidate, store: FolderStore, feed: Mapping[str, Any], wo
     import numpy as np
 
     from paredown.ground import registry
-    from paredown.tasks.feed import make_decoder
+    from paredown.tasks.feed import decoding, make_decoder
 
     if teacher.digest not in _OPEN:
         engines = [engine for engine in (unit() for unit in registry.working("runtimes")) if engine.form == teacher.form]
@@ -96,6 +96,8 @@ def _answers(teacher: Candidate, store: FolderStore, feed: Mapping[str, Any], wo
         folder = work / "teacher"
         folder.mkdir(exist_ok=True)
         exported = engines[0].export(teacher, store, folder)
-        _OPEN[teacher.digest] = engines[0].open(folder, exported["file"], {"threads": threads})
-    probabilities = make_decoder(decode)(_OPEN[teacher.digest].run(feed))
+        session = engines[0].open(folder, exported["file"], {"threads": threads})
+        _OPEN[teacher.digest] = session, make_decoder(decoding(decode, exported["outputs"]))
+    session, probabilities_of = _OPEN[teacher.digest]
+    probabilities = probabilities_of(session.run(feed))
     return np.log(np.clip(probabilities, 1e-9, None)).astype(np.float32)

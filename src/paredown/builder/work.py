@@ -7,16 +7,18 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from paredown.artifact import pack as packing
 from paredown.builder.scene import Scene
 from paredown.core.candidate import Candidate
-from paredown.core.errors import BadModel, Unfit
+from paredown.core.errors import BadModel, ParedownError, Unfit
 from paredown.core.job import ModelSpec
 from paredown.core.knob import make
 from paredown.core.technique import Context
@@ -49,11 +51,30 @@ def baseline(
     folder: str,
     inputs: Mapping[str, Sequence[int | str]],
     classes: int,
+    digest: str = "",
 ) -> dict[str, Any]:
-    """Prepare the model as given, trained where the job says so."""
-    source = registry.get("models", spec["kind"])()
+    """Prepare the model as given, trained where the job says so.
+
+    Raises:
+        BadModel: It cannot be opened; it has another digest afterwards than `digest`, where that is given.
+    """
+    source, given = registry.get("models", spec["kind"])(), ModelSpec(**spec)
     with _context(state, scene) as context:
-        return asdict(source.prepare(ModelSpec(**spec), Path(folder), inputs, classes, context))
+        candidate = source.prepare(given, Path(folder), inputs, classes, context)
+    if digest and (found := source.digest(given, Path(folder))) != digest:
+        raise BadModel(
+            f"{given.value} changed while it was opened: its digest was {digest[:16]} and is {found[:16]}.\n"
+            "  Nothing was recorded; run again when its files are whole."
+        )
+    return asdict(candidate)
+
+
+def metric(state: dict[str, Any], *, target: str) -> None:
+    """Ask a metric of the user's about two rows; what it says does not matter here, what it reads does."""
+    from paredown.metrics.python import Python
+
+    with suppress(ParedownError):
+        Python(target).over_set(np.array([0, 1]), np.eye(2))
 
 
 def rehearse(

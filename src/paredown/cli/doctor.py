@@ -51,12 +51,14 @@ def meters() -> list[dict[str, Any]]:
             if issubclass(cls, Meter):
                 found.append(asked(cls()))
         except Exception as error:  # as above
-            found.append({"name": name, "quantities": [], "found": None, "reason": f"BROKEN: {type(error).__name__}: {error}"})
+            found.append(
+                {"name": name, "quantities": [], "found": None, "reason": f"BROKEN: {type(error).__name__}: {error}", "wanted": False}
+            )
     return found
 
 
 def asked(meter: Meter) -> dict[str, Any]:
-    """One meter: {"name", "quantities", "found": names of its instruments, "reason": None or why it cannot work here}."""
+    """One meter: {"name", "quantities", "found": names of its instruments, "reason": None or why it cannot work here, "wanted"}."""
     from paredown.ground.host import host
 
     reason = meter.ready(host())
@@ -66,6 +68,7 @@ def asked(meter: Meter) -> dict[str, Any]:
         "quantities": list(meter.quantities),
         "found": None if instruments is None else list(instruments),
         "reason": reason,
+        "wanted": meter.wanted(),
     }
 
 
@@ -203,9 +206,10 @@ def _meter(entry: dict[str, Any]) -> str:
 def _counters(entries: list[dict[str, Any]]) -> str:
     """The energy instruments that can be read here, of those that know of any."""
     instruments = [entry for entry in entries if entry["found"] is not None]
-    read = [f"{entry['name']} reads {', '.join(entry['found'])}" for entry in instruments if entry["reason"] is None]
-    if read:
-        return "; ".join(read)
+    said = [f"{entry['name']} reads {', '.join(entry['found'])}" for entry in instruments if entry["reason"] is None]
+    said += [f"{entry['name']} is there or was named and FAILS" for entry in instruments if entry["reason"] and entry["wanted"]]
+    if said:
+        return "; ".join(said)
     return f"none can be read: energy is estimated; what {', '.join(entry['name'] for entry in instruments)} need stands below"
 
 

@@ -87,14 +87,14 @@ def rate_of(text: str) -> float:
     from paredown.ground import amounts
 
     do = "Write `200 /s` or `2e6 / month`."
-    if re.search(_PERIOD, text):
-        count, period_s = amounts.volume(f"{text} for 1 year")
-        rate = count / period_s if period_s else 0.0
-    else:
-        try:
+    try:
+        if re.search(_PERIOD, text):
+            count, period_s = amounts.volume(f"{text} for 1 year")
+            rate = count / (period_s or 1.0)
+        else:
             rate = amounts.amount(text, "1/s")
-        except amounts.BadAmount as error:
-            raise amounts.BadAmount(error.found, do) from None
+    except amounts.BadAmount as error:
+        raise amounts.BadAmount(error.found, do) from None
     if not rate:
         raise amounts.BadAmount("it needs to be above 0.", do)
     if rate > MOST_RATE:

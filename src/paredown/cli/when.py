@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from paredown.pipeline.when import Answer
 
 DEADLINE = "24h"
-BARS, MOST_BARS = "▁▂▃▄▅▆▇█", 72
+_SIGNALS = {"unknown": "whether average or marginal is not said"}
+BARS, HOLE, MOST_BARS = "▁▂▃▄▅▆▇█", "·", 72
 
 
 @click.command(
@@ -130,7 +131,7 @@ def lines(answer: Answer) -> Iterator[str]:
     else:
         yield f"{best.zone}: start now; waiting is expected to save {percent(best.saving)}, and below {percent(WORTH)} it is not worth it"
     yield ""
-    yield f"  now        {two(best.now_g_per_kwh)} g CO2e/kWh expected over the job, {best.signal}"
+    yield f"  now        {two(best.now_g_per_kwh)} g CO2e/kWh expected over the job, {_SIGNALS.get(best.signal, best.signal)}"
     if best.waits:
         yield f"  then       {two(best.then_g_per_kwh)} g CO2e/kWh expected, {percent(best.saving)} less"
     if best.happened is not None:
@@ -149,13 +150,17 @@ def sketch(chosen: Choice) -> Iterator[str]:
     from paredown.ground.hours import HOUR_S
 
     until_s = chosen.now_s + chosen.deadline_s
-    hours = [(hour * HOUR_S, value) for hour, value in chosen.ahead.hours().items() if hour * HOUR_S < until_s]
-    more = f", the first {MOST_BARS} of {len(hours)}" if len(hours) > MOST_BARS else ""
-    hours = hours[:MOST_BARS]
-    if len(hours) < 2:
+    known = {hour * HOUR_S: value for hour, value in chosen.ahead.hours().items() if hour * HOUR_S < until_s}
+    if len(known) < 2:
         return
-    low, high = min(value for _, value in hours), max(value for _, value in hours)
-    bars = "".join(BARS[round((value - low) / (high - low) * (len(BARS) - 1)) if high > low else 0] for _, value in hours)
+    times = range(min(known), max(known) + 1, HOUR_S)
+    more = f", the first {MOST_BARS} of {len(times)}" if len(times) > MOST_BARS else ""
+    hours = [(time, known.get(time)) for time in times[:MOST_BARS]]
+    values = [value for _, value in hours if value is not None]
+    low, high = min(values), max(values)
+    bars = "".join(
+        HOLE if value is None else BARS[round((value - low) / (high - low) * (len(BARS) - 1)) if high > low else 0] for _, value in hours
+    )
     work = chosen.pieces if chosen.waits else ((chosen.now_s, chosen.now_s + chosen.duration_s),)
     marks = "".join("^" if any(start < time + HOUR_S and end > time for start, end in work) else " " for time, _ in hours)
     yield f"  ahead      {bars}  {low:.0f} to {high:.0f} g CO2e/kWh, hour by hour from {clock(hours[0][0])}{more}"

@@ -56,7 +56,7 @@ class GridSpec:
         zone: A zone of the tables ("NO", "US-CA", "gcp:europe-west1"), or any label beside `factor` or `series`.
         factor: g CO2e per kWh.
         series: Path of an hourly series; `column` is its column of g CO2e per kWh where it has more than one.
-        signal: "average" or "marginal".
+        signal: "average" or "marginal"; where it is not declared, a series' own, and average of a factor.
         pue: Energy of the building over energy of its machines.
         water_onsite: L per kWh of the machines.
         water_offsite: L per kWh at the plug, used up by power stations.
@@ -67,7 +67,7 @@ class GridSpec:
     factor: float | None = None
     series: str = ""
     column: str = ""
-    signal: str = "average"
+    signal: str = ""
     pue: float | None = None
     water_onsite: float | None = None
     water_offsite: float | None = None

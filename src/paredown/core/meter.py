@@ -51,6 +51,10 @@ class Meter(ABC):
         """The instruments of this machine that it reads, by name; None where it needs none."""
         return None
 
+    def wanted(self) -> bool:
+        """True where the user names the instrument or this machine has it, so that its failure is told wherever its number would stand."""
+        return bool(self.found())
+
     @abstractmethod
     def start(self) -> None:
         """Begin a window."""

@@ -12,6 +12,49 @@ ACTIVITIES = ("training", "fine-tuning", "compression-search", "validation", "in
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shared:
+    """A part of a record that others hold too: of a time in which blocks of the same process were open that had begun before it.
+
+    Args:
+        within: Ids of their records, longest open first; any of them holds all of this part.
+        wall_s: Wall seconds of the part.
+        amounts: What it has of each quantity, in the unit of the record's reading.
+        hourly_j: Its joules by UTC hour.
+    """
+
+    within: Sequence[str]
+    wall_s: float
+    amounts: Mapping[str, float]
+    hourly_j: Mapping[str, float] = field(default_factory=dict)
+
+    def json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"within": list(self.within), "wall_s": self.wall_s, "amounts": dict(self.amounts), "hourly_j": dict(self.hourly_j)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Which process made a record and when, so that those of one machine can be laid beside each other.
+
+    Args:
+        machine: What no other machine has, new at each of its starts.
+        processes: The process, then those above it.
+        began_s, ended_s: Seconds of the clock that all processes of the machine share and nobody sets.
+        below: True when the processes below it are counted too.
+    """
+
+    machine: str
+    processes: Sequence[str]
+    began_s: float
+    ended_s: float
+    below: bool
+
+    def json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {**vars(self), "processes": list(self.processes)}
+
+
+@dataclass(frozen=True, kw_only=True)
 class EnergyRecord:
     """Energy and what follows from it for one piece of work, with how each number was made.
 
@@ -29,6 +72,9 @@ class EnergyRecord:
         host: The machine: cpu, cores, memory_b, virtual, steal.
         windows: {"n", "window_s", "dropped": [{"reason", "n"}]}; empty for a single run.
         notes: What weakens the numbers, one sentence each.
+        id: What no other record has, of whatever machine; empty where it is not known.
+        shared: Parts that other records hold too, each moment once; `exports.sums.outermost` leaves them out of sums.
+        origin: The process that made it; None where it is not known.
     """
 
     activity: str
@@ -44,6 +90,9 @@ class EnergyRecord:
     host: Mapping[str, Any] = field(default_factory=dict)
     windows: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    id: str = ""
+    shared: Sequence[Shared] = ()
+    origin: Origin | None = None
 
     def per_unit(self) -> dict[str, Reading | Missing]:
         """The readings of one functional unit; all that could be counted, divided by the count."""
@@ -65,6 +114,9 @@ class EnergyRecord:
             "host": dict(self.host),
             "windows": dict(self.windows),
             "notes": list(self.notes),
+            "id": self.id,
+            "shared": [part.json() for part in self.shared],
+            "origin": self.origin and self.origin.json(),
         }
 
 
@@ -73,4 +125,6 @@ def record_from_json(data: Mapping[str, Any]) -> EnergyRecord:
     readings = {name: reading_from_json(name, item) for name, item in data["readings"].items()}
     estimators = {name: reading_from_json("energy", item) for name, item in data["estimators"].items()}
     known = {name: data[name] for name in EnergyRecord.__dataclass_fields__ if name in data}
-    return EnergyRecord(**{**known, "readings": readings, "estimators": estimators})
+    shared = [Shared(**part) for part in data.get("shared", ())]
+    origin = Origin(**data["origin"]) if data.get("origin") else None
+    return EnergyRecord(**{**known, "readings": readings, "estimators": estimators, "shared": shared, "origin": origin})

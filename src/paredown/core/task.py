@@ -42,6 +42,18 @@ class Task(ABC):
             options: The job's `preprocess` entries.
         """
 
+    def left_out(self, encoder: Mapping[str, Any], train: Rows) -> list[str]:
+        """What of these rows the declaration does not tell apart, or not hold at all, one sentence each; nothing unless said otherwise."""
+        return []
+
+    def rare(self, encoder: Mapping[str, Any]) -> str:
+        """What the declaration holds that few rows share, with the way out: refused until somebody says that it may ship."""
+        return ""
+
+    def ships(self, encoder: Mapping[str, Any]) -> list[str]:
+        """What the declaration holds of the rows that it was fitted on, one phrase each; it ships with every artifact."""
+        return []
+
     @abstractmethod
     def decoder(self, names: tuple[str, ...]) -> dict[str, Any]:
         """The declaration of outputs -> answer."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -33,11 +32,10 @@ class Python(DatasetReader):
             BadData: The module or function is not there, it raised, or it returned something else.
         """
         target = source.removeprefix(self.prefix)
-        path = str(folder.resolve())
-        sys.path.insert(0, path)
         try:
             lazy.refuse_standard(target, folder, "data")
-            made = lazy.resolve(target, "data")()
+            with lazy.beside(folder):
+                made = lazy.resolve(target, "data")()
         except BadModel as error:
             raise BadData(str(error)) from error
         except ParedownError:
@@ -46,9 +44,6 @@ class Python(DatasetReader):
             raise BadData(
                 f"{target} raised {type(error).__name__}: {error}.\n  It is called without arguments and returns (X, y)."
             ) from error
-        finally:
-            if path in sys.path:
-                sys.path.remove(path)
         if hasattr(made, "columns") and hasattr(made, "to_numpy"):
             table = {str(name): made[name].to_numpy() for name in made.columns}
             return rows_from_table(table, roles(list(table), columns, target), columns, labels, source=target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
@@ -24,9 +25,9 @@ def find(source: str, folder: Path) -> Path:
         BadData: It is not there, or is a folder; the nearest name beside it is suggested.
     """
     path = folder / source
-    if path.is_file():
+    if os.path.isfile(path):
         return path
-    if path.is_dir():
+    if os.path.isdir(path):
         raise BadData(f"{source} is a folder.\n  Name a file in it.")
     beside = sorted(item.name for item in path.parent.iterdir()) if path.parent.is_dir() else []
     raise BadData(
@@ -73,6 +74,8 @@ def match_labels(found: Sequence[str], names: Sequence[str], where: Callable[[in
         BadData: A label is not among the names, or the labels are fractions.
     """
     distinct = set(found)
+    for label in (*sorted(distinct), *names):
+        _refuse_half(label, "the label", lambda label=label: where(found.index(label)) if label in distinct else "`labels:`")
     whole = {label: number for label in distinct if (number := _whole(label)) is not None}
     all_whole = len(whole) == len(distinct)
     if not names:
@@ -155,10 +158,13 @@ def rows_from_arrays(
         count = len(data)
     if not count:
         raise BadData(f"{source}: there are no rows.\n  Give at least one.")
+    for name in (*(data if isinstance(data, Mapping) else ()), *(groups or ())):
+        _refuse_half(str(name), "the name of the column", lambda: source)
     split = {str(name): np.array([_word(value) for value in _cells(values)], object) for name, values in (groups or {}).items()}
     for name, values in split.items():
         if len(values) != count:
             raise BadData(f"{source}: the group {name!r} has {len(values)} values for {count} rows.\n  Give one per row.")
+        _refuse_halves(values.tolist(), f"the group {name!r}:", at)
     if labels is None:
         return Rows(inputs=data, labels=None, names=tuple(names), groups=split, high=high)
     index, named = match_labels(_labels(labels, count, source, at), names, at)
@@ -184,6 +190,19 @@ def text_inputs(columns: Sequence[Sequence[Any]], names: Sequence[str], where: C
                 raise BadData(f"{where(row)}: {called} {found}.\n  Every row needs a text; write one, or remove the row.")
             out[row, place] = str(cell)
     return out if len(columns) > 1 else out[:, 0].copy()
+
+
+def _refuse_halves(words: Sequence[str], called: str, where: Callable[[int], str]) -> None:
+    for word in {*words}:
+        _refuse_half(word, called, lambda word=word: where(words.index(word)))
+
+
+def _refuse_half(text: str, called: str, where: Callable[[], str]) -> None:
+    """Refuse half of a surrogate pair, which no file in UTF-8 can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BadData(f"{where()}: {called} {text!r:.60} holds half of a character.\n  Write the whole character.") from None
 
 
 def _flaw_of_text(cell: Any) -> str | None:
@@ -295,7 +314,9 @@ def _column(values: Any, name: str, source: str, where: Callable[[int], str]) ->
                     f"{where(strange)}: column {name!r} holds {array[strange]!s:.60}.\n"
                     "  A column is numbers or words; write all of them as text, or add it to `drop:`."
                 )
-            return np.array(["" if cell is None else str(cell) for cell in cells], object)
+            words = ["" if cell is None else str(cell) for cell in cells]
+            _refuse_halves(words, f"column {name!r}:", where)
+            return np.array(words, object)
         array = np.array([math.nan if cell is None else _double(cell) for cell in cells], np.float64)
     with np.errstate(over="ignore"):
         numbers = array.astype(np.float32)

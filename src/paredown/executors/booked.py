@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +20,14 @@ class Booked:
         worker: Who does the work.
         joules: CPU seconds -> joules, by the host's energy model.
         progress: Told (kind, done, total) while work runs.
+        read: Told path -> digest of what the work read of the user's, before its fact is recorded.
     """
 
     recorder: Recorder
     worker: Worker | Inline
     joules: Callable[[float], float]
     progress: Callable[[str, int, int], None] = lambda kind, done, total: None
+    read: Callable[[Mapping[str, str]], None] = lambda found: None
 
     def order(self, kind: str, key: str, verb: str, limits: Limits = Limits(), **arguments: Any) -> Any:  # noqa: B008 frozen default
         """The recorded value, worked out now if it is not known.
@@ -42,5 +44,8 @@ class Booked:
                 tick=lambda wall_s, cpu_s: span.beat(wall_s, cpu_s, self.joules(cpu_s)),
                 progress=lambda done, total: self.progress(kind, done, total),
             )
-            answer = self.worker.order(verb, limits, watch, **arguments)
+            try:
+                answer = self.worker.order(verb, limits, watch, **arguments)
+            finally:
+                self.read(self.worker.read)
             return span.finish(answer.value, answer.wall_s, answer.cpu_s, self.joules(answer.cpu_s)).value

@@ -16,6 +16,7 @@ class Inline:
 
     def __init__(self) -> None:
         self._state: dict[str, Any] = {}
+        self.read: dict[str, str] = {}
 
     def order(self, verb: str, limits: Limits = Limits(), watch: Watch = Watch(), **arguments: Any) -> Answer:  # noqa: B008
         """Carry out one order; see `Worker.order`. What the verb raises comes as it is."""

@@ -87,10 +87,14 @@ class Worker:
         path: Folders put before the worker's module search path (the job's folder, for `pkg.mod:function`).
         log: File that takes what the work prints; None drops it.
         environment: Variables set in the worker.
+        apart: A study's folder: the worker tells what it reads in the folders of `path` and not there, in `read`; None watches nothing.
     """
 
-    def __init__(self, path: tuple[Path, ...] = (), log: Path | None = None, environment: Mapping[str, str] | None = None) -> None:
-        self._path, self._log, self._environment = path, log, dict(environment or {})
+    def __init__(
+        self, path: tuple[Path, ...] = (), log: Path | None = None, environment: Mapping[str, str] | None = None, apart: Path | None = None
+    ) -> None:
+        self._path, self._log, self._environment, self._apart = path, log, dict(environment or {}), apart
+        self.read: dict[str, str] = {}
         self._process: subprocess.Popen[str] | None = None
         self._pending = b""
         self.started_wall_s = 0.0
@@ -117,7 +121,8 @@ class Worker:
         if self._log is not None:
             self._log.parent.mkdir(parents=True, exist_ok=True)
             out = self._log.open("ab")
-        command = [sys.executable, "-m", "paredown.executors.worker", str(os.getpid())]
+        watched = [] if self._apart is None else [str(self._apart), *map(str, self._path)]
+        command = [sys.executable, "-m", "paredown.executors.worker", str(os.getpid()), *watched]
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=out, env=environment, text=True, encoding="utf-8", bufsize=1
@@ -143,6 +148,7 @@ class Worker:
             ParedownError: What the verb raised, as the same class of the error tree; another exception comes as WorkerDied with its trace.
         """
         self.start()
+        self.read = {}
         began = time.perf_counter()
         assert self._process is not None
         assert self._process.stdin is not None
@@ -151,6 +157,7 @@ class Worker:
             self._process.stdin.flush()
         message = self._read(began, limits, watch)
         wall_s = time.perf_counter() - began
+        self.read = message["read"]
         if "error" in message:
             raise _revive(message["error"])
         return Answer(value=message["ok"], cpu_s=message["cpu_s"], wall_s=wall_s)

@@ -1,7 +1,8 @@
 """The process that carries out work orders: one JSON line in, progress lines and one answer line out.
 
 An order is {"verb": "package.module:function", "arguments": {...}}. The function gets `state`, a dict that lives as long as the worker, and
-the arguments; what it returns is the answer. Whatever it prints goes to the log, not into the protocol. The worker dies with its parent.
+the arguments; what it returns is the answer, with what was read of the user's meanwhile. Whatever it prints goes to the log, not into the
+protocol. The worker dies with its parent.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import time
 import traceback
 from typing import Any, TextIO
 
+from paredown.ground import touched
 from paredown.ground.files import cannot_write, no_room
 from paredown.ground.lazy import hush
 
@@ -79,12 +81,15 @@ def serve(orders: TextIO, answers: TextIO) -> None:
     state: dict[str, Any] = {"progress": progress}
     say({"ready": os.getpid()})
     for line in orders:
-        say(carry_out(json.loads(line), state))
+        answer = carry_out(json.loads(line), state)
+        say(answer | {"read": touched.taken()})
 
 
 def main() -> None:
     """Keep the protocol's pipe apart from what libraries print, and what they would report to their makers at home."""
     die_with_parent(int(sys.argv[1]))
+    if apart := sys.argv[2:3]:
+        touched.watch(sys.argv[3:], *apart)
     hush()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")

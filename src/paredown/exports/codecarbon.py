@@ -6,20 +6,25 @@ Source: CodeCarbon 3.3.2 (MIT), `output_methods/emissions_data.py`; read 2026-11
 from __future__ import annotations
 
 import csv
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from paredown.core.errors import BadData
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import EnergyRecord
+from paredown.exports.checks import checked
+from paredown.ground.amounts import MOST
 from paredown.impact.carbon import KWH_J
 
 _NEEDED = ("timestamp", "duration", "emissions", "energy_consumed")
 _PARTS = {"package_energy": ("cpu_energy", "cpu"), "dram_energy": ("ram_energy", "memory"), "gpu_energy": ("gpu_energy", "gpu")}
 _G_PER_KG = 1e3
 _SAME = 0.01
+_MOST = 1e20
+"""Of any cell; what is more, or is no number, is no amount."""
+_NO_RUN = "its row has no run_id and stands by itself; where several rows are one run, they hold each other and are added all the same"
 _METHOD = "tracking method not recorded"
 _BOUNDARY = {
     "machine": "The whole machine, as CodeCarbon's tracking mode `machine` has it: whoever works on it, and idle.",
@@ -28,41 +33,97 @@ _BOUNDARY = {
 
 
 def read_codecarbon(path: Path) -> list[EnergyRecord]:
-    """One record per row; how the numbers were made is not in the file, so that all stand as estimated.
+    """One record per run: its last row, because each row of a run holds all since its start.
+
+    Rows of a run have one run_id, experiment and project. Where its counters fall, it was started again under one run_id, and both parts
+    count. Rows of single tasks, which have a task_name, and rows without a run_id count each by itself. How the numbers were made is not
+    in the file, so that all stand as estimated.
 
     Args:
-        path: An emissions.csv.
+        path: An emissions.csv, or the file of the tasks of one run.
 
     Raises:
         BadData: It is no such table, or a row has no time or duration; says the line.
     """
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         table = csv.DictReader(file)
-        lacking = [name for name in _NEEDED if name not in (table.fieldnames or ())]
-        if lacking:
-            raise BadData(
-                f"{path} is no emissions.csv of CodeCarbon: it has no column {', '.join(lacking)}.\n"
-                "  Give the file that its tracker wrote; records of paredown end in .jsonl or .json."
-            )
         try:
-            return [_record(row, f"{path}:{table.line_num}") for row in table]
+            lacking = [name for name in _NEEDED if name not in (table.fieldnames or ())]
+            rows = [] if lacking else [_row(row, f"{path}:{table.line_num}") for row in table]
         except csv.Error as error:
             raise BadData(f"{path}:{table.line_num + 1} is no line of a table: {error}.\n  Delete the row.") from None
-
-
-def _record(row: Mapping[str, str], where: str) -> EnergyRecord:
-    wall_s = _number(row, "duration")
-    try:
-        ended = datetime.fromisoformat(row["timestamp"])
-    except (TypeError, ValueError):
-        ended = None
-    if wall_s is None or ended is None:
+    if lacking or not rows:
+        lack = f"it has no column {', '.join(lacking)}" if lacking else "it has no row"
         raise BadData(
-            f"{where}: timestamp is {row['timestamp']!r} and duration {row['duration']!r}; a row needs both.\n"
+            f"{path} is no emissions.csv of CodeCarbon: {lack}.\n"
+            "  Give the file that its tracker wrote; records of paredown end in .jsonl or .json."
+        )
+    runs: dict[tuple[str, ...], list[_Row]] = {}
+    for at, row in enumerate(rows):
+        run = row.cells.get("run_id") or ""
+        alone = str(at) if row.cells.get("task_name") or not run else ""
+        runs.setdefault((run, *(row.cells.get(name) or "" for name in ("experiment_id", "project_name")), alone), []).append(row)
+    return [_record(*last) for found in runs.values() for last in _last(found)]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One row with its time and what has to rise from row to row of a run: seconds and kWh."""
+
+    cells: Mapping[str, str]
+    where: str
+    ended: datetime
+    wall_s: float
+    kwh: float
+
+
+def _row(cells: Mapping[str, str], where: str) -> _Row:
+    wall_s = _number(cells, "duration")
+    try:
+        ended = datetime.fromisoformat(cells["timestamp"])
+        _utc(ended) - timedelta(seconds=wall_s or 0.0)
+    except (TypeError, ValueError, OverflowError):
+        wall_s = None
+    if wall_s is None:
+        raise BadData(
+            f"{where}: timestamp is {cells['timestamp']!r} and duration {cells['duration']!r}; a row needs both.\n"
             "  Delete the row, which was cut off."
         )
+    return _Row(cells, where, ended, wall_s, _number(cells, "energy_consumed") or 0.0)
+
+
+def _last(rows: Sequence[_Row]) -> Iterator[tuple[_Row, list[str]]]:
+    """The last row of each part of a run, with what to say of it; a file that was sorted anew is put back in the order of time."""
+    by_time = sorted(rows, key=lambda row: (_utc(row.ended), row.wall_s))
+    parts = min(_parts(rows), _parts(by_time), key=len)
+    for part in parts:
+        notes = [] if part[-1].cells.get("run_id") or part[-1].cells.get("task_name") else [_NO_RUN]
+        if len(part) > 1:
+            notes.append(f"the last of {len(part)} rows of its run: each holds all since the start, so that they are not added")
+        if len(parts) > 1:
+            notes.append(f"its counters fell: it is one of {len(parts)} parts that ran under one run_id, which add up")
+        yield part[-1], notes
+
+
+def _parts(rows: Sequence[_Row]) -> list[list[_Row]]:
+    """Rows in this order, cut where a counter falls."""
+    parts: list[list[_Row]] = []
+    for row in rows:
+        if parts and row.wall_s >= parts[-1][-1].wall_s and row.kwh >= parts[-1][-1].kwh:
+            parts[-1].append(row)
+        else:
+            parts.append([row])
+    return parts
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _record(found: _Row, notes: list[str]) -> EnergyRecord:
+    row, wall_s, ended = found.cells, found.wall_s, found.ended
     source = f"CodeCarbon {row.get('codecarbon_version') or 'of unknown version'}, {_METHOD}"
-    notes = [] if ended.tzinfo else ["the time stands without its zone; it is taken as UTC, and no hours are told"]
+    notes += [] if ended.tzinfo else ["the time stands without its zone; it is taken as UTC, and no hours are told"]
     readings: dict[str, Reading | Missing] = {}
     for quantity, (column, covers) in _PARTS.items():
         readings[quantity] = _energy(row, quantity, column, covers, source)
@@ -76,11 +137,13 @@ def _record(row: Mapping[str, str], where: str) -> EnergyRecord:
     emissions = _number(row, "emissions")
     pue = _number(row, "pue")
     told = f"{source}; {place or 'place not recorded'}" + ("" if pue is None else f"; PUE {pue:g}")
-    readings["carbon"] = (
-        Missing(quantity="carbon", reason="the column emissions holds no amount")
-        if emissions is None
-        else Reading(quantity="carbon", value=emissions * _G_PER_KG, how=How.ESTIMATED, source=told)
-    )
+    if emissions is None:
+        readings["carbon"] = Missing(quantity="carbon", reason="the column emissions holds no amount")
+    elif whole and emissions * _G_PER_KG > MOST["g/kWh"] * whole * (pue or 1.0):
+        reason = f"{emissions:g} kg for {whole:g} kWh is more than any power station emits ({MOST['g/kWh']:g} g/kWh)"
+        readings["carbon"] = Missing(quantity="carbon", reason=reason)
+    else:
+        readings["carbon"] = Reading(quantity="carbon", value=emissions * _G_PER_KG, how=How.ESTIMATED, source=told)
     water, wue = _number(row, "water_consumed"), _number(row, "wue")
     readings["water"] = (
         Reading(quantity="water", value=water, how=How.ESTIMATED, source=f"{source}; WUE {wue:g} L/kWh")
@@ -88,20 +151,29 @@ def _record(row: Mapping[str, str], where: str) -> EnergyRecord:
         else Missing(quantity="water", reason="CodeCarbon was given no water usage; its 0 is a default")
     )
     memory_gib, cores = _number(row, "ram_total_size"), _number(row, "cpu_count")
-    host = {"cpu": {"brand": row.get("cpu_model", "")}, "cores": cores and int(cores), "memory_b": memory_gib and round(memory_gib * 2**30)}
-    mode = row.get("tracking_mode", "")
-    return EnergyRecord(
+    host = {
+        "cpu": {"brand": row.get("cpu_model") or ""},
+        "cores": cores and int(cores),
+        "memory_b": memory_gib and round(memory_gib * 2**30),
+    }
+    mode = row.get("tracking_mode") or ""
+    named = [text for key in ("project_name", "task_name") if (text := row.get(key))]
+    record = EnergyRecord(
         activity="other",
-        subject=row.get("project_name") or "codecarbon",
+        subject=" ".join(named) or "codecarbon",
         unit="run",
         count=1,
         readings=readings,
         wall_s=wall_s,
-        started=((ended if ended.tzinfo else ended.replace(tzinfo=UTC)) - timedelta(seconds=wall_s)).isoformat(timespec="seconds"),
+        started=(_utc(ended) - timedelta(seconds=wall_s)).isoformat(timespec="seconds"),
         boundary=_BOUNDARY.get(mode, f"Not recorded; CodeCarbon's tracking mode is {mode or 'not recorded'}."),
         host=host,
         notes=tuple(notes),
     )
+    try:
+        return checked(record)
+    except ValueError as error:
+        raise BadData(f"{found.where} is no row of CodeCarbon: {error}.\n  Delete the row.") from None
 
 
 def _energy(row: Mapping[str, str], quantity: str, column: str, covers: str, source: str) -> Reading | Missing:
@@ -122,4 +194,4 @@ def _number(row: Mapping[str, str], column: str) -> float | None:
         value = float(row.get(column) or "nan")
     except ValueError:
         return None
-    return value if 0 <= value < math.inf else None
+    return value if 0 <= value < _MOST else None

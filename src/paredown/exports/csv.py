@@ -10,26 +10,27 @@ from paredown.core.export import Export
 from paredown.core.quantity import quantity
 from paredown.core.reading import Missing, Reading
 from paredown.core.record import EnergyRecord
-from paredown.exports.sums import SUMS
+from paredown.exports.sums import SUMS, placed
+from paredown.exports.texts import one_line
 
 _HEAD = ("subject", "activity", "unit", "count", "started", "wall_s")
-_FORMULA = ("=", "+", "-", "@")
+_FORMULA = tuple("=+-@＝＋－＠")
 
 
 class Csv(Export):
-    """One row per record, the same columns always: value, both ends, and how it was obtained; an empty value says why it is."""
+    """One row per record, the same columns always: value, both ends, and how it was obtained, or why not; `inner` tells what not to add."""
 
     suffix = ".csv"
 
     def text(self, records: Sequence[EnergyRecord]) -> str:
-        """Sums over each whole record, not of one unit."""
+        """Sums over each whole record, not of one unit; rows with nothing in `inner`, or with a part, add up."""
         out = io.StringIO()
         table = csv.writer(out, lineterminator="\n")
-        table.writerow([*_HEAD, *(column for name in SUMS for column in _columns(name)), "boundary", "notes"])
-        for record in records:
+        table.writerow([*_HEAD, *(column for name in SUMS for column in _columns(name)), "boundary", "notes", "inner"])
+        for record, inner in placed(records):
             row = [record.subject, record.activity, record.unit, record.count, record.started, record.wall_s]
             row += [cell for name in SUMS for cell in _cells(name, record.readings.get(name))]
-            table.writerow([_text(cell) for cell in (*row, record.boundary, "; ".join(record.notes))])
+            table.writerow([_text(cell) for cell in (*row, record.boundary, "; ".join(record.notes), inner)])
         return out.getvalue()
 
 
@@ -53,5 +54,5 @@ def _text(cell: object) -> object:
     """Text on one line; what a spreadsheet would take for a formula gets an apostrophe in front."""
     if not isinstance(cell, str):
         return cell
-    plain = " ".join(cell.replace("\0", "").split())
+    plain = one_line(cell)
     return f"'{plain}" if plain.startswith(_FORMULA) else plain

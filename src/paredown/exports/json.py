@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -11,6 +10,8 @@ from typing import Any
 from paredown.core.export import Export
 from paredown.core.record import EnergyRecord
 from paredown.exports.records import FORMAT
+from paredown.exports.sums import outermost
+from paredown.exports.texts import json_text
 
 
 class Json(Export):
@@ -19,9 +20,10 @@ class Json(Export):
     suffix = ".json"
 
     def text(self, records: Sequence[EnergyRecord]) -> str:
-        """One document: format, the paredown that wrote it, records. A number that is not finite becomes null."""
+        """One document: format, the paredown that wrote it, records, and what of them not to add. What is not finite becomes null."""
         document = {"format": FORMAT, "paredown": metadata.version("paredown"), "records": [_plain(record.json()) for record in records]}
-        return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        _, left_out = outermost(records)
+        return json_text(document | ({"not_added": left_out} if left_out else {}))
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,6 @@ Source: MLflow's REST API, `runs/log-batch`: names of letters, digits, `_ - . /`
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from importlib import metadata
@@ -21,6 +20,8 @@ from paredown.core.export import Export
 from paredown.core.quantity import quantity
 from paredown.core.reading import Missing, Reading
 from paredown.core.record import EnergyRecord
+from paredown.exports.sums import placed
+from paredown.exports.texts import json_text, shown
 
 _LETTERS = 5000
 _NAME = 250
@@ -32,11 +33,14 @@ class Mlflow(Export):
     suffix = ".json"
 
     def text(self, records: Sequence[EnergyRecord]) -> str:
-        """`{"runs": [{"run_name", "metrics", "params", "tags"}]}`; a reading that is Missing is a tag with its reason, and no metric."""
-        return json.dumps({"runs": [_run(record) for record in records]}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        """`{"runs": [{"run_name", "metrics", "params", "tags"}]}`; a reading that is Missing is a tag with its reason, and no metric.
+
+        Of work that several records hold, the metrics of one run have it, and the tag `paredown.inner` of the others says so.
+        """
+        return json_text({"runs": [_run(record, inner) for record, inner in placed(records)]})
 
 
-def _run(record: EnergyRecord) -> dict[str, object]:
+def _run(record: EnergyRecord, inner: str) -> dict[str, object]:
     metrics: dict[str, float] = {"paredown.count": record.count, "paredown.wall_s": record.wall_s}
     tags = {"paredown.version": metadata.version("paredown"), "paredown.started": record.started, "paredown.boundary": record.boundary}
     for name, item in record.readings.items():
@@ -48,17 +52,18 @@ def _run(record: EnergyRecord) -> dict[str, object]:
         metrics |= {key: item.value} | {f"{key}.{end}": value for end, value in ends.items() if value is not None}
         tags |= {f"paredown.{name}.how": str(item.how)} | ({f"paredown.{name}.source": item.source} if item.source else {})
     tags |= {"paredown.notes": "; ".join(record.notes)} if record.notes else {}
+    tags |= {"paredown.inner": inner} if inner else {}
     params = {"paredown.activity": record.activity, "paredown.subject": record.subject, "paredown.unit": record.unit}
     return {
-        "run_name": record.subject[:_NAME],
+        "run_name": shown(record.subject)[:_NAME],
         "metrics": metrics,
-        "params": {key: text[:_LETTERS] for key, text in params.items()},
-        "tags": {key: text[:_LETTERS] for key, text in tags.items()},
+        "params": {key: shown(text)[:_LETTERS] for key, text in params.items()},
+        "tags": {key: shown(text)[:_LETTERS] for key, text in tags.items()},
     }
 
 
 def _key(name: str, item: Reading) -> str:
     """`paredown.energy_j`; money with its currency."""
     unit = item.unit if quantity(name).unit == "¤" else item.unit.replace("1/s", "per_s").replace("1", "")
-    tail = re.sub(r"\W", "", unit.lower())
+    tail = re.sub(r"[^a-z0-9_]", "", unit.lower())
     return f"paredown.{name}_{tail}" if tail else f"paredown.{name}"

@@ -6,7 +6,6 @@ devices and nothing for a model; `hw.host.*` is for physical machines, so that i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -14,9 +13,10 @@ from typing import Any
 
 from paredown.core.export import Export
 from paredown.core.quantity import quantity
-from paredown.core.reading import Reading
+from paredown.core.reading import Missing, Reading
 from paredown.core.record import EnergyRecord
-from paredown.exports.sums import meaning, sums, tier
+from paredown.exports.sums import meaning, outermost, signal, sums, tier
+from paredown.exports.texts import json_text, one_line, shown, word
 
 _NAMES = {"carbon": "co2e", "embodied_carbon": "embodied_co2e"}
 _DELTA = 1
@@ -29,23 +29,30 @@ class Opentelemetry(Export):
     suffix = ".json"
 
     def text(self, records: Sequence[EnergyRecord]) -> str:
-        """One export request; `paredown.inference.energy`, `.co2e`, `.requests` and their like. What is Missing has no point."""
+        """One export request; `paredown.inference.energy`, `.co2e`, `.requests` and their like.
+
+        What is Missing has no point; the points of `.requests` and `.units` say why. What lies in another record has none at all.
+        """
         metrics: dict[str, dict[str, Any]] = {}
-        for record in records:
-            begin = f"paredown.{record.activity.replace('-', '_')}"
-            plain = {"paredown.subject": record.subject}
+        kept, left_out = outermost(records)
+        for record in kept:
+            begin = f"paredown.{word(record.activity)}"
+            plain: dict[str, str | float] = {"paredown.subject": record.subject}
+            missing = {f"missing.{name}": item.reason for name, item in record.readings.items() if isinstance(item, Missing)}
+            told = missing | ({"paredown.notes": "; ".join(record.notes)} if record.notes else {})
             requests = f"{begin}.{'requests' if record.unit == 'inference' else 'units'}"
-            unit = "{" + record.unit.replace("{", "").replace("}", "") + "}"
-            _point(metrics, requests, unit, "How many of them.", record, record.count, plain)
+            unit = "{" + one_line(record.unit).replace("{", "").replace("}", "") + "}"
+            _point(metrics, requests, unit, "How many of them.", record, record.count, plain | told)
             for name, item in sums(record):
                 made = {"energy.kind": str(item.how)} | ({} if name == "cpu_time" else {"energy.tier": tier(item)})
-                attributes = plain | made | _ends(item)
+                attributes = plain | made | signal(item) | _ends(item)
                 _point(metrics, f"{begin}.{_NAMES.get(name, name)}", _unit(item), meaning(name), record, item.value, attributes)
         version = metadata.version("paredown")
-        scope = {"scope": {"name": "paredown", "version": version}, "metrics": list(metrics.values())}
+        said = {"attributes": _attributes({"paredown.not_added": left_out})} if left_out else {}
+        scope = {"scope": {"name": "paredown", "version": version, **said}, "metrics": list(metrics.values())}
         resource = {"attributes": _attributes({"service.name": "paredown", "service.version": version})}
         document = {"resourceMetrics": [{"resource": resource, "scopeMetrics": [scope]}]}
-        return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return json_text(document)
 
 
 def _unit(item: Reading) -> str:
@@ -81,4 +88,7 @@ def _point(
 
 
 def _attributes(named: Mapping[str, str | float]) -> list[dict[str, Any]]:
-    return [{"key": key, "value": {"stringValue": item} if isinstance(item, str) else {"doubleValue": item}} for key, item in named.items()]
+    return [
+        {"key": key, "value": {"stringValue": shown(item)} if isinstance(item, str) else {"doubleValue": item}}
+        for key, item in named.items()
+    ]

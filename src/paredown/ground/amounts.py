@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,21 +13,58 @@ _SMALL = {"": 1.0, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "n": 1e-9}
 _BINARY = {f"{prefix}iB": 1024.0 ** (place + 1) for place, prefix in enumerate("KMGT")}
 _HOUR_S, _DAY_S = 3600.0, 86400.0
 
+_TIME = {f"{prefix}s": factor for prefix, factor in _SMALL.items()} | {"min": 60.0, "h": _HOUR_S, "d": _DAY_S}
+_BYTES = {f"{prefix}B": factor for prefix, factor in _DECIMAL.items()} | _BINARY
+_HOURS = {f"{prefix}Wh": 3600.0 * factor for prefix, factor in ({"m": 1e-3} | _DECIMAL).items()}
+_ENERGY = {f"{prefix}J": factor for prefix, factor in (_SMALL | _DECIMAL).items()} | _HOURS
+_MASS = {f"{prefix}g": factor for prefix, factor in (_SMALL | {"k": 1e3}).items()} | {"t": 1e6, "lb": 453.59237}
+_VOLUME = {f"{prefix}L": factor for prefix, factor in _SMALL.items()} | {"l": 1.0, "m3": 1e3}
+_POWER = {f"{prefix}W": factor for prefix, factor in ({"m": 1e-3} | _DECIMAL).items()}
+
+
+def _per(tops: Mapping[str, float], bottoms: Mapping[str, float], one: float = 1.0) -> dict[str, float]:
+    """Every unit of one table over every unit of another; `one` is the size of the lower one that the SI unit is per."""
+    return {f"{top}/{bottom}": size / (per / one) for top, size in tops.items() for bottom, per in bottoms.items()}
+
+
+_KWH_J = 3.6e6
+_SOLD = {name: size for name, size in _ENERGY.items() if size >= _HOUR_S}
+"""Energies that electricity is sold in: Wh to TWh, kJ to TJ."""
+
 UNITS: dict[str, dict[str, float]] = {
-    "s": {f"{prefix}s": factor for prefix, factor in _SMALL.items()} | {"min": 60.0, "h": _HOUR_S, "d": _DAY_S},
-    "B": {f"{prefix}B": factor for prefix, factor in _DECIMAL.items()} | _BINARY,
-    "J": {f"{prefix}J": factor for prefix, factor in (_SMALL | _DECIMAL).items()}
-    | {f"{prefix}Wh": 3600.0 * factor for prefix, factor in ({"m": 1e-3} | _DECIMAL).items()},
+    "s": _TIME,
+    "B": _BYTES,
+    "J": _ENERGY,
     "1/s": {"/s": 1.0, "/ s": 1.0, "1/s": 1.0},
-    "g": {f"{prefix}g": factor for prefix, factor in (_SMALL | {"k": 1e3}).items()} | {"t": 1e6},
-    "L": {f"{prefix}L": factor for prefix, factor in _SMALL.items()} | {"m3": 1e3},
-    "g/kWh": {"g/kWh": 1.0, "kg/kWh": 1e3, "kg/MWh": 1.0, "t/MWh": 1e3, "lb/MWh": 0.45359237},
-    "L/kWh": {"L/kWh": 1.0, "l/kWh": 1.0, "m3/MWh": 1.0},
-    "J/B": {"J/B": 1.0, "kWh/GB": 3.6e6 / 1e9, "Wh/GB": 3600.0 / 1e9, "kWh/TB": 3.6e6 / 1e12},
-    "W/B": {"W/B": 1.0, "W/GB": 1e-9, "W/TB": 1e-12},
+    "g": _MASS,
+    "L": _VOLUME,
+    "g/kWh": _per(_MASS, _SOLD, _KWH_J),
+    "L/kWh": _per(_VOLUME, _SOLD, _KWH_J),
+    "J/B": _per(_ENERGY, _BYTES),
+    "W/B": _per(_POWER, _BYTES),
     "1": {"": 1.0},
     "": {"": 1.0, "%": 0.01},
 }
+"""SI unit -> spelling -> how many of the SI unit it is. Every one is exact, and upper and lower case count: `mJ` is no `MJ`."""
+MOST = {"g/kWh": 3000.0}
+"""The largest amount that can be, where nature sets one: no power station emits more, so that a larger one is in another unit."""
+_SPELLINGS = {
+    "s": ("sec", "secs", "second", "seconds"),
+    "ms": ("msec", "millisecond", "milliseconds"),
+    "min": ("mins", "minute", "minutes"),
+    "h": ("hr", "hrs", "hour", "hours"),
+    "d": ("day", "days"),
+    "B": ("byte", "bytes"),
+    "J": ("joule", "joules"),
+    "g": ("gram", "grams"),
+    "kg": ("kilo", "kilogram", "kilograms"),
+    "t": ("tonne", "tonnes"),
+    "lb": ("lbs", "pound", "pounds"),
+    "L": ("liter", "liters", "litre", "litres"),
+    "m3": ("m^3", "m³"),
+}
+"""Unit -> how else people write that very unit."""
+_BITS = ("kb", "Mb", "Gb", "Tb")
 _EXAMPLES = {
     "s": "`20 ms`, `2 s` or `20 min`",
     "B": "`50 MB` or `1.5 GiB`",
@@ -90,13 +127,16 @@ def is_number(value: Any) -> bool:
 
 def is_finite(value: Any) -> bool:
     """True for a number that is neither infinite nor NaN."""
-    return is_number(value) and math.isfinite(value)
+    try:
+        return is_number(value) and math.isfinite(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return False
 
 
 def _split(value: Any, do: str) -> tuple[float, str]:
     """A number and what follows it."""
     if is_number(value):
-        number, rest = float(value), ""
+        number, rest = float(value) if is_finite(value) else math.inf, ""
     else:
         match = re.fullmatch(rf"\s*({_NUMBER})\s*(.*?)\s*", value) if isinstance(value, str) else None
         if match is None:
@@ -120,7 +160,7 @@ def amount(value: Any, unit: str) -> float:
             for a share or a plain number.
 
     Raises:
-        BadAmount: It is no number, is below 0, has no unit, or one that does not fit.
+        BadAmount: It is no number, is below 0, has no unit, one that does not fit, or is more than there can be.
     """
     if unit == "¤":
         return money(value)[0]
@@ -128,15 +168,49 @@ def amount(value: Any, unit: str) -> float:
     number, rest = _split(value, do)
     table = UNITS[unit]
     if rest in table:
-        return number * table[rest]
+        return checked(number * table[rest], unit)
     if not rest:
         raise BadAmount("it needs a unit.", do)
     other = next((key for key, names in UNITS.items() if rest in names), None)
     if other is not None:
         raise BadAmount(f"that is {_NAMES[other]}, not {_NAMES[unit]}.", do)
-    near = difflib.get_close_matches(rest.lower(), [name.lower() for name in table if name], n=1, cutoff=0.6)
-    right = next((name for name in table if near and name.lower() == near[0]), "")
+    right = _same(rest, table)
     raise BadAmount(f"there is no unit {rest!r} for {_NAMES[unit]}.", f"Did you mean `{number:g} {right}`?" if right else do)
+
+
+def checked(number: float, unit: str) -> float:
+    """The number itself.
+
+    Raises:
+        BadAmount: It is more than there can be of that unit.
+    """
+    if number > MOST.get(unit, math.inf):
+        raise BadAmount(
+            f"that is {number:g} {unit}, more than any power station emits ({MOST[unit]:g} {unit}).", f"Write {_EXAMPLES[unit]}."
+        )
+    return number
+
+
+def _same(text: str, table: Mapping[str, float]) -> str:
+    """The one unit of a table that a text is another spelling of; empty where it may be another unit, as `mj`, `Ms` or `Mb`."""
+    folded = _folded(text)
+    near = [name for name in table if name and _folded(name).lower() == folded.lower()]
+    alike = len({table[name] for name in near}) == 1 and text not in _BITS
+    return next((name for name in near if alike and _folded(name) == folded), "")
+
+
+def _folded(text: str) -> str:
+    """What all spellings of one unit have in common: no case but that of m and M, which are a billion apart, no gas, no spaces."""
+    words = re.sub(r"\s*/\s*|\s+per\s+|_per_", "/", text.strip()).split("/")
+    plain = [re.sub(r"[\s_-]*CO[2₂]?([\s-]*e(q|quiv)?)?$", "", word.strip(), flags=re.IGNORECASE) for word in words]
+    return "/".join(_plain(word) for word in plain)
+
+
+def _plain(word: str) -> str:
+    unit = next((unit for unit, others in _SPELLINGS.items() if word.lower() in others), word)
+    if unit.lower().endswith("b") and unit.lower() not in ("lb", "b"):
+        return unit.lower()  # there are no thousandths of a byte, so that `mb` is `MB`
+    return unit[:1] + unit[1:].lower() if unit[:1] in "mM" and len(unit) > 1 else unit.lower()
 
 
 def seconds(value: Any) -> float:
@@ -263,7 +337,7 @@ def volume(value: Any) -> tuple[float, float | None]:
     """
     do = "Write `2e6 / month for 12 months`, or the total as a number."
     if is_number(value):
-        return _split(value, do)[0], None
+        return _above_0(_split(value, do)[0], do), None
     period = "(second|minute|hour|day|week|month|year)"
     match = re.fullmatch(rf"\s*({_NUMBER})\s*/\s*{period}\s+for\s+({_NUMBER})\s*{period}s?\s*", value) if isinstance(value, str) else None
     if match is None:
@@ -273,7 +347,13 @@ def volume(value: Any) -> tuple[float, float | None]:
     total = rate * length_d / _PERIOD_D[match[2]]
     if not math.isfinite(total):
         raise BadAmount("it needs a finite number.", do)
-    return total, length_d * _DAY_S or None
+    return _above_0(total, do), length_d * _DAY_S
+
+
+def _above_0(total: float, do: str) -> float:
+    if total == 0:
+        raise BadAmount("it needs to be above 0.", do)
+    return total
 
 
 def show(value: float, like: str, up: bool | None = None) -> str:

@@ -51,6 +51,11 @@ def host(root: Path = Path("/")) -> Host:
     )
 
 
+def boot_id() -> str:
+    """What no other machine has, new at each of its starts; empty where the system has none."""
+    return _text(Path("/proc/sys/kernel/random/boot_id")).strip()
+
+
 def cpu_seconds(children: bool = False) -> float:
     """CPU seconds, user and system, that all threads of this process used so far.
 

@@ -6,11 +6,15 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from paredown.core.errors import BadModel, MissingExtra
+from paredown.ground.digests import of_file
+from paredown.ground.touched import is_own
 
 _LIBRARY = Path(os.__file__).parent
 
@@ -96,6 +100,40 @@ def refuse_standard(dotted: str, folder: Path, purpose: str) -> None:
     """
     if standard(dotted, folder):
         raise BadModel(f"{purpose}: {dotted!r} {PYTHONS_OWN[0]}\n  {PYTHONS_OWN[1]}")
+
+
+_read: dict[str, str] = {}
+"""Module that was imported `beside` a job -> digest of its file then."""
+
+
+@contextmanager
+def beside(folder: Path) -> Iterator[None]:
+    """While this lasts, modules are looked up in a job's folder first.
+
+    Modules of the user's that this process has under the same names from another folder give way; where one that was imported like this
+    has changed since, all that were are read anew.
+    """
+    here = folder.resolve()
+    names = {path.stem for path in here.glob("*.py")} | {path.parent.name for path in here.glob("*/__init__.py")}
+    own = _own()
+    stale = {name for name, file in own.items() if name.partition(".")[0] in names and not file.resolve().is_relative_to(here)}
+    if any(name in own and not (own[name].is_file() and of_file(own[name]) == digest) for name, digest in _read.items()):
+        stale |= _read.keys()
+    for name in stale:
+        sys.modules.pop(name, None)
+        _read.pop(name, None)
+    sys.path.insert(0, str(here))
+    try:
+        yield
+    finally:
+        if str(here) in sys.path:
+            sys.path.remove(str(here))
+        _read.update((name, of_file(file)) for name, file in _own().items() if (name not in own or name in stale) and file.is_file())
+
+
+def _own() -> dict[str, Path]:
+    """The user's own modules in this process, with their files."""
+    return {name: Path(str(module.__file__)) for name, module in list(sys.modules.items()) if is_own(module)}
 
 
 def resolve(dotted: str, purpose: str) -> Any:

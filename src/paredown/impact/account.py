@@ -12,6 +12,9 @@ from paredown.impact.data_path import data_energy
 from paredown.impact.load import Load, energy_of, load_of, total
 from paredown.impact.site import Coefficient, Grid, Site
 
+SIGNAL = " signal of the grid"
+"""What a source says after "marginal" or "unknown"; of an average nothing is said."""
+
 
 def account(readings: Readings, site: Site) -> dict[str, Reading | Missing]:
     """What one inference causes at a site.
@@ -38,6 +41,11 @@ def account(readings: Readings, site: Site) -> dict[str, Reading | Missing]:
     return out if site.renewable is None else {**out, "market_carbon": _market(emitted, site.renewable)}
 
 
+def signal_of(item: Reading) -> str:
+    """The signal of the grid that a reading of carbon was made with: average, marginal or unknown."""
+    return next((signal for signal in ("marginal", "unknown") if f"{signal}{SIGNAL}" in item.source), "average")
+
+
 def account_of_work(readings: Readings, wall_s: float, site: Site) -> dict[str, Reading | Missing]:
     """What a piece of work that is done once causes, as a search or a training: the whole machine is held for as long as it takes.
 
@@ -58,7 +66,8 @@ def _carbon(energy: Reading | Missing, moved: Reading | Missing, site: Site) -> 
             return Missing(quantity="carbon", reason=part.reason)
     assert isinstance(grid, Grid)
     assert isinstance(energy, Reading)
-    machines = _scaled("carbon", energy, grid.factor, lambda g_per_kwh: carbon.operational_g(1.0, g_per_kwh, site.pue.value), _pue(site))
+    note = _pue(site) + ("" if grid.signal == "average" else f"; {grid.signal}{SIGNAL}")
+    machines = _scaled("carbon", energy, grid.factor, lambda g_per_kwh: carbon.operational_g(1.0, g_per_kwh, site.pue.value), note)
     if isinstance(moved, Missing):
         return machines if site.data_path is None else total("carbon", (machines,), [f"moving data left out: {moved.reason}"])
     return total("carbon", (machines, _scaled("carbon", moved, grid.factor, lambda g_per_kwh: carbon.operational_g(1.0, g_per_kwh), "")))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from paredown.core.errors import BadData
 from paredown.core.job import DataPathSpec, Deploy, GridSpec, MachineSpec
 from paredown.core.reading import Missing
 from paredown.core.runtime import Host
@@ -44,18 +46,35 @@ def site_of(deploy: Deploy, folder: Path, host: Host) -> Site:
     )
 
 
-def grid_of_series(series: Series, zone: str = "", signal: str = "average") -> Grid:
+def grid_of_series(series: Series, zone: str = "", signal: str = "") -> Grid:
     """The grid of an hourly series: its mean as the factor, each hour beside it.
 
     Args:
         series: Hourly, or in even parts of an hour.
         zone: What to call the place; the series' own name when empty.
-        signal: "marginal" where it was declared so; else what the series says.
+        signal: As declared; the series' own when empty.
+
+    Raises:
+        BadData: The series says another signal.
     """
-    hourly = series.hourly()
+    series = signalled(series, signal)
     notes = "; ".join((series.source, f"mean of {series.span}", *(note.rstrip(".") for note in series.notes)))
-    kind = "marginal" if "marginal" in (signal, series.signal) else series.signal
-    return Grid(zone=zone or series.zone, factor=Coefficient(value=series.average, unit="g/kWh", source=notes), signal=kind, hourly=hourly)
+    factor = Coefficient(value=series.average, unit="g/kWh", source=notes)
+    return Grid(zone=zone or series.zone, factor=factor, signal=series.signal, hourly=series.hourly())
+
+
+def signalled(series: Series, declared: str) -> Series:
+    """A series with the signal that was declared, where one was.
+
+    Raises:
+        BadData: The file says another one.
+    """
+    if declared == "average" and series.signal == "marginal":
+        raise BadData(
+            f"{series.source} says that it is marginal, and average was declared.\n"
+            "  Take `signal` out, or give the series of average intensity."
+        )
+    return replace(series, signal=declared or series.signal)
 
 
 def _declared(value: float, unit: str) -> Coefficient:
@@ -66,7 +85,7 @@ def _grid(spec: GridSpec, folder: Path) -> Grid | Missing:
     if spec.series:
         return grid_of_series(read_series(folder / spec.series, spec.column or None), spec.zone, spec.signal)
     if spec.factor is not None:
-        return Grid(zone=spec.zone or "declared", factor=_declared(spec.factor, "g/kWh"), signal=spec.signal)
+        return Grid(zone=spec.zone or "declared", factor=_declared(spec.factor, "g/kWh"), signal=spec.signal or "average")
     if spec.zone:
         return grid_of(spec.zone)
     return Missing(quantity="carbon", reason="no place was declared: write `deploy: {grid: {zone: ...}}` or a `factor`")

@@ -83,9 +83,9 @@ class Hours:
     @classmethod
     def of(cls, series: Series, until_s: float = math.inf) -> Hours:
         """The hours of a series that are over at `until_s`."""
-        known = series.hours()
-        first = min(known, default=0)
-        values = np.full(max(0, math.floor(min(series.end_s, until_s) / HOUR_S) - first), np.nan)
+        known, end = series.hours(), math.floor(min(series.end_s, until_s) / HOUR_S)
+        first = min(known, default=end)
+        values = np.full(max(0, end - first), np.nan)
         for hour, value in known.items():
             if hour < first + len(values):
                 values[hour - first] = value

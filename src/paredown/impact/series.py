@@ -17,13 +17,12 @@ from pathlib import Path
 from statistics import fmean
 
 from paredown.core.errors import BadData
+from paredown.ground.amounts import MOST
 from paredown.ground.hours import HOUR, HOUR_S
 from paredown.impact.series_files import Rows, rows_of
 
 SHORT_S = 3 * HOUR_S
 """A gap up to here is filled by a straight line; across a longer one nothing is said."""
-MOST = 3000.0
-"""g CO2e per kWh; no power station emits more, so that a larger value is in another unit."""
 FAULTS = 0.05
 """Share of values that may be no number or no intensity before a file is refused."""
 NEAR_0 = 10.0
@@ -40,7 +39,7 @@ class Series:
         step_s: Seconds that one value stands for.
         values: g CO2e per kWh, one for each time.
         source: Where the values come from, with the file's name and column.
-        signal: "average" or "marginal"; the two are never mixed in one sum.
+        signal: "average", "marginal", or "unknown" where nobody says; no two of them are mixed in one sum.
         estimated: Share of the values that the file calls estimated, 0 to 1; None where it does not say.
         forecast_s: The first time whose value is a forecast, in seconds since 1970 UTC; None where all were measured.
         notes: What was filled, dropped or assumed, in sentences.
@@ -90,8 +89,8 @@ class Series:
 
     def hours(self) -> dict[int, float]:
         """The same by hours since 1970 UTC."""
-        first, last = -(-self.start_s // HOUR_S), self.end_s // HOUR_S
-        found = ((hour, self._known(hour * HOUR_S, (hour + 1) * HOUR_S)) for hour in range(first, last))
+        begun = dict.fromkeys(time // HOUR_S for time in self.times_s)  # an hour that is known whole has a step that begins in it
+        found = ((hour, self.known(hour * HOUR_S, (hour + 1) * HOUR_S)) for hour in begun)
         return {hour: value for hour, value in found if value is not None}
 
     def mean(self, start_s: float, end_s: float) -> float:
@@ -105,7 +104,7 @@ class Series:
         """
         if end_s <= start_s:
             raise BadData(f"the span from {stamp(start_s)} to {stamp(end_s)} is empty.\n  Give an end after the start.")
-        found = self._known(start_s, end_s)
+        found = self.known(start_s, end_s)
         if found is None:
             raise BadData(
                 f"{self.source} does not cover {stamp(start_s)} to {stamp(end_s)}; it holds {self.span}.\n"
@@ -113,7 +112,7 @@ class Series:
             )
         return found
 
-    def _known(self, start_s: float, end_s: float) -> float | None:
+    def known(self, start_s: float, end_s: float) -> float | None:
         """The mean over a span; None where part of it is not known."""
         first = bisect_right(self.times_s, start_s) - 1
         last = bisect_left(self.times_s, end_s) - 1
@@ -153,6 +152,9 @@ def read_series(path: str | Path, column: str | None = None) -> Series:
     Formats: CSV of Electricity Maps (life cycle unless `column` says direct), of the British system operator, or with two columns as
     `time,g_per_kwh`; JSON of Electricity Maps v3, the Carbon Aware SDK, the UK Carbon Intensity API and WattTime v3.
 
+    Where the times are called ends (`time_end`, `Hour Ending`), each value stands for the step before. The signal is average unless the
+    file says marginal; of the Carbon Aware SDK, which gives either, it is unknown unless a field says it.
+
     A time has to say its offset (`Z`, `+01:00`), or its column has to say UTC: a time of day without a place is not guessed. Gaps up to 3
     hours are filled by a straight line, and counted; so are zeros beside values above 10 g/kWh and negative averages, which are faults of
     the service.
@@ -183,7 +185,10 @@ def series_of(rows: Rows) -> Series:
         raise BadData(f"{rows.name} holds {_times(len(times))}; a series needs 2 or more.\n  Give a file with more hours.")
     step_s = rows.step_s or Counter(after - before for before, after in pairwise(times)).most_common(1)[0][0]
     _check_step(rows, times, step_s)
-    known = _without_faults(rows, {time: found[time] for time in times}, notes)
+    early_s = step_s if rows.ends else 0
+    if early_s:
+        notes.append(f"the times are the ends of their steps; each value stands for the {step_s / 60:g} min before.")
+    known = _without_faults(rows, {time - early_s: found[time] for time in times}, notes)
     values, filled = _filled(known, step_s)
     if filled:
         notes.append(f"{_times(filled)} of {len(values)} filled by a straight line.")
@@ -200,7 +205,7 @@ def series_of(rows: Rows) -> Series:
         source=rows.source,
         signal=rows.signal,
         estimated=estimated,
-        forecast_s=rows.forecast_s,
+        forecast_s=None if rows.forecast_s is None else rows.forecast_s - early_s,
         notes=tuple(notes),
     )
 
@@ -268,10 +273,11 @@ def _check_step(rows: Rows, times: Iterable[int], step_s: int) -> None:
 def _without_faults(rows: Rows, found: dict[int, float | None], notes: list[str]) -> dict[int, float]:
     """What can be believed; the rest counts as a gap."""
     known = {time: value for time, value in found.items() if value is not None}
-    huge = next((time for time, value in known.items() if value > MOST), None)
+    most = MOST["g/kWh"]
+    huge = next((time for time, value in known.items() if abs(value) > most), None)
     if huge is not None:
         raise BadData(
-            f"{rows.name}: {known[huge]:g} at {stamp(huge)} is more than any power station emits ({MOST:g} g/kWh).\n"
+            f"{rows.name}: {known[huge]:g} at {stamp(huge)} is more than any power station emits ({most:g} g/kWh).\n"
             "  Give g CO2e per kWh, or name the column with its unit, as `kg_per_mwh` or `lb_per_mwh`."
         )
     if not rows.unit_said and known and max(known.values()) < 2:
@@ -282,7 +288,7 @@ def _without_faults(rows: Rows, found: dict[int, float | None], notes: list[str]
     missing = len(found) - len(known)
     if missing:
         notes.append(f"{_times(missing)} without a value.")
-    if rows.signal == "average":
+    if rows.signal != "marginal":
         wrong = _faults(list(known.items()))
         for time in wrong:
             del known[time]

@@ -19,22 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from paredown.core.errors import BadData
+from paredown.ground.amounts import UNITS, is_finite
+from paredown.impact import series_names as names
 
-LB_PER_MWH = 0.453592
-"""g/kWh in one lb/MWh."""
+MOST_BYTES = 100_000_000
+"""Of a file, unpacked; ten years of five-minute values are less."""
+YEARS = (1990, 2100)
+"""In which a grid's hours lie."""
 FORMATS = (
     "CSV of Electricity Maps or of the British system operator, CSV with two columns as `time,g_per_kwh`, or JSON of Electricity Maps v3, "
     "the Carbon Aware SDK, the UK Carbon Intensity API or WattTime v3"
 )
-_GAS = r"[^a-z]*(co.?2?\W?(e|eq)?)?\W*/\W*"
-_UNITS = (
-    (rf"(kg|kilogram)s?{_GAS}kwh", 1000.0),
-    (rf"(kg|kilogram)s?{_GAS}mwh", 1.0),
-    (rf"(lbs?|pounds?){_GAS}mwh", LB_PER_MWH),
-    (rf"\bt(onne|on)?s?{_GAS}mwh", 1000.0),
-    (rf"g(rams?)?{_GAS}kwh", 1.0),
-)
-"""What a column's name may say, lower case with "per" as "/", and g/kWh in one of it."""
 _NO_UNIT = ("carbon_intensity", "carbonintensity", "carbon intensity", "intensity", "actual", "forecast", "value")
 _EMPTY = ("", "null", "none", "nan", "n/a", "na", "-")
 
@@ -50,10 +45,11 @@ class Rows:
         times_s: Seconds since 1970 UTC, in the file's order.
         values: g CO2e per kWh; None where the file has none.
         where: The place of each, for messages.
-        signal: average or marginal.
+        signal: average or marginal; unknown where neither the file nor its format says.
         step_s: Seconds that a value stands for, where the file says.
         estimated: How many values the file calls estimated; None where it does not say.
         forecast_s: The first time whose value is a forecast.
+        ends: Whether the times are the ends of their steps.
         unit_said: Whether the file or its format says the unit.
         notes: What was assumed.
     """
@@ -68,6 +64,7 @@ class Rows:
     step_s: int | None = None
     estimated: int | None = None
     forecast_s: int | None = None
+    ends: bool = False
     unit_said: bool = True
     notes: tuple[str, ...] = field(default=())
 
@@ -88,13 +85,16 @@ def rows_of(path: Path, column: str | None = None) -> Rows:
 
 def _text(path: Path) -> str:
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file, gzip.GzipFile(fileobj=file) as unpacked:
+            raw = (unpacked if file.peek(2)[:2] == b"\x1f\x8b" else file).read(MOST_BYTES + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadData(f"{path} cannot be unpacked: {error}.\n  Fetch the file again.") from None
     except OSError as error:
         raise BadData(f"{path} cannot be read: {error.strerror}.\n  Give the path of an intensity series: {FORMATS}.") from None
+    if len(raw) > MOST_BYTES:
+        raise BadData(f"{path} holds more than {MOST_BYTES / 1e6:g} MB.\n  Give {FORMATS}.")
     try:
-        return (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error) as error:
-        raise BadData(f"{path} cannot be unpacked: {error}.\n  Fetch the file again.") from None
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadData(f"{path}: byte {error.start} is not UTF-8 text.\n  Give {FORMATS}.") from None
 
@@ -121,6 +121,8 @@ def time_of(text: Any, where: str, utc: bool = False) -> int:
                 "  Write `2023-01-01T00:00Z` or `+01:00`; where all times are UTC, call the column `time_utc`."
             )
         time = time.replace(tzinfo=UTC)
+    if not YEARS[0] <= time.year < YEARS[1]:
+        raise BadData(f"{where}: the year {time.year} is none of a grid's.\n  Give hours of {YEARS[0]} to {YEARS[1]}.")
     return round(time.timestamp())
 
 
@@ -130,7 +132,7 @@ def _value(text: Any, where: str) -> float | None:
         return None
     try:
         value = float(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         value = math.nan
     if isinstance(text, bool) or not math.isfinite(value):
         raise BadData(f"{where}: {str(text)[:40]!r} is no number.\n  Write g CO2e per kWh with a decimal point, or leave it empty.")
@@ -152,27 +154,33 @@ def _csv_rows(path: Path, text: str, column: str | None) -> Rows:
             heads = [cell.strip() for cell in record]
         else:
             records.append((reader.line_num, record))
-    times = next((at for at, head in enumerate(heads) if re.match(r"(date|time|from\b|start|utc|hour|period)", head.lower())), None)
-    if times is None:
+    found = names.times(heads)
+    if found is None:
         raise BadData(f"{path.name} has no column of times; found {_listed(heads)}.\n  Give {FORMATS}.")
+    times, ends = found
     chosen = _column(path, heads, times, column)
     head = heads[chosen]
-    factor = _factor(head)
+    factor = names.factor(head)
+    if factor is None and names.has_unit(head):
+        raise BadData(
+            f"{path.name}: the column {head!r} is in no unit of an intensity.\n"
+            "  Give a mass per energy, as `g_per_kwh`, `kg_per_mwh`, `lb_per_mwh` or `t_per_gwh`."
+        )
     said, factor = factor is not None, factor or 1.0
     spare = next((at for at, other in enumerate(heads) if other.lower() == "forecast"), None) if head.lower() == "actual" else None
-    utc = "utc" in heads[times].lower()
-    found: list[tuple[int, float | None, float | None, str]] = []
+    utc = names.in_utc(heads[times])
+    read: list[tuple[int, float | None, float | None, str]] = []
     for line, record in records:
         where = f"{path.name}:{line}"
         if len(record) < len(heads) or any(cell.strip() for cell in record[len(heads) :]):
             raise BadData(f"{where}: {len(record)} cells where the header has {len(heads)}.\n  Write all columns, and decimal points.")
         value = _value(record[chosen], where)
         later = _value(record[spare], where) if spare is not None else None
-        found.append((time_of(record[times], where, utc), None if value is None else value * factor, later, where))
+        read.append((time_of(record[times], where, utc), None if value is None else value * factor, later, where))
     notes = [] if said else [f"the column {head!r} says no unit; taken as g/kWh."]
     if re.search(r"lca|life.?cycle", head.lower()) and column is None and any("direct" in other.lower() for other in heads):
         notes.append(f"column {head!r} (life cycle); `direct` is there too.")
-    measured, forecast_s = _with_forecast(found)
+    measured, forecast_s = _with_forecast(read)
     if forecast_s is not None:
         notes.append("after the last actual value the forecast stands.")
     estimated = _where(heads, r"(data )?estimated$")
@@ -180,12 +188,13 @@ def _csv_rows(path: Path, text: str, column: str | None) -> Rows:
         name=path.name,
         source=f"{path.name}, column {head!r}",
         zone=_zone(path, heads, records),
-        times_s=[time for time, _, _, _ in found],
+        times_s=[time for time, _, _, _ in read],
         values=measured,
-        where=[where for _, _, _, where in found],
-        signal="marginal" if re.search(r"marginal|moer", head.lower()) else "average",
+        where=[where for _, _, _, where in read],
+        signal=names.signal(path.name, [head, *_cells(heads, records, names.SAYS_SIGNAL)]) or "average",
+        ends=ends,
         estimated=None if estimated is None else sum(record[estimated].strip().lower() == "true" for _, record in records),
-        forecast_s=found[0][0] if head.lower() == "forecast" and column is None and found else forecast_s,
+        forecast_s=min(time for time, _, _, _ in read) if head.lower() == "forecast" and column is None and read else forecast_s,
         unit_said=said,
         notes=tuple(notes),
     )
@@ -208,7 +217,7 @@ def _column(path: Path, heads: Sequence[str], times: int, column: str | None) ->
             found = "no column" if not part else f"{len(part)} columns"
             raise BadData(f"{path.name} has {found} {column!r}; found {_listed(heads)}.\n  Give one of them.")
         return part[0]
-    united = [at for at in others if _factor(heads[at]) is not None]
+    united = [at for at in others if names.factor(heads[at]) is not None]
     whole_life = [at for at in united if re.search(r"lca|life.?cycle", heads[at].lower())]
     named = [at for name in _NO_UNIT for at in others if heads[at].lower() == name]
     choice = whole_life[:1] if len(whole_life) == 1 else united or named[:1]
@@ -221,10 +230,10 @@ def _column(path: Path, heads: Sequence[str], times: int, column: str | None) ->
     return choice[0]
 
 
-def _factor(head: str) -> float | None:
-    """g/kWh in one of the column's unit; None where its name says none."""
-    plain = head.lower().replace("₂", "2").replace("_", " ").replace(" per ", "/")
-    return next((factor for pattern, factor in _UNITS if re.search(pattern, plain)), None)
+def _cells(heads: Sequence[str], records: Iterable[tuple[int, list[str]]], pattern: str) -> list[str]:
+    """What stands in a column, each once; nothing where there is no such column."""
+    at = _where(heads, pattern)
+    return [] if at is None else list(dict.fromkeys(record[at].strip() for _, record in records))
 
 
 def _where(heads: Sequence[str], pattern: str) -> int | None:
@@ -233,15 +242,15 @@ def _where(heads: Sequence[str], pattern: str) -> int | None:
 
 def _zone(path: Path, heads: Sequence[str], records: Iterable[tuple[int, list[str]]]) -> str:
     """The one zone of the file."""
-    at = next((at for pattern in (r"zone.?(id|key)", r"zone", r"region", r"location") if (at := _where(heads, pattern)) is not None), None)
-    return _one_zone(path, [] if at is None else [record[at].strip() for _, record in records])
+    pattern = next((pattern for pattern in (r"zone.?(id|key)", r"zone", r"region", r"location") if _where(heads, pattern) is not None), "-")
+    return _one_zone(path, _cells(heads, records, pattern))
 
 
-def _one_zone(path: Path, names: Iterable[Any]) -> str:
-    zones = list(dict.fromkeys(str(name) for name in names if name))
+def _one_zone(path: Path, found: Iterable[Any]) -> str:
+    zones = list(dict.fromkeys(str(name) for name in found if name))
     if len(zones) > 1:
         raise BadData(f"{path.name} holds {len(zones)} zones: {_listed(zones)}.\n  Give one file per zone.")
-    return zones[0] if zones else path.name.partition(".")[0]
+    return zones[0] if zones and zones[0].isprintable() else path.name.partition(".")[0]
 
 
 def _with_forecast(found: Sequence[tuple[int, float | None, float | None, str]]) -> tuple[list[float | None], int | None]:
@@ -251,8 +260,8 @@ def _with_forecast(found: Sequence[tuple[int, float | None, float | None, str]])
     return [later if time > last else value for time, value, later, _ in found], min(ahead, default=None)
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:12])) + (", ..." if len(names) > 12 else "")
+def _listed(found: Sequence[str]) -> str:
+    return ", ".join(map(repr, found[:12])) + (", ..." if len(found) > 12 else "")
 
 
 def _json_rows(path: Path, text: str) -> Rows:
@@ -260,6 +269,8 @@ def _json_rows(path: Path, text: str) -> Rows:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise BadData(f"{path.name}:{error.lineno}: this is not JSON: {error.msg}.\n  Give {FORMATS}.") from None
+    except (ValueError, RecursionError):  # a number of thousands of digits, or lists in lists without end
+        raise BadData(f"{path.name} is JSON that no service writes: a number too long, or nested too deep.\n  Give {FORMATS}.") from None
     for known in (_electricity_maps, _watttime, _uk, _carbon_aware):
         rows = known(path, data)
         if rows is not None:
@@ -268,7 +279,9 @@ def _json_rows(path: Path, text: str) -> Rows:
     raise BadData(f"{path.name} is JSON of no known format; found {_listed(seen)}.\n  Give {FORMATS}.")
 
 
-def _rows(path: Path, source: str, zone: str, items: Iterable[Any], pair: Callable[[Any], tuple[Any, Any]], **more: Any) -> Rows:
+def _rows(
+    path: Path, source: str, zone: str, items: Iterable[Any], pair: Callable[[Any], tuple[Any, Any]], factor: float = 1.0, **more: Any
+) -> Rows:
     """Rows from the entries of a list."""
     times, values, where = [], [], []
     for number, item in enumerate(items):
@@ -278,7 +291,8 @@ def _rows(path: Path, source: str, zone: str, items: Iterable[Any], pair: Callab
         except (KeyError, TypeError, AttributeError):
             raise BadData(f"{place} has not the fields of its format.\n  Give the service's answer as it came.") from None
         times.append(time_of(time, place))
-        values.append(_value(value, place))
+        found = _value(value, place)
+        values.append(None if found is None else found * factor)
         where.append(place)
     return Rows(name=path.name, source=f"{path.name}, {source}", zone=zone, times_s=times, values=values, where=where, **more)
 
@@ -325,10 +339,11 @@ def _watttime(path: Path, data: Any) -> Rows | None:
         f"WattTime {kind}",
         str(meta.get("region") or path.name.partition(".")[0]),
         data["data"],
-        lambda item: (item["point_time"], item["value"] if item["value"] is None else item["value"] * LB_PER_MWH),
+        lambda item: (item["point_time"], item["value"]),
+        factor=UNITS["g/kWh"]["lb/MWh"],
         signal="average" if "aoer" in kind else "marginal",
-        step_s=int(step) if isinstance(step, int | float) else None,
-        notes=("lb/MWh x 0.453592; CO2 only, not CO2e.",),
+        step_s=int(step) if is_finite(step) else None,
+        notes=("lb/MWh x 0.45359237; CO2 only, not CO2e.",),
     )
     return _all_forecast(rows) if "generated_at" in meta else rows
 
@@ -358,15 +373,28 @@ def _carbon_aware(path: Path, data: Any) -> Rows | None:
     if not items or not all(isinstance(item, Mapping) for item in items):
         return None
     items = [{str(key).lower(): value for key, value in item.items()} for item in items]
-    ahead = "forecastdata" in items[0]
+    ahead, said, place = "forecastdata" in items[0], _said(items), items[0].get("location")
     if ahead:
         if len(items) > 1:
             raise BadData(f"{path.name} holds {len(items)} forecasts.\n  Give one file per forecast and place.")
-        items = [{str(key).lower(): value for key, value in item.items()} for item in items[0]["forecastdata"] or []]
+        points = items[0]["forecastdata"]
+        if not isinstance(points, list) or not all(isinstance(point, Mapping) for point in points):
+            return None
+        items = [{str(key).lower(): value for key, value in point.items()} for point in points]
     time, value = ("timestamp", "value") if ahead else ("time", "rating")
     if not items or not {time, value} <= set(items[0]):
         return None
-    zone = _one_zone(path, [item.get("location") for item in items])
+    zone = _one_zone(path, [place, *(item.get("location") for item in items)])
     source = f"Carbon Aware SDK {'forecast' if ahead else 'emissions'}"
-    rows = _rows(path, source, zone, items, lambda item: (item[time], item[value]))
+    signal = names.signal(path.name, [*said, *_said(items)])
+    if signal is None:
+        source += ", which does not say whether average or marginal"
+    rows = _rows(path, source, zone, items, lambda item: (item[time], item[value]), signal=signal or "unknown")
     return _all_forecast(rows) if ahead else rows
+
+
+def _said(items: Iterable[Mapping[str, Any]]) -> Iterator[Any]:
+    """What entries say of their signal: in a field of that name, in the region's, or by `marginal: true`."""
+    for item in items:
+        named = {key: value for key, value in item.items() if re.fullmatch(rf"{names.SAYS_SIGNAL}|location", key)}
+        yield from (key if value is True else value for key, value in named.items())

@@ -34,7 +34,7 @@ class Grid:
     Args:
         zone: As declared: a country, a province, a cloud region, or the name of a series.
         factor: g CO2e per kWh over the whole year or the whole series.
-        signal: "average" or "marginal"; the two are never mixed in one sum.
+        signal: "average", "marginal", or "unknown" where nobody says; no two of them are mixed in one sum.
         hourly: UTC hour ("2023-01-01T00") -> g CO2e per kWh where a series was given, else empty.
     """
 

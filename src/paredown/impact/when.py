@@ -11,6 +11,7 @@ from itertools import groupby
 import numpy as np
 
 from paredown.core.errors import BadData
+from paredown.ground.amounts import MOST
 from paredown.ground.hours import HOUR_S
 from paredown.impact.foresee import YEAR_H, Record, backtest, choose, foresee
 from paredown.impact.series import Series, stamp
@@ -30,7 +31,7 @@ class Choice:
         now_s: When it was asked, in seconds since 1970 UTC.
         duration_s, deadline_s: Of the job, in seconds; it ends at most `deadline_s` after `now_s`.
         pieces: (start, end) of the work in seconds since 1970 UTC; one piece unless the work can be interrupted.
-        now_g_per_kwh: Expected mean over the job when it starts at once.
+        now_g_per_kwh: Expected mean over the job when it starts at once; over the known part of it where hours are missing.
         then_g_per_kwh: Expected mean over `pieces`.
         ahead: What is expected of the time until the deadline.
         foreseen: "file" where the series holds a forecast, "past" where it was made from past values.
@@ -99,10 +100,12 @@ def choice(
             f"a deadline of {span(deadline_s)} is more than {span(MOST_S)}; no grid is foreseen so far.\n  Give a nearer deadline."
         )
     ahead, foreseen, record, notes = _ahead(series, now_s, duration_s, deadline_s, piece_s, hindsight)
-    at_once = ahead.mean(now_s, now_s + duration_s)
+    at_once = _partly(ahead, now_s, now_s + duration_s)
     pieces, then = _least(ahead, now_s, duration_s, deadline_s, piece_s)
     if then >= at_once:
         pieces, then = ((now_s, now_s + duration_s),), at_once
+    if ahead.known(now_s, now_s + duration_s) is None:
+        notes.append("hours of a job that starts at once are missing; what it takes is the mean of those that are known.")
     happened = None
     if hindsight and foreseen == "past":
         try:
@@ -173,21 +176,24 @@ def _ahead(
 
 
 def _from_file(given: Series, until_s: float) -> tuple[Series, str, None, list[str]]:
-    ends = f"the forecast ends at {stamp(given.end_s)}; later times within the deadline are not looked at."
-    return given, "file", None, [ends] if given.end_s < until_s else []
+    notes = []
+    if given.end_s < until_s:
+        notes.append(f"the forecast ends at {stamp(given.end_s)}; later times within the deadline are not looked at.")
+    pairs = zip(given.times_s, given.times_s[1:])
+    holes = [(time + given.step_s, later) for time, later in pairs if later - time > given.step_s and time + given.step_s < until_s]
+    if holes:
+        hours = sum(min(end, until_s) - begin for begin, end in holes) / HOUR_S
+        notes.append(f"{hours:.3g} h of the forecast are missing, the first from {stamp(holes[0][0])}; no work is planned into them.")
+    return given, "file", None, notes
 
 
 def _given(series: Series, now_s: float, duration_s: float, hindsight: bool) -> Series | None:
     """The series where it holds a forecast of the next hours; what a live series holds beyond now can be nothing else."""
     if hindsight and (series.forecast_s is None or series.forecast_s > now_s + series.step_s):
         return None
-    try:
-        series.mean(now_s, now_s + duration_s)
-    except BadData:
-        return None
-    end_s = next((time for time, later in zip(series.times_s, series.times_s[1:]) if time >= now_s and later - time > series.step_s), None)
     kept = [(time, value) for time, value in zip(series.times_s, series.values) if time + series.step_s > now_s]
-    kept = [(time, value) for time, value in kept if end_s is None or time <= end_s]
+    if not kept or kept[0][0] >= now_s + duration_s:  # not one step of a job that starts at once: what waiting saves cannot be told
+        return None
     return replace(series, times_s=tuple(time for time, _ in kept), values=tuple(value for _, value in kept))
 
 
@@ -204,16 +210,21 @@ def _least(
     end_s = min(now_s + deadline_s, ahead.end_s)
     if piece_s is None:
         starts = [time for time in ahead.times_s if now_s <= time and time + duration_s <= end_s]
-        means = [(round(ahead.mean(time, time + duration_s), 9), time) for time in starts]  # the earliest of equals
-        mean, start = min(means, default=(math.inf, now_s))
+        means = [(ahead.known(time, time + duration_s), time) for time in starts]
+        mean, start = min([(round(mean, 9), time) for mean, time in means if mean is not None], default=(math.inf, now_s))
         return ((start, start + duration_s),), mean
     step_s = ahead.step_s
-    cells = [(time, value) for time, value in zip(ahead.times_s, ahead.values) if now_s <= time and time + step_s <= end_s]
+    known = dict(zip(ahead.times_s, ahead.values))
+    first = next((time for time in ahead.times_s if time >= now_s), ahead.end_s)
     count = math.ceil(duration_s / step_s)
+    hole = 4 * MOST["g/kWh"] * count  # dearer than any hours could save: only taken where the known ones are too few
+    cells = [(time, known.get(time, hole)) for time in range(first, math.floor(end_s) - step_s + 1, step_s)]
     if count > len(cells):
         return ((now_s, now_s + duration_s),), math.inf
     piece = min(count, max(1, math.ceil(piece_s / step_s)))
     chosen = choose(np.array([[value for _, value in cells]]), count, piece)[0]
+    if any(on and value == hole for on, (_, value) in zip(chosen, cells)):
+        return ((now_s, now_s + duration_s),), math.inf
     pieces: list[tuple[float, float]] = []
     left_s = duration_s
     for on, group in groupby(zip(chosen, cells), key=lambda pair: pair[0]):
@@ -223,6 +234,13 @@ def _least(
             pieces.append((times[0], until_s))
             left_s -= until_s - times[0]
     return tuple(pieces), _mean(ahead, pieces)
+
+
+def _partly(series: Series, start_s: float, end_s: float) -> float:
+    """The mean over what is known of a span, of which some part is."""
+    whole = series.known(start_s, end_s)
+    steps = ((max(time, start_s), min(time + series.step_s, end_s)) for time in series.times_s)
+    return _mean(series, [(begin, end) for begin, end in steps if begin < end]) if whole is None else whole
 
 
 def _mean(series: Series, pieces: Sequence[tuple[float, float]]) -> float:

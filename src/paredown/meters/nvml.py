@@ -50,7 +50,7 @@ class Nvml(Meter):
 
     def ready(self, host: Host) -> str | None:
         """None when every card that may be used has an energy counter or says its power."""
-        if host.system == "linux" and not any((self._root / place).exists() for place in _DRIVER):
+        if host.system == "linux" and not self.wanted():
             return "this machine has no NVIDIA driver."
         if host.system == "darwin":
             return "NVIDIA has no driver for this system."
@@ -60,6 +60,10 @@ class Nvml(Meter):
     def found(self) -> Sequence[str]:
         """The cards, and how each is read; empty before `ready` has found them."""
         return [f"{card.name} ({_COUNTED if card.counts else _SAMPLED})" for card in self._open_cards()]
+
+    def wanted(self) -> bool:
+        """True when a driver stands here."""
+        return any((self._root / place).exists() for place in _DRIVER)
 
     def start(self) -> None:
         """Read every card, opened now if `ready` was not asked; a thread samples the power of those that have no counter."""

@@ -19,6 +19,7 @@ from time import sleep, time
 from paredown.core.meter import Meter, Window
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.runtime import Host
+from paredown.ground.clock import STEP_S, SteadyClock
 
 VARIABLE = "PAREDOWN_WALL_LOG"
 
@@ -33,6 +34,7 @@ _GAP = 5  # sample periods without a sample
 _STEPS = 20  # steps of the meter's last digit in a window; with fewer it is known to worse than 5 %
 _STALE_S = 60.0
 _WAIT_S = 15.0
+_LOOK_S = 0.05
 _BEFORE_B = 4096  # of the log before a window, to hold the sample before it and the usual period
 
 
@@ -49,7 +51,7 @@ class WallLog(Meter):
     def __init__(self, path: Path | None = None) -> None:
         named = os.environ.get(VARIABLE, "")
         self._path = path or (Path(named) if named else None)
-        self._began_s = 0.0
+        self._began_s, self._clock = 0.0, SteadyClock()
         self._tail: _Tail | str = ""
 
     def ready(self, host: Host) -> str | None:
@@ -73,6 +75,10 @@ class WallLog(Meter):
         self.least_s = (_LEAST + 1) * _period_s(samples)
         return None
 
+    def wanted(self) -> bool:
+        """True when a log is named."""
+        return self._path is not None
+
     def found(self) -> Sequence[str]:
         """The log and its column."""
         tail = "" if self._path is None else _open(self._path)
@@ -81,16 +87,16 @@ class WallLog(Meter):
     def start(self) -> None:
         """Note the time and how far the log is."""
         self._tail = f"{VARIABLE} names no log" if self._path is None else _open(self._path)
-        self._began_s = time()
+        self._began_s, self._clock = time(), SteadyClock()
 
     def stop(self, window: Window) -> tuple[Reading | Missing, ...]:
         """The energy of the window; waits up to some seconds for the sample after it."""
         if not window.items:
             return (Missing(quantity="wall_energy", reason="no inference was answered in the window"),)
-        tail = self._tail
+        tail, moved = self._tail, self._moved(window.wall_s)
         found = tail if isinstance(tail, str) else _energy_j(tail, self._began_s, self._began_s + window.wall_s)
-        if isinstance(found, str) or isinstance(tail, str):
-            return (Missing(quantity="wall_energy", reason=str(found)),)
+        if isinstance(found, str) or isinstance(tail, str) or moved:
+            return (Missing(quantity="wall_energy", reason=found if isinstance(found, str) else moved),)
         reading = Reading(
             quantity="wall_energy",
             value=found / window.items,
@@ -100,6 +106,13 @@ class WallLog(Meter):
             source=f"wall meter's log, column {tail.layout.column!r}",
         )
         return (reading,)
+
+    def _moved(self, wall_s: float) -> str:
+        """Why the log's times cannot be laid beside the window; empty when they can."""
+        set_s, slept_s = time() - self._began_s - max(wall_s, self._clock.passed_s()), self._clock.slept_s()
+        if abs(set_s) > STEP_S:
+            return f"this machine's clock was set by {set_s:+.0f} s in the window, so that the times of the log do not fit it"
+        return f"this machine slept for {slept_s:.0f} s in the window" if slept_s else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,9 +261,9 @@ def _energy_j(tail: _Tail, began_s: float, ended_s: float) -> float | str:
         short = _too_short(tail.more(), ended_s - began_s)
         if short:
             return f"{tail.path.name}: {short}"
-        give_up_s = time() + _WAIT_S
-        while (not (samples := tail.more()) or samples[-1].at_s < ended_s) and time() < give_up_s:
-            sleep(0.05)
+        looks = round(_WAIT_S / _LOOK_S)  # counted, as a clock may be set meanwhile
+        while (not (samples := tail.more()) or samples[-1].at_s < ended_s) and (looks := looks - 1) >= 0:
+            sleep(_LOOK_S)
     except OSError as error:
         return f"{tail.path} cannot be read any more ({error.strerror or error})"
     before = [sample for sample in samples if sample.at_s <= began_s][-1:]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class Python(Metric):
     @property
     def better(self) -> str:  # type: ignore[override]
         """ "higher" or "lower", as the function says."""
-        return str(getattr(self._function(), "better", "higher"))
+        return str(getattr(self._function, "better", "higher"))
 
     def over_set(self, labels: np.ndarray, probabilities: np.ndarray) -> float:
         """What the function returns for the answers.
@@ -50,7 +50,7 @@ class Python(Metric):
         return self._call(labels, np.full_like(labels, np.bincount(labels, minlength=classes).argmax()))
 
     def _call(self, labels: np.ndarray, answers: np.ndarray) -> float:
-        function = self._function()
+        function = self._function
         try:
             value = function(labels, answers)
         except (Exception, SystemExit) as error:
@@ -61,14 +61,11 @@ class Python(Metric):
             raise BadData(f"metric {self.target} returned {value!r}.\n  It must return one finite number.")
         return float(value)
 
+    @cached_property
     def _function(self) -> Any:
         lazy.refuse_standard(self.target, self.folder, "metric")
-        path = str(self.folder.resolve())
-        sys.path.insert(0, path)
-        try:
+        with lazy.beside(self.folder):
             found = lazy.resolve(self.target, "metric")
-        finally:
-            sys.path.remove(path)
         if not callable(found):
             raise BadModel(f"metric {self.target} is of type {type(found).__name__}.\n  Name a function (y_true, y_pred) -> number.")
         return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from torch import Tensor, nn
 
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel, Damaged, ParedownError
-from paredown.core.technique import Store
+from paredown.core.technique import Context, Store
 from paredown.ground.lazy import resolve
+from paredown.modelkit import answers
+from paredown.modelkit.answers import LOGITS, PROBABILITIES
 from paredown.modelkit.graphs import TOKENS
 from paredown.modelkit.surgery import Surgery, operate
 
@@ -35,16 +37,18 @@ class Blueprint:
         inputs: Input name -> shape of one item without the batch dimension, in the order of the module's parameters; a free axis is named,
             as "tokens".
         surgeries: What was cut since, in order.
+        answers: "logits" or "probabilities", which is what the module itself gives; `open_module` gives one that answers with logits.
     """
 
     factory: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
     surgeries: Sequence[Surgery] = ()
+    answers: str = LOGITS
 
     def then(self, surgeries: Sequence[Surgery]) -> Blueprint:
         """The same with more surgeries at the end."""
-        return Blueprint(factory=self.factory, arguments=self.arguments, inputs=self.inputs, surgeries=(*self.surgeries, *surgeries))
+        return replace(self, surgeries=(*self.surgeries, *surgeries))
 
     def example(self, batch: int = 1) -> tuple[Tensor, ...]:
         """Tensors of the right shapes: zeros, float32, or ones in the kind of number of their free axis."""
@@ -77,6 +81,7 @@ class Blueprint:
             "arguments": dict(self.arguments),
             "inputs": {key: list(shape) for key, shape in self.inputs.items()},
             "surgeries": [surgery.json() for surgery in self.surgeries],
+            "answers": self.answers,
         }
 
 
@@ -95,7 +100,10 @@ def read_blueprint(folder: Path) -> Blueprint:
     try:
         data = json.loads((folder / BLUEPRINT).read_text("utf-8"))
         surgeries = tuple(Surgery.of(item) for item in data["surgeries"])
-        return Blueprint(factory=data["factory"], arguments=data["arguments"], inputs=data["inputs"], surgeries=surgeries)
+        given = data.get("answers", LOGITS)
+        if given not in (LOGITS, PROBABILITIES):
+            raise ValueError(f"answers is {given!r}; it is {LOGITS} or {PROBABILITIES}")
+        return Blueprint(factory=data["factory"], arguments=data["arguments"], inputs=data["inputs"], surgeries=surgeries, answers=given)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Damaged(f"{folder / BLUEPRINT} cannot be read: {error}.") from error
 
@@ -115,9 +123,51 @@ def open_folder(folder: Path) -> nn.Module:
 
 
 def open_module(candidate: Candidate, store: Store) -> tuple[nn.Module, Blueprint]:
-    """A candidate's module, a fresh copy in eval mode, and its blueprint."""
+    """A candidate's module, a fresh copy in eval mode that answers with logits, and its blueprint."""
     folder = store.folder(candidate.digest)
-    return open_folder(folder), read_blueprint(folder)
+    blueprint = read_blueprint(folder)
+    return with_logits(open_folder(folder), blueprint), blueprint
+
+
+def with_logits(module: nn.Module, blueprint: Blueprint) -> nn.Module:
+    """The module itself, whose answers are logits from here on: of probabilities their logarithms, whose softmax they are.
+
+    Names and tensors stay as they are, so that surgeries and weights fit the module as its blueprint builds it.
+    """
+    if blueprint.answers == PROBABILITIES:
+        module.register_forward_hook(_logarithms)
+    return module
+
+
+def _logarithms(module: nn.Module, inputs: Any, answer: Tensor) -> Tensor:
+    return answer.clamp_min(torch.finfo(answer.dtype).tiny).log()
+
+
+def told(module: nn.Module, blueprint: Blueprint, context: Context) -> Blueprint:
+    """The blueprint with what its module answers with, as some rows and made-up ones show.
+
+    Args:
+        module: What the blueprint builds, in eval mode.
+        context: Its rows are asked, where it has some.
+    """
+
+    def ask(feed: Mapping[str, Any]) -> Any:
+        with torch.inference_mode():
+            return module(*(torch.from_numpy(array) for array in feed.values())).float().numpy()
+
+    return replace(blueprint, answers=answers.told(ask, blueprint.inputs, context, _ending(module, blueprint)))
+
+
+_PASSES = ("View", "Reshape", "Squeeze", "Unsqueeze", "Alias", "Clone", "ToCopy")
+
+
+def _ending(module: nn.Module, blueprint: Blueprint) -> str:
+    """The last operator of a pass that does more than change a shape, as autograd calls it: "Softmax"; empty where nothing learns."""
+    with torch.enable_grad():
+        node = module(*blueprint.example(2)).grad_fn
+        while node is not None and any(part in node.name() for part in _PASSES):
+            node = node.next_functions[0][0]
+    return "" if node is None else node.name().partition("Backward")[0]
 
 
 def write_folder(module: nn.Module, blueprint: Blueprint, folder: Path) -> None:

@@ -6,16 +6,15 @@ import dis
 import functools
 import hashlib
 import sys
-import sysconfig
 from bisect import bisect_left
-from collections.abc import Mapping
-from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+
+from paredown.ground.touched import is_own
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis), range, slice)
 # `training` is a mode; the rest is what Python or torch keep for themselves
@@ -181,18 +180,6 @@ def _names(code: CodeType) -> set[str]:
 def _attributes(code: CodeType) -> set[str]:
     """The names that code and the functions inside it look up, those of attributes among them."""
     return set(code.co_names).union(*(_attributes(item) for item in code.co_consts if isinstance(item, CodeType)))
-
-
-def is_own(module: ModuleType | None) -> bool:
-    """True for Python files of the user's: neither of the standard library, nor of an installed package, nor of paredown."""
-    file = getattr(module, "__file__", None)
-    if module is None or not isinstance(file, str) or not file.endswith(".py") or module.__name__.partition(".")[0] == "paredown":
-        return False
-    path = Path(file).resolve()
-    if {"site-packages", "dist-packages"} & set(path.parts):
-        return False
-    installed: Mapping[str, str] = sysconfig.get_paths()
-    return not any(path.is_relative_to(Path(installed[key]).resolve()) for key in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
 def _is_own(thing: Any) -> bool:

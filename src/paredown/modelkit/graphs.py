@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,48 @@ def strip(model: Any) -> None:
     for function in model.functions:
         function.doc_string = ""
         del function.metadata_props[:]
+
+
+_SAME = ("Identity", "Cast", "Dropout", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "QuantizeLinear", "DequantizeLinear")
+
+
+def ending(graph: Any, output: str) -> Any:
+    """The node that an output of a graph comes from, below what changes but its shape or its kind of number; None for an input."""
+    made = {name: node for node in graph.node for name in node.output}
+    node = made.get(output)
+    while node is not None and node.op_type in _SAME:
+        node = made.get(node.input[0])
+    return node
+
+
+def rename(graph: Any, old: str, new: str) -> None:
+    """Give a tensor of a graph another name, in place, wherever it is named; what had the new name gets a longer one."""
+    swap = {old: new, new: f"{new}_"}
+    for item in (*graph.input, *graph.output, *graph.initializer, *graph.value_info):
+        item.name = swap.get(item.name, item.name)
+    for node in graph.node:
+        node.input[:] = [swap.get(name, name) for name in node.input]
+        node.output[:] = [swap.get(name, name) for name in node.output]
+        for attribute in node.attribute:
+            for inner in [attribute.g] if attribute.HasField("g") else attribute.graphs:
+                rename(inner, old, new)
+
+
+def files_of(model: Any) -> list[str]:
+    """The files that an ONNX model names for its tensors, wherever in it these stand, each once."""
+    kept = {entry.value for tensor in _tensors(model) if tensor.data_location for entry in tensor.external_data if entry.key == "location"}
+    return sorted(kept)
+
+
+def _tensors(message: Any) -> Iterator[Any]:
+    """All tensors below a message: of graphs and their subgraphs, of attributes, of functions, sparse ones too."""
+    if message.DESCRIPTOR.name == "TensorProto":
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for item in value if field.is_repeated else (value,):
+                yield from _tensors(item)
 
 
 def load_clean(folder: Path, purpose: str) -> Any:

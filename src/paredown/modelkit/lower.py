@@ -16,7 +16,7 @@ from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.technique import Store
 from paredown.ground.lazy import need
-from paredown.modelkit.blueprint import open_module
+from paredown.modelkit.blueprint import open_folder, read_blueprint
 from paredown.modelkit.graphs import GRAPH, strip
 
 
@@ -28,14 +28,16 @@ def to_onnx(candidate: Candidate, store: Store, work: Path) -> Candidate:
         work: A scratch folder.
 
     Returns:
-        The candidate in onnx form. Inputs are named as in the blueprint, the output "logits"; no metadata with local paths is left.
+        The candidate in onnx form. Inputs are named as in the blueprint, the output after what it holds, "logits" or "probabilities"; no
+        metadata with local paths is left.
 
     Raises:
         Unfit: The module cannot be exported; says why.
     """
     onnx: Any = need("onnx", "lowering to ONNX")
     need("onnxscript", "lowering to ONNX")
-    module, blueprint = open_module(candidate, store)
+    source = store.folder(candidate.digest)
+    module, blueprint = open_folder(source), read_blueprint(source)
     folder = work / "lowered"
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / GRAPH
@@ -50,7 +52,7 @@ def to_onnx(candidate: Candidate, store: Store, work: Path) -> Candidate:
                 str(file),
                 dynamo=True,
                 input_names=list(blueprint.inputs),
-                output_names=["logits"],
+                output_names=[blueprint.answers],
                 dynamic_shapes=tuple(_free(shape, batch) for shape in blueprint.inputs.values()),
                 external_data=False,
                 verbose=False,

@@ -24,7 +24,7 @@ from paredown.core.errors import BadModel, Damaged
 from paredown.ground import digests, seal
 from paredown.ground.files import write_atomic
 from paredown.ground.lazy import need
-from paredown.modelkit.fingerprint import is_own
+from paredown.ground.touched import is_own
 from paredown.modelkit.fingerprint import of as fingerprint_of
 
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
@@ -79,13 +79,13 @@ def unwrapped(model: Any) -> nn.Module:
 
 
 def logits(model: nn.Module, inputs: Sequence[Any]) -> Any:
-    """The module's answers in eval mode on its own device, as float32 numpy (N, K); its mode is as before afterwards.
+    """The module's answers, logits or probabilities, in eval mode on its own device, float32 (N, K); its mode is as before afterwards.
 
     Args:
         inputs: One array per parameter of `forward`, each (N, ...).
 
     Raises:
-        BadModel: It does not take the inputs, or answers with something else than finite logits.
+        BadModel: It does not take the inputs, or answers with something else than finite numbers, one per class.
     """
     shapes = ", ".join(f"{tuple(array.shape[1:])} in {array.dtype}" for array in inputs)
     first = next((value for value in [*model.parameters(), *model.buffers()]), torch.empty(0))
@@ -106,23 +106,19 @@ def logits(model: nn.Module, inputs: Sequence[Any]) -> Any:
     if not isinstance(answer, Tensor) or answer.dim() != 2 or len(answer) != count:
         found = f"a tensor {tuple(answer.shape)}" if isinstance(answer, Tensor) else f"a {type(answer).__name__}"
         raise BadModel(
-            f"the model answers {count} rows with {found}; it has to be logits, one per class: ({count}, classes).\n"
+            f"the model answers {count} rows with {found}; it has to be logits or probabilities, one per class: ({count}, classes).\n"
             "  Wrap it in a module whose forward returns them."
         )
     if answer.shape[1] == 1:
         raise BadModel(
             "the model answers with 1 number per row; two classes need 2 logits.\n"
-            "  Wrap it in a module that returns `torch.cat([torch.zeros_like(z), z], 1)` for its logit z."
+            "  Wrap it in a module that returns `torch.cat([torch.zeros_like(z), z], 1)` for its logit z, or `torch.cat([1 - p, p], 1)` "
+            "for its probability p."
         )
     found = answer.float().cpu().numpy()
     if not (fine := torch.from_numpy(found).isfinite().all(1)).all():
         bad = (~fine).nonzero().flatten().tolist()
         raise BadModel(f"the model answers NaN or infinite numbers in {len(bad)} of {count} rows that were tried, first in row {bad[0]}.")
-    if found.min() >= 0 and abs(found.sum(1) - 1).max() < 1e-4:
-        raise BadModel(
-            "the model answers with probabilities: every row adds up to 1.\n"
-            "  Give the model without its last softmax, as with `model[-1] = torch.nn.Identity()`; logits are what is decoded."
-        )
     return found
 
 

@@ -13,16 +13,17 @@ from torch import Tensor, nn
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.technique import Context
+from paredown.ground import touched
 from paredown.ground.seeds import stream
 from paredown.modelkit import calibrate, couple, pretrained, tokenizer, widths
-from paredown.modelkit.blueprint import BLUEPRINT, Blueprint, open_folder, open_module, read_blueprint
+from paredown.modelkit.blueprint import BLUEPRINT, TENSORS, Blueprint, open_folder, open_module, read_blueprint, told, with_logits
 from paredown.modelkit.train import Training, fit
 
 SHARES = {"half": 1 / 2, "third": 1 / 3, "quarter": 1 / 4, "sixth": 1 / 6, "eighth": 1 / 8}
 
 
 def make(student: str, candidate: Candidate, context: Context, seed: int) -> tuple[nn.Module, Blueprint, str]:
-    """A student's module, its blueprint and one sentence on where it comes from.
+    """A student's module, which answers with logits, its blueprint and one sentence on where it comes from.
 
     Args:
         student: A share of SHARES, `pkg.mod:function`, a folder with blueprint.json, or that of a pretrained model of the same tokens.
@@ -46,10 +47,14 @@ def make(student: str, candidate: Candidate, context: Context, seed: int) -> tup
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream(seed, "init"))
             module = blueprint.build()
-        return module, blueprint, f"student built by {student}."
+        blueprint = told(module, blueprint, context)
+        return with_logits(module, blueprint), blueprint, f"student built by {student}."
     folder = Path(student)
     if (folder / BLUEPRINT).is_file():
-        return open_folder(folder), read_blueprint(folder), f"student from {folder.name}."
+        touched.tell([folder / BLUEPRINT, folder / TENSORS])
+        module = open_folder(folder)
+        blueprint = told(module, read_blueprint(folder), context)
+        return with_logits(module, blueprint), blueprint, f"student from {folder.name}."
     if (folder / pretrained.CONFIG).is_file():
         if ["tokens"] not in inputs.values():
             raise Unfit(

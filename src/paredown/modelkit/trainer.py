@@ -14,8 +14,9 @@ from torch import nn
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel, UnknownName
 from paredown.core.technique import Context
+from paredown.ground import touched
 from paredown.ground.seeds import stream
-from paredown.modelkit.blueprint import Blueprint, not_finite, save_module
+from paredown.modelkit.blueprint import Blueprint, not_finite, save_module, told, with_logits
 from paredown.modelkit.train import Training, fit
 
 
@@ -45,7 +46,7 @@ def train_baseline(
     for key in settings:
         if key not in known:
             raise UnknownName("setting of train", key, known)
-    module, blueprint = _build(factory, arguments, inputs, classes, context.seed, weights)
+    module, blueprint = _build(factory, arguments, inputs, classes, context, weights)
     rows = context.rows("train")
     fit(
         module,
@@ -69,7 +70,7 @@ def take_baseline(
     weights: Path | None = None,
 ) -> Candidate:
     """Build a module that arrives trained and store it."""
-    module, blueprint = _build(factory, arguments, inputs, classes, context.seed, weights)
+    module, blueprint = _build(factory, arguments, inputs, classes, context, weights)
     bad = not_finite(module)
     if bad:
         raise BadModel(
@@ -80,11 +81,17 @@ def take_baseline(
 
 
 def _build(
-    factory: str, arguments: Mapping[str, Any], inputs: Mapping[str, Sequence[int | str]], classes: int, seed: int, weights: Path | None
+    factory: str,
+    arguments: Mapping[str, Any],
+    inputs: Mapping[str, Sequence[int | str]],
+    classes: int,
+    context: Context,
+    weights: Path | None,
 ) -> tuple[nn.Module, Blueprint]:
+    """A module that answers with logits, and its blueprint."""
     blueprint = Blueprint(factory=factory, arguments=arguments, inputs=inputs)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream(seed, "init"))
+        torch.manual_seed(stream(context.seed, "init"))
         module = blueprint.build()
     if weights is not None:
         _load(module, weights)
@@ -99,10 +106,12 @@ def _build(
         raise BadModel(f"{factory} answers a batch of 2 with {found}; it must be logits of shape (2, {classes}).")
     if answer.shape[1] != classes:
         raise BadModel(f"{factory} answers with {answer.shape[1]} numbers per row; the data have {classes} classes.")
-    return module, blueprint
+    blueprint = told(module, blueprint, context)
+    return with_logits(module, blueprint), blueprint
 
 
 def _load(module: nn.Module, weights: Path) -> None:
+    touched.tell([weights])
     try:
         if weights.suffix == ".safetensors":
             state = load_file(weights)

@@ -15,7 +15,7 @@ from paredown.core.model import ModelSource
 from paredown.core.technique import Context
 from paredown.ground import digests
 from paredown.ground.lazy import need
-from paredown.modelkit import tokenizer
+from paredown.modelkit import saved, tokenizer
 from paredown.models import processor
 
 CONFIG = "config.json"
@@ -45,16 +45,13 @@ class Huggingface(ModelSource):
         return (path / CONFIG).is_file()
 
     def digest(self, spec: ModelSpec, folder: Path) -> str:
-        """Over the options, the configuration, the weights and the tokenizer."""
+        """Over the options and all files that opening the model and its tokenizer or image processor may read."""
         path = find(spec, folder)
-        weights = [item for pattern in _WEIGHTS for item in sorted(path.glob(pattern))]
-        if not weights:
+        if not any(True for pattern in _WEIGHTS for _ in path.glob(pattern)):
             raise BadModel(f"{path} has no weights.\n  It needs model.safetensors; `model.save_pretrained(folder)` writes it.")
-        parts = [[item.name, digests.of_file(item)] for item in (path / CONFIG, *weights)]
-        if _sees(path):
-            return digests.of_value([dict(spec.options), parts, processor.digest(path)])
-        words = path if "tokenizer" not in spec.options else tokenizer.named(spec.options, folder)
-        return digests.of_value([dict(spec.options), parts, tokenizer.digest(words or path)])
+        parts: list[object] = [dict(spec.options), *([item.name, digests.of_file(item)] for item in saved.files_of(path))]
+        words = tokenizer.named(spec.options, folder)
+        return digests.of_value(parts + ([tokenizer.digest(words)] if words else []))
 
     def labels(self, spec: ModelSpec, folder: Path) -> tuple[str, ...]:
         """The names in `id2label`; none where the job fine-tunes, since the head then learns the data's own."""

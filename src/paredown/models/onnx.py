@@ -11,9 +11,10 @@ from paredown.core.errors import BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.model import ModelSource
 from paredown.core.technique import Context
-from paredown.ground import digests
+from paredown.ground import digests, registry, touched
 from paredown.ground.lazy import need
-from paredown.modelkit import tokenizer
+from paredown.modelkit import answers, graphs, tokenizer
+from paredown.modelkit.answers import LOGITS, PROBABILITIES
 
 
 class Onnx(ModelSource):
@@ -28,11 +29,11 @@ class Onnx(ModelSource):
         return path.suffix.lower() == ".onnx"
 
     def digest(self, spec: ModelSpec, folder: Path) -> str:
-        """Over the file's bytes and those of the files beside it that hold its tensors."""
-        path = _file(spec, folder)
-        beside = sorted(item for item in path.parent.glob(f"{path.stem}*") if item.suffix in (".data", ".weights") and item.is_file())
-        words = tokenizer.named(spec.options, folder)
-        return digests.of_value([digests.of_file(item) for item in (path, *beside)] + ([tokenizer.digest(words)] if words else []))
+        """Over the file's bytes and those of all files that hold its tensors."""
+        path, words = _file(spec, folder), tokenizer.named(spec.options, folder)
+        parts: list[object] = [digests.of_file(path)]
+        parts += [[name, digests.of_file(path.parent / name)] for name in _beside(path)]
+        return digests.of_value(parts + ([tokenizer.digest(words)] if words else []))
 
     def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:
         """The tokenizer that `tokenizer:` names, for the inputs of those names that the graph has."""
@@ -59,7 +60,8 @@ class Onnx(ModelSource):
                 f"  Name the graph's input in the job: `preprocess: {{input: {wanted[0] if wanted else '...'}}}`."
             )
         _refuse_other_shape(path, model.graph, inputs)
-        output = model.graph.output[0].type.tensor_type.shape.dim
+        answered = _answered(model.graph)
+        output = next(item for item in model.graph.output if answered in (None, item.name)).type.tensor_type.shape.dim
         width = output[-1].dim_value if len(output) else 0
         if width and width != classes:
             raise BadModel(
@@ -69,8 +71,57 @@ class Onnx(ModelSource):
         parameters = sum(_size(item.dims) for item in model.graph.initializer)
         target = context.work / "given"
         target.mkdir()
-        onnx.save(model, target / "graph.onnx")
+        touched.tell([path, *(path.parent / name for name in _beside(path))])
+        onnx.save(model, target / graphs.GRAPH)
+        if answered is not None:
+            holds = _told(model.graph, answered, target, inputs, context)
+            if (holds == PROBABILITIES) != (answered == PROBABILITIES):
+                graphs.rename(model.graph, answered, holds)
+                onnx.save(model, target / graphs.GRAPH)
         return Candidate(digest=context.store.put(target), form="onnx", parameters=parameters)
+
+
+def _beside(path: Path) -> list[str]:
+    """The files that a graph names for its tensors, from its folder on, in order.
+
+    Raises:
+        BadModel: It is no graph, or one of them is not a file inside the folder.
+    """
+    onnx: Any = need("onnx", "opening an ONNX model")
+    try:
+        named = graphs.files_of(onnx.load(path, load_external_data=False))
+    except Exception as error:  # protobuf raises classes of its own
+        raise BadModel(
+            f"{path} is not a valid ONNX model: {str(error)[:300]}.\n  Export it again; a copy may have been cut short."
+        ) from error
+    for name in named:
+        if not (path.parent / name).is_file() or not (path.parent / name).resolve().is_relative_to(path.parent.resolve()):
+            raise BadModel(
+                f"{path} keeps tensors in {name!r}, which is no file inside its folder.\n"
+                "  Copy it there under that name, or save the graph with its tensors inside."
+            )
+    return named
+
+
+def _answered(graph: Any) -> str | None:
+    """The output that is decoded: one called "logits", the only one, or one called "probabilities"; None where none is."""
+    names = [item.name for item in graph.output]
+    return next((name for name in (LOGITS, *(names if len(names) == 1 else ()), PROBABILITIES) if name in names), None)
+
+
+def _told(graph: Any, output: str, folder: Path, inputs: Mapping[str, Sequence[int | str]], context: Context) -> str:
+    """What an output holds: "logits" or "probabilities"."""
+    last = graphs.ending(graph, output)
+    ending = "" if last is None else str(last.op_type)
+    engine = next(engine for engine in (unit() for unit in registry.working("runtimes")) if engine.form == "onnx")
+    try:
+        session = engine.open(folder, graphs.GRAPH, {"threads": context.threads})
+    except Exception:  # a graph that the engine does not take is refused where it is packed, in the engine's words
+        return answers.by_ending(ending)
+    try:
+        return answers.told(lambda feed: session.run(feed)[output], inputs, context, ending)
+    finally:
+        session.close()
 
 
 def _opened(onnx: Any, path: Path, tensors: bool = True) -> Any:

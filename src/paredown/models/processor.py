@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadModel
-from paredown.ground import digests
 from paredown.ground.lazy import need
 from paredown.tasks import feed
 from paredown.tasks.pictures import RESAMPLE
@@ -18,11 +17,6 @@ FILE = "preprocessor_config.json"
 INPUT = "pixel_values"
 _WRITE = "Write what it does under `preprocess:` in the job: mode, resize, crop, resample, scale, mean, std."
 _SIZES = ((31, 47), (300, 210))
-
-
-def digest(path: Path) -> str:
-    """Over the processor's file."""
-    return digests.of_file(path / FILE)
 
 
 def options_of(path: Path, channels: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from paredown.core.errors import BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.model import ModelSource
 from paredown.core.technique import Context
-from paredown.ground import digests
+from paredown.ground import digests, imports
 from paredown.ground.lazy import need, refuse_standard
 from paredown.modelkit import tokenizer
 
@@ -24,15 +24,13 @@ class Python(ModelSource):
         return "train" in spec.options
 
     def digest(self, spec: ModelSpec, folder: Path) -> str:
-        """Over the name, the options, the weight file and the module's source file where it lies beside the job."""
+        """Over the name, the options, the weight file and the source of the module and of all it imports from beside the job."""
         refuse_standard(spec.value, folder, "model")
         words = tokenizer.named(spec.options, folder)
         parts: list[object] = [spec.kind, spec.value, {key: value for key, value in spec.options.items() if key != "weights"}]
         if "weights" in spec.options:
             parts.append(digests.of_file(_weights(spec, folder)))
-        source = folder / (spec.value.partition(":")[0].replace(".", "/") + ".py")
-        if source.is_file():
-            parts.append(digests.of_file(source))
+        parts += map(digests.of_file, imports.beside(spec.value.partition(":")[0], folder))
         return digests.of_value([*parts, *([tokenizer.digest(words)] if words else [])])
 
     def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:

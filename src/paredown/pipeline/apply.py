@@ -98,6 +98,7 @@ def apply(
         trial = attempt(shop, recipe, "asked for with `paredown apply`.")
         if trial.state != "done":
             raise ParedownError(f"{recipe} could not be built: {trial.reason}")
+        shop.study.refuse_changed()
         _copy(shop.artifacts.folder(trial.artifact), target)
         return Applied(
             study=study,

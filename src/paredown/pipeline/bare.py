@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from paredown.core.rows import Rows
     from paredown.protocol.bench import Bench
 
+_ASKED = 64
+"""Rows that a model is asked when it is opened, which show what it answers with."""
+
 
 def model_spec(given: str | Path) -> ModelSpec | None:
     """The model that a path or "kind:value" names, by the unit of `models` that opens it; None when it is no such model.
@@ -79,17 +82,18 @@ def packed(spec: ModelSpec, like: Path, rows: Rows, bench: Bench, scratch: Path)
     encode = task.encoder(rows, own | texts) if own else manifest["encode"]
     labels = _labels(source.labels(spec, Path()), manifest["labels"], spec)
     write_rows(probe_rows(like, manifest), scratch / "probe.npz")
+    write_rows(rows.spread(_ASKED), scratch / "asked.npz")
     artifacts = scratch / "artifacts"
     scene = Scene(
         name=manifest["name"],
         task=manifest["task"],
         loss=task.loss,
         encode=encode,
-        decode=manifest["decode"],
+        decode=task.decoder(tuple(labels)),
         labels=labels,
         store=str(scratch / "store"),
         artifacts=str(artifacts),
-        data={},
+        data={"unlabeled": str(scratch / "asked.npz")},
         seed=0,
         threads=here.cores,
         isa=here.isa,

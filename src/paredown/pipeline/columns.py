@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paredown.core.private import identifies
+
 _LABELS = ("label", "labels", "target", "class", "category", "intent", "sentiment", "outcome", "y")
 _TEXTS = ("text", "sentence", "query", "question", "utterance", "review", "comment", "premise", "hypothesis", "content", "body", "title")
 _GROUPS = {
@@ -84,6 +86,15 @@ def group_columns(columns: Mapping[str, Any], label: str) -> dict[str, int]:
     named = [name for name in columns if name != label and (name.lower().replace("-", "_") in _GROUPS or set(_parts(name)) & _GROUPS)]
     sizes = {name: len(counted(columns[name])) for name in named}
     return {name: size for name, size in sizes.items() if size}
+
+
+def identifiers(columns: Mapping[str, Any], label: str) -> list[str]:
+    """Columns of words that tell who a row is, as names and addresses do."""
+    return [
+        name
+        for name, values in columns.items()
+        if name != label and values.dtype.kind in "OU" and identifies("" if cell is None else str(cell) for cell in values.tolist())
+    ]
 
 
 def counted(values: Any) -> dict[str, int]:

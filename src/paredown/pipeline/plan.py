@@ -12,8 +12,8 @@ from paredown.ground import registry
 from paredown.ground.host import host
 from paredown.pipeline.rehearse import estimate
 from paredown.pipeline.result import provable
-from paredown.pipeline.setup import check_units, read_splits, usable
-from paredown.pipeline.shop import engine_reasons, metric_of
+from paredown.pipeline.setup import check_units, encoded_table, read_splits, refuse_rare, usable
+from paredown.pipeline.shop import engine_reasons, fitted_on, metric_of
 from paredown.study.jobfile import read_job
 
 
@@ -36,6 +36,8 @@ def plan(job: Job | str | Path | Mapping[str, Any], *, timed: bool = False) -> d
     source = registry.get("models", job.model.kind)()
     source.digest(job.model, job.folder)
     splits = read_splits(job, source)
+    table = encoded_table(job, splits)
+    left_out = [] if table is None else registry.get("tasks", job.task)().left_out(table, fitted_on(job, splits))
     found = {
         "name": job.name,
         "task": job.task,
@@ -44,11 +46,14 @@ def plan(job: Job | str | Path | Mapping[str, Any], *, timed: bool = False) -> d
         "minimize": job.policy.minimize,
         "provable": provable(job.policy, len(splits.test), metric_of(job).name()),
         "rows": splits.counts,
-        "notes": list(splits.notes),
+        "notes": [*splits.notes, *left_out],
         "techniques": _techniques(job, trainable=splits.train is not None or splits.unlabeled is not None),
         "runtimes": [{"name": name, "tried": why is None, "reason": why or ""} for name, why in engine_reasons(job, host()).items()],
     }
-    return found | {"estimate": estimate(job, splits)} if timed else found
+    found |= {"estimate": estimate(job, splits)} if timed else {}
+    if table is not None:
+        refuse_rare(job, table)
+    return found
 
 
 def _techniques(job: Job, *, trainable: bool) -> list[dict[str, Any]]:

@@ -40,6 +40,8 @@ def publish(shop: Shop, confirmed: Confirmed, result: Mapping[str, Any]) -> None
     ]
     digests_of_rows = {
         "digests": dict(shop.splits.digests),
+        "job": dict(study.digests),
+        "read": dict(study.read),
         "rows": result["rows"],
         "names": len(shop.splits.names),
         "notes": list(shop.splits.notes),

@@ -19,7 +19,7 @@ from paredown.ground.rowfile import write_rows
 from paredown.impact.energy import active_energy, cpu_curve
 from paredown.pipeline.confirm import AS_FOUND, FINAL
 from paredown.pipeline.setup import usable
-from paredown.pipeline.shop import encoding, engine_reasons
+from paredown.pipeline.shop import encoding, engine_reasons, fitted_on
 from paredown.pipeline.trials import FLOOR
 from paredown.protocol.bench import SCREENING, Plan
 from paredown.search.finalists import MOST
@@ -118,11 +118,10 @@ def _range(ends: Sequence[float]) -> str:
 def _rehearsed(job: Job, splits: Splits) -> dict[str, Any]:
     """The model opened (trained on few rows, where the job trains it) and asked, in a worker and a folder of its own."""
     task, here = registry.get("tasks", job.task)(), host()
-    train = splits.train if splits.train is not None else splits.calibration
     few = {split: rows.spread(_ROWS) for split in ("train", "calibration", "unlabeled") if (rows := getattr(splits, split)) is not None}
     with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
         root = Path(scratch)
-        encode = encoding(job, train, root)
+        encode = encoding(job, fitted_on(job, splits), root)
         for split, rows in few.items():
             write_rows(rows, root / f"{split}.npz")
         write_rows(splits.validation.spread(_ROWS), root / "asked.npz")

@@ -31,7 +31,7 @@ from paredown.search.situation import Situation
 from paredown.stats.intervals import wilson
 from paredown.stats.power import rows_for, smallest_drop
 from paredown.study import reads
-from paredown.study.hours import hourly_j
+from paredown.study.hours import began, hourly_j
 
 FORMAT = 1
 FLIPS = (0.02, 0.04, 0.08)
@@ -183,6 +183,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
     given = baseline_trial(shop)
     fastest = fastest_trial(shop)
     done = [trial for trial in situation.done() if trial.quality is not None]
+    searched = study.ledger.spans(since_baseline=True)
     before = final.before if final is not None and final.long else given.readings
     looked = final is not None and final.split == "test"
     rows = len(shop.splits.test) if looked else len(shop.splits.validation)
@@ -203,6 +204,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         "name": shop.job.name,
         "verdict": _verdict(confirmed),
         "unit": shop.task.unit,
+        "started": began(study.ledger.spans()),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "paredown": metadata.version("paredown"),
         "task": shop.job.task,
@@ -234,10 +236,11 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
             *_disturbed(windows),
         ],
         "search": {
+            "started": began(searched),
             "trials": len(trials) - 1,
             "failed": sum(trial.state == "failed" for trial in trials),
             **spent_json(study.spent(), shop.curve, shop.host.cores),
-            "hourly_j": hourly_j(study.ledger.spans(since_baseline=True), shop.curve.idle_w.value * shop.host.cores),
+            "hourly_j": hourly_j(searched, shop.curve.idle_w.value * shop.host.cores),
             "lost_wall_s": sum(entry.wall_s or 0.0 for entry in study.ledger.spans("lost")),
             "payback_inferences": _payback(confirmed),
             "ended": shop.ended,
@@ -295,7 +298,12 @@ def _rows(shop: Shop, machine_reads: int | Missing) -> dict[str, Any]:
     counts = {name: shop.splits.counts.get(name, 0) for name in ("train", "calibration", "validation", "test", "unlabeled")}
     here = len(shop.study.ledger.records("test_read"))
     read = machine_reads.json() if isinstance(machine_reads, Missing) else machine_reads
-    return counts | {"test_reads": read, "test_reads_here": here, "dropped_duplicates": shop.splits.dropped_duplicates}
+    return counts | {
+        "test_reads": read,
+        "test_reads_here": here,
+        "dropped_duplicates": shop.splits.dropped_duplicates,
+        "equal_rows": shop.splits.equal,
+    }
 
 
 def _payback(confirmed: Confirmed) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from paredown.artifact.load import read_manifest
 from paredown.core.errors import BadData, BadDocument, Damaged, Problem, UnknownName, UsageError
 from paredown.core.job import Job
 from paredown.core.model import ModelSource
@@ -17,20 +19,21 @@ from paredown.core.trial import Trial
 from paredown.evidence.bound import LEDGER, differs
 from paredown.evidence.bundle import bound_by
 from paredown.evidence.verify import damage
-from paredown.ground import digests, registry
+from paredown.ground import digests, imports, registry
 from paredown.ground.files import roomy
 from paredown.ground.host import host
 from paredown.impact.declared import site_of
 from paredown.pipeline import result as results
 from paredown.pipeline.derived import DERIVED, undeclared
-from paredown.pipeline.shop import Listener, Shop, engine_reasons, metric_of, open_shop
+from paredown.pipeline.shop import Listener, Shop, encoding, engine_reasons, fitted_on, metric_of, open_shop
 from paredown.pipeline.trials import attempt
 from paredown.protocol.readings import RATIOS
 from paredown.search.ladder import STRATEGIES
 from paredown.search.situation import Situation
 from paredown.study.splits import Splits, load_splits
 from paredown.study.study import Study
-from paredown.tasks.feed import feed_shapes
+from paredown.tasks.feed import PROBABILITIES, feed_shapes
+from paredown.tracking.instruments import failed
 
 
 def check_units(job: Job) -> None:
@@ -73,22 +76,26 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
     splits = read_splits(job, source)
     named = {"model": model, "preprocess": digests.of_value(dict(job.data.preprocess)), "labels": digests.of_value(list(splits.names))}
     named |= {f"data.{split}": digest for split, digest in splits.digests.items()}
+    if (table := encoded_table(job, splits)) is not None:
+        named["encode"] = digests.of_value(table)
     here = host()
     named["machine"] = digests.of_value([here.isa, dict(here.cpu), here.cores])
-    own_metric = job.folder / (job.metric.partition(":")[0].replace(".", "/") + ".py")
-    if ":" in job.metric and own_metric.is_file():
-        named["metric.file"] = digests.of_file(own_metric)
+    named["data.form"] = digests.of_value({split: rows.form() for split in splits.counts if (rows := getattr(splits, split)) is not None})
+    if ":" in job.metric and (parts := imports.beside(job.metric.partition(":")[0], job.folder)):
+        named["metric.file"] = digests.of_value([digests.of_file(part) for part in parts])
     _refuse_unknown_groups(job, splits)
     target = Path(folder) if folder is not None else Path("runs") / job.name
     with roomy(target), Study.open(target, job, named, fresh=fresh, wait_s=wait_s) as study:
         _refuse_changed_ledger(target)
-        for note in splits.notes:
+        for note in (*splits.notes, *failed()):
             study.note(note)
         for span in study.lost:
             if span.kind != "trial":
                 study.note(f"An earlier run ended in the middle of {span.kind}; its {span.wall_s or 0:.1f} s are booked as lost.")
         listener.stage(results.provable(job.policy, len(splits.test), metric_of(job).name())["text"])
         with open_shop(study, job, splits, listener) as shop:
+            if ":" in job.metric:  # asked in a worker once, where what it is made of is seen
+                shop.light.order("metric", digests.of_value(job.metric), "paredown.builder.work:metric", target=job.metric)
             unknown = undeclared(shop.site)
             for rule in job.policy.rules:
                 if rule.quantity in unknown:
@@ -132,6 +139,28 @@ def read_splits(job: Job, source: ModelSource) -> Splits:
     return splits
 
 
+def encoded_table(job: Job, splits: Splits) -> dict[str, Any] | None:
+    """The declaration by which a job's table is encoded, which depends on its rows; None for other tasks.
+
+    Raises:
+        BadData: The table cannot be encoded.
+    """
+    if registry.get("tasks", job.task).raw != "table":
+        return None
+    return encoding(job, fitted_on(job, splits), Path())
+
+
+def refuse_rare(job: Job, encode: Mapping[str, Any]) -> None:
+    """A model that arrives trained is fed as it was trained; that this shows what few rows share has to be the user's word.
+
+    Raises:
+        BadData: It does, and the job does not say what is to become of it.
+    """
+    trains = registry.get("models", job.model.kind)().trains(job.model)
+    if not trains and "rare" not in job.data.preprocess and (said := registry.get("tasks", job.task)().rare(encode)):
+        raise BadData(said)
+
+
 def _refuse_unknown_groups(job: Job, splits: Splits) -> None:
     known = list(splits.test.groups)
     has = f"the groups {', '.join(known)}" if known else "no groups"
@@ -149,9 +178,14 @@ def prepare(shop: Shop) -> Trial:
     """The baseline: the model as given, trained where the job says so, packed and measured."""
     shop.listener.stage("the model as given")
     inputs = feed_shapes(shop.builder.scene.encode)
-    candidate = shop.builder.baseline(shop.job.model, shop.job.folder, inputs, len(shop.splits.names))
+    model = shop.study.digests["model"]
+    candidate = shop.builder.baseline(shop.job.model, shop.job.folder, inputs, len(shop.splits.names), model)
+    refuse_rare(shop.job, shop.builder.scene.encode)
     shop.with_baseline(candidate)
-    return attempt(shop, shop.as_given(), "the model as given.", role="baseline")
+    trial = attempt(shop, shop.as_given(), "the model as given.", role="baseline")
+    if trial.artifact and read_manifest(shop.artifacts.folder(trial.artifact))["decode"]["kind"] == PROBABILITIES:
+        shop.study.note("The model as given answers with probabilities, which are taken as they are.")
+    return trial
 
 
 def fastest_fp32(shop: Shop) -> list[Trial]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from paredown.artifact.pack import holds
 from paredown.builder.build import Builder
 from paredown.builder.scene import Scene
 from paredown.core.candidate import Candidate
@@ -215,8 +216,10 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
     source = registry.get("models", job.model.kind)()
     here = host()
     curve = cpu_curve(here)
-    train = splits.train if splits.train is not None else splits.calibration
+    train = fitted_on(job, splits)
     encode, decode = encoding(job, train, study.data_folder), task.decoder(splits.names)
+    for note in (*task.left_out(encode, train), _shipped(job.task, encode, splits.names)):
+        study.note(note)
     probe = task.probe(encode, seeds.stream(job.search.seed, "probe") % 2**32)
     probe_file = study.data_folder / f"probe-{digests.of_value(encode)[:16]}.npz"
     _written(_probe_rows(probe, splits.names), probe_file)
@@ -228,10 +231,10 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
 
     with ExitStack() as stack:
         # threads that wait for each other give way soon: with another process on the same cores, spinning costs ten times the work
-        heavy = stack.enter_context(Worker(path, log, {"GOMP_SPINCOUNT": "2000"}))
-        light = stack.enter_context(Worker(path, log))
+        heavy = stack.enter_context(Worker(path, log, {"GOMP_SPINCOUNT": "2000"}, apart=study.folder.resolve()))
+        light = stack.enter_context(Worker(path, log, apart=study.folder.resolve()))
         bench = stack.enter_context(Bench(study.data_folder / "bench.npz", job.deploy.batch, log, path))
-        booked = Booked(recorder=study.ledger, worker=heavy, joules=joules, progress=listener.step)
+        booked = Booked(recorder=study.ledger, worker=heavy, joules=joules, progress=listener.step, read=study.has_read)
         shop = Shop(
             study=study,
             job=job,
@@ -277,6 +280,33 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
         yield shop
 
 
+def _shipped(task: str, encode: Mapping[str, Any], labels: Sequence[str]) -> str:
+    """What leaves with an artifact, and what stays."""
+    held = holds(task, encode, labels)
+    return f"What ships: {held} Evidence and report hold none either; `cache/` and `given/` hold them all, and are not to be handed on."
+
+
+def fitted_on(job: Job, splits: Splits) -> Rows:
+    """The rows that statistics of an encoder come from.
+
+    A model that arrives trained was trained on all of train: the words of a table are those of the part that was cut from it as well.
+    """
+    if splits.train is None:
+        return splits.calibration
+    trains = registry.get("models", job.model.kind)().trains(job.model)
+    whole = registry.get("tasks", job.task).raw != "table" or trains or "calibration" in job.data.sources
+    return splits.train if whole else _joined(splits.train.inputs, splits.calibration.inputs)
+
+
+def _joined(first: Any, second: Any) -> Rows:
+    import numpy as np
+
+    both = (
+        {key: np.concatenate([first[key], second[key]]) for key in first} if isinstance(first, Mapping) else np.concatenate([first, second])
+    )
+    return Rows(inputs=both, labels=None)
+
+
 def encoding(job: Job, train: Rows, files: Path) -> dict[str, Any]:
     """The task's declaration of raw input -> feed, with what the model says about its own preprocessing below what the job says.
 
@@ -293,6 +323,8 @@ def encoding(job: Job, train: Rows, files: Path) -> dict[str, Any]:
     options = source.preprocess(job.model, job.folder, files)
     if task.raw == "text":
         options |= {"columns": job.data.columns.get("text")}
+    if task.raw == "table" and not source.trains(job.model):
+        options |= {"rare": "keep"}  # it is fed as it was trained; whether that may ship is asked in `setup.refuse_rare`
     return task.encoder(train, options | dict(job.data.preprocess))
 
 

@@ -28,7 +28,7 @@ from paredown.tasks.feed import make_encoder
 
 JOB = "job.yaml"
 _TRIED = 64
-"""Rows that a model in memory is asked before anything is written: enough to see shape, NaN and probabilities."""
+"""Rows that a model in memory is asked before anything is written: enough to see shape and NaN."""
 
 
 def shrink(
@@ -67,8 +67,8 @@ def shrink(
     The same call goes on with its study, in a new session too; another model, code or data is another job.
 
     Args:
-        model: A torch.nn.Module that answers logits (N, classes), wherever its class was defined; or the path of an .onnx file or of a
-            Hugging Face folder; or a mapping as `model:` in job files. A module is not changed.
+        model: A torch.nn.Module that answers (N, classes), logits or probabilities, wherever its class was defined; or the path of an
+            .onnx file or of a Hugging Face folder; or a mapping as `model:` in job files. A module is not changed.
         train: `(X, y)` for distillation and recovery; without it only techniques that need no training are tried.
         test: `(X, y)` for the claim, rows that the model has never seen. `(X, y, groups)`, here and in the others, adds a mapping
             column -> values (N,) for rules by group.
@@ -251,7 +251,7 @@ def _asked(module: Any, task: Task, parts: Mapping[str, Rows], options: Mapping[
     """How many numbers the module answers per row; it is fed some rows of test just as it will be.
 
     Raises:
-        BadModel: It does not take them, or answers with something else than finite logits.
+        BadModel: It does not take them, or answers with something else than finite numbers, one per class.
         BadData: A split is not what the task takes, or the module takes whole numbers otherwise than as float32.
     """
     memory = need("paredown.modelkit.memory", "a model in memory")
@@ -261,7 +261,8 @@ def _asked(module: Any, task: Task, parts: Mapping[str, Rows], options: Mapping[
         except BadData as error:
             raise BadData(f"{split}: {error}") from error
     head = parts["test"].spread(_TRIED)
-    feed = make_encoder(task.encoder(parts.get("train", parts["test"]), options))(head.inputs)
+    asked = options if task.raw != "table" else {"rare": "keep"} | options
+    feed = make_encoder(task.encoder(parts.get("train", parts["test"]), asked))(head.inputs)
     whole = not isinstance(head.inputs, Mapping) and head.inputs.dtype.kind in "biu" and task.name() != "image-classification"
     if whole:
         try:

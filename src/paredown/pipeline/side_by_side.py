@@ -15,6 +15,7 @@ from paredown.core.reading import Missing, Reading
 from paredown.pipeline.answers import Answers, compare_answers, refuse_strangers
 from paredown.pipeline.bare import model_spec, packed, probe_rows
 from paredown.pipeline.targets import artifact_of, given_of, other_class, other_of
+from paredown.tracking.instruments import failed
 
 if TYPE_CHECKING:
     from paredown.core.rows import Rows
@@ -374,8 +375,8 @@ def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, la
 
 
 def _uncounted(windows: Windows) -> Iterator[str]:
-    if windows.uncounted:
-        yield f"energy is estimated although this machine counts it: {windows.uncounted}"
+    missed = windows.uncounted and f"energy is estimated although this machine counts it: {windows.uncounted}"
+    yield from filter(None, [*failed(), missed])
 
 
 def _disturbed(raw: Sequence[Mapping[str, Any]]) -> Iterator[str]:

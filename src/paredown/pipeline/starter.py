@@ -326,7 +326,11 @@ def _columns(look: _Look, made: Starter) -> Iterator[str]:
         yield f"  text: {quoted(look.text[0]) if len(look.text) == 1 else _listed(look.text)}    # what the model reads"
         made.seen.append(f"text is {' and '.join(look.text)}")
     elif look.task == "tabular-classification":
-        yield "  # drop: [id]    # columns that the model does not see"
+        who = columns.identifiers(look.table, look.label.name if look.label else "")
+        said = "tells who a row is, as a name does, and may not ship" if who else "columns that the model does not see"
+        yield f"  # drop: {_listed([_clean(name) for name in who or ['id']])}    # {said}"
+        if who:
+            made.seen.append(f"columns that tell who a row is, as a name does: {', '.join(who)}")
     found, coarse = look.suggested, [name for name, count in look.suggested.items() if count <= columns.MOST_GROUPS]
     if look.groups:
         yield f"  groups: {_listed(look.groups)}    # the policy below holds within each of these groups"

@@ -7,13 +7,14 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from paredown.artifact.load import Model, load
 from paredown.core.job import Job
 from paredown.core.reading import Reading
+from paredown.ground.clock import SteadyClock
 from paredown.pipeline import result as results
 from paredown.pipeline.confirm import confirm, finalists, settled
 from paredown.pipeline.publish import publish
@@ -121,11 +122,12 @@ def run(
         if note:
             shop.study.note(note)
         prepare(shop)
-        since = datetime.now(UTC), time.process_time()
+        since = SteadyClock(), time.process_time()
         fastest_fp32(shop)
         situation = situation_of(shop)
         search(shop, situation)
         listener.stage("confirming on test")
+        shop.study.refuse_changed()
         confirmed = confirm(shop, situation, finalists(shop, situation))
         why = explain(shop, confirmed)
         book_own_time(shop, since)
@@ -148,14 +150,15 @@ def search(shop: Shop, situation: Situation) -> None:
         attempt(shop, proposal.recipe, proposal.why)
 
 
-def book_own_time(shop: Shop, since: tuple[datetime, float]) -> None:
+def book_own_time(shop: Shop, since: tuple[SteadyClock, float]) -> None:
     """Book the CPU time of this very process since the baseline stood; that of the workers is booked order by order.
 
     Args:
         shop: The run's tools.
         since: The clock and the process's CPU seconds when the baseline stood.
     """
-    with shop.study.ledger.span("own", uuid.uuid4().hex, since[0]) as span:
+    began = datetime.now(UTC) - timedelta(seconds=since[0].passed_s())  # by the clock as it stands now, also where it was set meanwhile
+    with shop.study.ledger.span("own", uuid.uuid4().hex, began) as span:
         cpu_s = time.process_time() - since[1]
         span.finish(None, cpu_s=cpu_s, energy_j=shop.joules(cpu_s))
 

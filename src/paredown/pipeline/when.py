@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from paredown.core.errors import UsageError
-from paredown.core.job import GridSpec, Job
+from paredown.core.job import Job
 from paredown.ground.amounts import BadAmount, seconds
+from paredown.ground.clock import STEP_S, SteadyClock
+from paredown.impact.declared import signalled
 from paredown.impact.series import Series, joined, read_series
 from paredown.impact.when import Choice, best, choice, span
 
@@ -84,13 +86,18 @@ def wait(chosen: Choice, tell: Callable[[str, int, int], None]) -> str:
     expected = f"{chosen.zone}, {two(chosen.now_g_per_kwh)} g CO2e/kWh when started at once"
     if not chosen.waits:
         return f"Started without waiting for low carbon, because nothing much lower was expected: {expected}."
-    began_s = time.time()
-    while (left_s := chosen.start_s - time.time()) > 0:
-        tell("minutes waited", round((time.time() - began_s) / 60), round((chosen.start_s - began_s) / 60))
-        time.sleep(min(left_s, PATIENCE_S))
+    began_s, clock, slept_s = time.time(), SteadyClock(), 0.0
+    planned_s = chosen.start_s - began_s
+    while (left_s := min(chosen.start_s - time.time(), planned_s - slept_s)) > 0:  # a clock that is set back holds nothing up
+        tell("minutes waited", round(slept_s / 60), round((slept_s + left_s) / 60))
+        nap_s = min(left_s, PATIENCE_S)
+        time.sleep(nap_s)
+        slept_s = max(slept_s + nap_s, clock.passed_s())
     origin = "the forecast in the series" if chosen.foreseen == "file" else "past values"
     then = f"{two(chosen.then_g_per_kwh)} then, {two(100 * chosen.saving)} % less"
-    return f"Waited {span(time.time() - began_s)} for low carbon: {expected}, {then}; expected from {origin} ({chosen.source})."
+    set_s = time.time() - began_s - slept_s
+    was_set = f" This machine's clock was set by {set_s:+.0f} s meanwhile." if abs(set_s) > STEP_S else ""
+    return f"Waited {span(slept_s)} for low carbon: {expected}, {then}; expected from {origin} ({chosen.source}).{was_set}"
 
 
 def two(value: float) -> str:
@@ -108,7 +115,7 @@ def _series(job: Job | None, files: Sequence[str | Path], column: str | None) ->
                 "  Give `--series FILE`, or write `deploy: {grid: {series: FILE}}` in the job; `paredown when --help` names the formats."
             )
         found = read_series(job.folder / grid.series, column or grid.column or None)
-        return [replace(found, signal=grid.signal)] if grid.signal != GridSpec.signal else [found]
+        return [signalled(found, grid.signal)]
     groups: dict[tuple[str, str], list[Series]] = {}
     for file in files:
         found = read_series(file, column)

@@ -14,6 +14,7 @@ from typing import Any
 
 from paredown.core.finding import Finding, Level, Outcome
 from paredown.core.policy import Kind, Limit, Policy, Rule, Scale, Waiver
+from paredown.core.private import merged
 from paredown.core.quantity import quantity
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.task import Metric
@@ -135,7 +136,7 @@ def _quality(rule: Rule, limit: Limit, evidence: Evidence, confidence: float) ->
 
 
 def _by_group(rule: Rule, limit: Limit, metric: Metric, evidence: Evidence, confidence: float) -> list[Finding]:
-    """One finding per value of each column; fails are corrected over all groups of the rule."""
+    """One finding per value of each column, the rare ones as one; fails are corrected over all groups of the rule."""
     import numpy as np
 
     findings: list[Finding] = []
@@ -146,7 +147,8 @@ def _by_group(rule: Rule, limit: Limit, metric: Metric, evidence: Evidence, conf
             reason = f"{rule.id}: the data have no group column {column!r}; they have: {known}."
             findings.append(_finding(rule, Outcome.INCONCLUSIVE, reason, group=column))
             continue
-        values = np.asarray(evidence.groups[column])
+        called = merged(evidence.groups[column])
+        values = np.array([called[value] for value in evidence.groups[column]], object)
         for value in sorted(set(values.tolist())):
             group, rows = f"{column}={value}", values == value
             if rows.sum() >= rule.min_rows:

@@ -36,7 +36,7 @@ class Torch(Runtime):
         return {
             "file": blueprints.TENSORS,
             "inputs": list(blueprint.inputs),
-            "outputs": ["logits"],
+            "outputs": [blueprint.answers],
             "multiply_adds": sum(counting.multiply_adds(module, blueprint.example()).values()),
             "parameters": candidate.parameters,
         }
@@ -46,7 +46,7 @@ class Torch(Runtime):
         torch = need("torch", "the runtime torch")
         blueprints = need("paredown.modelkit.blueprint", "the runtime torch")
         torch.set_num_threads(int(placement.get("threads", 1)))
-        return _Module(torch, blueprints.open_folder(folder))
+        return _Module(torch, blueprints.open_folder(folder), blueprints.read_blueprint(folder).answers)
 
     def version(self) -> str:
         """The installed version."""
@@ -54,10 +54,10 @@ class Torch(Runtime):
 
 
 class _Module(Session):
-    def __init__(self, torch: Any, module: Any) -> None:
-        self._torch, self._module = torch, module
+    def __init__(self, torch: Any, module: Any, answers: str) -> None:
+        self._torch, self._module, self._answers = torch, module, answers
 
     def run(self, feed: Mapping[str, Any]) -> dict[str, Any]:
         with self._torch.inference_mode():
             answer = self._module(*(self._torch.from_numpy(array) for array in feed.values()))
-        return {"logits": answer.numpy()}
+        return {self._answers: answer.numpy()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -121,16 +121,28 @@ MONEY = {
 }
 """(section, key) -> what the price is per."""
 
-BOTH = (
-    ("machine", "purchase", "machine", "depreciation", "`depreciation: 4 years`"),
-    ("machine", "embodied", "machine", "life", "`life: 4 years`"),
-    ("prices", "tax", "prices", "electricity", "`electricity: 0.20 EUR/kWh`"),
-    ("grid", "column", "grid", "series", "`series: carbon.csv`"),
-    ("transfer", "devices", "transfer", "factor", "`factor: 0.03 kWh/GB`"),
-    ("transfer", "payload", "transfer", "factor", "`factor: 0.03 kWh/GB`"),
-    ("storage", "copies", "storage", "factor", "`factor: 1.2 W/TB`"),
+PLACE = (("grid", "zone"), ("grid", "factor"), ("grid", "series"))
+BOTH: tuple[tuple[str, str, Sequence[tuple[str, str]], str], ...] = (
+    ("machine", "purchase", [("machine", "depreciation")], "`depreciation: 4 years`"),
+    ("machine", "depreciation", [("machine", "purchase")], "`purchase: 900 EUR`"),
+    ("machine", "embodied", [("machine", "life")], "`life: 4 years`"),
+    ("machine", "life", [("machine", "embodied")], "`embodied: 1000 kg`"),
+    ("machine", "share", [("machine", "embodied"), ("machine", "purchase")], "`embodied: 1000 kg` and `life: 4 years`"),
+    ("prices", "tax", [("prices", "electricity")], "`electricity: 0.20 EUR/kWh`"),
+    (
+        "prices",
+        "subsidy",
+        [("prices", "electricity"), ("machine", "price"), ("machine", "purchase")],
+        "`electricity: 0.20 EUR/kWh`, or what the machine costs",
+    ),
+    ("grid", "column", [("grid", "series")], "`series: carbon.csv`"),
+    ("grid", "signal", PLACE, "`series: carbon.csv` or `factor: 34 g/kWh`"),
+    ("grid", "renewable", PLACE, "`zone: NO`"),
+    ("transfer", "devices", [("transfer", "factor")], "`factor: 0.03 kWh/GB`"),
+    ("transfer", "payload", [("transfer", "factor")], "`factor: 0.03 kWh/GB`"),
+    ("storage", "copies", [("storage", "factor")], "`factor: 1.2 W/TB`"),
 )
-"""What says nothing without the other."""
+"""(section, key), any of those without which it says nothing, what to add."""
 
 EITHER = (
     ("machine", "purchase", "machine", "price", "A machine is rented or bought"),
@@ -165,6 +177,7 @@ class _Reader:
     def __init__(self, document: Document, folder: Path, problems: list[Problem]) -> None:
         self.document, self.folder, self.problems = document, folder, problems
         self.currency = ""
+        self.faulty: set[Place] = set()
 
     def note(self, place: Place, found: str, do: str) -> None:
         """Note a problem at a place."""
@@ -189,6 +202,7 @@ class _Reader:
             known(self.document, self.problems, "runtime", ("runtimes", position), name)
         volume, period_s = (None, None) if deploy.volume is None else self.amount(("volume",), amounts.volume) or (None, None)
         sections = {name: self.section(name, model) for name, model in SECTIONS.items()}
+        fields = {name: self.fields(name, sections) for name in sections}
         self.pairs(sections)
         self.place(sections["grid"])
         return Deploy(
@@ -197,10 +211,10 @@ class _Reader:
             runtimes=tuple(deploy.runtimes),
             volume=volume,
             period_s=period_s,
-            grid=GridSpec(**self.fields("grid", sections)),
-            machine=MachineSpec(**self.fields("machine", sections)),
-            prices=PriceSpec(**self.fields("prices", sections)),
-            data_path=DataPathSpec(**self.fields("transfer", sections), **self.fields("storage", sections)),
+            grid=GridSpec(**fields["grid"]),
+            machine=MachineSpec(**fields["machine"]),
+            prices=PriceSpec(**fields["prices"]),
+            data_path=DataPathSpec(**fields["transfer"], **fields["storage"]),
             currency=self.currency,
         )
 
@@ -219,6 +233,7 @@ class _Reader:
             return parse(value)
         except amounts.BadAmount as error:
             self.problems.append(self.document.amiss(place, error))
+            self.faulty.add(place)
             return None
 
     def fields(self, section: str, sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -246,10 +261,13 @@ class _Reader:
         return float(price)
 
     def pairs(self, sections: Mapping[str, Mapping[str, Any]]) -> None:
-        """Entries that need each other, and entries that exclude each other."""
-        for section, key, other_section, other, do in BOTH:
-            if key in sections[section] and other not in sections[other_section]:
-                self.note((section, key), f"says nothing without `{other}`.", f"Add {do}.")
+        """Entries that need each other, and entries that exclude each other; what cannot be read was noted already."""
+        for section, key, others, do in BOTH:
+            if key not in sections[section] or any(other in sections[name] for name, other in others):
+                continue
+            if (section, key) not in self.faulty:
+                lacking = " or ".join(f"`{other}`" for _, other in others)
+                self.note((section, key), f"says nothing without {lacking}.", f"Add {do}.")
         for section, key, other_section, other, why in EITHER:
             if key in sections[section] and other in sections[other_section]:
                 self.note((section, key), f"stands beside `{other_section}.{other}`.", f"{why}; take one out.")

@@ -33,5 +33,10 @@ def hourly_j(spans: Iterable[SpanEntry], idle_w: float) -> dict[str, float]:
     return dict(sorted(hours.items()))
 
 
+def began(spans: Iterable[SpanEntry]) -> str | None:
+    """UTC time at which the first of them began; None without any."""
+    return min((span.started for span in spans), key=_utc_s, default=None)
+
+
 def _utc_s(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,6 +33,8 @@ PICKLED = (
     "is a pickle; reading it could run any code, so it is not read.",
     "Export the model to .onnx (skl2onnx for scikit-learn), or give a torch.nn.Module to `paredown.shrink` where it was made.",
 )
+LONGEST_NAME = 200
+"""Bytes of a job's name: file systems take 255 for one, and ours stand beside it."""
 SPLITS = ("train", "calibration", "validation", "test", "unlabeled")
 _FUNCTION = re.compile(r"(python:)?[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -133,8 +136,9 @@ class _Reader:
             if self.document.data.get(key) is None:
                 self.note((), f"has no `{key}`.", f"Add `{key}: ...`; `paredown init` writes a whole job.")
         name, task, metric = file.name or fallback, file.task or "", file.metric or ""
-        if not re.fullmatch(r"\w[\w. -]*", name):
-            self.note(("name",), f"is {name!r}; it names the study's folder.", "Use letters, digits, `.`, `-` and `_`.")
+        if not re.fullmatch(r"\w[\w. -]*", name) or len(name.encode()) > LONGEST_NAME:
+            allowed = f"Use letters, digits, `.`, `-` and `_`, up to {LONGEST_NAME} bytes."
+            self.note(("name",), f"is {name!r:.80}; it names the study's folder.", allowed)
         self.known("task", ("task",), task)
         if not _FUNCTION.fullmatch(metric):
             self.known("metric", ("metric",), metric)
@@ -162,7 +166,7 @@ class _Reader:
     def exists(self, place: Place, path: str) -> None:
         """Note a file that is not there."""
         whole = self.folder / path
-        if not whole.exists():
+        if not os.path.exists(whole):
             near = nearest(whole.name, sorted(item.name for item in whole.parent.iterdir()) if whole.parent.is_dir() else [])
             self.note(place, f"is {path!r}; there is no such file.{near}", "Paths start at the folder of the job file.")
 

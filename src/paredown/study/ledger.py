@@ -18,6 +18,8 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from paredown.core.errors import UsageError
+from paredown.ground.clock import SteadyClock
+from paredown.ground.host import boot_id
 from paredown.study.schema import check, create, damaged, explained, make_engine, records, spans
 
 BEAT_S = 1.0
@@ -96,6 +98,7 @@ class Span:
         self.id = 0
         self._ledger, self._outer = ledger, outer
         self._began = self._written = time.monotonic()
+        self._clock = SteadyClock()
         self._cpu_s: float | None = None
         self._energy_j: float | None = None
         self._inner = [0.0, 0.0, 0.0]
@@ -137,11 +140,11 @@ class Span:
         if self._outer:
             self._outer._save(file)
             self._outer._inner_open = True
-        process = {"pid": os.getpid(), "host": socket.gethostname(), "boot_id": _boot_id()}
+        process = {"pid": os.getpid(), "host": socket.gethostname(), "boot_id": boot_id()}
         row = {
             "kind": self.kind,
             "key": self.key,
-            "started": _now() if self.since is None else _text(self.since),
+            "started": _utc(self._clock.began_s) if self.since is None else _text(self.since),
             "state": "running",
             "wall_s": 0.0,
             "reason": "",
@@ -161,7 +164,7 @@ class Span:
         """A transaction that closes the span; once it is in the file, the whole is taken off the span around it."""
         with self._ledger._write() as file:
             yield file
-            totals = self._save(file, wall_s, state=state, reason=reason, ended=_now())
+            totals = self._save(file, wall_s, state=state, reason=reason, ended=_utc(self._clock.utc_s()))
         self._closed = True
         if self._outer:
             self._outer._inner_open = False
@@ -382,12 +385,9 @@ def _now() -> str:
     return _text(datetime.now(UTC))
 
 
+def _utc(moment_s: float) -> str:
+    return _text(datetime.fromtimestamp(moment_s, UTC))
+
+
 def _text(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds")
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""

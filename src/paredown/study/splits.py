@@ -1,10 +1,11 @@
-"""The job's data, read and cut into splits that share no row."""
+"""The job's data, read and cut into splits of which none gives away the answers of another."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from paredown.core.rows import Rows
 from paredown.ground import registry
 from paredown.ground.files import PICKLES
 from paredown.study.classes import one_set_of_classes
+from paredown.study.repeats import by_chance, equal_rows, parts_of_another, without_leaks
 
 NAMES = ("train", "calibration", "validation", "test", "unlabeled")
 _SHARED = ("test", "calibration", "validation")
@@ -35,7 +37,7 @@ VALIDATION_OF_TEST = 1 / 3
 
 @dataclass(frozen=True, kw_only=True)
 class Splits:
-    """The job's rows; no input occurs in two splits.
+    """The job's rows; no input occurs with its label in two splits, unless rows are equal by chance.
 
     Args:
         train: What may be trained on; None when the job has none.
@@ -47,6 +49,7 @@ class Splits:
         notes: Sentences on what was cut and dropped, for the report.
         digests: Split -> digest over its rows.
         dropped: Split -> rows dropped because test or another split before it has them too.
+        equal: Split -> rows that were kept although another split has the same input; empty where such rows are leaks.
     """
 
     train: Rows | None
@@ -58,6 +61,7 @@ class Splits:
     notes: tuple[str, ...]
     digests: dict[str, str]
     dropped: dict[str, int]
+    equal: dict[str, int]
 
     @property
     def dropped_duplicates(self) -> int:
@@ -79,8 +83,9 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
     else from validation. `job.data.shares` changes the sizes: shares of the rows of the source that is cut.
 
     Cuts are stratified by label and depend on the rows and the seed, not on the order of the rows; the third of test does not depend on
-    the seed either. Rows that occur in two splits stay in the first of test, validation, calibration, train, unlabeled: test is what the
-    claim is about, so nothing is ever dropped from it. Equal rows within one split stay.
+    the seed either. A row that occurs with its label in two splits stays in the first of test, validation, calibration, train, unlabeled;
+    equal rows within one split stay. In a table whose rows are equal by chance all stay, and each copy has its own place in a cut
+    (`repeats`, decision 0013).
 
     Args:
         job: Its `data` and `folder` are used, and its `task` to check the rows.
@@ -104,15 +109,24 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
             task.check(rows)
         except BadData as error:
             raise BadData(f"{job.data.sources[split]} ({split}): {error}") from error
+    chance = task.raw == "table" and by_chance([*parts.values()])
+    if chance:
+        notes += parts_of_another(parts, job.data.sources)
     if "all" in parts:
-        parts = _cut_all(parts, shares, seed)
+        parts = _cut_all(parts, shares, seed, chance)
         if not trains_baseline:
             notes.append("The model arrived trained and one source was cut into splits: it may have seen rows of validation and test.")
     else:
-        parts = _cut_missing(parts, shares, seed, trains_baseline, notes)
+        parts = _cut_missing(parts, shares, seed, trains_baseline, chance, notes)
     _check_seen(parts, names, "")
-    parts, dropped = _without_duplicates(parts)
-    _check_seen(parts, names, " once the rows that validation or test has too are dropped")
+    dropped, equal = dict.fromkeys(parts, 0), dict[str, int]()
+    if chance:
+        equal = equal_rows(parts)
+        listed = ", ".join(f"{count} of {len(parts[split])} ({count / len(parts[split]):.0%}) of {split}" for split, count in equal.items())
+        notes.append(f"Rows that another split has too: {listed}. They are kept: in a table of few values people share a row by chance.")
+    else:
+        parts, dropped = without_leaks(parts)
+        _check_seen(parts, names, " once the rows that validation or test has too are dropped")
     if total := sum(dropped.values()):
         listed = ", ".join(f"{count} from {split}" for split, count in dropped.items() if count)
         notes.append(f"{total} rows were dropped because another split has the same input: {listed}.")
@@ -126,6 +140,7 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
         notes=tuple(notes),
         digests={split: parts[split].digest() for split in NAMES if split in parts},
         dropped=dropped,
+        equal=equal,
     )
 
 
@@ -155,22 +170,29 @@ def read_rows(source: str, folder: Path, columns: Mapping[str, Any], labels: Seq
     return rows
 
 
-def stratified(rows: Rows, sizes: Sequence[int], salt: str) -> list[Rows]:
+def stratified(rows: Rows, sizes: Sequence[int], salt: str, chance: bool = False) -> list[Rows]:
     """Cut rows into consecutive parts that have the same mix of labels.
 
     Within each class the rows are ordered by a salted digest; row r of n gets the place (r + 1/2) / n on a line from 0 to 1, and the line
-    is cut at the sizes. So each part has its share of each class to within one row, and a class of one row stands in the middle.
+    is cut at the sizes. So each part has its share of each class to within one row, and a class of one row stands in the middle. Equal
+    rows of one class stand side by side, so that copies hardly leak; where people are equal by chance that would part those with one
+    answer from those with the other, so there each has a place of its own.
 
     Args:
         rows: With or without labels.
         sizes: Rows per part; their sum is at most len(rows). What is left over forms one more part, at the end.
         salt: Another salt gives another order; the order of `rows` never matters.
+        chance: Whether rows are equal by chance.
 
     Returns:
         len(sizes) + 1 parts, each in the order of `rows`.
     """
-    keys = [hashlib.sha256(f"{salt}/{digest}".encode()).hexdigest() for digest in rows.row_digests()]
     labels = [0] * len(rows) if rows.labels is None else rows.labels.tolist()
+    keys, copies = list[str](), Counter[tuple[str, int]]()
+    for row in zip(rows.row_digests(), labels):
+        copy = f"/{copies[row]}" if chance and copies[row] else ""
+        keys.append(hashlib.sha256(f"{salt}/{row[0]}{copy}".encode()).hexdigest())
+        copies[row] += 1
     members: dict[int, list[int]] = {}
     for at in sorted(range(len(rows)), key=keys.__getitem__):
         members.setdefault(labels[at], []).append(at)
@@ -260,7 +282,7 @@ def _sizes(rows: int, shares: Mapping[str, float], wanted: Sequence[str]) -> lis
     ]
 
 
-def _cut_all(parts: dict[str, Rows], shares: Mapping[str, float], seed: int) -> dict[str, Rows]:
+def _cut_all(parts: dict[str, Rows], shares: Mapping[str, float], seed: int, chance: bool) -> dict[str, Rows]:
     """Test first, then train, so that a class of one row is trained on; then calibration and validation. Shares are of all rows."""
     rows = parts.pop("all")
     test = math.floor(shares.get("test", TEST_SHARE) * len(rows) + 0.5)
@@ -270,7 +292,7 @@ def _cut_all(parts: dict[str, Rows], shares: Mapping[str, float], seed: int) -> 
     )
     sizes = {"test": test, "train": len(rows) - test - calibration - validation, "calibration": calibration, "validation": validation}
     _check_sizes(sizes, len(rows), "all")
-    return parts | dict(zip(sizes, stratified(rows, list(sizes.values())[:-1], f"split/{seed}")))
+    return parts | dict(zip(sizes, stratified(rows, list(sizes.values())[:-1], f"split/{seed}", chance)))
 
 
 def _check_sizes(sizes: Mapping[str, int], rows: int, source: str) -> None:
@@ -281,7 +303,9 @@ def _check_sizes(sizes: Mapping[str, int], rows: int, source: str) -> None:
         )
 
 
-def _cut_missing(parts: dict[str, Rows], shares: Mapping[str, float], seed: int, trains: bool, notes: list[str]) -> dict[str, Rows]:
+def _cut_missing(
+    parts: dict[str, Rows], shares: Mapping[str, float], seed: int, trains: bool, chance: bool, notes: list[str]
+) -> dict[str, Rows]:
     """Calibration and validation where the job names none."""
     parts = dict(parts)
     if trains and "train" not in parts:
@@ -290,7 +314,7 @@ def _cut_missing(parts: dict[str, Rows], shares: Mapping[str, float], seed: int,
         test = parts["test"]
         size = round(shares.get("validation", VALIDATION_OF_TEST) * len(test))
         _check_sizes({"test": len(test) - size, "validation": size}, len(test), "test")
-        parts["test"], parts["validation"] = stratified(test, [len(test) - size], "third of test")
+        parts["test"], parts["validation"] = stratified(test, [len(test) - size], "third of test", chance)
         notes.append(
             f"The model arrived trained and the job names no validation: {size} of the {len(test)} rows of test became validation."
         )
@@ -301,29 +325,11 @@ def _cut_missing(parts: dict[str, Rows], shares: Mapping[str, float], seed: int,
         sizes = dict(zip(wanted, _sizes(len(rows), shares, wanted)))
         left = len(rows) - sum(sizes.values())
         _check_sizes({source: left, **sizes}, len(rows), source)
-        parts[source], *cut = stratified(rows, [left, *list(sizes.values())[:-1]], f"split/{seed}")
+        parts[source], *cut = stratified(rows, [left, *list(sizes.values())[:-1]], f"split/{seed}", chance)
         parts |= dict(zip(wanted, cut))
         listed = " and ".join(f"{size} for {name}" for name, size in sizes.items())
         notes.append(f"Of the {len(rows)} rows of {source} these were set aside: {listed}.")
     return parts
-
-
-def _without_duplicates(parts: dict[str, Rows]) -> tuple[dict[str, Rows], dict[str, int]]:
-    """No input in two splits; the first of test, validation, calibration, train, unlabeled keeps it."""
-    seen, out, dropped = set[str](), dict[str, Rows](), dict[str, int]()
-    for split in ("test", "validation", "calibration", "train", "unlabeled"):
-        if split in parts:
-            digests = parts[split].row_digests()
-            keep = np.array([digest not in seen for digest in digests], bool)
-            if not keep.any():
-                raise BadData(
-                    f"all {len(keep)} rows of {split} are also in test or another split.\n"
-                    "  Are the files the same, or the features too few to tell rows apart?"
-                )
-            dropped[split] = int((~keep).sum())
-            out[split] = parts[split].take(keep)
-            seen.update(digests)
-    return out, dropped
 
 
 def _check_seen(parts: Mapping[str, Rows], names: Sequence[str], when: str) -> None:

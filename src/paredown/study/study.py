@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -15,6 +15,7 @@ from paredown.core.errors import BadData, BadModel, Damaged, OtherJob, UsageErro
 from paredown.core.job import Job
 from paredown.core.policy import Policy
 from paredown.core.trial import Trial, trial_from_json
+from paredown.ground.digests import of_file
 from paredown.ground.documents import write
 from paredown.ground.files import PART, remove, remove_parts, writable, write_atomic
 from paredown.study.ledger import Ledger, Record, SpanEntry, Spent
@@ -46,6 +47,8 @@ class Study:
         ledger: The recorded facts and the work they cost.
         lost: Work that an earlier run began and did not close; booked at this opening.
         policy: The record of this job's policy.
+        read: What work has read of the user's so far, path (from the job's folder on where it lies there) -> digest: the files that models,
+            metrics and students were made of, under whatever name.
     """
 
     folder: Path
@@ -54,6 +57,7 @@ class Study:
     ledger: Ledger
     lost: tuple[SpanEntry, ...]
     policy: Record
+    read: dict[str, str]
 
     @classmethod
     @contextmanager
@@ -83,34 +87,29 @@ class Study:
                 _clear(folder)
             now = {"task": job.task, "metric": job.metric, "seed": str(job.search.seed)}
             now |= {"scenario": job.deploy.scenario, "batch": str(job.deploy.batch)} | dict(digests)
-            before = _read_lock(folder)
-            if before is not None and before[0] != now and _was_refused(folder):
-                _clear(folder)
-                before = None
+            before, read = _read_lock(folder), dict[str, str]()
             if before is not None:
-                _refuse_other(folder, before[0], now)
+                read = before.read
+                changed = _differences(before.digests | read, now | _now(job.folder, read))
+                if changed and _was_refused(folder):
+                    _clear(folder)
+                    before, read = None, {}
+                elif changed:
+                    raise OtherJob(_other(folder, changed))
             mine = version("paredown")
-            document = {"format": FORMAT, "name": job.name, "paredown": mine, "digests": now, "job": job.document}
-            lock = write(document)
-            if before is None:
-                write_atomic(folder / JOB_LOCK, lock)
             with writable(folder):
                 for name in ("store", "data", "artifacts"):
                     (folder / "cache" / name).mkdir(parents=True, exist_ok=True)
             with Ledger.open(folder / LEDGER) as ledger:
                 lost, policy = tuple(ledger.book_lost()), _record_policy(ledger, job.policy)
-                key = hashlib.sha256(lock).hexdigest()
-                if ledger.find("job", key) is None:
-                    ledger.add("job", key, mine)  # known before it stands there: a lock that no run wrote was edited
-                if before is not None:
-                    write_atomic(folder / JOB_LOCK, lock)
-                study = cls(folder=folder, job=job, digests=now, ledger=ledger, lost=lost, policy=policy)
-                if before is not None and before[1] != mine:
-                    study.note(f"paredown {mine} went on with what paredown {before[1]} had recorded.")
+                study = cls(folder=folder, job=job, digests=now, ledger=ledger, lost=lost, policy=policy, read=read)
+                study._write_lock()
+                if before is not None and before.writer != mine:
+                    study.note(f"paredown {mine} went on with what paredown {before.writer} had recorded.")
                 try:
                     yield study
                 except (BadData, BadModel) as error:
-                    study._keep("refused", str(error))
+                    study._keep("refused", type(error).__name__)  # its text may quote a cell, and the ledger holds none
                     raise
 
     @property
@@ -141,6 +140,39 @@ class Study:
     def trials(self) -> list[Trial]:
         """All recorded trials, oldest first, each with its ledger number as id."""
         return trials(self.ledger)
+
+    def has_read(self, found: Mapping[str, str]) -> None:
+        """Write down what work has read, before its fact is recorded.
+
+        Args:
+            found: Absolute path -> digest of what was read.
+
+        Raises:
+            OtherJob: Earlier work of this study has read something else under that path.
+        """
+        named = {_beside(path, self.job.folder): digest for path, digest in found.items()}
+        if changed := _differences({path: self.read.get(path, digest) for path, digest in named.items()}, named):
+            raise OtherJob(_other(self.folder, changed))
+        if named.keys() - self.read.keys():
+            self.read.update(named)
+            self._write_lock()
+
+    def refuse_changed(self) -> None:
+        """Refuse to go on with what was made of files that are others now.
+
+        Raises:
+            OtherJob: A file that work has read has changed, or is gone; says which.
+        """
+        if changed := _differences(self.read, _now(self.job.folder, self.read)):
+            raise OtherJob(_other(self.folder, changed))
+
+    def _write_lock(self) -> None:
+        document = {"format": FORMAT, "name": self.job.name, "paredown": version("paredown"), "digests": dict(self.digests)}
+        lock = write(document | {"read": dict(sorted(self.read.items())), "job": self.job.document})
+        key = hashlib.sha256(lock).hexdigest()
+        if self.ledger.find("job", key) is None:
+            self.ledger.add("job", key, document["paredown"])  # known before it stands there: a lock that no run wrote was edited
+        write_atomic(self.folder / JOB_LOCK, lock)
 
     def note(self, text: str) -> None:
         """Keep a sentence for the report; the same sentence is kept once."""
@@ -225,8 +257,17 @@ def _was_refused(folder: Path) -> bool:
         return bool(ledger.records("refused")) and not ledger.records("trial")
 
 
-def _read_lock(folder: Path) -> tuple[dict[str, str], str] | None:
-    """The digests that the study was made with and the version that wrote them; None for a new study."""
+@dataclass(frozen=True)
+class _Lock:
+    """What a study was made with: digests by name and by path, and the version that wrote them."""
+
+    digests: dict[str, str]
+    read: dict[str, str]
+    writer: str
+
+
+def _read_lock(folder: Path) -> _Lock | None:
+    """What the lock file says; None for a new study."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
@@ -239,7 +280,7 @@ def _read_lock(folder: Path) -> tuple[dict[str, str], str] | None:
     try:
         document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
         found, writer = document["format"], str(document["paredown"])
-        digests = {str(key): str(value) for key, value in document["digests"].items()}
+        digests, read = ({str(key): str(value) for key, value in part.items()} for part in (document["digests"], document.get("read", {})))
     except (YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise Damaged(f"{path} is damaged: {type(error).__name__}: {str(error).partition(chr(10))[0]}.{way_out}") from error
     ended = [name for name in ENDED if (folder / name).exists()]
@@ -249,15 +290,28 @@ def _read_lock(folder: Path) -> tuple[dict[str, str], str] | None:
         raise UsageError(
             f"{path} has format {found}; this paredown reads {FORMAT}.\n  Update paredown, or use another folder with `--study DIR`."
         )
-    return digests, writer
+    return _Lock(digests, read, writer)
 
 
-def _refuse_other(folder: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+def _beside(path: str, folder: Path) -> str:
+    """A path from the job's folder on, where it lies there."""
+    home = folder.resolve()
+    return Path(path).relative_to(home).as_posix() if Path(path).is_relative_to(home) else path
+
+
+def _now(folder: Path, read: Mapping[str, str]) -> dict[str, str]:
+    """The digests that the same paths have now."""
+    return {path: of_file(folder / path) if (folder / path).is_file() else "gone" for path in read}
+
+
+def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     names = [*before, *(name for name in now if name not in before)]
-    changed = [f"  {name}: {before.get(name, 'none')} -> {now.get(name, 'none')}" for name in names if before.get(name) != now.get(name)]
-    if changed:
-        lines = "\n".join(changed)
-        raise OtherJob(
-            f"{folder} holds the study of another job; these entries differ (old -> new):\n{lines}\n"
-            "  Use another folder with `--study DIR`, or give up what is there and start again with `--fresh`."
-        )
+    return [f"  {name}: {before.get(name, 'none')} -> {now.get(name, 'none')}" for name in names if before.get(name) != now.get(name)]
+
+
+def _other(folder: Path, changed: Sequence[str]) -> str:
+    lines = "\n".join(changed)
+    return (
+        f"{folder} holds the study of another job; these entries differ (old -> new):\n{lines}\n"
+        "  Use another folder with `--study DIR`, or give up what is there and start again with `--fresh`."
+    )

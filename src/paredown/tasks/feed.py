@@ -240,11 +240,28 @@ def _scores(spec: Mapping[str, Any]) -> Callable[[Mapping[str, np.ndarray]], np.
     return scores
 
 
+PROBABILITIES = "probabilities"
+"""The name of a graph's output that holds probabilities; what has another name holds logits."""
+
+
+def decoding(spec: Mapping[str, Any], outputs: Sequence[str]) -> dict[str, Any]:
+    """The declaration for a graph with these outputs: a task declares logits, and what a graph answers with is in its output's name.
+
+    Args:
+        spec: As for `make_decoder`.
+        outputs: Names of the graph's outputs.
+    """
+    told = spec["output"] not in outputs and PROBABILITIES in outputs
+    return {**spec, "kind": PROBABILITIES, "output": PROBABILITIES} if told else dict(spec)
+
+
 def make_decoder(spec: Mapping[str, Any]) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
     """The function outputs -> probabilities (N, classes), float64.
 
     Args:
-        spec: {"kind": "softmax" | "probabilities", "output": name, "classes": K}; "softmax" takes logits.
+        spec: {"kind": "softmax" | "probabilities", "output": name, "classes": K}; "softmax" takes logits, or logarithms of probabilities,
+            whose softmax they are. "probabilities" takes shares of 1, which 8 bits or one sigmoid per class leave a little off: each row
+            is divided by its sum.
 
     Returns:
         A function that raises ValueError when the output has another width or holds NaN or infinite values.
@@ -253,7 +270,7 @@ def make_decoder(spec: Mapping[str, Any]) -> Callable[[Mapping[str, np.ndarray]]
         ValueError: No such kind of decoder.
     """
     kind, scores = spec["kind"], _scores(spec)
-    if kind not in ("softmax", "probabilities"):
+    if kind not in ("softmax", PROBABILITIES):
         raise ValueError(f"decoder kind {kind!r} is not one of softmax, probabilities.")
 
     def decode(outputs: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -262,8 +279,10 @@ def make_decoder(spec: Mapping[str, Any]) -> Callable[[Mapping[str, np.ndarray]]
         if not finite.all():
             bad = np.flatnonzero(~finite)
             raise ValueError(f"the model's output holds NaN or infinite values in {len(bad)} of {len(found)} rows, first in row {bad[0]}.")
-        if kind == "probabilities":
-            return found
+        if kind == PROBABILITIES:
+            shares = np.maximum(found, 0.0)
+            total = shares.sum(axis=1, keepdims=True)
+            return np.where(total > 0, shares / np.where(total > 0, total, 1.0), 1 / shares.shape[1])
         powers: np.ndarray = np.exp(found - found.max(axis=1, keepdims=True))
         powers /= powers.sum(axis=1, keepdims=True)
         return powers

@@ -104,6 +104,10 @@ class ImageClassification(Task):
             raise BadData(f"preprocess: std is {std}.\n  It divides; give numbers above 0.")
         return spec | {"mean": _numbers("mean", mean, channels), "std": std, "layout": options.get("layout", "nchw")}
 
+    def ships(self, encoder: Mapping[str, Any]) -> list[str]:
+        """Mean and spread of the pixels, where they were taken from train."""
+        return ["one mean and spread of the pixels per channel"]
+
     def decoder(self, names: tuple[str, ...]) -> dict[str, Any]:
         """Logits, one per class."""
         return {"kind": "softmax", "output": "logits", "classes": len(names)}

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadData, UnknownName
+from paredown.core.private import FEWEST, identifies, shared
 from paredown.core.rows import Rows
 from paredown.core.task import Task
 
-_OPTIONS = ("standardize", "one_hot", "input")
+_OPTIONS = ("standardize", "one_hot", "rare", "input")
+_RARE = ("other", "keep")
 _MOST_WORDS = 1000
 
 
@@ -55,22 +57,28 @@ class TabularClassification(Task):
     def encoder(self, train: Rows, options: Mapping[str, Any]) -> dict[str, Any]:
         """Numbers standardized, words one number per value, in the order of the columns.
 
-        A missing number becomes the mean; a missing word is a value of its own where train has it.
+        A missing number becomes the mean; a missing word is a value of its own where train has it. The declaration ships, so a word that
+        fewer than 20 rows of train share is not in it: it is encoded as a word that train never had, together with all such. A column
+        most of whose rows hold such words tells who a row is, and is left out whole; so is a column of numbers that fewer than 20 rows
+        have. A model that arrives trained is fed as it was trained: for that, `rare` lets them stay.
 
         Args:
             train: Rows that the statistics and the words come from.
             options: standardize (true for columns; a plain array stays as it is unless true), one_hot (true; false gives one code per
-                word, its place among the sorted words).
+                word, its place among the sorted words), rare ("other"; "keep" lets what few rows share ship too).
 
         Raises:
-            UnknownName: No such option.
-            BadData: An option is not true or false; a column has more than 1000 different words.
+            UnknownName: No such option or way with rare words.
+            BadData: An option is not true or false; a column has more than 1000 different words; no column is left.
         """
         for key, value in options.items():
             if key not in _OPTIONS:
                 raise UnknownName("preprocess option", key, _OPTIONS)
-            if key != "input" and not isinstance(value, bool):
+            if key in ("standardize", "one_hot") and not isinstance(value, bool):
                 raise BadData(f"preprocess: {key} is {value!r}.\n  Write true or false.")
+        rare = str(options.get("rare", "other"))
+        if rare not in _RARE:
+            raise UnknownName("way with rare words", rare, _RARE)
         if not isinstance(train.inputs, Mapping):
             out: dict[str, Any] = {"kind": "vector", "input": str(options.get("input", "input")), "width": int(train.inputs.shape[1])}
             if options.get("standardize", False):
@@ -80,15 +88,62 @@ class TabularClassification(Task):
         standardize, one_hot = options.get("standardize", True), options.get("one_hot", True)
         columns = []
         for name, column in train.inputs.items():
-            columns.append(_numeric(name, column, standardize) if column.dtype.kind in "buif" else _words(name, column, one_hot))
+            made = _numeric(name, column, standardize, rare) if column.dtype.kind in "buif" else _words(name, column, one_hot, rare)
+            columns += [] if made is None else [made]
+        if not columns:
+            raise BadData(
+                f"no column is left of {', '.join(train.inputs)}: in each, most rows hold a value that fewer than {FEWEST} of the "
+                f"{len(train)} training rows share.\n  Give more rows, coarser values, or columns of numbers."
+            )
         return {"kind": "table", "input": str(options.get("input", "input")), "columns": columns}
+
+    def left_out(self, encoder: Mapping[str, Any], train: Rows) -> list[str]:
+        """Columns that tell who a row is, and words that are too rare to be told apart."""
+        if encoder["kind"] == "vector":
+            return []
+        kept, said = {column["name"]: column for column in encoder["columns"]}, []
+        for name, column in train.inputs.items():
+            numeric = column.dtype.kind in "buif"
+            if name not in kept:
+                few = f"only {_known(column)} of {len(column)} rows have a value" if numeric else _mostly_rare(column)
+                said.append(f"The column {name!r} is left out: {few}, and it would ship. `drop: [{name}]` says so in the job.")
+            elif not numeric and (count := len({*column.tolist()} - {*kept[name]["values"]})):
+                words = f"{count} value{'s' if count > 1 else ''} of the column {name!r}"
+                said.append(f'{words} that fewer than {FEWEST} training rows share count as one, "other", as does what train never had.')
+        return said
+
+    def rare(self, encoder: Mapping[str, Any]) -> str:
+        """The first column that holds such words or numbers."""
+        column = next((column for column in encoder.get("columns", ()) if "rare" in column), None)
+        if column is None:
+            return ""
+        held = f"{column['rare']} of its {len(column['values'])} values" if "values" in column else "the mean of what"
+        return (
+            f"column {column['name']!r}: {held} fewer than {FEWEST} training rows share, and it would ship; the model arrives trained, and "
+            f"is fed as it was trained.\n  Write `preprocess: {{rare: keep}}` if it may ship, `{{rare: other}}` if the model was trained "
+            f"with rare words as one, or `drop: [{column['name']}]` if it does not take the column."
+        )
+
+    def ships(self, encoder: Mapping[str, Any]) -> list[str]:
+        """The words of each column, and how many columns of numbers have their mean and spread in it."""
+        if encoder["kind"] == "vector":
+            return [f"mean and spread of {encoder['width']} numbers"] if "mean" in encoder else []
+        words = [column for column in encoder["columns"] if column["kind"] != "numeric"]
+        total = sum(len(column["values"]) for column in words)
+        each = [f"{column['name']!r} {len(column['values'])}{_asked_for(column)}" for column in words]
+        numbers = len(encoder["columns"]) - len(words)
+        said = [f"{total} category values (of the column{'s' if len(words) > 1 else ''} {', '.join(each)})"] if words else []
+        return said + ([f"the mean of {numbers} column{'s' if numbers > 1 else ''} of numbers, and the spread"] if numbers else [])
 
     def decoder(self, names: tuple[str, ...]) -> dict[str, Any]:
         """Logits, one per class."""
         return {"kind": "softmax", "output": "logits", "classes": len(names)}
 
     def probe(self, encoder: Mapping[str, Any], seed: int) -> Any:
-        """Four rows: normal numbers with the encoder's mean and spread, random words of its lists; a list of dicts, or an array (4, D)."""
+        """Four rows, a list of dicts or an array (4, D): normal numbers with the encoder's mean and spread, and random words.
+
+        The words are those that it holds and one that no row had; that one alone where rare words ship.
+        """
         random = np.random.default_rng(seed)
         if encoder["kind"] == "vector":
             values = random.standard_normal((4, encoder["width"]))
@@ -108,24 +163,47 @@ def _check_array(inputs: Any) -> None:
         )
 
 
-def _numeric(name: str, column: np.ndarray, standardize: bool) -> dict[str, Any]:
+def _known(column: np.ndarray) -> int:
+    """Rows of a column of numbers that have a value."""
+    return int((~np.isnan(column)).sum())
+
+
+def _mostly_rare(column: np.ndarray) -> str:
+    return f"most of {len(column)} rows share its value with fewer than {FEWEST} others, as they do a name or an address"
+
+
+def _asked_for(column: Mapping[str, Any]) -> str:
+    return f", {column['rare']} of them of fewer than {FEWEST} training rows, as `rare: keep` says" if "rare" in column else ""
+
+
+def _numeric(name: str, column: np.ndarray, standardize: bool, rare: str) -> dict[str, Any] | None:
     known = column[~np.isnan(column)].astype(np.float64)
+    if len(known) < min(FEWEST, len(column)) and rare != "keep":
+        return None
     mean, spread = float(known.mean()), float(known.std())
     scaled = {"mean": mean, "std": spread if spread > 0 else 1.0} if standardize else {"mean": 0.0, "std": 1.0}
-    return {"name": name, "kind": "numeric", **scaled, "fill": mean}
+    few = {"rare": len(known)} if len(known) < min(FEWEST, len(column)) else {}
+    return {"name": name, "kind": "numeric", **scaled, "fill": mean, **few}
 
 
-def _words(name: str, column: np.ndarray, one_hot: bool) -> dict[str, Any]:
-    values = sorted(set(column.tolist()))
+def _words(name: str, column: np.ndarray, one_hot: bool, rare: str) -> dict[str, Any] | None:
+    cells = column.tolist()
+    all_values, common = {*cells}, {*shared(cells)} | ({""} & {*cells})  # that there is no value tells nothing
+    few = len(all_values) - len(common)
+    if rare == "other" and identifies(cells):
+        return None
+    values = sorted(all_values if rare == "keep" else common)
     if len(values) > _MOST_WORDS:
         raise BadData(
             f"column {name!r} holds {len(values)} different words in {len(column)} rows; up to {_MOST_WORDS} can be encoded.\n"
             "  Add it to `drop:` if it is an identifier, or group its values."
         )
-    return {"name": name, "kind": "categorical" if one_hot else "code", "values": values}
+    kept = {"rare": few} if few and rare == "keep" else {}
+    return {"name": name, "kind": "categorical" if one_hot else "code", "values": values, **kept}
 
 
 def _cell(column: Mapping[str, Any], random: np.random.Generator) -> float | str:
     if column["kind"] == "numeric":
         return float(column["fill"] + column["std"] * random.standard_normal())
-    return str(column["values"][int(random.integers(len(column["values"])))])
+    values = ["made up", *([] if "rare" in column else column["values"])]
+    return str(values[int(random.integers(len(values)))])

@@ -83,6 +83,10 @@ class TextClassification(Task):
             "columns": list(options.get("columns") or (["text"] if width == 1 else ["first", "second"])),
         }
 
+    def ships(self, encoder: Mapping[str, Any]) -> list[str]:
+        """The tokenizer is the model's: nothing in it was made from these texts."""
+        return ["the vocabulary of the tokenizer, as the model brought it"]
+
     def decoder(self, names: tuple[str, ...]) -> dict[str, Any]:
         """Logits, one per class."""
         return {"kind": "softmax", "output": "logits", "classes": len(names)}

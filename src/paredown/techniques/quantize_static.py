@@ -64,6 +64,11 @@ class QuantizeStatic(Technique):
 
     def _by_onnxruntime(self, onnx: Any, model: Any, feed: Mapping[str, Any], file: Path) -> Any:
         quantization = need("onnxruntime.quantization", self.name())
+        graphs = need("paredown.modelkit.graphs", self.name())
+        last = [node for item in model.graph.output if (node := graphs.ending(model.graph, item.name)) is not None]
+        whole = [node for node in last if node.op_type in ("Softmax", "Sigmoid")]  # in 256 steps, rare classes would have no chance at all
+        for at, node in enumerate(whole):
+            node.name = node.name or f"probabilities_{at}"
         quantization.quantize_static(
             model,
             file,
@@ -72,6 +77,7 @@ class QuantizeStatic(Technique):
             per_channel=self.per_channel,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
+            nodes_to_exclude=[node.name for node in whole],
             calibrate_method={
                 "minmax": quantization.CalibrationMethod.MinMax,
                 "percentile": quantization.CalibrationMethod.Percentile,

@@ -5,44 +5,58 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 CUT_S = 3600
 """Seconds between cuts, at whole multiples in UTC: the edges of the hours."""
 
 
 class Block(Protocol):
-    """What can be cut, and wants to know of others."""
+    """What can be cut, and shares its process with others."""
+
+    def begin(self, before: Sequence[Any]) -> None:
+        """Start the clocks; `before` are the blocks that are open, longest open first, and count the same process."""
 
     def cut(self) -> None:
         """Put what was taken since the last cut to its hour."""
 
-    def beside(self, other: str) -> None:
-        """Another block is open too."""
+    def stop(self) -> None:
+        """Read the clocks for the last time."""
+
+    def beside(self, other: Any) -> None:
+        """Another block begins while this one is open."""
+
+    def alone(self, other: Any) -> None:
+        """Another block, which had begun before, has ended."""
 
 
 _lock = threading.Lock()
-_open: dict[Block, str] = {}
+_open: list[Block] = []
 _clock: threading.Thread | None = None
 
 
-def enter(block: Block, name: str) -> None:
+def enter(block: Block) -> None:
     """A block begins."""
     global _clock
     with _lock:
-        for other, called in _open.items():
-            other.beside(name)
-            block.beside(called)
-        _open[block] = name
+        for other in _open:
+            other.beside(block)
+        block.begin(tuple(_open))
+        _open.append(block)
         if _clock is None:
             _clock = threading.Thread(target=_run, name="paredown-hours", daemon=True)
             _clock.start()
 
 
 def leave(block: Block) -> None:
-    """A block has ended."""
+    """A block has ended; what those that began later take from now on is in it no more."""
     with _lock:
-        _open.pop(block, None)
+        block.stop()
+        at = _open.index(block)
+        for later in _open[at + 1 :]:
+            later.alone(block)
+        del _open[at]
 
 
 def _run() -> None:

@@ -6,8 +6,8 @@ import functools
 import inspect
 import json
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,11 @@ from paredown.tracking.place import site_at
 from paredown.tracking.took import Plan, Took, above_0
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_LATER = (
+    ": its work is done later, whenever somebody asks for its values.\n"
+    "  Write `with track(...):` around the loop, the `with` or the `await` that uses it."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,53 +43,81 @@ class Track(AbstractContextManager[Took]):
             UsageError: The block is open already.
             CannotWrite: `to` cannot be written.
         """
+        self._open[:] = [took for took in self._open if took.ours]  # a forked child has not opened its parent's
         if self._open:
             raise UsageError(f"the block {self.plan.name!r} is open already.\n  Write `with track({self.plan.name!r}):` for each.")
         if self.to is not None:
             with writable(self.to):
                 self.to.open("ab").close()
-        took = Took(self.plan)
-        self._open.append(took)
-        open_blocks.enter(took, self.plan.name)
-        return took
+        return self._begin()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End, whatever ended it; an error inside goes through."""
-        took = self._open.pop()
-        if not took.ours:  # a forked child leaves the block too, and it is not its own
-            return
-        took.end(error)
-        open_blocks.leave(took)
-        if self.to is not None:
+        took = self._end(error)
+        if self.to is not None and took is not None:
             try:
                 _append(self.to, took.record)
             except CannotWrite:
                 if error is None:
                     raise
 
+    def _begin(self, earlier: Took | None = None) -> Took:
+        took = Took(self.plan, earlier)
+        self._open.append(took)
+        open_blocks.enter(took)
+        return took
+
+    def _end(self, error: BaseException | None = None) -> Took | None:
+        """What it took; None in a forked child, which leaves the block too, and it is not its own."""
+        took = self._open.pop()
+        if not took.ours:
+            return None
+        open_blocks.leave(took)
+        took.end(error)
+        return took
+
     def __call__(self, function: F) -> F:
         """Track each call; the last one's readings are `function.took`.
 
+        A coroutine or a future that a call returns is waited for inside the block.
+
         Raises:
-            UsageError: It is a generator function, a class, or a method that is static already.
+            UsageError: It is no function, a generator function, a class, or a method that is static or a property already; and at a call:
+                it returned what does its work later.
         """
-        name = getattr(function, "__qualname__", str(function))
-        if isinstance(function, type | staticmethod | classmethod):
+        kind = "class" if isinstance(function, type) else type(function).__name__
+        name = getattr(function, "__qualname__", "what it was given")
+        if isinstance(function, type | staticmethod) or not callable(function):
             raise UsageError(
-                f"track cannot decorate {name}, a {type(function).__name__ if not isinstance(function, type) else 'class'}.\n"
-                "  Decorate its functions, with @track(...) below @staticmethod or @classmethod."
+                f"track cannot decorate {name}, a {kind}.\n"
+                "  Decorate its functions, with @track(...) below @staticmethod, @classmethod or @property."
             )
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise UsageError(
-                f"track cannot decorate {name}, a generator: its work is done between its values, by whoever asks for them.\n"
-                "  Write `with track(...):` around the loop that takes the values."
-            )
+        if _is(inspect.isgeneratorfunction, function) or _is(inspect.isasyncgenfunction, function):
+            raise UsageError(f"track cannot decorate {name}, a generator{_LATER}")
 
         @functools.wraps(function)
         def call(*given: Any, **named: Any) -> Any:
-            with replace(self) as took:
-                call.took = took  # type: ignore[attr-defined]
-                return function(*given, **named)
+            block = replace(self)
+            took = call.took = block.__enter__()  # type: ignore[attr-defined]
+            with ExitStack() as ending:
+                ending.push(block)
+                found = function(*given, **named)
+                if hasattr(type(found), "add_done_callback"):
+                    ending.pop_all()
+                    found.add_done_callback(lambda done: block.__exit__(None, _error(done), None))
+                elif inspect.iscoroutine(found):
+                    ending.pop_all()
+                    block._end()
+                    return finish(block, took, found)
+                elif _works_later(found):
+                    raise UsageError(f"{name} returned a {type(found).__name__}{_LATER}")
+            return found
+
+        async def finish(block: Track, took: Took, begun: Coroutine[Any, Any, Any]) -> Any:
+            took = call.took = block._begin(took)  # type: ignore[attr-defined]
+            with ExitStack() as ending:
+                ending.push(block)
+                return await begun
 
         @functools.wraps(function)
         async def wait(*given: Any, **named: Any) -> Any:
@@ -92,7 +125,25 @@ class Track(AbstractContextManager[Took]):
                 wait.took = took  # type: ignore[attr-defined]
                 return await function(*given, **named)
 
-        return wait if inspect.iscoroutinefunction(function) else call  # type: ignore[return-value]
+        return wait if _is(inspect.iscoroutinefunction, function) else call  # type: ignore[return-value]
+
+
+def _is(kind: Callable[[Any], bool], function: Any) -> bool:
+    """Whether a function, or an object that is called like one, is of a kind."""
+    return kind(function) or kind(type(function).__call__)
+
+
+def _error(done: Any) -> BaseException | None:
+    """What a future ended with; None where it does not say."""
+    cancelled, ask = getattr(done, "cancelled", None), getattr(done, "exception", None)
+    return None if ask is None or (cancelled is not None and cancelled()) else ask()
+
+
+def _works_later(found: Any) -> bool:
+    """True for what has not done its work when a call returns it: a generator, one that stands for a `with`, something to be awaited."""
+    manager = isinstance(found, AbstractContextManager | AbstractAsyncContextManager)
+    made = getattr(found, "gen", None) if manager else found  # as contextlib's decorators keep it
+    return inspect.isgenerator(made) or inspect.isasyncgen(made) or inspect.isawaitable(found)
 
 
 def track(
@@ -109,9 +160,10 @@ def track(
     """Count what a block of Python takes: `with track("train") as took: ...`, or `@track("train")` above a function.
 
     Counted is the whole process between enter and exit: all its threads, whoever started them, and the processes below it. Two blocks that
-    are open at the same time, one in the other or in two threads, each count all of it. Hardware counters, where this machine has any that
-    may be read, count the whole machine; the first block of a process looks for them, which takes some tenths of a second before it begins.
-    Nothing is sent anywhere, and nothing written unless `to` says where.
+    are open at the same time, one in the other or in two threads, each count all of it; their records say what they have in common, and
+    exports add that once. Hours follow UTC as it stood at enter, whoever sets the clock later. Hardware counters, where this machine has
+    any that may be read, count the whole machine; the first block of a process looks for them, which takes some tenths of a second before
+    it begins. Nothing is sent anywhere, and nothing written unless `to` says where.
 
     Args:
         name: What the block is called in the record.
@@ -134,6 +186,8 @@ def track(
     """
     if not isinstance(name, str):
         raise UsageError(f"track got {name!r} for a name.\n  Write `@track()`, with parentheses.")
+    if not isinstance(unit, str):
+        raise UsageError(f'unit is {unit!r}; it is the name of what is counted.\n  Write `unit="token"`, and how many as `count`.')
     if activity not in ACTIVITIES:
         raise UnknownName("activity", activity, ACTIVITIES)
     file = None if to is None else Path(to).absolute()

@@ -95,7 +95,8 @@ class TrackCallback:
         if state.is_world_process_zero:
             folder = Path(str(args.output_dir))
             folder.mkdir(parents=True, exist_ok=True)
-            write_atomic(folder / FILE, (json.dumps(self.record.json(), indent=2, ensure_ascii=False) + "\n").encode())
+            text = json.dumps(self.record.json(), indent=2, ensure_ascii=False) + "\n"
+            write_atomic(folder / FILE, text.encode(errors="backslashreplace"))
 
     @staticmethod
     def _unit(args: TrainingArguments) -> str:
