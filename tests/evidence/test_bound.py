@@ -28,6 +28,8 @@ def study(tmp_path: Path) -> Path:
         with ledger.span("build", "b") as span:
             span.finish({"loss": 0.1}, 1.0, 2.0, 3.0)
     (tmp_path / "result.json").write_text(json.dumps(RESULT))
+    (tmp_path / "report.html").write_text("<p>5")
+    (tmp_path / "job.lock.yaml").write_text("seed: 5")
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache/answers.npy").write_bytes(b"answers")
     write_bundle(tmp_path, RESULT, EXTRA, ["cache/answers.npy"])
@@ -38,7 +40,7 @@ def test_what_stands_there_is_bound_and_nothing_differs(study: Path) -> None:
     bound = bound_by(study)
     assert bound is not None
     assert (bound.verdict, bound.folder, bound.digest) == ("infeasible", None, None)
-    assert set(bound.files) == {"result.json", "cache/answers.npy"}
+    assert set(bound.files) == {"result.json", "report.html", "job.lock.yaml", "cache/answers.npy"}
     assert differs(study, bound, [*bound.files, LEDGER]) == []
     assert (uncovered(study), newer_rows(study / LEDGER, bound)) == ("", 0)
     assert [knows_lock(study / LEDGER, letter * 64) for letter in "ab"] == [True, False]

@@ -205,8 +205,10 @@ def seal(folder: Path) -> None:
         ({"folder": "../elsewhere"}, r"folder is '\.\./elsewhere'"),
         ({"digest": "0"}, "a sha256 digest is none"),
         ({"files": {"../../etc/passwd": "0" * 64}}, r"'\.\./\.\./etc/passwd' is no path below the study"),
+        ({"files": {}}, "result.json is not bound"),
+        ({"ledger": {}}, "the rows of nothing are bound"),
         ({"files": 7}, "released.json is not what paredown writes"),
-        ({"ledger": {"records": {"last": 1, "count": 1, "sha256": "a"}}}, "the rows of records are told, not of records, spans"),
+        ({"ledger": {"records": {"last": 1, "count": 1, "sha256": "a"}}}, "the rows of records are bound, not of records, spans"),
     ],
 )
 def test_a_released_json_that_paredown_does_not_write_is_damage(study: Path, tmp_path: Path, change: dict[str, Any], said: str) -> None:

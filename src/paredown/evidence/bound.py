@@ -113,15 +113,17 @@ def read_bound(path: Path) -> Bound:
 
 
 def _refuse_odd(found: Bound) -> None:
-    """ValueError for what would be looked up outside of the study, or is no digest."""
+    """ValueError for what would be looked up outside of the study, is no digest, or is not bound: nobody would be told."""
     if found.folder not in ("artifact", "nearest-miss", None):
         raise ValueError(f"folder is {found.folder!r}")
     outside = [name for name in found.files if not inside(name)]
     if outside:
         raise ValueError(f"{outside[0]!r} is no path below the study")
-    rows = found.ledger.items()
-    if rows and (set(found.ledger) != set(_COLUMNS) or not all(isinstance(one.last, int) for _, one in rows)):
-        raise ValueError(f"the rows of {', '.join(found.ledger)} are told, not of {', '.join(_COLUMNS)}")
+    unbound = [name for name in (RESULT, REPORT, JOB_LOCK) if name not in found.files]
+    if unbound:
+        raise ValueError(f"{unbound[0]} is not bound")
+    if set(found.ledger) != set(_COLUMNS) or not all(isinstance(one.last, int) for one in found.ledger.values()):
+        raise ValueError(f"the rows of {', '.join(found.ledger) or 'nothing'} are bound, not of {', '.join(_COLUMNS)}")
     sha256 = [*found.files.values(), *([found.digest] if found.folder else [])]
     if not all(isinstance(one, str) and re.fullmatch(r"[0-9a-f]{64}", one) for one in sha256):
         raise ValueError("a sha256 digest is none")
@@ -138,7 +140,7 @@ def differs(study: Path, bound: Bound, names: Iterable[str]) -> list[str]:
     for name in names:
         path = study / name
         if name == LEDGER:
-            problems += _rows_differ(path, bound.ledger) if bound.ledger else []
+            problems += _rows_differ(path, bound.ledger)
         elif name in bound.files and not path.is_file():
             problems += [] if name.startswith("cache/") else [f"{name} is missing."]
         elif name in bound.files:
@@ -188,8 +190,6 @@ def _rows_differ(path: Path, ledger: Mapping[str, Rows]) -> list[str]:
 
 def newer_rows(path: Path, bound: Bound) -> int:
     """How many rows the ledger has that were written after the evidence."""
-    if not bound.ledger or not path.is_file():
-        return 0
     return sum(rows.count - bound.ledger[table].count for table, rows in rows_of(path).items())
 
 

@@ -92,7 +92,7 @@ def verify(target: str | Path) -> Verified:
     if problems:
         raise Damaged("\n".join(problems))
     alone = Verified(artifact=None) if artifact is None or whole is None else _asked(artifact, whole)
-    covered = [] if bound is None else [*bound.files, *(["ledger.sqlite"] if bound.ledger else [])]
+    covered = [] if bound is None else [*bound.files, LEDGER]
     return replace(
         alone,
         released=None if bound is None else bound.folder == "artifact",
