@@ -14,7 +14,7 @@ from paredown.core.job import ModelSpec
 from paredown.core.reading import Missing, Reading
 from paredown.pipeline.answers import Answers, compare_answers, refuse_strangers
 from paredown.pipeline.bare import model_spec, packed, probe_rows
-from paredown.pipeline.targets import artifact_of, given_of, other_class, other_of
+from paredown.pipeline.targets import artifact_of, given_beside, other_class, other_of
 
 if TYPE_CHECKING:
     from paredown.core.rows import Rows
@@ -248,8 +248,8 @@ def _measured(
     with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
         file = Path(scratch) / "rows.npz"
         write_rows(rows, file)
-        path = tuple(folder for side in (target, against) if isinstance(side, Path) and (folder := given_of(side)).is_dir())
-        with Bench(file, batch, Path(scratch) / "worker.log", path) as bench:
+        beside = given_beside(side for side in (target, against) if isinstance(side, Path))
+        with Bench(file, batch, Path(scratch) / "worker.log", environment=beside) as bench:
 
             def opened(side: Path | ModelSpec) -> Path:
                 return side if isinstance(side, Path) else packed(side, like, rows, bench, Path(scratch))
@@ -268,7 +268,7 @@ def _measured(
                 except BadData as error:
                     raise BadData(f"{side.artifact} cannot answer {asked}: {error}") from error
             if other is not None and data is not None:
-                answers = compare_answers(artifact, other, manifests, rows, file, batch, path, judge, tick)
+                answers = compare_answers(artifact, other, manifests, rows, file, batch, beside, judge, tick)
             if other is not None:
                 sides.append(Side(name="twin", artifact=other))
             samples_s: list[float] = []

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from paredown.core.errors import Damaged, UsageError
 from paredown.core.reading import Missing, reading_from_json
+from paredown.ground import trust
 from paredown.ground.amounts import is_finite
+from paredown.ground.untrusted import read_json
 
 CARD, RESULT, LEDGER = "artifact.json", "result.json", "ledger.sqlite"
 BASELINE = "baseline"
@@ -41,9 +44,9 @@ def result_of(study: Path) -> dict[str, Any]:
             )
         raise UsageError(f"{study} holds no study: it has no {RESULT}.\n  Give the folder of a study, as `runs/digits`.")
     try:
-        result = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise Damaged(f"{path} is not JSON: {error}.\n  `paredown run JOB` writes it again from the recorded trials.") from None
+        result = read_json(path)
+    except (OSError, ValueError) as error:
+        raise Damaged(f"{path} {error}.\n  `paredown run JOB` writes it again from the recorded trials.") from None
     found = result.get("format") if isinstance(result, dict) else None
     if found != 1:
         if isinstance(found, int):
@@ -124,15 +127,17 @@ def baseline_of(study: Path) -> Path:
         if not found:
             raise UsageError(f"{study} has no baseline yet: its run has only begun.\n  Wait for it, or go on with `paredown run JOB`.")
         digest = found[0]
+    if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise Damaged(f"{study} names {digest!r:.80} as the baseline's artifact, which is no digest.\n  Run the job again with `--fresh`.")
     folder: Path = study / "cache" / "artifacts" / digest
     if not (folder / CARD).is_file():
         raise Damaged(f"{folder}, the baseline's artifact, is gone from the study's cache.\n  Run the job again with `--fresh`.")
     return folder
 
 
-def given_of(artifact: Path) -> Path:
-    """Where the study of a packed model as given keeps what it was given from memory; the folder need not be there."""
-    return artifact.resolve().parent.parent.parent / "given"
+def given_beside(artifacts: Iterable[Path]) -> dict[str, str]:
+    """The variable that says where the studies of packed models as given keep what they were given from memory."""
+    return {trust.GIVEN: os.pathsep.join(str(artifact.resolve().parent.parent.parent / "given") for artifact in artifacts)}
 
 
 def other_of(against: str | Path, target: Path) -> Path:

@@ -159,11 +159,14 @@ class Bench(AbstractContextManager["Bench"]):
         batch: Rows per call.
         log: File for what the processes print.
         path: Folders for the workers' module search path.
+        environment: Variables set in the workers.
     """
 
-    def __init__(self, rows: Path, batch: int = 1, log: Path | None = None, path: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self, rows: Path, batch: int = 1, log: Path | None = None, path: tuple[Path, ...] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
         self.rows = rows
-        self._batch, self._log, self._path = batch, log, path
+        self._batch, self._log, self._path, self._environment = batch, log, path, environment
         self._cpu_s = 0.0
         self._open: dict[str, tuple[Worker, Side]] = {}
         self._cold: dict[str, float] = {}
@@ -175,7 +178,7 @@ class Bench(AbstractContextManager["Bench"]):
         if side.name in self._open and self._open[side.name][1] == side:
             return
         self.close(side.name)
-        worker = Worker(self._path, self._log)
+        worker = Worker(self._path, self._log, self._environment)
         worker.start()
         self._open[side.name] = worker, side
         self._cold[side.name] = worker.started_wall_s + self._load(worker, side)
