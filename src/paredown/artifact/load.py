@@ -95,10 +95,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise Damaged(f"{folder} is not an artifact: it has no readable {MANIFEST} ({error.strerror}).") from error
     except ValueError as error:
-        raise Damaged(f"{path} {error}.\n  {_VERIFY.format(folder)}") from None
+        raise Damaged(f"{path} {error}.\n  {_RESTORE}") from None
 
 
-_VERIFY = "`paredown verify {}` says what else is damaged; take the artifact again from where it was released."
+_RESTORE = "Take it again from where it was released; do not edit files inside."
 
 
 def read_probe(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,15 +108,15 @@ def read_probe(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         Damaged: The file is absent, is not JSON, or holds something else than rows and their answers.
     """
     if not manifest.get("probe"):
-        raise Damaged(f"{folder / MANIFEST} names no probe.\n  {_VERIFY.format(folder)}")
+        raise Damaged(f"{folder / MANIFEST} names no probe.\n  {_RESTORE}")
     path = folder / manifest["probe"]["file"]
     try:
         probe: dict[str, Any] = read_json(path)
         check_probe(probe, manifest)
     except OSError as error:
-        raise Damaged(f"{path} cannot be read: {error.strerror}.\n  {_VERIFY.format(folder)}") from None
+        raise Damaged(f"{path} cannot be read: {error.strerror}.\n  {_RESTORE}") from None
     except ValueError as error:
-        raise Damaged(f"{path} {error}.\n  {_VERIFY.format(folder)}") from None
+        raise Damaged(f"{path} {error}.\n  {_RESTORE}") from None
     return probe
 
 
@@ -170,7 +170,7 @@ def load(folder: str | Path, threads: int | None = None, trust: Iterable[str] = 
 
     Raises:
         Damaged: The folder is no artifact, or a file of it is missing or cannot be read.
-        BadModel: Its model is built by code that you have not given the word for.
+        NotTrusted: Its model is built by code that you have not given the word for.
         MissingExtra: Its engine is not installed.
     """
     path = Path(folder)

@@ -30,7 +30,12 @@ def command(target: Path, as_json: bool) -> None:
         [
             ("  recipe", found.recipe),
             ("  files", f"{found.files} with {found.size_b / 1e3:.1f} kB, all as listed"),
-            ("  probe", f"{found.probe_rows} rows answered again; largest difference {found.difference:.1g}, allowed {found.tolerance:g}"),
+            (
+                "  probe",
+                "not asked again: see the warning"
+                if found.difference is None
+                else f"{found.probe_rows} rows answered again; largest difference {found.difference:.1g}, allowed {found.tolerance:g}",
+            ),
             (
                 "  evidence",
                 "not looked at: give the study's folder" if found.evidence is None else f"{found.evidence} files, all as listed",

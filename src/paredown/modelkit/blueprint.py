@@ -119,7 +119,7 @@ def open_folder(folder: Path) -> nn.Module:
     """The module of a stored folder, in eval mode; nothing is called that a stranger's blueprint names.
 
     Raises:
-        BadModel: Its factory is not paredown's own, and the user has not given the word for it.
+        NotTrusted: Its factory is not paredown's own, and the user has not given the word for it.
         Damaged: The surgeries or the tensors do not fit the structure.
     """
     blueprint = read_blueprint(folder)

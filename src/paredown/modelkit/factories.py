@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from paredown.core.errors import BadModel
+from paredown.core.errors import NotTrusted
 from paredown.ground import trust
 from paredown.ground.checks import Check, is_list, is_record, is_text, is_whole, refuse
 
@@ -77,10 +77,10 @@ def refuse_strange(factory: str, arguments: Mapping[str, Any], file: Path) -> No
     """Refuse a factory that is not called without the user's word.
 
     Raises:
-        BadModel: Says which, and how to give the word.
+        NotTrusted: Says which, and how to give the word.
     """
     if why := strange(factory, arguments):
-        raise BadModel(
+        raise NotTrusted(
             f"{file}: the model {why}.\n"
             f"  Where you have that code and trust it, say so: `--trust {factory:.80}`, or `paredown.load(..., trust=({factory!r:.80},))`."
         )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from paredown.artifact.manifest import cores
 from paredown.core.errors import Damaged, UsageError
 from paredown.core.reading import Missing, reading_from_json
 from paredown.ground import trust
@@ -160,11 +161,14 @@ def other_of(against: str | Path, target: Path) -> Path:
 
 
 def other_class(manifests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """A warning for each artifact that was measured on another class of CPU when it was made."""
+    """A warning for each artifact that was measured on another class of CPU when it was made, or with more threads than there are cores."""
     from paredown.ground.host import host
 
-    here = host().isa
+    here, most = host().isa, cores()
     for manifest in manifests:
+        threads = max(graph["placement"].get("threads", 1) for graph in manifest["graphs"])
+        if threads > most:
+            yield f"{manifest['recipe']} is packed for {threads} threads; this machine has {most} cores, and no more threads are used."
         made = manifest["measured_on"]["isa"]
         if made != here:
             yield (
