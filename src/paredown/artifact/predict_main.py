@@ -1,6 +1,7 @@
 """The command-line end of an artifact's `predict.py`; `pack` puts the sources of `tasks.feed` and `programs` before it."""
 
 import csv
+import json
 import os
 import sys
 import zipfile
@@ -12,7 +13,7 @@ import numpy as np
 
 from paredown.artifact.manifest import MANIFEST, read_checked, threads_of
 from paredown.artifact.programs import make_program
-from paredown.ground.untrusted import read_json, visible
+from paredown.ground.untrusted import visible
 
 USAGE = """usage: python predict.py INPUT [--proba]
 
@@ -23,11 +24,9 @@ Prints one answer per line; with --proba the probabilities of all classes.
 
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-MOST_ROWS_B = 1 << 30
-"""Bytes of a file of rows in JSON."""
 PART = 64
 """Rows of a file that are asked at once."""
-BAD_FILE = (ValueError, OSError, EOFError, LookupError, csv.Error, zipfile.BadZipFile)
+BAD_FILE = (ValueError, OSError, EOFError, LookupError, RecursionError, csv.Error, zipfile.BadZipFile)
 """What reading a damaged or wrong file can raise."""
 
 
@@ -77,10 +76,7 @@ def read_inputs(path: Path) -> Any:
     if kind == ".txt":
         return [line for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
     if kind == ".json":
-        try:
-            return read_json(path, MOST_ROWS_B)
-        except ValueError as error:
-            raise ValueError(f"it {error}") from None
+        return json.loads(path.read_text("utf-8"))
     if kind in PICTURES:
         return [path.read_bytes()]
     raise ValueError(f"its ending {path.suffix!r} is not one of .npy, .npz, .csv, .tsv, .txt, .json, {', '.join(PICTURES)}.")
@@ -149,7 +145,7 @@ def main(arguments: list[str]) -> int:
                 print(",".join(f"{value:.6f}" for value in row))
         else:
             for answer_of_row in answered(program.answers, inputs):
-                print(_line(answer_of_row))
+                print(visible(one_line(answer_of_row)))
     except ValueError as error:
         return _say(2, f"{path}: {error}")
     except Exception as error:
@@ -157,9 +153,9 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _line(text: str) -> str:
-    """One line of text, shown and not obeyed."""
-    return visible(text).replace("\n", "\\n")
+def one_line(label: str) -> str:
+    """A label as one line of a file of answers."""
+    return label.replace("\r", "\\r").replace("\n", "\\n")
 
 
 def _say(code: int, text: str) -> int:

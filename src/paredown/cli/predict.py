@@ -20,13 +20,14 @@ from paredown.cli import COMMANDS, screen
 @click.argument("input_", metavar="INPUT", type=click.Path(path_type=Path))
 @click.option("--proba", is_flag=True, help="The probabilities of all classes instead, as comma-separated numbers.")
 @click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Write the answers to a file.")
+@screen.trust_option
 @screen.json_flag
 def command(artifact: Path, input_: Path, proba: bool, out: Path | None, as_json: bool) -> None:
     """Answer a file."""
     import json
 
     from paredown.artifact.load import load
-    from paredown.artifact.predict_main import answered
+    from paredown.artifact.predict_main import answered, one_line
     from paredown.core.errors import BadData
     from paredown.pipeline.targets import artifact_of
 
@@ -38,11 +39,12 @@ def command(artifact: Path, input_: Path, proba: bool, out: Path | None, as_json
             raise BadData(f"{input_}: {error}") from error
         labels = model.labels
     if as_json:
-        text = json.dumps({"labels": labels, "probabilities" if proba else "answers": screen.plain(answers)}, ensure_ascii=False, indent=2)
+        given = {"labels": labels, "probabilities" if proba else "answers": screen.plain(answers)}
+        text = json.dumps(given, ensure_ascii=False, indent=2)
     else:
-        text = "\n".join(",".join(f"{value:.6f}" for value in row) for row in answers) if proba else "\n".join(answers)
+        text = "\n".join(",".join(f"{value:.6f}" for value in row) for row in answers) if proba else "\n".join(map(one_line, answers))
     if out is None:
-        screen.say(text)
+        screen.dump(given) if as_json else screen.say(text)
         return
     from paredown.ground.files import write_atomic
 

@@ -49,7 +49,7 @@ def _record(where: str, text: str) -> Iterator[EnergyRecord]:
         data = json.loads(text)
         found = data["records"] if data.get("format") == FORMAT else [data]
         yield from [_checked(record_from_json(item)) for item in found]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadData(
             f"{where} is no record of energy: {type(error).__name__}: {error}.\n"
             "  A line that was cut off by a kill can be deleted; else give what `track(to=...)` or `paredown export` wrote."

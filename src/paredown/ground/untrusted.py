@@ -117,3 +117,8 @@ def inside(name: Any) -> bool:
 def visible(text: str) -> str:
     """Text for a terminal or a log: what would be obeyed is shown, as `\\x1b`."""
     return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def escaped_json(text: str) -> str:
+    """A JSON text in which what a terminal would obey is escaped; it reads back to the same."""
+    return _OBEYED.sub(lambda found: json.dumps(found[0])[1:-1], text)

@@ -260,6 +260,8 @@ def _json_rows(path: Path, text: str) -> Rows:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise BadData(f"{path.name}:{error.lineno}: this is not JSON: {error.msg}.\n  Give {FORMATS}.") from None
+    except RecursionError:
+        raise BadData(f"{path.name} is JSON nested too deep to be a series.\n  Give {FORMATS}.") from None
     for known in (_electricity_maps, _watttime, _uk, _carbon_aware):
         rows = known(path, data)
         if rows is not None:

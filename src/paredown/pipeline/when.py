@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from paredown.core.errors import UsageError
 from paredown.core.job import GridSpec, Job
 from paredown.ground.amounts import BadAmount, seconds
+from paredown.ground.untrusted import read_json
 from paredown.impact.series import Series, joined, read_series
 from paredown.impact.when import Choice, best, choice, span
 
@@ -133,7 +133,7 @@ def _duration(job: Job | None, duration: str | None, study: Path | None) -> tupl
 def _took(study: Path) -> float | None:
     """Wall seconds of the search that ended in this study."""
     try:
-        found = json.loads((study / RESULT).read_text("utf-8"))["search"]["wall_s"]
+        found = read_json(study / RESULT)["search"]["wall_s"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return float(found) if isinstance(found, int | float) and found > 0 else None
