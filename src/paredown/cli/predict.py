@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -26,20 +25,14 @@ def command(artifact: Path, input_: Path, proba: bool, out: Path | None, as_json
     """Answer a file."""
     import json
 
-    from paredown.artifact.load import load
-    from paredown.artifact.predict_main import answered, one_line
-    from paredown.core.errors import BadData
+    from paredown.artifact.predict_main import one_line
+    from paredown.pipeline.answer_file import answer_file
     from paredown.pipeline.targets import artifact_of
 
-    with load(artifact_of(artifact)) as model:
-        inputs = _inputs(input_)
-        try:
-            answers = answered(model.program.probabilities if proba else model.program.answers, inputs)
-        except ValueError as error:
-            raise BadData(f"{input_}: {error}") from error
-        labels = model.labels
+    found = answer_file(artifact_of(artifact), input_, proba)
+    answers = found.answers
     if as_json:
-        given = {"labels": labels, "probabilities" if proba else "answers": screen.plain(answers)}
+        given = {"labels": found.labels, "probabilities" if proba else "answers": screen.plain(answers)}
         text = json.dumps(given, ensure_ascii=False, indent=2)
     else:
         text = "\n".join(",".join(f"{value:.6f}" for value in row) for row in answers) if proba else "\n".join(map(one_line, answers))
@@ -50,21 +43,3 @@ def command(artifact: Path, input_: Path, proba: bool, out: Path | None, as_json
 
     write_atomic(out, f"{text}\n".encode())
     screen.note(f"wrote {len(answers)} rows to {out}")
-
-
-def _inputs(path: Path) -> Any:
-    """Raw inputs, read as the artifact's own predict.py reads them.
-
-    Raises:
-        BadData: There is no such file, or it is not what its ending says.
-    """
-    from paredown.artifact.predict_main import BAD_FILE, read_inputs
-    from paredown.core.errors import BadData
-
-    if not path.is_file():
-        raise BadData(f"{path} does not exist.\n  Give a file of rows; `paredown predict --help` lists the kinds.")
-    try:
-        return read_inputs(path)
-    except BAD_FILE as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise BadData(f"{path} cannot be read: {said[:200]}\n  `paredown predict --help` says what can be.") from None

@@ -86,9 +86,8 @@ class Progress:
 
     def __rich__(self) -> str:
         trials = f"{self._trials} trial{'s' * (self._trials != 1)}, {self._spent()}"
-        return "  ".join(
-            visible(part).replace("[", r"\[") for part in (f"{self._elapsed():>6}", self._stage, self._step, f"({trials})") if part
-        )
+        parts = (f"{self._elapsed():>6}", self._stage, self._step, f"({trials})")
+        return "  ".join(visible(part).replace("[", r"\[") for part in parts if part)
 
     def __enter__(self) -> Progress:
         if threading.current_thread() is threading.main_thread():

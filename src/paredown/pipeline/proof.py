@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TypeVar
 from paredown.artifact.load import read_manifest
 from paredown.core.errors import Damaged, LimitExceeded, NotTrusted, ParedownError
 from paredown.executors.processes import Limits, Worker
+from paredown.ground.untrusted import parse_json
 from paredown.pipeline.targets import artifact_of, given_beside, is_study, other_class
 
 T = TypeVar("T")
@@ -112,9 +112,13 @@ def _refuse_stranger(evidence: Path, artifact: Path) -> None:
     """Refuse an artifact that the evidence does not name: whole in itself, but not the one that was measured."""
     from paredown.ground.digests import of_folder
 
-    lines = (evidence / "candidates.jsonl").read_text("utf-8").splitlines()
     digest = of_folder(artifact)
-    if digest not in {json.loads(line)["artifact"] for line in lines if line}:
+    try:
+        lines = (evidence / "candidates.jsonl").read_text("utf-8").splitlines()
+        named = [parse_json(line)["artifact"] for line in lines if line]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise Damaged(f"{evidence / 'candidates.jsonl'} cannot be read: {error}.") from None
+    if digest not in named:
         raise Damaged(
             f"{artifact} is not an artifact of this run: its digest {digest[:12]}... stands in no line of {evidence / 'candidates.jsonl'}."
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paredown.core.errors import BadData, UsageError
+from paredown.core.errors import BadData, Damaged, LimitExceeded, UsageError, WorkerDied
 from paredown.core.job import ModelSpec
 from paredown.core.reading import Missing, Reading
 from paredown.pipeline.answers import Answers, compare_answers, refuse_strangers
@@ -267,6 +267,8 @@ def _measured(
                     bench.open(side)
                 except BadData as error:
                     raise BadData(f"{side.artifact} cannot answer {asked}: {error}") from error
+                except (LimitExceeded, WorkerDied) as error:
+                    raise Damaged(f"{str(error).splitlines()[0]}\n  `paredown verify {side.artifact}` looks closer.") from None
             if other is not None and data is not None:
                 answers = compare_answers(artifact, other, manifests, rows, file, batch, beside, judge, tick)
             if other is not None:

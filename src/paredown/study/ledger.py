@@ -333,7 +333,7 @@ class Ledger:
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
-        with explained(self.path), self._engine.connect() as file:
+        with explained(self.path, reading=True), self._engine.connect() as file:
             yield file
 
     @contextmanager
