@@ -91,6 +91,10 @@ def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
             raise ValueError(f"names {name!r:.80} as {where}; it has to be a plain relative path inside the folder")
         if name not in listed:
             raise ValueError(f"names {name!r:.80} as {where}, which is none of `files`")
+    for graph in manifest["graphs"]:
+        ending = _ENDINGS.get(graph["runtime"], "")
+        if not graph["file"].endswith(ending):
+            raise ValueError(f"names {graph['file']:.80} for {graph['runtime']}, which opens {ending} files")
     strange = []
     for top, folders, files in os.walk(folder):
         for entry in (*folders, *files):
@@ -137,6 +141,8 @@ def threads_of(placement: Mapping[str, Any]) -> int:
 
 _GRAPHS = {"single": 1, "cascade": 2}
 """Kind of program -> how many graphs it has."""
+_ENDINGS = {"onnxruntime": ".onnx", "openvino": ".xml", "torch": ".safetensors"}
+"""What an engine opens here; some open other formats too, which may name files of their own."""
 _TOLERANCE = is_number(0, MOST_TOLERANCE, but=0)
 _SIZE = is_whole(1, 1 << 14)
 _COUNT = is_either(is_number(0), is_none, "a number or null")

@@ -95,7 +95,7 @@ def _refuse_deep(value: Any) -> None:
     level, depth = [value], 0
     while level:
         depth += 1
-        if depth > MOST_DEPTH + 1:
+        if depth > MOST_DEPTH:
             raise ValueError(f"is nested more than {MOST_DEPTH} deep")
         level = [
             item

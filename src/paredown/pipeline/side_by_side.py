@@ -258,8 +258,7 @@ def _measured(
             manifests = [read_manifest(folder) for folder in (artifact, other) if folder is not None]
             if other is not None:
                 refuse_strangers(artifact, other, manifests)
-            sides = [Side(name="target", artifact=artifact)]
-            answers = None
+            sides, answers = [Side(name="target", artifact=artifact)], None
             if other is not None:
                 sides.insert(0, Side(name="against", artifact=other))
             for side in sides:
