@@ -54,7 +54,7 @@ def job_and_study(job: str, study: str | None) -> tuple[str, str | None]:
 def forgiving() -> None:
     """From here on, what a terminal's encoding lacks is written as its escape instead of an error."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="backslashreplace")
 
 
