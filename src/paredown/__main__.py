@@ -80,6 +80,9 @@ def main(args: Sequence[str] | None = None) -> None:
     A command returns its exit code, or None for 0. An error of the tree in `core.errors` prints its message alone and exits with its own
     code; anything else is a bug: the traceback is shown whole, on stderr, and the code is 6.
     """
+    from paredown.cli.screen import forgiving
+
+    forgiving()
     words = [*(sys.argv[1:] if args is None else args)]
     own = words[: words.index("--")] if "--" in words else words
     try:
@@ -94,7 +97,7 @@ def main(args: Sequence[str] | None = None) -> None:
     except Exception as error:
         import traceback
 
-        from paredown.cli.screen import dump, show_error
+        from paredown.cli.screen import dump, note, show_error
 
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             said = f"{str(error.filename)!r:.80} is too long for the name of a file here.\n  Give a shorter path."
@@ -102,10 +105,7 @@ def main(args: Sequence[str] | None = None) -> None:
         if "--json" in own:
             dump({"error": {"kind": type(error).__name__, "message": str(error), "exit_code": BUG}})
 
-        click.echo(
-            traceback.format_exc() + "This is a bug in paredown, or in a unit that it called; please report it with the lines above.",
-            err=True,
-        )
+        note(traceback.format_exc() + "This is a bug in paredown, or in a unit that it called; please report it with the lines above.")
         code = BUG
     sys.exit(code if isinstance(code, int) else 0)
 

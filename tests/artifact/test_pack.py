@@ -185,11 +185,7 @@ def test_a_folder_that_is_no_artifact_is_refused(packed: Any, tmp_path: Path) ->
     folder = broken(packed, tmp_path, format=2)
     with pytest.raises(Damaged, match=r"artifact\.json has format 2; this version of paredown reads format 1\."):
         load(folder)
-    for content, said in (
-        ("{", "is not valid JSON: "),
-        ("[1]", "has format 'list'"),
-        ('{"format": 1, "labels": []}', "lacks program, graphs, "),
-    ):
+    for content, said in (("{", "is not JSON: "), ("[1]", "has format 'list'"), ('{"format": 1, "labels": []}', "lacks program, graphs, ")):
         (folder / "artifact.json").write_text(content)
         with pytest.raises(Damaged, match=rf"artifact\.json {said}"):
             load(folder)

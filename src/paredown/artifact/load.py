@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from paredown.artifact.manifest import MANIFEST, check_probe, read_checked, threads_of
 from paredown.core.errors import BadData, Damaged, ParedownError
 from paredown.core.runtime import Session
 from paredown.ground import registry
+from paredown.ground.trust import trusting
+from paredown.ground.untrusted import read_json
 
 if TYPE_CHECKING:
     import numpy as np
 
-MANIFEST = "artifact.json"
 PROBE = "probe.json"
-_NEEDED = ("program", "graphs", "encode", "decode", "labels")
 
 
 class Model:
@@ -84,38 +84,39 @@ class Model:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The content of artifact.json.
+    """The content of artifact.json, checked: kinds and bounds of its entries, and that every file it names is one of its own.
 
     Raises:
-        Damaged: It is absent, is not JSON, has another format or lacks an entry.
+        Damaged: It is absent, is not JSON, has another format, or an entry is missing or is not what it has to be.
     """
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text("utf-8"))
+        return read_checked(folder)
     except OSError as error:
         raise Damaged(f"{folder} is not an artifact: it has no readable {MANIFEST} ({error.strerror}).") from error
     except ValueError as error:
-        raise Damaged(f"{path} is not valid JSON: {error}.") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != 1:
-        found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
-        raise Damaged(f"{path} has format {found!r}; this version of paredown reads format 1.")
-    absent = [key for key in _NEEDED if key not in manifest]
-    if absent:
-        raise Damaged(f"{path} lacks {', '.join(absent)}.")
-    return manifest
+        raise Damaged(f"{path} {error}.\n  {_RESTORE}") from None
+
+
+_RESTORE = "Take it again from where it was released; do not edit files inside."
 
 
 def read_probe(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The synthetic raw inputs of an artifact with the answers that the packed graph gave: {"inputs", "outputs"}.
 
     Raises:
-        Damaged: The file is absent or is not JSON.
+        Damaged: The file is absent, is not JSON, or holds something else than rows and their answers.
     """
+    if not manifest.get("probe"):
+        raise Damaged(f"{folder / MANIFEST} names no probe.\n  {_RESTORE}")
     path = folder / manifest["probe"]["file"]
     try:
-        probe: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise Damaged(f"{path} cannot be read: {error}.") from error
+        probe: dict[str, Any] = read_json(path)
+        check_probe(probe, manifest)
+    except OSError as error:
+        raise Damaged(f"{path} cannot be read: {error.strerror}.\n  {_RESTORE}") from None
+    except ValueError as error:
+        raise Damaged(f"{path} {error}.\n  {_RESTORE}") from None
     return probe
 
 
@@ -125,7 +126,7 @@ def open_program(manifest: Mapping[str, Any], folder: Path, threads: int | None 
     Args:
         manifest: The content of artifact.json.
         folder: Where its files lie.
-        threads: Another thread count than the packed one.
+        threads: Another thread count than the packed one; never more are used than this machine has cores.
 
     Raises:
         MissingExtra: An engine is not installed.
@@ -135,6 +136,7 @@ def open_program(manifest: Mapping[str, Any], folder: Path, threads: int | None 
     for graph in manifest["graphs"]:
         engine = registry.get("runtimes", graph["runtime"])()
         placement = dict(graph["placement"]) | ({} if threads is None else {"threads": threads})
+        placement["threads"] = threads_of(placement)
         file = folder / graph["file"]
         if not file.is_file():
             raise Damaged(f"{file} is missing from the artifact.\n  `paredown verify {folder}` lists what else is.")
@@ -155,19 +157,22 @@ def _model(manifest: Mapping[str, Any], sessions: Mapping[str, Session], folder:
         raise Damaged(f"{folder}: the encoder cannot be made: {type(error).__name__}: {str(error)[:300]}") from error
 
 
-def load(folder: str | Path, threads: int | None = None) -> Model:
-    """Open an artifact.
+def load(folder: str | Path, threads: int | None = None, trust: Iterable[str] = ()) -> Model:
+    """Open an artifact; of what it names nothing is called but paredown's own.
 
     Args:
         folder: The artifact's folder.
-        threads: Another thread count than the packed one.
+        threads: Another thread count than the packed one; never more are used than this machine has cores.
+        trust: Functions, as "net:Net", that the artifact may name to build its model: code of yours, or of somebody whom you trust.
 
     Returns:
         A model with `predict` and `predict_proba`.
 
     Raises:
         Damaged: The folder is no artifact, or a file of it is missing or cannot be read.
+        NotTrusted: Its model is built by code that you have not given the word for.
         MissingExtra: Its engine is not installed.
     """
     path = Path(folder)
-    return open_program(read_manifest(path), path, threads)
+    with trusting(trust):
+        return open_program(read_manifest(path), path, threads)

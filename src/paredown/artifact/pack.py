@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,14 +11,14 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
-from paredown.artifact.load import MANIFEST, PROBE, open_program, read_manifest
+from paredown.artifact.load import PROBE, open_program, read_manifest
+from paredown.artifact.manifest import FORMAT, MANIFEST
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadData
 from paredown.core.technique import Store
 from paredown.ground import digests, registry
 from paredown.tasks.feed import decoding
 
-FORMAT = 1
 _TOLERANCE = 1e-3
 
 
@@ -176,14 +177,17 @@ def _requires(graphs: Sequence[Mapping[str, Any]], encode: Mapping[str, Any]) ->
 def _script() -> str:
     """`predict.py`: the sources that answer here, one after the other, without imports from paredown."""
     parts = [
+        resources.files("paredown.ground").joinpath("untrusted.py").read_text("utf-8"),
+        resources.files("paredown.ground").joinpath("checks.py").read_text("utf-8"),
+        resources.files("paredown.artifact").joinpath("manifest.py").read_text("utf-8"),
         resources.files("paredown.tasks").joinpath("tokens.py").read_text("utf-8"),
         resources.files("paredown.tasks").joinpath("pictures.py").read_text("utf-8"),
         resources.files("paredown.tasks").joinpath("feed.py").read_text("utf-8"),
         resources.files("paredown.artifact").joinpath("programs.py").read_text("utf-8"),
         resources.files("paredown.artifact").joinpath("predict_main.py").read_text("utf-8"),
     ]
-    lines = [line for part in parts for line in part.splitlines() if not line.startswith("from paredown.")]
-    return "\n".join(["#!/usr/bin/env python3", *lines, ""])
+    whole = "\n".join(["#!/usr/bin/env python3", *parts])
+    return re.sub(r"^from paredown\.[\w.]+ import (\([^)]*\)|.*)\n", "", whole, flags=re.MULTILINE)
 
 
 def _readme(manifest: Mapping[str, Any]) -> str:

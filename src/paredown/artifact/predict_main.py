@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from paredown.artifact.manifest import MANIFEST, read_checked, threads_of
 from paredown.artifact.programs import make_program
+from paredown.ground.untrusted import visible
 
 USAGE = """usage: python predict.py INPUT [--proba]
 
@@ -24,18 +26,13 @@ Prints one answer per line; with --proba the probabilities of all classes.
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 PART = 64
 """Rows of a file that are asked at once."""
-BAD_FILE = (ValueError, OSError, EOFError, LookupError, csv.Error, zipfile.BadZipFile)
+BAD_FILE = (ValueError, OSError, EOFError, LookupError, RecursionError, csv.Error, zipfile.BadZipFile)
 """What reading a damaged or wrong file can raise."""
 
 
 def open_graph(folder: Path, graph: dict[str, Any]) -> Any:
     """Load one graph with its engine; returns a function feed -> outputs."""
-    file, threads = folder / graph["file"], int(graph["placement"].get("threads", 1))
-    if graph["runtime"] == "onnxruntime":
-        return _onnxruntime(file, threads)
-    if graph["runtime"] == "openvino":
-        return _openvino(file, threads)
-    raise SystemExit(f"this script runs onnxruntime and openvino graphs; {graph['file']} needs {graph['runtime']}. Use `paredown predict`.")
+    return _ENGINES[graph["runtime"]](folder / graph["file"], threads_of(graph["placement"]))
 
 
 def _onnxruntime(file: Path, threads: int) -> Any:
@@ -60,6 +57,9 @@ def _openvino(file: Path, threads: int) -> Any:
     compiled = openvino.Core().compile_model(str(file), "CPU", settings)
     names, request = [item.any_name for item in compiled.outputs], compiled.create_infer_request()
     return lambda feed: dict(zip(names, request.infer(feed, share_inputs=True).values()))
+
+
+_ENGINES = {"onnxruntime": _onnxruntime, "openvino": _openvino}
 
 
 def read_inputs(path: Path) -> Any:
@@ -111,32 +111,56 @@ def _array(path: Path) -> Any:
 
 
 def main(arguments: list[str]) -> int:
-    """Answer the rows of one file."""
+    """Answer the rows of one file: exit code 0, 2 where the file is wrong, 5 where the artifact is damaged."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # what a terminal cannot show
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE, end="")
         return 0 if arguments else 2
     folder, path = Path(__file__).resolve().parent, Path(arguments[0])
-    manifest = json.loads((folder / "artifact.json").read_text("utf-8"))
     if not path.is_file():
-        print(f"{path} does not exist.", file=sys.stderr)
-        return 2
-    program = make_program(manifest, {graph["name"]: open_graph(folder, graph) for graph in manifest["graphs"]}, folder)
+        return _say(2, f"{path} does not exist.")
+    try:
+        manifest = read_checked(folder)
+    except (OSError, ValueError) as error:
+        return _say(5, f"{folder / MANIFEST} {error}.")
+    for graph in manifest["graphs"]:
+        if graph["runtime"] not in _ENGINES:
+            found = f"{graph['file']} needs {graph['runtime']}"
+            return _say(2, f"this script runs {' and '.join(_ENGINES)} graphs; {found}. Use `paredown predict`.")
+    try:
+        program = make_program(manifest, {graph["name"]: open_graph(folder, graph) for graph in manifest["graphs"]}, folder)
+    except ImportError as error:
+        return _say(2, f"{error}; README.md says what to install.")
+    except Exception as error:  # engines and tokenizers raise classes of their own
+        return _say(5, f"{folder} cannot be opened: {type(error).__name__}: {str(error)[:300]}")
     try:
         inputs = read_inputs(path)
     except BAD_FILE as error:
-        print(f"{path} cannot be read: {str(error) or type(error).__name__}", file=sys.stderr)
-        return 2
+        return _say(2, f"{path} cannot be read: {str(error) or type(error).__name__}")
     try:
         if "--proba" in arguments[1:]:
             for row in answered(program.probabilities, inputs):
                 print(",".join(f"{value:.6f}" for value in row))
         else:
             for answer_of_row in answered(program.answers, inputs):
-                print(answer_of_row)
+                print(visible(one_line(answer_of_row)))
     except ValueError as error:
-        print(f"{path}: {error}", file=sys.stderr)
-        return 2
+        return _say(2, f"{path}: {error}")
+    except Exception as error:
+        return _say(2, f"{path}: the model cannot answer these rows: {type(error).__name__}: {str(error)[:300]}")
     return 0
+
+
+def one_line(label: str) -> str:
+    """A label as one line of a file of answers."""
+    return label.replace("\r", "\\r").replace("\n", "\\n")
+
+
+def _say(code: int, text: str) -> int:
+    print(visible(text), file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from paredown.cli.measure import asking, show
 @click.argument("a")
 @click.argument("b")
 @asking
+@screen.trust_option
 @screen.json_flag
 def command(a: str, b: str, data: str | None, label: str | None, metric: str, seconds: float, batch: int, as_json: bool) -> None:
     """Compare."""

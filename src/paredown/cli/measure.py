@@ -76,6 +76,7 @@ def asking(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--rate", "rates", multiple=True, metavar="RATE", help="Requests per second of a server, as `50 /s`; may be repeated.")
 @click.option("--grid", metavar="PLACE", help="With a command: where its electricity comes from, as NO, `380 g/kWh` or a series.csv.")
 @asking
+@screen.trust_option
 @screen.json_flag
 @click.pass_context
 def command(

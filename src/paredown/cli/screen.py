@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from paredown.core.errors import BadDocument, ParedownError
+from paredown.ground.trust import trusting
+from paredown.ground.untrusted import escaped_json, visible
 
 if TYPE_CHECKING:
     from paredown.core.job import Job
@@ -27,20 +31,44 @@ def json_flag(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")(function)
 
 
+def trust_option(function: F) -> F:
+    """Give a command `--trust`, which may be repeated: while it runs, artifacts may name these functions."""
+
+    @click.option(
+        "--trust",
+        multiple=True,
+        metavar="PKG.MOD:FUNCTION",
+        help="Let an artifact name this function to build its model: code of yours, or of somebody whom you trust; may be repeated.",
+    )
+    @wraps(function)
+    def trusting_command(*arguments: Any, trust: tuple[str, ...], **more: Any) -> Any:
+        with trusting(trust):
+            return function(*arguments, **more)
+
+    return cast(F, trusting_command)
+
+
 def job_and_study(job: str, study: str | None) -> tuple[str, str | None]:
     """The job file and the study folder, where `job` is a folder that `paredown.shrink` made."""
     given = Path(job) / GIVEN / JOB
     return (str(given), study or job) if given.is_file() else (job, study)
 
 
+def forgiving() -> None:
+    """From here on, what a terminal's encoding lacks is written as its escape instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def say(text: str = "") -> None:
-    """A line of the answer, to stdout."""
-    click.echo(text)
+    """A line of the answer, to stdout; what a terminal would obey is shown."""
+    click.echo(visible(text))
 
 
 def note(text: str) -> None:
-    """A line beside the answer (progress, advice), to stderr, so that stdout stays the answer."""
-    click.echo(text, err=True)
+    """A line beside the answer (progress, advice), to stderr, so that stdout stays the answer; shown as by `say`."""
+    click.echo(visible(text), err=True)
 
 
 def read_own_job(path: str) -> Job:
@@ -86,8 +114,14 @@ def plain(value: Any) -> Any:
 
 
 def dump(value: Any) -> None:
-    """One JSON document to stdout."""
-    click.echo(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+    """One JSON document to stdout, as text that every terminal takes: what it would obey or cannot show is escaped as JSON does it."""
+    text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(plain(value), indent=2, allow_nan=False)
+    click.echo(escaped_json(text))
 
 
 def table(rows: Iterable[Sequence[str]], heads: Sequence[str] = ()) -> None:
@@ -103,7 +137,7 @@ def table(rows: Iterable[Sequence[str]], heads: Sequence[str] = ()) -> None:
         last = at == width - 1
         grid.add_column(heads[at] if heads else "", no_wrap=not last, overflow="fold")
     for row in rows:
-        grid.add_row(*map(Text, row))
+        grid.add_row(*(Text(visible(cell)) for cell in row))
     terminal = sys.stdout.isatty()
     with Console(width=None if terminal else 10_000, highlight=False) as console, console.capture() as taken:
         console.print(grid)
@@ -127,5 +161,5 @@ def show_error(error: ParedownError | click.ClickException, as_json: bool = Fals
         return code
     if isinstance(error, click.UsageError) and error.ctx is not None:
         message += f"\n  `{error.ctx.command_path} --help` shows what is allowed."
-    click.echo(message, err=True)
+    note(message)
     return code

@@ -47,7 +47,8 @@ def _rows(found: Verified) -> Iterator[tuple[str, str]]:
         kind = {True: " (released)", False: " (nearest miss; nothing was released)", None: ""}[found.released]
         yield "  recipe", found.recipe + kind
         yield "  files", f"{found.files} with {found.size_b / 1e3:.1f} kB, all as listed"
-        yield ("  probe", f"{found.probe_rows} rows answered again; largest difference {found.difference:.1g}, allowed {found.tolerance:g}")
+        again = f"{found.probe_rows} rows answered again; largest difference {found.difference or 0:.1g}, allowed {found.tolerance:g}"
+        yield "  probe", "not asked again: see the warning" if found.difference is None else again
         yield "  digest", found.digest
     if found.evidence is None:
         yield "  evidence", "not looked at: give the study's folder"

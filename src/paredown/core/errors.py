@@ -7,6 +7,7 @@ ParedownError                     exit code 6: a run-time failure
 │   ├── BadRecipe                 a recipe's text or order makes no sense
 │   ├── BadData                   the data cannot be used as they are
 │   ├── BadModel                  the model cannot be used as it is
+│   │   └── NotTrusted            it is built by code that the user has not given the word for
 │   ├── UnknownName               no unit, quantity or group of that name; the nearest is suggested
 │   ├── MissingExtra              an optional package is not installed; says the install line
 │   ├── CannotWrite               a folder is read-only, or its disk is full
@@ -57,6 +58,10 @@ class BadData(UsageError):
 
 class BadModel(UsageError):
     """The model cannot be used as it is."""
+
+
+class NotTrusted(BadModel):
+    """The model is built by code that the user has not given the word for."""
 
 
 class CannotWrite(UsageError):

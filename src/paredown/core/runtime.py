@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from paredown.core.candidate import Candidate
+from paredown.core.errors import BadData
 from paredown.core.reading import Missing
 from paredown.core.technique import Store, snake
 
@@ -60,6 +61,11 @@ class Session(ABC):
 
     def close(self) -> None:  # noqa: B027 an engine with nothing to free has nothing to do
         """Free what the engine holds; later calls to `run` are undefined."""
+
+
+def cannot_answer(engine: str, error: Exception) -> BadData:
+    """What a session raises where its engine refuses a feed: a shape, a type, an amount of memory that the graph cannot bear."""
+    return BadData(f"{engine} cannot answer these inputs: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
 
 
 class Runtime(ABC):

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from paredown.core.errors import Damaged
-from paredown.evidence.verify import changed, inside
+from paredown.evidence.verify import changed
 from paredown.ground import digests
 from paredown.ground.files import sqlite_uri
+from paredown.ground.untrusted import inside, read_json
 
 BOUND = "released.json"
 RESULT, REPORT, JOB_LOCK, LEDGER = "result.json", "report.html", "job.lock.yaml", "ledger.sqlite"
@@ -93,7 +94,7 @@ def read_bound(path: Path) -> Bound:
         Damaged: It is not JSON, or not what this paredown writes.
     """
     try:
-        said = json.loads(path.read_text("utf-8"))
+        said = read_json(path)
         if said["format"] != 1:
             raise ValueError(f"format is {said['format']!r}; this paredown reads 1")
         found = Bound(
@@ -105,7 +106,7 @@ def read_bound(path: Path) -> Bound:
             ledger={table: Rows(**rows) for table, rows in said["ledger"].items()},
         )
         _refuse_odd(found)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Damaged(
             f"{path} is not what paredown writes: {type(error).__name__}: {error}.\n  `paredown run JOB` writes it again."
         ) from None

@@ -6,15 +6,15 @@ of a certain run, compare `Verification.digest` with the run's evidence.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from paredown.core.errors import Damaged
 from paredown.ground import digests
+from paredown.ground.untrusted import inside, read_json
 
 FORMATS = (1,)
 """Versions of artifact.json that this paredown reads."""
@@ -56,16 +56,18 @@ def verify(folder: Path) -> Verification:
     if card.is_symlink() or not card.is_file():
         raise Damaged(f"{folder} has no {CARD}.\n  Give the folder that `paredown run` released, usually `artifact`.")
     try:
-        artifact = json.loads(card.read_text("utf-8"))
+        artifact = read_json(card)
+    except OSError as error:
+        raise Damaged(f"{card} cannot be read: {error.strerror}.\n  {_RESTORE}") from None
     except ValueError as error:
-        raise Damaged(f"{card} is not JSON: {error}.\n  {_RESTORE}") from None
+        raise Damaged(f"{card} {error}.\n  {_RESTORE}") from None
     listed = artifact.get("files") if isinstance(artifact, dict) else None
     if not isinstance(listed, dict):
         raise Damaged(f"{card} has no mapping `files`.\n  {_RESTORE}")
     problems = []
     if artifact.get("format") not in FORMATS:
         known = ", ".join(map(str, FORMATS))
-        problems.append(f"{CARD}: format is {artifact.get('format')!r}; this paredown reads {known}. A newer paredown may read it.")
+        problems.append(f"{CARD}: format is {artifact.get('format')!r:.60}; this paredown reads {known}. A newer paredown may read it.")
     problems += compare(folder, listed, apart=CARD)
     if problems:
         raise Damaged(damage(folder, problems))
@@ -89,7 +91,7 @@ def compare(folder: Path, listed: Mapping[str, Any], apart: str) -> list[str]:
         elif name not in found:
             problems.append(f"{name} is missing.")
         elif not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
-            problems.append(f"{name}: {digest!r} is no sha256 digest.")
+            problems.append(f"{name}: {digest!r:.60} is no sha256 digest.")
         elif found[name]:
             problems += changed(name, folder / name, digest)
     for name, plain in found.items():
@@ -102,7 +104,10 @@ def compare(folder: Path, listed: Mapping[str, Any], apart: str) -> list[str]:
 
 def changed(name: str, path: Path, digest: str) -> list[str]:
     """One sentence when a file is not what was written, else nothing."""
-    actual = digests.of_file(path)
+    try:
+        actual = digests.of_file(path)
+    except OSError as error:
+        return [f"{name} cannot be read: {error.strerror}."]
     return [] if actual == digest else [f"{name} was changed: sha256 is {actual[:12]}..., {digest[:12]}... was written."]
 
 
@@ -112,21 +117,16 @@ def damage(folder: Path, problems: list[str], do: str = "") -> str:
     return f"{folder} is not what was written:{lines}\n  {do or _RESTORE}"
 
 
+_DEEPEST = 8
+"""Folders inside each other that an artifact or its evidence may have; what lies deeper is no plain file of theirs."""
 _RESTORE = "Take it again from where it was released; do not edit files inside."
 
 
-def inside(name: str) -> bool:
-    """True for a relative posix path that stays below its folder, written in one way only."""
-    path = PurePosixPath(name)
-    plain = "\\" not in name and ":" not in name and "\0" not in name
-    return plain and not path.is_absolute() and ".." not in path.parts and str(path) == name and name != "."
-
-
-def _walk(folder: Path) -> Iterator[tuple[str, bool]]:
-    """Relative path and "is a plain file" of all that is below a folder, in sorted order; links are not followed."""
+def _walk(folder: Path, depth: int = 0) -> Iterator[tuple[str, bool]]:
+    """Relative path and "is a plain file" of all that is below a folder, in sorted order; links are not followed, nor what is too deep."""
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and not path.is_symlink():
-            for name, plain in _walk(path):
+        if path.is_dir() and not path.is_symlink() and depth < _DEEPEST:
+            for name, plain in _walk(path, depth + 1):
                 yield f"{path.name}/{name}", plain
         else:
             yield path.name, path.is_file() and not path.is_symlink()

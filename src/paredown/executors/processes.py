@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import paredown.core.errors as errors
 from paredown.core.errors import LimitExceeded, ParedownError, WorkerDied
+from paredown.ground import trust
 
 _TICK_S = 0.2
 
@@ -116,13 +117,13 @@ class Worker:
         self._pending = b""
         began = time.perf_counter()
         folders = [str(folder) for folder in self._path] + ([os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else [])
-        environment = os.environ | self._environment | ({"PYTHONPATH": os.pathsep.join(folders)} if folders else {})
+        environment = os.environ | trust.environment() | self._environment | ({"PYTHONPATH": os.pathsep.join(folders)} if folders else {})
         out: IO[bytes] | int = subprocess.DEVNULL
         if self._log is not None:
             self._log.parent.mkdir(parents=True, exist_ok=True)
             out = self._log.open("ab")
         watched = [] if self._apart is None else [str(self._apart), *map(str, self._path)]
-        command = [sys.executable, "-m", "paredown.executors.worker", str(os.getpid()), *watched]
+        command = [sys.executable, "-P", "-m", "paredown.executors.worker", str(os.getpid()), *watched]  # -P: not from where it stands
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=out, env=environment, text=True, encoding="utf-8", bufsize=1

@@ -12,6 +12,7 @@ import numpy as np
 
 from paredown.core.errors import Damaged
 from paredown.core.rows import Rows
+from paredown.ground.untrusted import parse_json
 
 
 def _packed(name: str, array: Any) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def read_rows(path: Path) -> Rows:
     """
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            head = json.loads(str(file["head"]))
+            head = parse_json(str(file["head"]))
             columns = head["columns"]
             inputs = (
                 _unpacked(file, "inputs")
@@ -84,5 +85,5 @@ def read_rows(path: Path) -> Rows:
             groups = {name: _unpacked(file, f"group {number}") for number, name in enumerate(head["groups"])}
             labels = file.get("labels")
             return Rows(inputs=inputs, labels=labels, names=tuple(head["names"]), groups=groups, high=head["high"])
-    except (OSError, EOFError, BadZipFile, ValueError, KeyError) as error:
+    except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError, MemoryError) as error:
         raise Damaged(f"{path} cannot be read: {error}.\n  It is in the study's cache; run the job again with `--fresh`.") from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from paredown.core.meter import Fact
 from paredown.core.reading import How, Missing, Reading
+from paredown.ground.untrusted import read_json
 
 
 class Complexity(Fact):
@@ -18,7 +18,7 @@ class Complexity(Fact):
 
     def facts(self, artifact: Path) -> tuple[Reading | Missing, ...]:
         """Parameters, and multiply-adds per inference; where inputs may end at the first of several graphs the latter is Missing."""
-        graphs = json.loads((artifact / "artifact.json").read_text("utf-8"))["graphs"]
+        graphs = read_json(artifact / "artifact.json")["graphs"]
         counts = tuple(_sum(graphs, quantity) for quantity in self.quantities)
         if len(graphs) > 1 and isinstance(counts[1], Reading):
             first = graphs[0]["multiply_adds"]

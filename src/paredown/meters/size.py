@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from paredown.core.meter import Fact
 from paredown.core.reading import How, Missing, Reading
+from paredown.ground.untrusted import read_json
 
 # read by people and by checks, not by what answers
 _APART = ("README.md", "report.html", "probe.json")
@@ -19,7 +19,7 @@ class Size(Fact):
 
     def facts(self, artifact: Path) -> tuple[Reading | Missing, ...]:
         """The size in bytes; Missing when a listed file is not there."""
-        listed = json.loads((artifact / "artifact.json").read_text("utf-8"))["files"]
+        listed = read_json(artifact / "artifact.json")["files"]
         files = [artifact / "artifact.json", *(artifact / name for name in listed if name not in _APART)]
         gone = [path.name for path in files if not path.is_file()]
         if gone:

@@ -16,11 +16,14 @@ from torch import Tensor, nn
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel, Damaged, ParedownError
 from paredown.core.technique import Context, Store
+from paredown.ground import trust
+from paredown.ground.checks import is_any, is_either, is_list, is_mapping, is_one_of, is_record, is_text, is_whole
 from paredown.ground.lazy import resolve
-from paredown.modelkit import answers
+from paredown.ground.untrusted import read_json
+from paredown.modelkit import answers, factories
 from paredown.modelkit.answers import LOGITS, PROBABILITIES
 from paredown.modelkit.graphs import TOKENS
-from paredown.modelkit.surgery import Surgery, operate
+from paredown.modelkit.surgery import SIDES, Surgery, operate
 
 BLUEPRINT, TENSORS = "blueprint.json", "model.safetensors"
 FREE = {"tokens": (torch.int64, TOKENS)}
@@ -98,27 +101,39 @@ def read_blueprint(folder: Path) -> Blueprint:
         Damaged: It is absent or cannot be read.
     """
     try:
-        data = json.loads((folder / BLUEPRINT).read_text("utf-8"))
-        surgeries = tuple(Surgery.of(item) for item in data["surgeries"])
-        given = data.get("answers", LOGITS)
-        if given not in (LOGITS, PROBABILITIES):
-            raise ValueError(f"answers is {given!r}; it is {LOGITS} or {PROBABILITIES}")
-        return Blueprint(factory=data["factory"], arguments=data["arguments"], inputs=data["inputs"], surgeries=surgeries, answers=given)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Damaged(f"{folder / BLUEPRINT} cannot be read: {error}.") from error
+        data = read_json(folder / BLUEPRINT)
+        _BLUEPRINT(data, "")
+    except (OSError, ValueError) as error:
+        raise Damaged(f"{folder / BLUEPRINT} cannot be read: it {error}.") from error
+    surgeries, given = tuple(Surgery.of(item) for item in data["surgeries"]), data.get("answers", LOGITS)
+    return Blueprint(factory=data["factory"], arguments=data["arguments"], inputs=data["inputs"], surgeries=surgeries, answers=given)
+
+
+_BLUEPRINT = is_record(
+    {
+        "factory": is_text,
+        "arguments": is_mapping(is_any),
+        "inputs": is_mapping(is_list(is_either(is_whole(1, 1 << 26), is_one_of(*FREE), "a size or the name of a free axis"), 0, 8)),
+        "surgeries": is_list(is_record({"layer": is_text, "side": is_one_of(*SIDES), "kept": is_list(is_whole(0, 1 << 31))})),
+    },
+    {"answers": is_one_of(LOGITS, PROBABILITIES)},
+)
 
 
 def open_folder(folder: Path) -> nn.Module:
-    """The module of a stored folder, in eval mode.
+    """The module of a stored folder, in eval mode; nothing is called that a stranger's blueprint names.
 
     Raises:
-        Damaged: The tensors do not fit the blueprint.
+        NotTrusted: Its factory is not paredown's own, and the user has not given the word for it.
+        Damaged: The surgeries or the tensors do not fit the structure.
     """
-    module = read_blueprint(folder).build()
+    blueprint = read_blueprint(folder)
+    factories.refuse_strange(blueprint.factory, blueprint.arguments, folder / BLUEPRINT)
+    module = blueprint.build()
     try:
         module.load_state_dict(load_file(folder / TENSORS))
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        raise Damaged(f"{folder / TENSORS} does not fit its blueprint: {error}") from error
+        raise Damaged(f"{folder / TENSORS} does not fit its blueprint: {str(error)[:300]}") from error
     return module.eval()
 
 
@@ -171,7 +186,11 @@ def _ending(module: nn.Module, blueprint: Blueprint) -> str:
 
 
 def write_folder(module: nn.Module, blueprint: Blueprint, folder: Path) -> None:
-    """Write blueprint and tensors; tied tensors are written once each, as their own copies."""
+    """Write blueprint and tensors; tied tensors are written once each, as their own copies.
+
+    Whoever writes a module has built it: the factory was named by the job or by an installed technique, and is opened here from now on.
+    """
+    trust.remember(blueprint.factory, blueprint.arguments)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {key: value.detach().to("cpu").contiguous().clone() for key, value in module.state_dict().items()}
     save_file(tensors, folder / TENSORS)

@@ -7,6 +7,7 @@ buffers travel as safetensors. The file is sealed: only what this user's paredow
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import platform
 import sys
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from paredown.core.errors import BadModel, Damaged
-from paredown.ground import digests, seal
+from paredown.ground import digests, seal, trust
 from paredown.ground.files import write_atomic
 from paredown.ground.lazy import need
 from paredown.ground.touched import is_own
@@ -149,13 +150,15 @@ def freeze(model: nn.Module, folder: Path) -> dict[str, str]:
 def build(fingerprint: str, sha256: str) -> nn.Module:
     """The structure of a frozen module, on the CPU, its parameters zero; the factory of its blueprint.
 
-    The file is looked up where a job's own modules are: a worker's module search path begins with the job's folder.
+    The file is looked up in the folders that `trust.GIVEN` names, then where a job's own modules are: a worker's module search
+    path begins with the job's folder.
 
     Raises:
         Damaged: The file is not on the path, is not the one that was recorded, or was written by another Python.
     """
     name = file_of(fingerprint)
-    path = next((Path(entry) / name for entry in sys.path if (Path(entry) / name).is_file()), None)
+    places = [*filter(None, os.environ.get(trust.GIVEN, "").split(os.pathsep)), *sys.path]
+    path = next((Path(entry) / name for entry in places if (Path(entry) / name).is_file()), None)
     if path is None:
         raise Damaged(f"{name} is gone from the study's folder `given`.\n  Call `paredown.shrink` again with the model.")
     if (found := digests.of_file(path)) != sha256:

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from paredown.core.errors import BadModel
 
+SIDES = ("out", "in", "blocks")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Surgery:
@@ -58,8 +60,17 @@ def operate(module: nn.Module, surgery: Surgery) -> None:
     """Cut one layer of `module` in place.
 
     Raises:
-        BadModel: The layer is not there or is of a kind that cannot be cut on that side.
+        BadModel: The layer is not there or is of a kind that cannot be cut on that side; it has no such entries.
     """
+    try:
+        _operate(module, surgery)
+    except (IndexError, RuntimeError) as error:
+        raise BadModel(f"layer {surgery.layer!r:.80} cannot keep those entries on side {surgery.side}: {str(error)[:200]}") from error
+
+
+def _operate(module: nn.Module, surgery: Surgery) -> None:
+    if len(set(surgery.kept)) != len(surgery.kept):
+        raise BadModel(f"layer {surgery.layer!r:.80} keeps an entry twice; entries can only go.")
     try:
         layer = module.get_submodule(surgery.layer)
     except AttributeError:

@@ -135,7 +135,7 @@ def configuration(path: Path) -> dict[str, Any]:
     """
     try:
         found = json.loads((path / CONFIG).read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadModel(f"{path / CONFIG} cannot be read: {error}.\n  Save the model again with `save_pretrained`.") from error
     if not isinstance(found, dict) or "model_type" not in found:
         raise BadModel(f"{path / CONFIG} names no `model_type`.\n  It has to be the configuration of a transformers model.")

@@ -67,7 +67,7 @@ def compare_answers(
     rows: Rows,
     file: Path,
     batch: int,
-    path: tuple[Path, ...],
+    environment: Mapping[str, str],
     metric: Metric | None,
     tick: Callable[[str, int, int], None],
 ) -> Answers:
@@ -79,7 +79,7 @@ def compare_answers(
         rows: With class indices in the order of their own names, which are the artifacts' labels; or without.
         file: The same rows, for the processes.
         batch: Rows per call, as measured: padding and 8-bit ranges can make the answers depend on it.
-        path: Folders for the processes' module search path.
+        environment: Variables set in the processes.
         metric: Judges the answers; None where the rows have no labels.
         tick: Told when one has answered.
     """
@@ -92,7 +92,7 @@ def compare_answers(
     with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
         for at, folder in enumerate((target, other)):
             out = Path(scratch) / f"{at}.npy"
-            with Worker(path) as worker:
+            with Worker(environment=environment) as worker:
                 worker.order("paredown.protocol.subject:predict", artifact=str(folder), rows=str(file), out=str(out), batch=batch)
             found.append(np.load(out, allow_pickle=False))
             tick("answers", at + 1, 2)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
+from paredown.ground.untrusted import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
@@ -80,11 +82,12 @@ class Progress:
     def say(self, line: str) -> None:
         """A line of its own, with the time since the start."""
         self._told = self._clock()
-        self._console.print(f"{self._elapsed():>6}  {line}", markup=False)
+        self._console.print(f"{self._elapsed():>6}  {visible(line)}", markup=False)
 
     def __rich__(self) -> str:
         trials = f"{self._trials} trial{'s' * (self._trials != 1)}, {self._spent()}"
-        return "  ".join(part.replace("[", r"\[") for part in (f"{self._elapsed():>6}", self._stage, self._step, f"({trials})") if part)
+        parts = (f"{self._elapsed():>6}", self._stage, self._step, f"({trials})")
+        return "  ".join(visible(part).replace("[", r"\[") for part in parts if part)
 
     def __enter__(self) -> Progress:
         if threading.current_thread() is threading.main_thread():

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from paredown.core.errors import Damaged, UsageError
+from paredown.artifact.load import read_manifest
+from paredown.core.errors import Damaged, LimitExceeded, NotTrusted, ParedownError, UsageError
 from paredown.evidence.bound import BOUND, JOB_LOCK, LEDGER, REPORT, RESULT, Bound, differs, newer_rows, read_bound
 from paredown.evidence.bundle import CANDIDATES, FOLDER, PUT_BACK, uncovered, verify_bundle
 from paredown.evidence.verify import CARD, Verification, damage
 from paredown.evidence.verify import verify as verify_files
+from paredown.executors.processes import Limits, Worker
 from paredown.ground.digests import of_folder
-from paredown.pipeline.targets import FOLDERS, artifact_of, is_study, later_lock, other_class
+from paredown.ground.untrusted import read_json
+from paredown.pipeline.targets import FOLDERS, artifact_of, given_beside, is_study, later_lock, other_class
 
 T = TypeVar("T")
+_SUBJECT = "paredown.protocol.subject"
+_ASKED_S, _READ_B_PER_S = 10.0, 20e6
+"""Seconds to open an artifact and ask its probe, beside so many bytes of its files per second."""
+_ROOM_B = 160_000_000
+"""Memory that it may take for that, beside four times its files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +40,7 @@ class Verified:
         covered: What else of the study is what the evidence binds.
         not_covered: What of the study it does not bind.
         probe_rows: Rows whose answers were asked again.
-        difference: The largest difference of a probability from the packed answer.
+        difference: The largest difference of a probability from the packed answer; None where they were not asked again.
         tolerance: What may differ.
         warnings: What weakens this, one sentence each.
     """
@@ -49,7 +56,7 @@ class Verified:
     covered: Sequence[str] = ()
     not_covered: Sequence[str] = ()
     probe_rows: int = 0
-    difference: float = 0.0
+    difference: float | None = None
     tolerance: float = 0.0
     warnings: Sequence[str] = ()
 
@@ -105,17 +112,22 @@ def verify(target: str | Path) -> Verified:
 
 def _asked(artifact: Path, whole: Verification) -> Verified:
     """An artifact whose files are whole, after its engine was asked again."""
-    rows, difference = _asked_again(artifact, whole.artifact)
-    tolerance = float(whole.artifact["probe"]["tolerance"])
-    warnings = list(other_class([whole.artifact]))
-    if difference > tolerance:
+    manifest = read_manifest(artifact)
+    tolerance = float(manifest["probe"]["tolerance"])
+    warnings = list(other_class([manifest]))
+    try:
+        rows, difference = _asked_again(artifact, whole.size_b)
+    except NotTrusted as error:
+        rows, difference = 0, None
+        warnings.append(f"its answers were not asked again: {str(error).splitlines()[0]} Verify runs no code of an artifact.")
+    if difference is not None and difference > tolerance:
         text = f"the engine's answers to the probe differ by {difference:.2g}; {tolerance:g} is allowed"
         if not warnings:
             raise Damaged(f"{artifact}: {text}.\n  Its files are whole: compare the engine's version with `requires` in artifact.json.")
         warnings.append(f"{text} on the class it was made on. Measure it here before it is used: `paredown measure`.")
     return Verified(
         artifact=artifact,
-        recipe=str(whole.artifact["recipe"]),
+        recipe=manifest["recipe"],
         files=whole.files,
         size_b=whole.size_b,
         digest=whole.digest,
@@ -167,7 +179,7 @@ def _rendered(study: Path, bound: Bound) -> bool:
 
     if not (study / REPORT).is_file() or differs(study, bound, [RESULT]):
         return False
-    page = render(json.loads((study / RESULT).read_text("utf-8")))
+    page = render(read_json(study / RESULT))
     return (study / REPORT).read_bytes() == page.encode()
 
 
@@ -188,16 +200,24 @@ def _not_covered(study: Path, bound: Bound | None) -> Iterator[str]:
             yield path.name
 
 
-def _asked_again(folder: Path, manifest: Mapping[str, Any]) -> tuple[int, float]:
-    """Rows of the probe, and the largest difference between its packed answers and those of the engine now."""
-    import numpy as np
-
-    from paredown.artifact.load import load, read_probe
-
-    probe = read_probe(folder, manifest)
-    packed = np.asarray(probe["outputs"])
-    with load(folder) as model:
-        answers = model.predict_proba(probe["inputs"])
-    if answers.shape != packed.shape:
-        raise Damaged(f"{folder}: the engine answers the probe with shape {answers.shape}; {packed.shape} was packed.")
-    return len(packed), float(np.abs(answers - packed).max())
+def _asked_again(folder: Path, size_b: int) -> tuple[int, float]:
+    """Rows of the probe, and the largest difference between its packed answers and those of the engine now, in a process with limits."""
+    wall_s, room_b = _ASKED_S + size_b / _READ_B_PER_S, _ROOM_B + 4 * size_b
+    with Worker(environment=given_beside([folder])) as worker:
+        worker.order(f"{_SUBJECT}:import_engines", artifact=str(folder))
+        try:
+            found = worker.order(f"{_SUBJECT}:ask_probe", Limits(wall_s=wall_s), artifact=str(folder), room_b=room_b).value
+        except NotTrusted:
+            raise
+        except LimitExceeded:
+            raise Damaged(
+                f"{folder} does not answer its own probe within {wall_s:.0f} s and {room_b / 1e6:.0f} MB.\n"
+                "  Do not use it: its graph may have no end. Take it again from where it was released."
+            ) from None
+        except Damaged:
+            raise
+        except ParedownError as error:
+            raise Damaged(
+                f"{folder} cannot answer its own probe: {str(error).splitlines()[0]}\n  Take it again from where it was released."
+            ) from None
+    return int(found["rows"]), float(found["difference"])

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paredown.core.errors import BadData, UsageError
+from paredown.core.errors import BadData, Damaged, LimitExceeded, UsageError, WorkerDied
 from paredown.core.job import ModelSpec
 from paredown.core.reading import Missing, Reading
 from paredown.pipeline.answers import Answers, compare_answers, refuse_strangers
 from paredown.pipeline.bare import model_spec, packed, probe_rows
-from paredown.pipeline.targets import artifact_of, given_of, other_class, other_of
+from paredown.pipeline.targets import artifact_of, given_beside, other_class, other_of
 from paredown.tracking.instruments import failed
 
 if TYPE_CHECKING:
@@ -249,8 +249,8 @@ def _measured(
     with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
         file = Path(scratch) / "rows.npz"
         write_rows(rows, file)
-        path = tuple(folder for side in (target, against) if isinstance(side, Path) and (folder := given_of(side)).is_dir())
-        with Bench(file, batch, Path(scratch) / "worker.log", path) as bench:
+        beside = given_beside(side for side in (target, against) if isinstance(side, Path))
+        with Bench(file, batch, Path(scratch) / "worker.log", environment=beside) as bench:
 
             def opened(side: Path | ModelSpec) -> Path:
                 return side if isinstance(side, Path) else packed(side, like, rows, bench, Path(scratch))
@@ -259,8 +259,7 @@ def _measured(
             manifests = [read_manifest(folder) for folder in (artifact, other) if folder is not None]
             if other is not None:
                 refuse_strangers(artifact, other, manifests)
-            sides = [Side(name="target", artifact=artifact)]
-            answers = None
+            sides, answers = [Side(name="target", artifact=artifact)], None
             if other is not None:
                 sides.insert(0, Side(name="against", artifact=other))
             for side in sides:
@@ -268,8 +267,10 @@ def _measured(
                     bench.open(side)
                 except BadData as error:
                     raise BadData(f"{side.artifact} cannot answer {asked}: {error}") from error
+                except (LimitExceeded, WorkerDied) as error:
+                    raise Damaged(f"{str(error).splitlines()[0]}\n  `paredown verify {side.artifact}` looks closer.") from None
             if other is not None and data is not None:
-                answers = compare_answers(artifact, other, manifests, rows, file, batch, path, judge, tick)
+                answers = compare_answers(artifact, other, manifests, rows, file, batch, beside, judge, tick)
             if other is not None:
                 sides.append(Side(name="twin", artifact=other))
             samples_s: list[float] = []

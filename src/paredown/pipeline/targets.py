@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from paredown.artifact.manifest import cores
 from paredown.core.errors import Damaged, UsageError
 from paredown.core.reading import Missing, reading_from_json
 from paredown.evidence.bound import JOB_LOCK, LEDGER, RESULT, knows_lock
 from paredown.evidence.bundle import refuse_changed
 from paredown.evidence.verify import CARD
+from paredown.ground import trust
 from paredown.ground.amounts import is_finite
 from paredown.ground.digests import of_file
+from paredown.ground.untrusted import read_json
 
 BASELINE = "baseline"
 _SIDES = ("baseline", "baseline_as_found", "fastest_fp32", "chosen", "nearest")
@@ -45,9 +49,9 @@ def result_of(study: Path) -> dict[str, Any]:
         raise UsageError(f"{study} holds no study: it has no {RESULT}.\n  Give the folder of a study, as `runs/digits`.")
     refuse_changed(study, RESULT)
     try:
-        result = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise Damaged(f"{path} is not JSON: {error}.\n  `paredown run JOB` writes it again from the recorded trials.") from None
+        result = read_json(path)
+    except (OSError, ValueError) as error:
+        raise Damaged(f"{path} {error}.\n  `paredown run JOB` writes it again from the recorded trials.") from None
     found = result.get("format") if isinstance(result, dict) else None
     if found != 1:
         if isinstance(found, int):
@@ -144,15 +148,17 @@ def baseline_of(study: Path) -> Path:
         if not found:
             raise UsageError(f"{study} has no baseline yet: its run has only begun.\n  Wait for it, or go on with `paredown run JOB`.")
         digest = found[0]
+    if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise Damaged(f"{study} names {digest!r:.80} as the baseline's artifact, which is no digest.\n  Run the job again with `--fresh`.")
     folder: Path = study / "cache" / "artifacts" / digest
     if not (folder / CARD).is_file():
         raise Damaged(f"{folder}, the baseline's artifact, is gone from the study's cache.\n  Run the job again with `--fresh`.")
     return folder
 
 
-def given_of(artifact: Path) -> Path:
-    """Where the study of a packed model as given keeps what it was given from memory; the folder need not be there."""
-    return artifact.resolve().parent.parent.parent / "given"
+def given_beside(artifacts: Iterable[Path]) -> dict[str, str]:
+    """The variable that says where the studies of packed models as given keep what they were given from memory."""
+    return {trust.GIVEN: os.pathsep.join(str(artifact.resolve().parent.parent.parent / "given") for artifact in artifacts)}
 
 
 def other_of(against: str | Path, target: Path) -> Path:
@@ -175,11 +181,14 @@ def other_of(against: str | Path, target: Path) -> Path:
 
 
 def other_class(manifests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """A warning for each artifact that was measured on another class of CPU when it was made."""
+    """A warning for each artifact that was measured on another class of CPU when it was made, or with more threads than there are cores."""
     from paredown.ground.host import host
 
-    here = host().isa
+    here, most = host().isa, cores()
     for manifest in manifests:
+        threads = max(graph["placement"].get("threads", 1) for graph in manifest["graphs"])
+        if threads > most:
+            yield f"{manifest['recipe']} is packed for {threads} threads; this machine has {most} cores, and no more threads are used."
         made = manifest["measured_on"]["isa"]
         if made != here:
             yield (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from paredown.core.errors import UsageError
 from paredown.core.job import Job
 from paredown.ground.amounts import BadAmount, is_finite, seconds
 from paredown.ground.clock import STEP_S, SteadyClock
+from paredown.ground.untrusted import read_json
 from paredown.impact.declared import signalled
 from paredown.impact.series import Series, joined, read_series
 from paredown.impact.when import Choice, best, choice, span
@@ -140,8 +140,8 @@ def _duration(job: Job | None, duration: str | None, study: Path | None) -> tupl
 def _took(study: Path) -> float | None:
     """Wall seconds of the search that ended in this study."""
     try:
-        found = json.loads((study / RESULT).read_text("utf-8"))["search"]["wall_s"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        found = read_json(study / RESULT)["search"]["wall_s"]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return float(found) if is_finite(found) and found > 0 else None
 

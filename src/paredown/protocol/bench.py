@@ -10,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from paredown.core.errors import LimitExceeded
 from paredown.core.meter import Meter
-from paredown.executors.processes import Watch, Worker
+from paredown.executors.processes import Limits, Watch, Worker
 from paredown.ground import registry
 from paredown.ground.host import host
 from paredown.protocol.gates import close_gate, frequency_hz, open_gate
@@ -20,6 +21,8 @@ from paredown.protocol.steady import State, Steadiness, spread_of, state_of
 from paredown.stats.intervals import student
 
 _SUBJECT = "paredown.protocol.subject"
+_OPEN_S, _READ_B_PER_S = 120.0, 20e6
+"""Seconds that opening an artifact and its first answer may take, beside so many bytes of its files per second."""
 CALLS = 24
 """Calls of one side that a measurement needs, so that the 95th percentile exists; windows of slow models grow to hold them."""
 
@@ -159,11 +162,14 @@ class Bench(AbstractContextManager["Bench"]):
         batch: Rows per call.
         log: File for what the processes print.
         path: Folders for the workers' module search path.
+        environment: Variables set in the workers.
     """
 
-    def __init__(self, rows: Path, batch: int = 1, log: Path | None = None, path: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self, rows: Path, batch: int = 1, log: Path | None = None, path: tuple[Path, ...] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
         self.rows = rows
-        self._batch, self._log, self._path = batch, log, path
+        self._batch, self._log, self._path, self._environment = batch, log, path, environment
         self._cpu_s = 0.0
         self._open: dict[str, tuple[Worker, Side]] = {}
         self._cold: dict[str, float] = {}
@@ -175,7 +181,7 @@ class Bench(AbstractContextManager["Bench"]):
         if side.name in self._open and self._open[side.name][1] == side:
             return
         self.close(side.name)
-        worker = Worker(self._path, self._log)
+        worker = Worker(self._path, self._log, self._environment)
         worker.start()
         self._open[side.name] = worker, side
         self._cold[side.name] = worker.started_wall_s + self._load(worker, side)
@@ -183,7 +189,12 @@ class Bench(AbstractContextManager["Bench"]):
 
     def _load(self, worker: Worker, side: Side) -> float:
         arguments: dict[str, Any] = {"artifact": str(side.artifact), "rows": str(self.rows), "batch": self._batch, "threads": side.threads}
-        answer = worker.order(f"{_SUBJECT}:open_artifact", **arguments)
+        size_b = sum(path.stat().st_size for path in side.artifact.rglob("*") if path.is_file())
+        wall_s = _OPEN_S + size_b / _READ_B_PER_S
+        try:
+            answer = worker.order(f"{_SUBJECT}:open_artifact", Limits(wall_s=wall_s), **arguments)
+        except LimitExceeded:
+            raise LimitExceeded(f"{side.artifact} has not opened and answered once within {wall_s:.0f} s.") from None
         self._cpu_s += answer.cpu_s
         return float(answer.value["open_s"])
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import random
+import re
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,14 +14,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from paredown.artifact.load import Model, load
-from paredown.core.errors import BadData
+from paredown.artifact.load import Model, load, read_manifest, read_probe
+from paredown.artifact.manifest import cores
+from paredown.core.errors import BadData, Damaged
 from paredown.core.meter import Meter, Window
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.rows import Rows
-from paredown.ground import registry
+from paredown.ground import registry, trust
 from paredown.ground.digests import of_file
 from paredown.ground.host import host
+from paredown.ground.lazy import need
 from paredown.ground.rowfile import read_rows
 from paredown.impact.energy import cpu_curve, idle_energy
 
@@ -226,7 +230,6 @@ def profile(state: dict[str, Any], *, artifact: str, rows: str, batch: int, seco
     Returns:
         One {"name": of the graph, "nodes": [{"name", "op", "layer", "wall_s": per inference}]} or {"name", "missing": reason} per graph.
     """
-    from paredown.artifact.load import read_manifest
     from paredown.tasks.feed import make_encoder
 
     folder = Path(artifact)
@@ -279,3 +282,49 @@ def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch:
     np.save(part, found)
     part.replace(path)
     return {"file": path.name, "sha256": of_file(path), "shape": list(found.shape), "asked": asked}
+
+
+def import_engines(state: dict[str, Any], *, artifact: str) -> None:
+    """Import what an artifact's graphs run on, so that its own opening can be held to limits.
+
+    Raises:
+        MissingExtra: An engine is not installed.
+    """
+    for graph in read_manifest(Path(artifact))["graphs"]:
+        need(registry.get("runtimes", graph["runtime"]).package, f"the runtime {graph['runtime']}")
+
+
+def ask_probe(state: dict[str, Any], *, artifact: str, room_b: int) -> dict[str, Any]:
+    """Ask an artifact its probe again; of what it names nothing is called but paredown's own, whatever was trusted before.
+
+    Args:
+        room_b: Bytes that this process may take beyond what it has.
+
+    Returns:
+        {"rows": of the probe, "difference": the largest between its packed probabilities and those of the engine now}.
+
+    Raises:
+        NotTrusted: It is built by code of others.
+        Damaged: It cannot be opened, or does not answer with the packed shape.
+    """
+    import numpy as np
+
+    folder = Path(artifact)
+    probe = read_probe(folder, read_manifest(folder))
+    _hold_to(room_b)
+    packed = np.asarray(probe["outputs"])
+    with trust.trusting_nobody(), load(folder) as model:
+        answers = model.predict_proba(probe["inputs"])
+    if answers.shape != packed.shape:
+        raise Damaged(f"{folder}: the engine answers the probe with shape {answers.shape}; {packed.shape} was packed.")
+    return {"rows": len(packed), "difference": float(np.abs(answers - packed).max())}
+
+
+def _hold_to(room_b: int) -> None:
+    """Let this process take so much memory from here on, beside the stacks of its threads (Linux); more is refused by the system."""
+    if sys.platform == "linux":
+        import resource
+
+        taken = int(re.search(r"VmData:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024  # type: ignore[index]
+        most = taken + room_b + cores() * resource.getrlimit(resource.RLIMIT_STACK)[0]
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paredown.core.quantity import quantities
+from paredown.ground.untrusted import visible
 from paredown.report.words import Words
 
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
@@ -187,6 +188,6 @@ def duration(seconds: float | None, words: Words) -> str:
 
 
 def clean(text: object) -> str:
-    """A user's text on one line: control characters and lone surrogates become a visible mark."""
+    """A user's text on one line: control characters and lone surrogates become a visible mark, changes of direction their escapes."""
     plain = " ".join(str(text).split())
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in plain)
+    return visible("".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in plain))

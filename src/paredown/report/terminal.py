@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from paredown.ground.untrusted import visible
 from paredown.report.format import clean, kind_of, number, value_of
 from paredown.report.impact import count_sentence, paybacks, search_took, taken, untold, variant_sentence
 from paredown.report.outline import (
@@ -57,10 +58,19 @@ def show(result: Mapping[str, Any], console: Console, language: str = "en") -> N
     Raises:
         UnknownName: There is no such language.
     """
-    words = load(language)
+    words, result = load(language), _shown(result)
     for part in (_answer, _why, _numbers, _impact, _findings, _tested, _trials, _basis):
         for line in part(result, words, console.width):
             console.print(line, soft_wrap=False)
+
+
+def _shown(value: Any) -> Any:
+    """The same with every text as a terminal may get it."""
+    if isinstance(value, Mapping):
+        return {visible(str(key)): _shown(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(item) for item in value]
+    return visible(value) if isinstance(value, str) else value
 
 
 def _answer(result: Mapping[str, Any], words: Words, width: int) -> Iterable[RenderableType]:

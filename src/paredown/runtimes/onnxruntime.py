@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.reading import Missing
-from paredown.core.runtime import Host, NodeTime, Runtime, Session
+from paredown.core.runtime import Host, NodeTime, Runtime, Session, cannot_answer
 from paredown.core.technique import Store
 from paredown.ground.lazy import missing, need
 
@@ -205,9 +205,12 @@ class _Graph(Session):
         self._only = self.names[0] if len(self.names) == 1 else None
 
     def run(self, feed: Mapping[str, Any]) -> dict[str, Any]:
-        if self._only is not None:
-            return {self._only: self._run(None, feed)[0]}
-        return dict(zip(self.names, self._run(None, feed)))
+        try:
+            if self._only is not None:
+                return {self._only: self._run(None, feed)[0]}
+            return dict(zip(self.names, self._run(None, feed)))
+        except Exception as error:  # classes of its own
+            raise cannot_answer("onnxruntime", error) from error
 
     def close(self) -> None:
         self._run = None

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.reading import Missing
-from paredown.core.runtime import Host, NodeTime, Runtime, Session
+from paredown.core.runtime import Host, NodeTime, Runtime, Session, cannot_answer
 from paredown.core.technique import Store
 from paredown.ground.lazy import missing, need
 
@@ -128,7 +128,10 @@ class _Graph(Session):
         self._infer = compiled.create_infer_request().infer
 
     def run(self, feed: Mapping[str, Any]) -> dict[str, Any]:
-        return dict(zip(self.names, self._infer(feed, share_inputs=True).values()))
+        try:
+            return dict(zip(self.names, self._infer(feed, share_inputs=True).values()))
+        except Exception as error:
+            raise cannot_answer("openvino", error) from error
 
     def close(self) -> None:
         self._infer = None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from paredown.core.candidate import Candidate
-from paredown.core.runtime import Host, Runtime, Session
+from paredown.core.runtime import Host, Runtime, Session, cannot_answer
 from paredown.core.technique import Store
 from paredown.ground.lazy import missing, need
 
@@ -58,6 +58,9 @@ class _Module(Session):
         self._torch, self._module, self._answers = torch, module, answers
 
     def run(self, feed: Mapping[str, Any]) -> dict[str, Any]:
-        with self._torch.inference_mode():
-            answer = self._module(*(self._torch.from_numpy(array) for array in feed.values()))
-        return {self._answers: answer.numpy()}
+        try:
+            with self._torch.inference_mode():
+                answer = self._module(*(self._torch.from_numpy(array) for array in feed.values()))
+            return {self._answers: answer.numpy()}
+        except Exception as error:
+            raise cannot_answer("torch", error) from error

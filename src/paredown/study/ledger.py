@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from paredown.core.errors import UsageError
 from paredown.ground.clock import SteadyClock
 from paredown.ground.host import boot_id
+from paredown.ground.untrusted import parse_json
 from paredown.study.schema import check, create, damaged, explained, make_engine, records, spans
 
 BEAT_S = 1.0
@@ -321,9 +322,9 @@ class Ledger:
 
     def _record(self, row: sa.Row[Any]) -> Record:
         try:
-            return Record(**row._asdict() | {"value": json.loads(row.value)})
-        except ValueError as error:
-            raise damaged(self.path, f"record {row.id} is not JSON") from error
+            return Record(**row._asdict() | {"value": parse_json(row.value)})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise damaged(self.path, f"record {row.id} {error if isinstance(error, ValueError) else 'is not JSON'}") from error
 
     def _end(self, span: Span, state: str, reason: str, cause: BaseException | None) -> None:
         try:
@@ -336,7 +337,7 @@ class Ledger:
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
-        with explained(self.path), self._engine.connect() as file:
+        with explained(self.path, reading=True), self._engine.connect() as file:
             yield file
 
     @contextmanager

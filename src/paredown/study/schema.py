@@ -97,19 +97,22 @@ def check(path: Path, engine: sa.Engine, read_only: bool) -> None:
         Damaged: The file is not a whole ledger.
         UsageError: The schema is newer than this version reads, or older and `read_only`.
     """
-    with explained(path), engine.connect() as file:
+    with explained(path, reading=True), engine.connect() as file:
         state = file.execute(sa.text("PRAGMA quick_check(1)")).scalar()
         if state != "ok":
             raise damaged(path, str(state).splitlines()[-1])
+        strange = file.execute(sa.text("SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index')")).scalar()
+        if strange is not None:
+            raise damaged(path, f"it holds {strange!r:.60}, a view or a trigger, which no ledger has")
         found = file.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars()
         if not {*found} >= {*_tables.tables}:
             raise damaged(path, "it holds no paredown ledger")
         version = file.execute(sa.select(schema.c.version)).scalar()
     newest = len(STEPS) + 1
+    if type(version) is not int or version < 1:
+        raise damaged(path, f"its schema version is {version!r:.60}")
     if version == newest:
         return
-    if version is None or version < 1:
-        raise damaged(path, f"its schema version is {version}")
     if version > newest:
         raise UsageError(
             f"{path} has schema {version}; this paredown reads up to {newest}.\n"
@@ -124,8 +127,8 @@ def check(path: Path, engine: sa.Engine, read_only: bool) -> None:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn what SQLite says into an error that names the file and the way out.
+def explained(path: Path, *, reading: bool = False) -> Iterator[None]:
+    """Turn what SQLite says into an error that names the file and the way out; what reading meets is a fault of the file.
 
     Raises:
         Damaged: The file is not what was written.
@@ -137,7 +140,7 @@ def explained(path: Path) -> Iterator[None]:
     except (DBAPIError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or (reading and code in (0, sqlite3.SQLITE_ERROR)):  # 0: no UTF-8
             raise damaged(path, str(cause)) from error
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):
             raise CannotWrite(

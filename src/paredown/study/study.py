@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,11 +16,13 @@ from paredown.core.errors import BadData, BadModel, Damaged, OtherJob, UsageErro
 from paredown.core.job import Job
 from paredown.core.policy import Policy
 from paredown.core.trial import Trial, trial_from_json
+from paredown.ground.checks import is_either, is_list, is_mapping, is_none, is_number, is_record, is_text
 from paredown.ground.digests import of_file
 from paredown.ground.documents import write
 from paredown.ground.files import PART, remove, remove_parts, writable, write_atomic
 from paredown.study.ledger import Ledger, Record, SpanEntry, Spent
 from paredown.study.lock import StudyLock
+from paredown.study.schema import damaged
 
 FORMAT = 1
 JOB_LOCK = "job.lock.yaml"
@@ -202,8 +205,33 @@ class Study:
 
 
 def trials(ledger: Ledger) -> list[Trial]:
-    """All trials of a ledger, oldest first, each with its ledger number as id."""
-    return [trial_from_json(record.value | {"id": record.id}) for record in ledger.records("trial")]
+    """All trials of a ledger, oldest first, each with its ledger number as id.
+
+    Raises:
+        Damaged: A record is no trial.
+    """
+    return [_trial(ledger, record) for record in ledger.records("trial")]
+
+
+def _trial(ledger: Ledger, record: Record) -> Trial:
+    try:
+        _TRIAL(record.value, "")
+        return trial_from_json(record.value | {"id": record.id})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise damaged(ledger.path, f"record {record.id} is no trial: it {error}") from error
+
+
+_READINGS = is_mapping(is_either(is_record({"value": is_number()}), is_record({"missing": is_text}), "a reading"))
+_TRIAL = is_record(
+    {"recipe": is_text, "readings": _READINGS, "ratios": _READINGS, "notes": is_list(is_text)},
+    {
+        **dict.fromkeys(("role", "state", "reason", "artifact", "why"), is_text),
+        "quality": is_either(is_number(), is_none, "a number or null"),
+        "drop": is_mapping(is_number(high=math.inf, low=-math.inf)),
+        "energy_j": is_number(),
+        "wall_s": is_number(),
+    },
+)
 
 
 def policy_digest(policy: Policy) -> str:

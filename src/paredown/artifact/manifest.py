@@ -1,0 +1,243 @@
+"""What artifact.json may say: the kinds and bounds of its entries, and that every file it names is one of its own.
+
+This file stands alone but for `ground.untrusted` and `ground.checks`, and is copied into an artifact's `predict.py` like them.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from paredown.ground.checks import (
+    MOST_NUMBERS,
+    Check,
+    is_any,
+    is_array,
+    is_either,
+    is_kind,
+    is_list,
+    is_mapping,
+    is_none,
+    is_number,
+    is_one_of,
+    is_record,
+    is_shape,
+    is_text,
+    is_whole,
+)
+from paredown.ground.untrusted import inside, read_json
+
+MANIFEST = "artifact.json"
+FORMAT = 1
+MOST_TOLERANCE = 0.01
+"""The largest difference of a probability that a probe may allow."""
+MOST_ROWS = 1_000
+"""Rows of a probe."""
+MOST_MANIFEST_B = 16 << 20
+
+
+def read_checked(folder: Path) -> dict[str, Any]:
+    """The content of artifact.json, of which every entry is what it has to be, and every file that it names is there and its own.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is something else; says which entry.
+    """
+    manifest = read_json(folder / MANIFEST, MOST_MANIFEST_B)
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or isinstance(manifest["format"], bool):
+        found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
+        raise ValueError(f"has format {found!r:.60}; this version of paredown reads format {FORMAT}")
+    check_manifest(manifest)
+    check_files(folder, manifest)
+    return manifest
+
+
+def check_manifest(manifest: Mapping[str, Any]) -> None:
+    """Refuse an entry of another kind or beyond its bounds, and entries that do not go together.
+
+    Raises:
+        ValueError: Says which entry, what it is and what it has to be.
+    """
+    _MANIFEST(manifest, "")
+    kind, names = manifest["program"]["kind"], [graph["name"] for graph in manifest["graphs"]]
+    if len(set(names)) != len(names) or len(names) != _GRAPHS[kind]:
+        raise ValueError(f"has the graphs {', '.join(names):.60}; a program of kind {kind} has {_GRAPHS[kind]}, each with its own name")
+    for decode in (manifest["decode"], *(graph["decode"] for graph in manifest["graphs"] if "decode" in graph)):
+        if decode["classes"] != len(manifest["labels"]):
+            raise ValueError(f"has {decode['classes']} classes in decode and {len(manifest['labels'])} labels")
+
+
+def check_probe(probe: Any, manifest: Mapping[str, Any]) -> None:
+    """Refuse a probe that is not a few rows of the kind that the artifact takes, with one answer each.
+
+    Raises:
+        ValueError: Says which entry.
+    """
+    classes, kind = len(manifest["labels"]), manifest["encode"]["kind"]
+    answers = is_list(is_list(is_number(0, 1.001), classes, classes), 1, MOST_ROWS)
+    is_record({"inputs": _INPUTS[kind], "outputs": answers}, {"tolerance": _TOLERANCE})(probe, "")
+    if len(probe["inputs"]) != len(probe["outputs"]):
+        raise ValueError(f"has {len(probe['inputs'])} rows in inputs and {len(probe['outputs'])} in outputs")
+
+
+def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse a file that is named and is not one of `files`: by the manifest, or by a graph as the place of its weights.
+
+    Raises:
+        ValueError: Such a file is named, or a link lies in the folder.
+    """
+    listed = manifest["files"]
+    for where, name in _named(manifest):
+        if not inside(name):
+            raise ValueError(f"names {name!r:.80} as {where}; it has to be a plain relative path inside the folder")
+        if name not in listed:
+            raise ValueError(f"names {name!r:.80} as {where}, which is none of `files`")
+    for graph in manifest["graphs"]:
+        ending = _ENDINGS.get(graph["runtime"], "")
+        if not graph["file"].endswith(ending):
+            raise ValueError(f"names {graph['file']:.80} for {graph['runtime']}, which opens {ending} files")
+    strange = []
+    for top, folders, files in os.walk(folder):
+        for entry in (*folders, *files):
+            path = os.path.join(top, entry)
+            name = os.path.relpath(path, folder).replace(os.sep, "/")
+            if os.path.islink(path) or not (os.path.isfile(path) or os.path.isdir(path)):
+                raise ValueError(f"has {name!r:.80} beside it, a link or a special file; only plain files are allowed")
+            if entry in files and name not in listed and name != MANIFEST:
+                strange.append(name)
+    for graph in manifest["graphs"]:
+        _refuse_strange(folder, graph["file"], strange)
+
+
+def _named(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where a manifest names a file, and which."""
+    for at, graph in enumerate(manifest["graphs"]):
+        yield f"graphs[{at}].file", graph["file"]
+    if "tokenizer" in manifest["encode"]:
+        yield "encode.tokenizer", manifest["encode"]["tokenizer"]
+    if manifest.get("probe"):
+        yield "probe.file", manifest["probe"]["file"]
+
+
+def _refuse_strange(folder: Path, graph: str, strange: list[str]) -> None:
+    """An engine opens what a graph names, and what has the graph's own name with another ending: none of it may be unlisted."""
+    file = folder / graph
+    if not strange or not file.is_file():
+        return
+    content = file.read_bytes()
+    for name in strange:
+        if os.path.splitext(name)[0] == os.path.splitext(graph)[0] or os.fsencode(name.rpartition("/")[2]) in content:
+            raise ValueError(f"names {graph}, which may take its weights from {name!r:.80}, which is none of `files`")
+
+
+def cores() -> int:
+    """CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_of(placement: Mapping[str, Any]) -> int:
+    """The thread count of a placement, at most one for each of this machine's cores."""
+    return min(int(placement.get("threads", 1)), cores())
+
+
+_GRAPHS = {"single": 1, "cascade": 2}
+"""Kind of program -> how many graphs it has."""
+_ENDINGS = {"onnxruntime": ".onnx", "openvino": ".xml", "torch": ".safetensors"}
+"""What an engine opens here; some open other formats too, which may name files of their own."""
+_TOLERANCE = is_number(0, MOST_TOLERANCE, but=0)
+_SIZE = is_whole(1, 1 << 14)
+_COUNT = is_either(is_number(0), is_none, "a number or null")
+
+
+def _for_each(item: Check) -> Check:
+    return is_either(item, is_list(item, 1, MOST_NUMBERS), "a number, or one for each channel or column")
+
+
+_MEAN, _STD = _for_each(is_number()), _for_each(is_number(but=0))
+_WORDS = is_record({"name": is_text, "values": is_list(is_text)}, {"rare": is_whole(0, 1 << 31)})
+_COLUMN = is_kind(
+    {
+        "numeric": is_record({"name": is_text, "mean": is_number(), "std": is_number(but=0), "fill": is_number()}),
+        "categorical": _WORDS,
+        "code": _WORDS,
+    }
+)
+_IMAGE = is_record(
+    {"input": is_text, "shape": is_shape(2, 3), "scale": is_number(), "mean": _MEAN, "std": _STD, "layout": is_text},
+    {"mode": is_text, "resize": is_either(_SIZE, is_list(_SIZE, 2, 2), "a size, or height and width"), "resample": is_text},
+)
+_TEXTS = is_record(
+    {
+        "tokenizer": is_text,
+        "inputs": is_mapping(is_one_of("ids", "mask", "types")),
+        "max_length": is_whole(1, 1 << 24),
+        "pad": is_record({"id": is_whole(0, 1 << 31), "type_id": is_whole(0, 1 << 31), "direction": is_text}),
+        "cut": is_text,
+        "width": is_whole(1, 2),
+        "columns": is_list(is_text),
+    }
+)
+_ENCODE = is_kind(
+    {
+        "image": _IMAGE,
+        "table": is_record({"input": is_text, "columns": is_list(_COLUMN, 1)}),
+        "vector": is_record({"input": is_text, "width": is_whole(1, MOST_NUMBERS)}, {"mean": _MEAN, "std": _STD}),
+        "array": is_record({"input": is_text, "shape": is_shape(1, 8)}),
+        "text": _TEXTS,
+    }
+)
+_DECODE = is_record({"kind": is_text, "output": is_text, "classes": is_whole(1, 1_000_000)})
+_GRAPH = is_record(
+    {"name": is_text, "runtime": is_text, "placement": is_record({}, {"threads": is_whole(1, 1 << 31)}), "file": is_text},
+    {
+        "runtime_version": is_text,
+        "inputs": is_list(is_text),
+        "outputs": is_list(is_text),
+        "multiply_adds": _COUNT,
+        "parameters": _COUNT,
+        "decode": _DECODE,
+    },
+)
+_MANIFEST = is_record(
+    {
+        "program": is_kind({"single": is_any, "cascade": is_record({"at": is_number(0, 1)})}),
+        "graphs": is_list(_GRAPH, 1, 8),
+        "encode": _ENCODE,
+        "decode": _DECODE,
+        "labels": is_list(is_text, 1),
+        "files": is_mapping(is_text),
+        "task": is_text,
+        "recipe": is_text,
+        "measured_on": is_record({"isa": is_text}),
+        "probe": is_record({"file": is_text, "tolerance": _TOLERANCE}),
+    },
+    {
+        "name": is_text,
+        "paredown": is_text,
+        "lineage": is_list(is_text),
+        "requires": is_record({"install": is_text, "packages": is_list(is_text)}),
+    },
+)
+"""The whole of artifact.json."""
+
+
+def _rows(value: Any, place: str) -> None:
+    """Rows of a table: mappings with one set of columns."""
+    is_list(is_mapping(is_either(is_text, is_either(is_number(), is_none, ""), "a word, a number or null")), 1, MOST_ROWS)(value, place)
+    if any(row.keys() != value[0].keys() for row in value):
+        raise ValueError(f"has rows with other columns than the first in {place}")
+
+
+def _arrays(value: Any, place: str) -> None:
+    is_list(is_any, 1, MOST_ROWS)(value, place)
+    is_array(value, place)
+
+
+_INPUTS: Mapping[str, Check] = {
+    "image": _arrays,
+    "vector": _arrays,
+    "array": _arrays,
+    "table": _rows,
+    "text": is_list(is_either(is_text, is_list(is_text, 2, 2), "a text or a pair of texts"), 1, MOST_ROWS),
+}
+"""Kind of encoder -> what a probe of it holds."""
