@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paredown.core.errors import Damaged
+from paredown.core.errors import Damaged, LimitExceeded
 from paredown.protocol import bench as benches
 from paredown.protocol.bench import SCREENING, Bench, Plan, Side, Windows, mean_interval
 from paredown.stats.ratios import ratio
@@ -191,3 +191,9 @@ def test_the_windows_of_a_round_ask_the_same_rows(made: Any, monkeypatch: pytest
         bench.measure([Side(name="a", artifact=made.light), Side(name="b", artifact=made.heavy)], SHORT)
     assert asked["a"] == asked["b"]
     assert len({first for first, _ in asked["a"]}) == 4
+
+
+def test_what_does_not_open_within_its_time_is_not_waited_for(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benches, "_OPEN_S", -1.0)
+    with Bench(made.rows) as bench, pytest.raises(LimitExceeded, match=r"light has not opened and answered once within -1 s\."):
+        bench.open(Side(name="a", artifact=made.light))
