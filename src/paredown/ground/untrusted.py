@@ -14,7 +14,8 @@ MOST_B = 64 << 20
 MOST_WEIGHT = 4_000_000
 """Values of a JSON text, where a list counts for two and an object for eight: what they take in memory is bounded with it."""
 MOST_DEPTH = 64
-MOST_DIGITS = 20
+MOST_DIGITS = 300
+"""Digits of a whole number, so that each is also a float."""
 
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]")
