@@ -228,7 +228,7 @@ def _outside(folder: Path, draw: random.Random) -> str:
             shutil.copyfile(source, target)
         entry[key] = draw.choice((os.path.relpath(target, card.parent), str(target), f"{key}/../../{target.name}"))
         card.write_text(json.dumps(manifest), "utf-8")
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return "nothing"
     return f"{key} names {entry[key]}"
 
@@ -255,7 +255,7 @@ def _blueprint(folder: Path, draw: random.Random) -> str:
         (card.parent / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
         manifest["graphs"][0] |= {"runtime": "torch", "file": "model.safetensors"}
         card.write_text(json.dumps(manifest), "utf-8")
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return "nothing"
     return f"a blueprint of {name}"
 

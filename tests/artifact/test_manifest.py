@@ -204,8 +204,7 @@ def threads_now() -> int:
         ({"inputs": ["/dev/zero"]}, "holds something else than numbers in inputs"),
         ({"inputs": [[[1, 2], [3]]]}, "has ragged or empty inputs"),
         ({"inputs": {"a": 1}}, r"has inputs \{'a': 1\}; it has to be a list"),
-        ({"outputs": [[0.5, 0.5]]}, r"has 2 entries in outputs\[0\]; 3 to 3 are allowed"),
-        ({"outputs": [[1, 0, 0]]}, "has 4 rows in inputs and 1 in outputs"),
+        ({"outputs": [[1, 0, 0], [1]]}, "has ragged or empty outputs"),
         ({"outputs": [[1, 0, 7]]}, r"has outputs\[0\]\[2\] 7"),
     ],
 )

@@ -333,27 +333,6 @@ def test_work_that_cannot_be_booked_tells_so_beside_its_own_error(path, ledger):
     assert "no such table: spans" in caught.value.__notes__[0]
 
 
-@pytest.mark.parametrize(
-    ("statement", "said"),
-    [
-        (
-            "CREATE VIEW more AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n",
-            "holds 'more', a view or a trigger",
-        ),
-        ("UPDATE schema SET version = 'x'", "its schema version is 'x'"),
-        ("DROP TABLE records", "it holds no paredown ledger"),
-        (f"UPDATE records SET value = '{'[' * 500 + ']' * 500}'", "is nested more than 64 deep"),
-        ("UPDATE records SET value = '{\"a\": NaN}'", "holds NaN; numbers are finite"),
-        ("UPDATE records SET value = x'ff'", "is not JSON"),
-    ],
-)
-def test_what_a_stranger_wrote_into_a_ledger_is_damage(path, ledger, statement, said):
-    ledger.add("plan", "a", 1)
-    raw(path, statement)
-    with pytest.raises(Damaged, match=said), Ledger.open(path, read_only=True) as opened:
-        opened.records("plan")
-
-
 def test_work_whose_end_cannot_be_booked_does_not_pass_in_silence(path, ledger):
     with pytest.raises(sa.exc.OperationalError, match="no such table: spans"), ledger.span("plan", "a"):
         raw(path, "DROP TABLE records", "DROP TABLE spans")

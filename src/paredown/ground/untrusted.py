@@ -23,7 +23,7 @@ _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202
 characters, tags."""
 
 
-def read_json(path: Path, most_b: int = MOST_B) -> Any:
+def read_json(path: Path, most_b: int = MOST_B, *, finite: bool = True) -> Any:
     """The content of a JSON file that anybody may have written.
 
     Raises:
@@ -40,11 +40,15 @@ def read_json(path: Path, most_b: int = MOST_B) -> Any:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"is not JSON: byte {error.start} is not UTF-8 text") from None
-    return parse_json(text)
+    return parse_json(text, finite=finite)
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, *, finite: bool = True) -> Any:
     """JSON as plain data with finite numbers, unique keys, and bounds on depth and size.
+
+    Args:
+        text: What was written.
+        finite: False lets NaN and infinities through, for callers that look at each number themselves.
 
     Raises:
         ValueError: It is not that; the sentence lacks its subject, the file.
@@ -52,7 +56,8 @@ def parse_json(text: str) -> Any:
     if text.count(",") + 2 * text.count("[") + 8 * text.count("{") > MOST_WEIGHT:
         raise ValueError(f"holds more values than are read: {MOST_WEIGHT} at most, where a list counts for two and an object for eight")
     try:
-        found = json.loads(text, object_pairs_hook=_object, parse_int=_whole, parse_float=_number, parse_constant=_constant)
+        numbers: dict[str, Any] = {"parse_float": _number, "parse_constant": _constant} if finite else {}
+        found = json.loads(text, object_pairs_hook=_object, parse_int=_whole, **numbers)
     except RecursionError:
         raise ValueError(f"is nested more than {MOST_DEPTH} deep") from None
     except json.JSONDecodeError as error:

@@ -237,9 +237,7 @@ def _measured(
             f"  Give a higher `--rate`, or `--seconds {math.ceil(slowest_s)}`."
         )
     if label is not None and (data is None or against is None):
-        raise UsageError(
-            "a label column needs rows to ask and a second model.\n  Give `--data FILE`, and `--against OTHER` where none is given."
-        )
+        raise UsageError("a label column needs rows to ask and a second model.\n  Give `--data FILE`, and `--against OTHER` where none is.")
     judge = None if label is None else _judge(metric)
     like = next(side for side in (target, against) if isinstance(side, Path))
     manifest = read_manifest(like)

@@ -49,7 +49,7 @@ def result_of(study: Path) -> dict[str, Any]:
         raise UsageError(f"{study} holds no study: it has no {RESULT}.\n  Give the folder of a study, as `runs/digits`.")
     refuse_changed(study, RESULT)
     try:
-        result = read_json(path)
+        result = read_json(path, finite=False)
     except (OSError, ValueError) as error:
         raise Damaged(f"{path} {error}.\n  `paredown run JOB` writes it again from the recorded trials.") from None
     found = result.get("format") if isinstance(result, dict) else None
