@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import modelkit_nets as nets
 import pytest
@@ -79,7 +80,7 @@ def test_a_cut_network_is_the_silenced_one(
     with torch.no_grad():
         torch.testing.assert_close(cut(images), whole(images), rtol=1e-4, atol=1e-4)
     assert parameters(cut) == left
-    assert {(surgery.layer, surgery.side) for surgery in surgeries} >= {(name, "out") for name in kept}
+    assert {(surgery.layer, surgery.tensor, surgery.axis) for surgery in surgeries} >= {(name, "weight", 0) for name in kept}
 
 
 def test_a_perceptron_loses_neurons_with_everything_on_them(images: torch.Tensor) -> None:
@@ -106,13 +107,14 @@ def test_all_channels_kept_changes_nothing() -> None:
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
-def test_inputs_outputs_and_grouped_convolutions_are_never_cut() -> None:
-    assert grouped(nets.shuffled().eval()) == {}
+def test_inputs_and_outputs_are_never_cut_and_every_part_of_a_grouped_convolution_loses_as_many() -> None:
+    pairs = [[0, 4], [1, 5], [2, 6], [3, 7]]
+    assert {name: group.first.rows for name, group in grouped(nets.shuffled().eval()).items()} == {"0": pairs, "2": pairs}
     for factory in (nets.residual, nets.depthwise, nets.flat, nets.perceptron):
         module = factory().eval()
         last = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear)][-1]
         for group in couple.groups(module, EXAMPLE):
-            assert (last, "out") not in {(member.layer, member.side) for member in group.members}
+            assert (last, "weight", 0) not in {(member.layer, member.tensor, member.axis) for member in group.members}
 
 
 def test_a_network_that_cannot_be_traced_is_unfit() -> None:
@@ -141,8 +143,8 @@ def test_a_blueprint_rebuilds_a_cut_network(factory: Callable[[], nn.Module], st
 def test_surgery_keeps_the_rows_in_the_order_given() -> None:
     layer = nn.Sequential(nn.Linear(3, 4))
     before = layer[0].weight.clone()
-    operate(layer, Surgery(layer="0", side="out", kept=(2, 0)))
-    operate(layer, Surgery(layer="0", side="in", kept=(1,)))
+    operate(layer, Surgery(layer="0", tensor="weight", axis=0, kept=(2, 0), sizes={"out_features": 2}))
+    operate(layer, Surgery(layer="0", tensor="weight", axis=1, kept=(1,), sizes={"in_features": 1}))
     assert torch.equal(layer[0].weight, before[[2, 0]][:, [1]])
     assert (layer[0].in_features, layer[0].out_features) == (1, 2)
     assert layer[0].weight.requires_grad
@@ -151,9 +153,15 @@ def test_surgery_keeps_the_rows_in_the_order_given() -> None:
 @pytest.mark.parametrize(
     ("surgery", "message"),
     [
-        (Surgery(layer="9", side="out", kept=(0,)), r"the structure has no layer '9' to cut\."),
-        (Surgery(layer="1", side="out", kept=(0,)), r"layer '1' is a ReLU; it cannot be cut\."),
-        (Surgery(layer="2", side="in", kept=(0,)), r"layer '2' is a convolution in 2 groups; only plain and depthwise ones can be cut\."),
+        (Surgery(layer="9", tensor="weight", kept=(0,)), r"the structure has no layer '9' to cut\."),
+        (Surgery(layer="1", tensor="weight", kept=(0,)), r"layer '1' is a ReLU; it has no tensor 'weight' to cut\."),
+        (Surgery(layer="0", tensor="weight", axis=1, kept=(1,)), r"'weight' of layer '0' has the shape \(8, 1, 3, 3\); what is kept along"),
+        (Surgery(layer="0", tensor="weight", axis=4, kept=(0,)), r"has the shape \(8, 1, 3, 3\); what is kept along axis 4 is not in it\."),
+        (Surgery(layer="0", sizes={"out_channels": 9}), r"layer '0' is a Conv2d; its 'out_channels' cannot become 9\."),
+        (Surgery(layer="0", sizes={"training": 1}), r"layer '0' is a Conv2d; its 'training' cannot become 1\."),
+        (Surgery(layer="0", sizes={"nf": 1}), r"layer '0' is a Conv2d; its 'nf' cannot become 1\."),
+        (Surgery(layer="0", kept=(0,)), r"layer '0' is a Conv2d; only lists of blocks can lose some\."),
+        (Surgery(layer="", kept=(0,)), r"layer '' is a Sequential; only lists of blocks can lose some\."),
     ],
 )
 def test_what_cannot_be_cut_is_refused(surgery: Surgery, message: str) -> None:
@@ -161,6 +169,17 @@ def test_what_cannot_be_cut_is_refused(surgery: Surgery, message: str) -> None:
         operate(nets.shuffled(), surgery)
 
 
+def test_a_block_that_is_not_there_is_refused() -> None:
+    with pytest.raises(BadModel, match=r"layer '0' has 1 blocks; there is no block 3 to keep\."):
+        operate(nn.Sequential(nn.Sequential(nn.Linear(2, 2))), Surgery(layer="0", kept=(3,)))
+
+
 def test_a_surgery_is_plain_data() -> None:
-    surgery = Surgery(layer="a.b", side="in", kept=(3, 1))
+    surgery = Surgery(layer="a.b", tensor="weight", axis=1, kept=(3, 1), sizes={"in_features": 2})
     assert Surgery.of(surgery.json()) == surgery
+
+
+@pytest.mark.parametrize("field", [{"kept": [-1]}, {"kept": ["0"]}, {"axis": True}, {"layer": 3}, {"sizes": {"nf": 1.5}}])
+def test_a_surgery_of_other_things_is_no_surgery(field: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="a surgery names a layer and a tensor, and holds whole numbers"):
+        Surgery.of(Surgery(layer="a", tensor="weight").json() | field)

@@ -14,7 +14,6 @@ from paredown.core.errors import BadModel, MissingExtra
 # package -> (name on the index, extra)
 _EXTRAS = {
     "torch": ("torch", "compress"),
-    "torch_pruning": ("torch-pruning", "compress"),
     "onnx": ("onnx", "compress"),
     "onnxscript": ("onnxscript", "compress"),
     "safetensors": ("safetensors", "compress"),

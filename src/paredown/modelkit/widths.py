@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from math import prod
 
 import torch
 from torch import Tensor, nn
 
-from paredown.modelkit.count import multiply_adds
+from paredown.modelkit.count import products
 from paredown.modelkit.groups import Group
 
 
@@ -36,19 +37,23 @@ def allocate(
     Returns:
         Per group, the kept positions in order.
     """
-    costs = multiply_adds(module, example)
+    costs = products(module, example)
     widths = [group.channels for group in groups]
     orders = [torch.argsort(score, stable=True).tolist() for score in scores]
     rising = [torch.cumsum(score.sort().values.double(), 0).tolist() for score in scores]
     steps = [tile(group.channels, round_to, group.rows_each) for group in groups]
-    sides: dict[str, dict[str, int]] = {}
+    shares: dict[tuple[str, str], dict[int, dict[int, float]]] = {}
     for number, group in enumerate(groups):
         for member in group.members:
-            if member.layer in costs:
-                sides.setdefault(member.layer, {})[member.side] = number
+            axis = shares.setdefault((member.layer, member.tensor), {}).setdefault(member.axis, {})
+            axis[number] = len(member.rows[0]) / member.size
 
     def total(now: Sequence[int]) -> float:
-        return sum(_scaled(cost, sides.get(name, {}), groups, now) for name, cost in costs.items())
+        gone = [group.channels - width for group, width in zip(groups, now)]
+        left = {
+            tensor: prod(1 - sum(each * gone[at] for at, each in lost.items()) for lost in axes.values()) for tensor, axes in shares.items()
+        }
+        return sum(cost * left.get(tensor, 1.0) for tensor, cost in costs.items())
 
     goal = keep * total(widths)
     floors = [max(step, group.channels * keep**0.5 / 2) for group, step in zip(groups, steps)]
@@ -71,12 +76,6 @@ def allocate(
         widths[best[1]] -= steps[best[1]]
         current = best[2]
     return [sorted(order[group.channels - width :]) for group, order, width in zip(groups, orders, widths)]
-
-
-def _scaled(cost: float, sides: Mapping[str, int], groups: Sequence[Group], widths: Sequence[int]) -> float:
-    for number in sides.values():
-        cost *= widths[number] / groups[number].channels
-    return cost
 
 
 def uniform(groups: Sequence[Group], scores: Sequence[Tensor], share: float) -> list[list[int]]:
