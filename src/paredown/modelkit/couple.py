@@ -15,7 +15,7 @@ from paredown.core.errors import Unfit
 from paredown.modelkit import sizes
 from paredown.modelkit.dependencies import TimeUp, Trace, plainly
 from paredown.modelkit.groups import Group, Member, surgeries
-from paredown.modelkit.proof import Session, doubled, enlivened, running, silenced, some_kept
+from paredown.modelkit.proof import Session, doubled, enlivened, felt, gradients, running, silenced, some_kept
 from paredown.modelkit.search import more_counts, proposed
 from paredown.modelkit.surgery import Surgery, operate
 
@@ -129,10 +129,11 @@ class _Prover:
         self.trace = session.trace
         self.dice = np.random.default_rng(0)
         self.reasons: dict[str, str] = {}
+        self.gradients = gradients(lively, session.probes[0])
 
     def prove(self) -> None:
         """Prove what can be proven, the likeliest first."""
-        classes = self.trace.ties.solve(outer=False)
+        classes = self.trace.ties.solve()
         failing = self._sift(proposed(self.module, self.trace, classes))
         for names in ((*sizes.HEADS, *sizes.WIDTHS), sizes.HEADS, sizes.WIDTHS):
             failing = self._sift_with(failing, names)
@@ -153,6 +154,19 @@ class _Prover:
                         break
         for group in failing:
             self.found.whole.setdefault(group.name, self.reasons.get(group.name, ""))
+        self._name_pinned()
+
+    def _name_pinned(self) -> None:
+        """Name the layers with products whose channels an operation kept whole."""
+        cut = {(member.layer, member.tensor, member.axis) for group in self.found.groups for member in group.members}
+        read = np.concatenate([np.zeros(0, np.int64), *self.trace.read])
+        products = {name for name, _ in self.trace.keys_of(read)}
+        free = self.trace.ties.solve(pinned=False)
+        for labels, why in self.trace.ties.pins:
+            made = np.setdiff1d(np.flatnonzero(np.isin(free, free[labels])), read) if why else read[:0]
+            names = [(*_split(name), axis) for name, axis in self.trace.keys_of(made) if name in products]
+            for layer, tensor, _ in [key for key in names if key not in cut][:1]:
+                self.found.whole.setdefault(layer or tensor, why)
 
     def _sift_with(self, failing: list[Group], names: Sequence[str]) -> list[Group]:
         tried = []
@@ -168,6 +182,8 @@ class _Prover:
         if not proposals:
             return []
         said = self._tried(proposals)
+        if not said and any(not felt(self.gradients, group) for group in proposals):
+            said = "nothing in the answer feels it"
         if not said:
             self.found.groups += [replace(group, session=self.session) for group in proposals]
             return []
@@ -187,6 +203,11 @@ class _Prover:
 
 def _keys(group: Group) -> set[tuple[str, str, int]]:
     return {(member.layer, member.tensor, member.axis) for member in group.members}
+
+
+def _split(name: str) -> tuple[str, str]:
+    layer, _, tensor = name.rpartition(".")
+    return layer, tensor
 
 
 def _places(found: Sequence[Group]) -> set[tuple[str, str, int, int]]:

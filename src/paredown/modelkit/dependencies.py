@@ -86,6 +86,8 @@ class Trace(TorchDispatchMode):
         self.until = until
         self.owned = tensors_of(module)
         self.starts: dict[tuple[str, int], int] = {}
+        self.end = 1
+        """The first label after those of the parameters."""
         self.step: Step = ("", 0)
         """The operation that runs."""
         self.norms: dict[Step, list[tuple[Tensor, int]]] = {}
@@ -98,6 +100,8 @@ class Trace(TorchDispatchMode):
         """Module that owns parameters -> what each call of it was given."""
         self.ids: dict[int, int] = {}
         """Input that was looked up in a table -> how many rows the table has."""
+        self.before: torch.Size | None = None
+        """The shape that the first operand had; one done in place changes it."""
         self._seen: Counter[str] = Counter()
         self._known: Any = WeakTensorKeyDictionary()
         self._module, self._inside = module, [""]
@@ -112,6 +116,7 @@ class Trace(TorchDispatchMode):
                 if size > 1:
                     layers.append(row.reshape([size if at == axis else 1 for at in range(value.dim())]))
             self._known[value] = Labels(tuple(layers))
+        self.end = self.ties.count
         for value in inputs:
             self._known[value] = Labels(fixed=True)
         self._inputs = {value.untyped_storage().data_ptr(): at for at, value in enumerate(inputs)}
@@ -157,6 +162,12 @@ class Trace(TorchDispatchMode):
         """Note what is known of a tensor."""
         self._known[value] = labels
 
+    def keys_of(self, labels: NDArray[np.int64]) -> list[tuple[str, int]]:
+        """The (tensor, axis) that some labels belong to, each once."""
+        keys, starts = list(self.starts), np.array(list(self.starts.values()))
+        owned = labels[(labels > 0) & (labels < self.end)]
+        return [keys[at] for at in np.unique(np.searchsorted(starts, owned, side="right") - 1)]
+
     def looked_up(self, table: Tensor, places: Tensor) -> None:
         """Note that a tensor of row numbers was looked up in a table."""
         at = self._inputs.get(places.untyped_storage().data_ptr())
@@ -168,6 +179,7 @@ class Trace(TorchDispatchMode):
         if time.monotonic() > self.until:
             raise TimeUp
         kwargs = kwargs or {}
+        self.before = args[0].shape if args and isinstance(args[0], Tensor) else None
         given = [self.of(item) for item in tree_leaves((args, kwargs)) if isinstance(item, Tensor)]
         out = func(*args, **kwargs)
         made = [item for item in tree_leaves(out) if isinstance(item, Tensor)]

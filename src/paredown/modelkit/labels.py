@@ -84,6 +84,12 @@ class Ties:
         for layer in labels:
             self.pins.append((layer[layer != FREE].numpy().copy(), why))
 
+    def pinned(self, why: str) -> int:
+        """A label of its own that stays whole."""
+        label = self.fresh(1)
+        self.pin([label], why)
+        return int(label)
+
     def collapse(self, layer: Tensor, over: Sequence[int]) -> Tensor:
         """Tie all labels along some axes; the layer with size 1 there."""
         for axis in over:
@@ -124,8 +130,8 @@ class Ties:
             if labels.fixed:
                 own = {axis for layer in labels.layers for axis in axes(aligned(layer, dims))}
                 wide = {axis + dims - len(shape) for axis, size in enumerate(shape) if size > 1} - own
-                self.pin([layer for layer in layers if wide & set(axes(layer))], why)
-                layers = tuple(layer for layer in layers if not wide & set(axes(layer)))
+                self.pin([layer for layer in layers if set(axes(layer)) <= wide], why)
+                layers = tuple(self.collapse(layer, sorted(wide)) for layer in layers if not set(axes(layer)) <= wide)
         sums = []
         for labels, _ in operands:
             others = [layer for other, _ in operands if other is not labels for layer in other.layers]
@@ -138,13 +144,14 @@ class Ties:
         if values.ndim > 1 and (values != FREE).all():
             self.boxes.setdefault(values.tobytes() + bytes(str(values.shape), "ascii"), values.copy())
 
-    def solve(self, outer: bool) -> NDArray[np.int64]:
+    def solve(self, *, outer: bool = False, pinned: bool = True) -> NDArray[np.int64]:
         """The class of each label: the least label that it is tied to, 0 for what stays.
 
         Args:
             outer: Of several axes along which a box could lose places, the first stays free in place of the last.
+            pinned: False leaves out what was pinned, as if nothing had to stay.
         """
-        pairs = [np.stack([np.zeros_like(labels), labels]) for labels, _ in self.pins] + self._pairs
+        pairs = [np.stack([np.zeros_like(labels), labels]) for labels, _ in self.pins if pinned] + self._pairs
         found = np.arange(self.count)
         open_ = self.partial
         while True:

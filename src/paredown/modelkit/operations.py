@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from paredown.modelkit import products
-from paredown.modelkit.labels import FREE, PINNED, Labels, aligned, axes, compress
+from paredown.modelkit.labels import FREE, Labels, aligned, axes, compress
 
 _ATEN = torch.ops.aten
 CONSTANT = {
@@ -27,7 +27,7 @@ _MOVES = {
     "select", "split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes", "unsafe_chunk", "unbind", "unfold",
     "im2col", "roll", "flip", "rot90", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "native_channel_shuffle", "repeat",
     "diagonal", "narrow", "movedim", "alias", "detach", "lift_fresh", "lift_fresh_copy", "index_select", "gather",
-    "take_along_dim", "view_as_real", "view_as_complex", "as_strided", "repeat_interleave", "squeeze_", "unsqueeze_",
+    "take_along_dim", "view_as_real", "view_as_complex", "repeat_interleave", "squeeze_", "unsqueeze_",
     "transpose_", "t_",
 }  # fmt: skip
 _PLACES = {
@@ -117,9 +117,7 @@ def _moved(trace: Any, func: Any, args: Any, given: Any, made: Sequence[Tensor])
     name = func.overloadpacket.__name__
     source, *rest = args
     more = {key: value for key, value in given.items() if key not in {item.name for item in func._schema.arguments[: len(args)]}}
-    known, shape = trace.of(source), source.shape if made[0] is not source else None
-    if shape is None:  # done in place: the shape before is no longer seen
-        return _unknown(trace, func, args, given, made)
+    known, shape = trace.of(source), trace.before
     found: list[list[Tensor]] = [[] for _ in made]
     for layer in known.layers:
         for labels, out in zip(_applied(func, layer, shape, rest, more), found):
@@ -128,6 +126,14 @@ def _moved(trace: Any, func: Any, args: Any, given: Any, made: Sequence[Tensor])
                 trace.ties.rectangular(labels)
         _cut_evenly(trace, name, layer, given, made)
     return [Labels(trace.ties.merge(layers), known.fixed, known.sums) for layers in found]
+
+
+def _restrided(trace: Any, func: Any, args: Any, given: Any, made: Sequence[Tensor]) -> list[Labels]:
+    """Another shape for the same numbers where only axes of size 1 come or go, as after some pools."""
+    known, before, after = trace.of(args[0]), trace.before, made[0].shape
+    if [size for size in before if size > 1] != [size for size in after if size > 1]:
+        return _unknown(trace, func, args, given, made)
+    return [replace(known, layers=tuple(compress(layer.expand(before).reshape(after)) for layer in known.layers))]
 
 
 def _cut_evenly(trace: Any, name: str, layer: Tensor, given: Any, made: Sequence[Tensor]) -> None:
@@ -150,12 +156,13 @@ def _cut_evenly(trace: Any, name: str, layer: Tensor, given: Any, made: Sequence
 
 def _padded(trace: Any, func: Any, args: Any, given: Any, made: Sequence[Tensor]) -> list[Labels]:
     known, pads, dims = trace.of(args[0]), given["pad"], args[0].dim()
+    filled = trace.ties.pinned(_why(trace, "channels filled in"))
     layers = []
     for layer in known.layers:
         for at in range(len(pads) // 2):
             axis = dims - 1 - at
             if layer.shape[axis] > 1:
-                layer = torch.nn.functional.pad(layer, [0] * (2 * at) + list(pads[2 * at : 2 * at + 2]), value=PINNED)
+                layer = torch.nn.functional.pad(layer, [0] * (2 * at) + list(pads[2 * at : 2 * at + 2]), value=filled)
         layers.append(layer)
     return [replace(known, layers=tuple(layers))]
 
@@ -176,7 +183,7 @@ def _joined(trace: Any, func: Any, args: Any, given: Any, made: Sequence[Tensor]
     if any(layer is not None for layer in along):
         pieces = []
         for layer, item, shape in zip(along, known, shapes):
-            layer = torch.full([1] * dims, PINNED if item.fixed else FREE) if layer is None else layer
+            layer = torch.full([1] * dims, trace.ties.pinned("") if item.fixed else FREE) if layer is None else layer
             pieces.append(layer.expand([shape[axis] if at == axis else size for at, size in enumerate(wide)]))
         out.append(compress(torch.cat(pieces, axis)))
     sums = tuple(entry for item in known for entry in item.sums)
@@ -278,6 +285,6 @@ _RULES: dict[str, Callable[..., list[Labels]]] = {
     **dict.fromkeys(_ALONG, _along),
     **dict.fromkeys((*_MEANS, *_EXTREMES), _reduced),
     "constant_pad_nd": _padded, "cat": _joined, "stack": _joined, "index": _indexed, "gather": _gathered, "embedding": _looked_up,
-    "glu": _gated,
+    "glu": _gated, "as_strided": _restrided, "as_strided_": _restrided,
     **products.RULES,
 }  # fmt: skip

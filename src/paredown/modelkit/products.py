@@ -74,7 +74,7 @@ def _convolved(trace: Any, func: Any, args: Any, given: Any, made: Sequence[Tens
     ties, dims = trace.ties, args[0].dim()
     space = [layer for layer in source.layers if any(axis > 1 for axis in axes(layer)) and layer.shape[1] == 1]
     kernel = [layer for layer in weight.layers if axes(layer)[0] > 1]
-    ties.pin((*space, *kernel), f"places in space in {trace.inside}")
+    ties.pin((*space, *kernel), "")
     taken = [line.reshape(-1) for line in _lines(trace, source.layers, 1)]
     rows, columns = ([line.reshape(-1) for line in _lines(trace, weight.layers, axis)] for axis in (0, 1))
     ins, outs = (rows, columns) if backward else (columns, rows)
@@ -108,6 +108,16 @@ def _convolved(trace: Any, func: Any, args: Any, given: Any, made: Sequence[Tens
     out = [line.reshape([1, -1] + [1] * (dims - 2)) for line in (*made_of, *bias)]
     batch = [layer for layer in source.layers if axes(layer) == [0]]
     return [Labels(ties.merge([*batch, *out]), fixed=True)]
+
+
+def _weight_norm(trace: Any, func: Any, args: Any, given: Any, made: Sequence[Tensor]) -> list[Labels]:
+    """Rows scaled to lengths of their own: a row stays a row, and its length counts all columns."""
+    axis = given.get("dim", 0)
+    rows = [
+        line.reshape([-1 if at == axis else 1 for at in range(args[0].dim())]) for line in _lines(trace, trace.of(args[0]).layers, axis)
+    ]
+    trace.ties.pin([layer for layer in trace.of(args[0]).layers if layer.shape[axis] == 1], f"a weight norm in {trace.inside}")
+    return [Labels(trace.ties.merge([*rows, *trace.of(args[1]).layers])), *(Labels() for _ in made[1:])]
 
 
 def _batch_norm(trace: Any, func: Any, args: Any, given: Any, made: Sequence[Tensor]) -> list[Labels]:
@@ -161,5 +171,5 @@ def _group_norm(trace: Any, func: Any, args: Any, given: Any, made: Sequence[Ten
 RULES: dict[str, Callable[..., list[Labels]]] = {
     "mm": _multiplied, "bmm": _multiplied, "addmm": _added, "baddbmm": _added, "linear": _linear, "convolution": _convolved,
     "native_batch_norm": _batch_norm, "_native_batch_norm_legit": _batch_norm, "_native_batch_norm_legit_no_training": _batch_norm,
-    "_batch_norm_no_update": _batch_norm, "native_layer_norm": _layer_norm, "native_group_norm": _group_norm,
+    "_weight_norm_interface": _weight_norm, "_batch_norm_no_update": _batch_norm, "native_layer_norm": _layer_norm, "native_group_norm": _group_norm,
 }  # fmt: skip

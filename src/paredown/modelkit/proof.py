@@ -189,11 +189,28 @@ def _numbers(answers: Any) -> list[Tensor]:
     return [item for item in tree_leaves(answers) if isinstance(item, Tensor) and item.is_floating_point()]
 
 
+def gradients(module: nn.Module, probe: tuple[Tensor, ...]) -> dict[str, Tensor]:
+    """Name of each parameter that the answers depend on -> a gradient of theirs."""
+    own = {name: value for name, value in module.named_parameters() if value.is_floating_point()}
+    with torch.enable_grad():
+        answers = _numbers(module(*(fitting(value, module) for value in probe)))
+        whole = sum((item * torch.linspace(0.5, 1.5, item.numel(), dtype=item.dtype).reshape(item.shape)).sum() for item in answers)
+        found = torch.autograd.grad(whole, list(own.values()), allow_unused=True) if isinstance(whole, Tensor) else ()
+    return {name: value for name, value in zip(own, found) if value is not None}
+
+
+def felt(found: Mapping[str, Tensor], group: Group) -> bool:
+    """Whether the answers depend on something that reads the group: a cut of what nobody feels proves nothing."""
+    for member in group.members:
+        gradient = found.get(f"{member.layer}.{member.tensor}".lstrip("."))
+        if member.side == "in" and gradient is not None and bool(gradient.index_select(member.axis, torch.tensor(member.rows).ravel()).any()):
+            return True
+    return False
+
+
 def some_kept(group: Group, round_: int, dice: np.random.Generator) -> list[int]:
-    """Channels to keep in a try: all but the first or another, all but a few, about half."""
-    if group.channels < 3 or round_ == 0:
-        gone = 1
-    else:
-        gone = int(dice.integers(1, max(2, group.channels // (4 if round_ == 1 else 2) + 1)))
-    lost = dice.choice(group.channels, gone, replace=False)
-    return [at for at in range(group.channels) if at not in lost]
+    """Channels to keep in a try: all but the last, all but the first and a few, about half."""
+    count = (1, max(1, group.channels // 4), group.channels // 2)[round_]
+    lost = {(group.channels - 1, 0, -1)[round_], *dice.choice(group.channels, int(dice.integers(1, count + 1)), replace=False).tolist()}
+    lost = {group.channels - 1} if round_ == 0 else lost
+    return [at for at in range(group.channels) if at not in lost] or [group.channels - 1]

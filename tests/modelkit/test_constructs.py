@@ -1,0 +1,198 @@
+"""Each way in which channels are tied together, and random compositions of them: what is cut answers like what is silent."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from paredown.modelkit import couple
+from paredown.modelkit.surgery import operate
+from paredown.testing import odd
+
+# network -> (group, channels, rows of its first layer that are one channel), layers that stay whole
+EXPECTED: dict[str, tuple[list[tuple[str, int, int]], list[str]]] = {
+    "Gated": ([("one", 24, 2), ("two", 16, 2)], []),
+    "PixelShuffle": ([("one", 8, 4), ("two", 16, 1)], []),
+    "ChannelsLast": ([("one", 16, 1), ("wide", 24, 1)], []),
+    "WrittenWidth": ([("wide", 24, 1)], ["one"]),
+    "Shuffle": ([("one", 8, 2), ("point", 24, 1)], []),
+    "Tied": ([("enter", 24, 1)], []),
+    "Transposed": ([("enter", 24, 1), ("one", 12, 1)], []),
+    "Shared": ([("enter", 24, 1)], []),
+    "Dense": ([("one", 12, 1), ("two", 8, 1), ("three", 16, 1)], []),
+    "HalfPassesBy": ([("work", 8, 1), ("mix", 24, 1)], ["one"]),
+    "HalfByChunk": ([("one", 8, 2), ("work", 8, 1), ("mix", 24, 1)], []),
+    "LayerScale": ([("one", 16, 1)], []),
+    "ClassToken": ([("enter", 24, 1), ("up", 32, 1)], []),
+    "RootMean": ([("one", 24, 1), ("two", 16, 1)], []),
+    "GroupedQueries": ([("q_proj", 2, 16), ("o_proj", 16, 1)], []),
+    "FusedHeads": ([("enter", 4, 8)], []),
+    "Encoder": (
+        [("encoder.layers.0.self_attn.out_proj", 2, 8), ("encoder.layers.0.linear1", 32, 1), ("encoder.layers.1.linear1", 32, 1)],
+        [],
+    ),
+    "EinsumWeight": ([("one", 24, 1), ("weight", 12, 1), ("two", 16, 1)], []),
+    "Rolled": ([("two", 16, 1)], ["one"]),
+    "Unfolded": ([("one", 8, 1), ("wide", 24, 1)], []),
+    "GroupNorm": ([("one", 4, 4), ("two", 16, 1)], []),
+    "GroupedConv": ([("one", 4, 4), ("parts", 6, 4), ("up", 12, 1)], []),
+    "Excite": ([("one", 16, 1), ("point", 24, 1), ("down", 8, 1)], []),
+    "Recurrent": ([("enter", 24, 1), ("mid", 24, 1)], ["lstm"]),
+    "Gru": ([("enter", 24, 1), ("gru", 16, 3)], []),
+    "Tokens": ([("table", 24, 1), ("up", 32, 1)], []),
+    "Mixer": ([("enter", 24, 1), ("across", 12, 1), ("up", 32, 1)], ["back"]),
+    "MeanOfChannels": ([("two", 24, 1)], ["one"]),
+    "Softmaxed": ([("two", 16, 1)], ["one"]),
+    "Numbered": ([("two", 16, 1)], ["one"]),
+    "WeightNorm": ([("one", 24, 1), ("two", 16, 1)], []),
+    "PaddedShortcut": ([("one", 8, 1), ("three", 16, 1)], []),
+}
+
+
+def rows_of(example: tuple[Tensor, ...], count: int = 6) -> tuple[Tensor, ...]:
+    """Random rows of an example's shapes."""
+    return tuple(
+        torch.randn(count, *item.shape[1:]) if item.is_floating_point() else torch.randint(1, 50, (count, *item.shape[1:]))
+        for item in example
+    )
+
+
+def apart(
+    module: nn.Module, small: nn.Module, groups: list[couple.Group], gone: list[list[int]], rows: tuple[Tensor, ...]
+) -> tuple[float, float]:
+    """How far a cut module is from one in which nothing reads the channels, and how far that one is from the whole; shares of its range."""
+    silent = copy.deepcopy(module)
+    for group, channels in zip(groups, gone):
+        for member in group.members:
+            if member.side == "in":
+                positions = torch.tensor([row for channel in channels for row in member.rows[channel]])
+                getattr(silent.get_submodule(member.layer), member.tensor).data.index_fill_(member.axis, positions, 0)
+    with torch.no_grad():
+        whole, mine, theirs = module(*rows), small(*rows), silent(*rows)
+    assert mine.shape == whole.shape
+    scale = float(whole.abs().max())
+    return float((mine - theirs).abs().max()) / scale, float((theirs - whole).abs().max()) / scale
+
+
+def check_each(module: nn.Module, groups: list[couple.Group], example: tuple[Tensor, ...]) -> None:
+    """Every group on its own, first and last channel and one between; a norm over the channels sees fewer of them after a cut."""
+    for group in groups:
+        gone = sorted({0, group.channels // 2, group.channels - 1})[: group.channels - 1]
+        small = copy.deepcopy(module)
+        for surgery in group.surgeries([at for at in range(group.channels) if at not in gone]):
+            operate(small, surgery)
+        far, effect = apart(module, small, [group], [gone], rows_of(example))
+        assert far <= (0.7 * effect if group.normed else 1e-5), (group.name, far, effect)
+
+
+@pytest.mark.parametrize("name", odd.ALL)
+def test_what_is_tied_together_is_cut_together_and_the_rest_is_named(name: str) -> None:
+    torch.manual_seed(0)
+    module = odd.ALL[name]().eval()
+    found = couple.search(module, module.example())
+    assert ([(group.name, group.channels, group.rows_each) for group in found.groups], list(found.whole)) == EXPECTED[name]
+    check_each(module, found.groups, module.example())
+
+
+@pytest.mark.parametrize("name", ["FusedHeads", "Encoder"])
+def test_a_width_and_the_heads_that_divide_it_lose_the_same_share(name: str) -> None:
+    torch.manual_seed(0)
+    module = odd.ALL[name]().eval()
+    first = couple.groups(module, module.example())[0]
+    assert first.rows_each == 8
+    couple.cut(module, [first], [[0]])
+    heads = [layer.heads if hasattr(layer, "heads") else layer.num_heads for layer in module.modules() if "heads" in " ".join(vars(layer))]
+    assert set(heads) == {1}
+    assert module(*rows_of(module.example())).shape == (6, odd.CLASSES)
+
+
+class Composed(nn.Module):
+    """Layers with random things between them, some of which no cut survives."""
+
+    def __init__(self, dice: random.Random) -> None:
+        super().__init__()
+        self.layers, self.steps = nn.ModuleList(), []
+        width = self.put(16, 24)
+        for _ in range(dice.randint(2, 5)):
+            kind = dice.choice([*self.kinds])
+            width = self.kinds[kind](self, width, dice)
+            if dice.random() < 0.6:
+                width = self.put(width, dice.choice([12, 16, 24]))
+        self.put(width, 4)
+
+    def put(self, before: int, after: int) -> int:
+        """A linear layer and an activation."""
+        self.layers.append(nn.Linear(before, after))
+        return self.do(lambda felt, own, at=len(self.layers) - 1: torch.tanh(own[at](felt)), after)
+
+    def do(self, step: Callable[..., Tensor], width: int) -> int:
+        """Any other step."""
+        self.steps.append(step)
+        return width
+
+    def branch(self, width: int) -> int:
+        """A layer beside the way: its place."""
+        self.layers.append(nn.Linear(width, width))
+        return len(self.layers) - 1
+
+    kinds: dict[str, Callable[[Composed, int, random.Random], int]] = {
+        "shortcut": lambda self, width, _: self.do(lambda felt, own, at=self.branch(width): felt + own[at](felt).relu(), width),
+        "gate": lambda self, width, _: self.do(lambda felt, own, at=self.branch(width): felt * own[at](felt).sigmoid(), width),
+        "beside": lambda self, width, _: self.do(lambda felt, own, at=self.branch(width): torch.cat([own[at](felt), felt], -1), 2 * width),
+        "halves": lambda self, width, _: self.do(lambda felt, _: functional.glu(felt), width // 2),
+        "swap": lambda self, width, _: self.do(lambda felt, _: torch.cat(felt.chunk(2, -1)[::-1], -1), width),
+        "written": lambda self, width, _: self.do(lambda felt, _: torch.cat([felt[:, 4:], felt[:, :4]], -1), width),
+        "shuffle": lambda self, width, _: self.do(lambda felt, _: felt.unflatten(-1, (2, -1)).transpose(1, 2).flatten(1), width),
+        "shuffle by number": lambda self, width, _: self.do(
+            lambda felt, _: felt.reshape(-1, width // 4, 4).transpose(1, 2).flatten(1), width
+        ),
+        "roll": lambda self, width, dice: self.do(lambda felt, own, by=dice.randint(1, 3): felt.roll(by, -1), width),
+        "turn": lambda self, width, _: self.do(lambda felt, _: felt.flip(-1), width),
+        "chosen": lambda self, width, dice: self.do(
+            lambda felt, own, places=torch.tensor(dice.sample(range(width), width)): felt[:, places], width
+        ),
+        "first": lambda self, width, _: self.do(lambda felt, _: felt[:, :8], 8),
+        "every other": lambda self, width, _: self.do(lambda felt, _: felt[:, ::2], width // 2),
+        "norm": lambda self, width, _: self.do(lambda felt, _: functional.layer_norm(felt, felt.shape[-1:]), width),
+        "softmax": lambda self, width, _: self.do(lambda felt, _: felt.softmax(-1), width),
+        "running": lambda self, width, _: self.do(lambda felt, _: felt.cumsum(-1), width),
+        "means": lambda self, width, _: self.do(lambda felt, _: felt.unflatten(-1, (-1, 2)).mean(-1), width // 2),
+        "pairs": lambda self, width, _: self.do(lambda felt, _: felt.unflatten(-1, (-1, 2)).amax(-1), width // 2),
+        "sum": lambda self, width, _: self.do(lambda felt, _: felt - felt.sum(-1, keepdim=True) / 7, width),
+        "tied": lambda self, width, _: self.do(lambda felt, own, at=self.branch(width): own[at](own[at](felt).relu()), width),
+        "back": lambda self, width, _: self.do(lambda felt, own, at=self.branch(width): own[at](felt).relu() @ own[at].weight, width),
+        "repeat": lambda self, width, _: self.do(lambda felt, _: felt.repeat(1, 2), 2 * width),
+        "each twice": lambda self, width, _: self.do(lambda felt, _: felt.repeat_interleave(2, -1), 2 * width),
+        "outer": lambda self, width, _: self.do(lambda felt, _: (felt[:, :, None] * felt[:, None, :4]).flatten(1), 4 * width),
+        "padded": lambda self, width, _: self.do(lambda felt, _: functional.pad(felt, (1, 1)), width + 2),
+        "window": lambda self, width, _: self.do(lambda felt, _: functional.avg_pool1d(felt[:, None], 3, 1, 1)[:, 0], width),
+    }
+
+    def forward(self, felt: Tensor) -> Tensor:
+        for step in self.steps:
+            felt = step(felt, self.layers)
+        return felt
+
+
+def composed(seed: int) -> Composed:
+    """One of them."""
+    torch.manual_seed(seed)
+    return Composed(random.Random(seed)).eval()
+
+
+def check_composed(seed: int) -> None:
+    """Nothing that is found in one of them is wrong, alone or together."""
+    module, example = composed(seed), (torch.zeros(1, 16),)
+    found = couple.search(module, example)
+    check_each(module, found.groups, example)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_compositions_are_never_cut_wrongly(seed: int) -> None:
+    check_composed(seed)
