@@ -83,12 +83,12 @@ def apart(
 def check_each(module: nn.Module, groups: list[couple.Group], example: tuple[Tensor, ...]) -> None:
     """Every group on its own, first and last channel and one between; a norm over the channels sees fewer of them after a cut."""
     for group in groups:
-        gone = sorted({0, group.channels // 2, group.channels - 1})[: group.channels - 1]
+        gone = sorted({0, group.channels // 2, group.channels - 1})[: 1 if group.normed else group.channels - 1]
         small = copy.deepcopy(module)
         for surgery in group.surgeries([at for at in range(group.channels) if at not in gone]):
             operate(small, surgery)
         far, effect = apart(module, small, [group], [gone], rows_of(example))
-        assert far <= (0.7 * effect if group.normed else 1e-5), (group.name, far, effect)
+        assert far <= (effect if group.normed else 1e-5), (group.name, far, effect)
 
 
 @pytest.mark.parametrize("name", odd.ALL)
@@ -112,72 +112,60 @@ def test_a_width_and_the_heads_that_divide_it_lose_the_same_share(name: str) -> 
     assert module(*rows_of(module.example())).shape == (6, odd.CLASSES)
 
 
+def _chosen(felt: Tensor, _: nn.Linear, number: int) -> Tensor:
+    return felt[:, torch.randperm(felt.shape[-1], generator=torch.Generator().manual_seed(number))]
+
+
+# what stands between two layers -> how the width changes, what is done with (numbers, a layer beside the way, a random number)
+BETWEEN: dict[str, tuple[Callable[[int], int], Callable[[Tensor, nn.Linear, int], Tensor]]] = {
+    "shortcut": (lambda width: width, lambda felt, beside, _: felt + beside(felt).relu()),
+    "gate": (lambda width: width, lambda felt, beside, _: felt * beside(felt).sigmoid()),
+    "beside": (lambda width: 2 * width, lambda felt, beside, _: torch.cat([beside(felt), felt], -1)),
+    "halves": (lambda width: width // 2, lambda felt, _, __: functional.glu(felt)),
+    "swap": (lambda width: width, lambda felt, _, __: torch.cat(felt.chunk(2, -1)[::-1], -1)),
+    "written": (lambda width: width, lambda felt, _, __: torch.cat([felt[:, 4:], felt[:, :4]], -1)),
+    "shuffle": (lambda width: width, lambda felt, _, __: felt.unflatten(-1, (2, -1)).transpose(1, 2).flatten(1)),
+    "shuffle of four": (lambda width: width, lambda felt, _, __: felt.unflatten(-1, (-1, 4)).transpose(1, 2).flatten(1)),
+    "roll": (lambda width: width, lambda felt, _, number: felt.roll(1 + number % 3, -1)),
+    "turn": (lambda width: width, lambda felt, _, __: felt.flip(-1)),
+    "chosen": (lambda width: width, _chosen),
+    "first": (lambda width: 8, lambda felt, _, __: felt[:, :8]),
+    "every other": (lambda width: width // 2, lambda felt, _, __: felt[:, ::2]),
+    "norm": (lambda width: width, lambda felt, _, __: functional.layer_norm(felt, felt.shape[-1:])),
+    "softmax": (lambda width: width, lambda felt, _, __: felt.softmax(-1)),
+    "running": (lambda width: width, lambda felt, _, __: felt.cumsum(-1)),
+    "means": (lambda width: width // 2, lambda felt, _, __: felt.unflatten(-1, (-1, 2)).mean(-1)),
+    "greatest": (lambda width: width // 2, lambda felt, _, __: felt.unflatten(-1, (-1, 2)).amax(-1)),
+    "sum": (lambda width: width, lambda felt, _, __: felt - felt.sum(-1, keepdim=True) / 7),
+    "twice": (lambda width: width, lambda felt, beside, _: beside(beside(felt).relu())),
+    "back": (lambda width: width, lambda felt, beside, _: beside(felt).relu() @ beside.weight),
+    "repeat": (lambda width: 2 * width, lambda felt, _, __: felt.repeat(1, 2)),
+    "each twice": (lambda width: 2 * width, lambda felt, _, __: felt.repeat_interleave(2, -1)),
+    "outer": (lambda width: 4 * width, lambda felt, _, __: (felt[:, :, None] * felt[:, None, :4]).flatten(1)),
+    "padded": (lambda width: width + 2, lambda felt, _, __: functional.pad(felt, (1, 1))),
+    "window": (lambda width: width, lambda felt, _, __: functional.avg_pool1d(felt[:, None], 3, 1, 1)[:, 0]),
+}
+
+
 class Composed(nn.Module):
     """Layers with random things between them, some of which no cut survives."""
 
     def __init__(self, dice: random.Random) -> None:
         super().__init__()
-        self.layers, self.steps = nn.ModuleList(), []
-        width = self.put(16, 24)
+        self.layers, self.beside, self.steps = nn.ModuleList([nn.Linear(16, 24)]), nn.ModuleList(), []
+        width = 24
         for _ in range(dice.randint(2, 5)):
-            kind = dice.choice([*self.kinds])
-            width = self.kinds[kind](self, width, dice)
-            if dice.random() < 0.6:
-                width = self.put(width, dice.choice([12, 16, 24]))
-        self.put(width, 4)
-
-    def put(self, before: int, after: int) -> int:
-        """A linear layer and an activation."""
-        self.layers.append(nn.Linear(before, after))
-        return self.do(lambda felt, own, at=len(self.layers) - 1: torch.tanh(own[at](felt)), after)
-
-    def do(self, step: Callable[..., Tensor], width: int) -> int:
-        """Any other step."""
-        self.steps.append(step)
-        return width
-
-    def branch(self, width: int) -> int:
-        """A layer beside the way: its place."""
-        self.layers.append(nn.Linear(width, width))
-        return len(self.layers) - 1
-
-    kinds: dict[str, Callable[[Composed, int, random.Random], int]] = {
-        "shortcut": lambda self, width, _: self.do(lambda felt, own, at=self.branch(width): felt + own[at](felt).relu(), width),
-        "gate": lambda self, width, _: self.do(lambda felt, own, at=self.branch(width): felt * own[at](felt).sigmoid(), width),
-        "beside": lambda self, width, _: self.do(lambda felt, own, at=self.branch(width): torch.cat([own[at](felt), felt], -1), 2 * width),
-        "halves": lambda self, width, _: self.do(lambda felt, _: functional.glu(felt), width // 2),
-        "swap": lambda self, width, _: self.do(lambda felt, _: torch.cat(felt.chunk(2, -1)[::-1], -1), width),
-        "written": lambda self, width, _: self.do(lambda felt, _: torch.cat([felt[:, 4:], felt[:, :4]], -1), width),
-        "shuffle": lambda self, width, _: self.do(lambda felt, _: felt.unflatten(-1, (2, -1)).transpose(1, 2).flatten(1), width),
-        "shuffle by number": lambda self, width, _: self.do(
-            lambda felt, _: felt.reshape(-1, width // 4, 4).transpose(1, 2).flatten(1), width
-        ),
-        "roll": lambda self, width, dice: self.do(lambda felt, own, by=dice.randint(1, 3): felt.roll(by, -1), width),
-        "turn": lambda self, width, _: self.do(lambda felt, _: felt.flip(-1), width),
-        "chosen": lambda self, width, dice: self.do(
-            lambda felt, own, places=torch.tensor(dice.sample(range(width), width)): felt[:, places], width
-        ),
-        "first": lambda self, width, _: self.do(lambda felt, _: felt[:, :8], 8),
-        "every other": lambda self, width, _: self.do(lambda felt, _: felt[:, ::2], width // 2),
-        "norm": lambda self, width, _: self.do(lambda felt, _: functional.layer_norm(felt, felt.shape[-1:]), width),
-        "softmax": lambda self, width, _: self.do(lambda felt, _: felt.softmax(-1), width),
-        "running": lambda self, width, _: self.do(lambda felt, _: felt.cumsum(-1), width),
-        "means": lambda self, width, _: self.do(lambda felt, _: felt.unflatten(-1, (-1, 2)).mean(-1), width // 2),
-        "pairs": lambda self, width, _: self.do(lambda felt, _: felt.unflatten(-1, (-1, 2)).amax(-1), width // 2),
-        "sum": lambda self, width, _: self.do(lambda felt, _: felt - felt.sum(-1, keepdim=True) / 7, width),
-        "tied": lambda self, width, _: self.do(lambda felt, own, at=self.branch(width): own[at](own[at](felt).relu()), width),
-        "back": lambda self, width, _: self.do(lambda felt, own, at=self.branch(width): own[at](felt).relu() @ own[at].weight, width),
-        "repeat": lambda self, width, _: self.do(lambda felt, _: felt.repeat(1, 2), 2 * width),
-        "each twice": lambda self, width, _: self.do(lambda felt, _: felt.repeat_interleave(2, -1), 2 * width),
-        "outer": lambda self, width, _: self.do(lambda felt, _: (felt[:, :, None] * felt[:, None, :4]).flatten(1), 4 * width),
-        "padded": lambda self, width, _: self.do(lambda felt, _: functional.pad(felt, (1, 1)), width + 2),
-        "window": lambda self, width, _: self.do(lambda felt, _: functional.avg_pool1d(felt[:, None], 3, 1, 1)[:, 0], width),
-    }
+            self.steps.append((dice.choice([*BETWEEN]), dice.randrange(1000)))
+            self.beside.append(nn.Linear(width, width))
+            before, width = BETWEEN[self.steps[-1][0]][0](width), dice.choice([12, 16, 24])
+            self.layers.append(nn.Linear(before, width))
+        self.layers.append(nn.Linear(width, 4))
 
     def forward(self, felt: Tensor) -> Tensor:
-        for step in self.steps:
-            felt = step(felt, self.layers)
-        return felt
+        felt = torch.tanh(self.layers[0](felt))
+        for (name, number), beside, layer in zip(self.steps, self.beside, self.layers[1:]):
+            felt = torch.tanh(layer(BETWEEN[name][1](felt, beside, number)))
+        return self.layers[-1](felt)
 
 
 def composed(seed: int) -> Composed:
@@ -193,6 +181,12 @@ def check_composed(seed: int) -> None:
     check_each(module, found.groups, example)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(10))
 def test_random_compositions_are_never_cut_wrongly(seed: int) -> None:
+    check_composed(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 300))
+def test_many_random_compositions_are_never_cut_wrongly(seed: int) -> None:
     check_composed(seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import gcd
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from paredown.core.errors import Unfit
 from paredown.modelkit import sizes
-from paredown.modelkit.dependencies import TimeUp, Trace, plainly
+from paredown.modelkit.dependencies import Limit, TimeUp, Trace, plainly
 from paredown.modelkit.groups import Group, Member, surgeries
 from paredown.modelkit.proof import Session, doubled, enlivened, felt, gradients, running, silenced, some_kept
 from paredown.modelkit.search import more_counts, proposed
@@ -22,6 +22,8 @@ from paredown.modelkit.surgery import Surgery, operate
 __all__ = ["Group", "Member", "Search", "cut", "groups", "search", "silenced"]
 
 _ROUNDS = 3
+_READINGS = ((), (*sizes.HEADS, *sizes.WIDTHS), sizes.HEADS, sizes.WIDTHS)
+"""Attributes around a group that may follow its cut, the likeliest first."""
 
 
 @dataclass
@@ -61,16 +63,15 @@ def search(module: nn.Module, example: tuple[Tensor, ...], limit_s: float | None
     """The same, with what stays whole and why.
 
     Args:
-        limit_s: Seconds after which what is not yet proven stays whole; None takes 20 and a second per ten million parameters.
+        limit_s: Seconds of work after which what is not yet proven stays whole; None takes 20 and a second per ten million parameters.
 
     Raises:
         Unfit: See `groups`.
     """
-    start = time.monotonic()
     limit_s = 20 + sum(value.numel() for value in module.parameters()) / 1e7 if limit_s is None else limit_s
     found = Search()
     try:
-        _search(module, example, start + limit_s, found)
+        _search(module, example, Limit(limit_s), found)
     except TimeUp:
         found.whole.setdefault("all that was not proven by then", f"the search ended after {limit_s:.3g} s")
     except Unfit:
@@ -81,7 +82,7 @@ def search(module: nn.Module, example: tuple[Tensor, ...], limit_s: float | None
     return found
 
 
-def _search(module: nn.Module, example: tuple[Tensor, ...], until: float, found: Search) -> None:
+def _search(module: nn.Module, example: tuple[Tensor, ...], limit: Limit, found: Search) -> None:
     dice = torch.Generator().manual_seed(0)
     probe = _probe(example, dice, {})
     with plainly():
@@ -93,10 +94,10 @@ def _search(module: nn.Module, example: tuple[Tensor, ...], until: float, found:
         again = module(*probe)
     if not all(torch.equal(one, other) for one, other in zip(_leaves(first), _leaves(again))):
         raise Unfit("this module answers differently when it is asked twice; what is random in it has to be off in eval mode.")
-    trace = Trace(module, until)
+    trace = Trace(module, limit)
     trace.run(probe)
     probes = [_probe(example, dice, trace.ids, len(probe[0])) for _ in range(2)]
-    session = Session(trace, probes, until)
+    session = Session(trace, probes, limit)
     lively = running(lambda fine: enlivened(module, dice, fine), probes)
     _Prover(module, lively, session, found).prove()
 
@@ -133,23 +134,20 @@ class _Prover:
 
     def prove(self) -> None:
         """Prove what can be proven, the likeliest first."""
-        classes = self.trace.ties.solve()
-        failing = self._sift(proposed(self.module, self.trace, classes))
-        for names in ((*sizes.HEADS, *sizes.WIDTHS), sizes.HEADS, sizes.WIDTHS):
-            failing = self._sift_with(failing, names)
+        failing = self._sift(proposed(self.module, self.trace, self.trace.ties.solve()))
         if failing and self.trace.ties.boxes:
-            others = proposed(self.module, self.trace, self.trace.ties.solve(outer=True))
-            wanted = {(member.layer, member.tensor, member.axis) for group in failing for member in group.members}
+            wanted = {key for group in failing for key in _keys(group)}
             taken = _places(self.found.groups)
+            others = proposed(self.module, self.trace, self.trace.ties.solve(outer=True))
             others = [group for group in others if _keys(group) & wanted and not _places([group]) & taken]
-            rest = self._sift_with(self._sift(others), (*sizes.HEADS, *sizes.WIDTHS))
-            gone = set().union(*(_keys(group) for group in others if group not in rest)) if others else set()
+            rest = self._sift(others)
+            gone = {key for group in others if not any(group is item for item in rest) for key in _keys(group)}
             failing = [group for group in failing if not _keys(group) & gone]
         for together in _connected(failing):
             for group in _compounds(self.module, together):
                 more = more_counts(self.module, group)
                 for counts in (more, [count for count in more if count.attribute in sizes.HEADS], []):
-                    if not self._sift([replace(group, counts=(*group.counts, *counts))]):
+                    if self._accepted([replace(group, counts=(*group.counts, *counts))]):
                         failing = [item for item in failing if item not in together]
                         break
         for group in failing:
@@ -168,34 +166,44 @@ class _Prover:
             for layer, tensor, _ in [key for key in names if key not in cut][:1]:
                 self.found.whole.setdefault(layer or tensor, why)
 
-    def _sift_with(self, failing: list[Group], names: Sequence[str]) -> list[Group]:
-        tried = []
-        for group in failing:
-            more = [count for count in more_counts(self.module, group) if count.attribute in names]
-            if more:
-                tried.append((group, replace(group, counts=(*group.counts, *more))))
-        bad = self._sift([other for _, other in tried])
-        return [group for group in failing if not any(group is mine and other not in bad for mine, other in tried)]
-
     def _sift(self, proposals: Sequence[Group]) -> list[Group]:
-        """Prove groups, all at once where that goes and by halves where not; gives those that are not right."""
-        if not proposals:
+        """Prove groups, all at once where that goes, then by kinds, as of the blocks of a network; gives those that are not right."""
+        if self._accepted(proposals):
             return []
+        kinds: dict[object, list[Group]] = {}
+        for group in proposals:
+            kinds.setdefault(frozenset((re.sub(r"\d+", "", layer), tensor, axis) for layer, tensor, axis in _keys(group)), []).append(group)
+        return [group for kind in kinds.values() for group in self._sift_kind(kind)]
+
+    def _sift_kind(self, kind: Sequence[Group]) -> list[Group]:
+        """The same for groups of one kind, with whatever attributes follow their cut, by halves where not all are right."""
+        for names in _READINGS:
+            more = [[count for count in more_counts(self.module, group) if count.attribute in names] for group in kind]
+            if (not names or any(more)) and self._accepted(
+                [replace(group, counts=(*group.counts, *own)) for group, own in zip(kind, more)]
+            ):
+                return []
+        if len(kind) == 1:
+            return list(kind)
+        return self._sift_kind(kind[: len(kind) // 2]) + self._sift_kind(kind[len(kind) // 2 :])
+
+    def _accepted(self, proposals: Sequence[Group]) -> bool:
+        """Whether groups are right together; then they are found."""
         said = self._tried(proposals)
-        if not said and any(not felt(self.gradients, group) for group in proposals):
+        if not said and not all(felt(self.gradients, group) for group in proposals):
             said = "nothing in the answer feels it"
         if not said:
             self.found.groups += [replace(group, session=self.session) for group in proposals]
-            return []
-        if len(proposals) == 1:
-            self.reasons[proposals[0].name] = said
-            return list(proposals)
-        half = len(proposals) // 2
-        return self._sift(proposals[:half]) + self._sift(proposals[half:])
+        elif len(proposals) == 1:
+            self.reasons.setdefault(proposals[0].name, said)
+        return not said
 
     def _tried(self, proposals: Sequence[Group]) -> str:
-        for round_ in range(_ROUNDS):
-            said = self.session.wrong(self.lively, proposals, [some_kept(group, round_, self.dice) for group in proposals])
+        """What is wrong with them in some rounds of random cuts; in one where there is time for few."""
+        slow = 10 * _ROUNDS * self.session.slowest > self.session.limit.left()
+        for round_ in [1] if slow else range(_ROUNDS):
+            kept = [some_kept(group, round_, self.dice) for group in proposals]
+            said = self.session.wrong(self.lively, proposals, kept, only=round_)
             if said:
                 return said
         return ""
@@ -297,7 +305,7 @@ def _right(module: nn.Module, todo: list[tuple[Group, list[int]]], rows: tuple[T
     if not todo:
         return todo
     session: Session = todo[0][0].session
-    final = Session(session.trace, [*session.probes, *([rows] if rows else [])], None)
+    final = Session(session.trace, [*session.probes, *([rows] if rows else [])], Limit(None))
     dice = torch.Generator().manual_seed(1)
     tried = [
         running(lambda fine: enlivened(module, dice, fine), session.probes),

@@ -9,6 +9,7 @@ Departs: ties of single positions instead of rules per kind of layer.
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections import Counter
@@ -36,6 +37,24 @@ def counted(func: Any, seen: Counter[str]) -> Step:
     """The step that an operation is, after those already `seen`."""
     seen[func.__name__] += 1
     return func.__name__, seen[func.__name__]
+
+
+class Limit:
+    """Seconds of this thread's own work, so that what is found does not depend on what else runs; three times as long at most.
+
+    Args:
+        seconds: None for no limit.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+        self.work, self.start = time.thread_time(), time.monotonic()
+
+    def left(self) -> float:
+        """Seconds left."""
+        if self.seconds is None:
+            return math.inf
+        return min(self.seconds + self.work - time.thread_time(), 3 * self.seconds + self.start - time.monotonic())
 
 
 class TimeUp(Exception):  # an end of the search, caught where it began
@@ -70,7 +89,7 @@ class Trace(TorchDispatchMode):
 
     Args:
         module: In eval mode; not changed.
-        until: Time by the monotonic clock at which the run is given up.
+        limit: At its end the run is given up.
 
     Raises:
         TimeUp: It was given up.
@@ -80,10 +99,10 @@ class Trace(TorchDispatchMode):
     def _should_skip_dynamo(cls) -> bool:
         return False  # nothing is compiled under it, and looking after that imports a compiler for seconds
 
-    def __init__(self, module: nn.Module, until: float) -> None:
+    def __init__(self, module: nn.Module, limit: Limit) -> None:
         super().__init__()
         self.ties = Ties()
-        self.until = until
+        self.limit = limit
         self.owned = tensors_of(module)
         self.starts: dict[tuple[str, int], int] = {}
         self.end = 1
@@ -176,7 +195,7 @@ class Trace(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operation and say what its results are."""
-        if time.monotonic() > self.until:
+        if self.limit.left() < 0:
             raise TimeUp
         kwargs = kwargs or {}
         self.before = args[0].shape if args and isinstance(args[0], Tensor) else None

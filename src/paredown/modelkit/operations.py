@@ -46,8 +46,8 @@ _ALONG = {
     "logcumsumexp": 1,
     "_safe_softmax": 1,
 }
-_MEANS = ("mean", "sum", "var", "var_mean", "std", "std_mean", "linalg_vector_norm", "norm", "nansum")
-_EXTREMES = ("amax", "amin", "max", "min", "argmax", "argmin", "logsumexp", "any", "all", "prod", "median")
+_MEANS = ("mean", "var", "var_mean", "std", "std_mean", "linalg_vector_norm", "norm")
+_EXTREMES = ("sum", "nansum", "amax", "amin", "max", "min", "argmax", "argmin", "logsumexp", "any", "all", "prod", "median")
 _POOLS = ("avg_pool", "max_pool", "adaptive_avg_pool", "adaptive_max_pool", "upsample", "reflection_pad", "replication_pad", "grid_sampler")
 
 
@@ -175,16 +175,22 @@ def _joined(trace: Any, func: Any, args: Any, given: Any, made: Sequence[Tensor]
     known = [trace.of(item) for item in parts]
     shapes = [torch.Size((*item.shape[:axis], 1, *item.shape[axis:])) if stacked else item.shape for item in parts]
     layers = [[layer.unsqueeze(axis) if stacked else layer for layer in item.layers] for item in known]
-    across = [Labels(tuple(layer for layer in own if layer.shape[axis] == 1), item.fixed) for own, item in zip(layers, known)]
     sizes = [torch.Size(1 if at == axis else size for at, size in enumerate(shape)) for shape in shapes]
-    out = list(trace.ties.combine(list(zip(across, sizes)), dims, _why(trace, "numbers of the inputs beside it")).layers)
     along = [next((layer for layer in own if layer.shape[axis] > 1), None) for own in layers]
+    across = [
+        Labels(tuple(layer for layer in own if layer.shape[axis] == 1), item.fixed and (line is None or len(axes(line)) == 1))
+        for own, item, line in zip(layers, known, along)
+    ]
+    out = list(trace.ties.combine(list(zip(across, sizes)), dims, _why(trace, "numbers of the inputs beside it")).layers)
     wide = [max((layer.shape[at] for layer in along if layer is not None), default=1) for at in range(dims)]
     if any(layer is not None for layer in along):
         pieces = []
-        for layer, item, shape in zip(along, known, shapes):
-            layer = torch.full([1] * dims, trace.ties.pinned("") if item.fixed else FREE) if layer is None else layer
-            pieces.append(layer.expand([shape[axis] if at == axis else size for at, size in enumerate(wide)]))
+        for line, own, item, shape in zip(along, layers, known, shapes):
+            if line is None:  # all of it is one place of the other axes, as of heads; or it is no channel at all
+                line = next((layer for layer in own if any(wide[at] > 1 for at in axes(layer))), None)
+            if line is None:
+                line = torch.full([1] * dims, trace.ties.pinned("") if item.fixed else FREE)
+            pieces.append(line.expand([shape[axis] if at == axis else size for at, size in enumerate(wide)]))
         out.append(compress(torch.cat(pieces, axis)))
     sums = tuple(entry for item in known for entry in item.sums)
     return [Labels(trace.ties.merge(out), any(item.fixed for item in known), sums)]

@@ -68,6 +68,20 @@ def _linear(trace: Any, func: Any, args: Any, given: Any, made: Sequence[Tensor]
     return [Labels(trace.ties.merge([*rest, *(aligned(layer, dims) for layer in (*out, *bias))]), fixed=True)]
 
 
+def _of_experts(trace: Any, func: Any, args: Any, given: Any, made: Sequence[Tensor]) -> list[Labels]:
+    """Rows (n, k), each by the matrix of its expert out of (experts, k, m)."""
+    felt, weight = trace.of(args[0]), trace.of(args[1])
+    _summed(
+        trace,
+        felt,
+        weight,
+        [line.reshape(-1) for line in _lines(trace, felt.layers, 1)],
+        [line.reshape(-1) for line in _lines(trace, weight.layers, 1)],
+    )
+    trace.ties.pin([layer for layer in weight.layers if axes(layer) == [0]], "")
+    return [Labels(tuple(line.reshape(1, -1) for line in _lines(trace, weight.layers, 2)), fixed=True)]
+
+
 def _convolved(trace: Any, func: Any, args: Any, given: Any, made: Sequence[Tensor]) -> list[Labels]:
     source, weight = trace.of(args[0]), trace.of(args[1])
     groups, backward = given["groups"], given["transposed"]
@@ -127,7 +141,7 @@ def _batch_norm(trace: Any, func: Any, args: Any, given: Any, made: Sequence[Ten
     operands = [(trace.of(args[0]), args[0].shape), *((labels, (*shape, *[1] * (dims - 2))) for labels, shape in own)]
     out = trace.ties.combine(operands, dims, "a norm beside it")
     if given.get("training"):
-        trace.ties.pin([layer for layer in out.layers if any(axis != 1 for axis in axes(layer))], "statistics of a batch")
+        trace.ties.pin([layer for layer in out.layers if axes(layer) != [1]], f"statistics of a batch in {trace.inside}")
     _named(trace, out, 1)
     return [out, *(Labels(fixed=True) for _ in made[1:])]
 
@@ -169,7 +183,13 @@ def _group_norm(trace: Any, func: Any, args: Any, given: Any, made: Sequence[Ten
 
 
 RULES: dict[str, Callable[..., list[Labels]]] = {
-    "mm": _multiplied, "bmm": _multiplied, "addmm": _added, "baddbmm": _added, "linear": _linear, "convolution": _convolved,
-    "native_batch_norm": _batch_norm, "_native_batch_norm_legit": _batch_norm, "_native_batch_norm_legit_no_training": _batch_norm,
-    "_weight_norm_interface": _weight_norm, "_batch_norm_no_update": _batch_norm, "native_layer_norm": _layer_norm, "native_group_norm": _group_norm,
-}  # fmt: skip
+    **dict.fromkeys(("mm", "bmm"), _multiplied),
+    **dict.fromkeys(("addmm", "baddbmm"), _added),
+    "linear": _linear,
+    "_grouped_mm": _of_experts,
+    "convolution": _convolved,
+    **dict.fromkeys(("native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training"), _batch_norm),
+    "_weight_norm_interface": _weight_norm,
+    "native_layer_norm": _layer_norm,
+    "native_group_norm": _group_norm,
+}

@@ -7,7 +7,7 @@ channels that were cut, the silenced module normalizes over those that are kept.
 from __future__ import annotations
 
 import copy
-import time
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from paredown.modelkit.dependencies import Step, TimeUp, Trace, counted, plainly, tensors_of
+from paredown.modelkit.dependencies import Limit, Step, TimeUp, Trace, counted, plainly, tensors_of
 from paredown.modelkit.groups import Group, surgeries
 from paredown.modelkit.surgery import operate, replace
 
@@ -106,22 +106,25 @@ class Session:
     Args:
         trace: The run that the groups come from.
         probes: Several inputs for the module.
-        until: Time by the monotonic clock at which nothing more is tried; None for no limit.
+        limit: At its end nothing more is tried.
     """
 
-    def __init__(self, trace: Trace, probes: Sequence[tuple[Tensor, ...]], until: float | None) -> None:
-        self.trace, self.probes, self.until = trace, probes, until
+    def __init__(self, trace: Trace, probes: Sequence[tuple[Tensor, ...]], limit: Limit) -> None:
+        self.trace, self.probes, self.limit = trace, probes, limit
         self.slowest = 0.0
         self._ranges: dict[tuple[int, int], float] = {}
 
-    def wrong(self, module: nn.Module, groups: Sequence[Group], kept: Sequence[Sequence[int]]) -> str:
+    def wrong(self, module: nn.Module, groups: Sequence[Group], kept: Sequence[Sequence[int]], only: int | None = None) -> str:
         """What is wrong with a cut of a module, tried with the weights that it has; empty where nothing is.
+
+        Args:
+            only: The probe to try it on, by its number; None takes all of them.
 
         Raises:
             TimeUp: There is no time left to try it.
         """
-        start = time.monotonic()
-        if self.until is not None and start + self.slowest > self.until:
+        start = self.limit.left()
+        if start < self.slowest:
             raise TimeUp
         try:
             small = copied(module)
@@ -129,14 +132,15 @@ class Session:
                 operate(small, surgery)
             silent = silenced(module, groups, kept)
             masks = self._masks(groups, kept)
-            for at, given in enumerate(self.probes):
-                probe = tuple(fitting(value, module) for value in given)
-                with plainly(), _Silent(masks):
-                    right = _numbers(silent(*probe))
+            for at in range(len(self.probes)) if only is None else [only % len(self.probes)]:
+                probe = tuple(fitting(value, module) for value in self.probes[at])
                 with torch.no_grad():
                     mine = _numbers(small(*probe))
-                    if [item.shape for item in mine] != [item.shape for item in right]:
-                        return "the cut module answers in another shape"
+                with plainly(), _Silent(masks):
+                    right = _numbers(silent(*probe))
+                if [item.shape for item in mine] != [item.shape for item in right]:
+                    return "the cut module answers in another shape"
+                with torch.no_grad():
                     if (id(module), at) not in self._ranges:
                         self._ranges[id(module), at] = max(float(item.abs().max()) for item in _numbers(module(*probe)))
                 scale = self._ranges[id(module), at]
@@ -149,7 +153,7 @@ class Session:
         except Exception as error:
             return f"the cut module fails: {type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else ''}"
         finally:
-            self.slowest = max(self.slowest, time.monotonic() - start)
+            self.slowest = max(self.slowest, start - self.limit.left()) if start < math.inf else 0.0
         return ""
 
     def _masks(self, groups: Sequence[Group], kept: Sequence[Sequence[int]]) -> dict[Step, tuple[int, Tensor]]:
@@ -190,8 +194,8 @@ def _numbers(answers: Any) -> list[Tensor]:
 
 
 def gradients(module: nn.Module, probe: tuple[Tensor, ...]) -> dict[str, Tensor]:
-    """Name of each parameter that the answers depend on -> a gradient of theirs."""
-    own = {name: value for name, value in module.named_parameters() if value.is_floating_point()}
+    """Name of each parameter that the answers depend on -> a gradient of theirs; all of them are trained from then on."""
+    own = {name: value.requires_grad_() for name, value in module.named_parameters() if value.is_floating_point()}
     with torch.enable_grad():
         answers = _numbers(module(*(fitting(value, module) for value in probe)))
         whole = sum((item * torch.linspace(0.5, 1.5, item.numel(), dtype=item.dtype).reshape(item.shape)).sum() for item in answers)
@@ -203,7 +207,11 @@ def felt(found: Mapping[str, Tensor], group: Group) -> bool:
     """Whether the answers depend on something that reads the group: a cut of what nobody feels proves nothing."""
     for member in group.members:
         gradient = found.get(f"{member.layer}.{member.tensor}".lstrip("."))
-        if member.side == "in" and gradient is not None and bool(gradient.index_select(member.axis, torch.tensor(member.rows).ravel()).any()):
+        if (
+            member.side == "in"
+            and gradient is not None
+            and bool(gradient.index_select(member.axis, torch.tensor(member.rows).ravel()).any())
+        ):
             return True
     return False
 

@@ -23,8 +23,9 @@ def allocate(
     """Choose channels to keep so that about `keep` of the multiply-adds remain at the least predicted loss.
 
     Each move takes one tile of the weakest channels out of one group; the move with the least loss per multiply-add saved goes first, and
-    savings are counted anew after each, since a layer's cost is the product of both its widths. No group falls below half of the width that
-    an even cut would leave it: predicted losses add up only for small cuts, and one narrow place starves the whole network.
+    savings are counted anew after each, since a layer's cost is the product of both its widths. Groups over which a norm goes are touched
+    only where the others do not suffice. No group falls below half of the width that an even cut would leave it: predicted losses add up
+    only for small cuts, and one narrow place starves the whole network.
 
     Args:
         module: In eval mode.
@@ -58,23 +59,24 @@ def allocate(
     goal = keep * total(widths)
     floors = [max(step, group.channels * keep**0.5 / 2) for group, step in zip(groups, steps)]
     current = total(widths)
-    while current > goal:
-        best: tuple[float, int, float] | None = None
-        for number, group in enumerate(groups):
-            width = widths[number] - steps[number]
-            if width < floors[number]:
-                continue
-            trial = [*widths[:number], width, *widths[number + 1 :]]
-            after = total(trial)
-            gone = group.channels - width
-            loss = rising[number][gone - 1] - (rising[number][gone - steps[number] - 1] if gone > steps[number] else 0.0)
-            price = loss / max(current - after, 1e-9)
-            if best is None or price < best[0]:
-                best = (price, number, after)
-        if best is None:
-            break
-        widths[best[1]] -= steps[best[1]]
-        current = best[2]
+    # what a norm sees of a smaller width is not in the predicted losses: those groups come second
+    for some in ([number for number, group in enumerate(groups) if not group.normed], range(len(groups))):
+        while current > goal:
+            best: tuple[float, int, float] | None = None
+            for number in some:
+                group, width = groups[number], widths[number] - steps[number]
+                if width < floors[number]:
+                    continue
+                after = total([*widths[:number], width, *widths[number + 1 :]])
+                gone = group.channels - width
+                loss = rising[number][gone - 1] - (rising[number][gone - steps[number] - 1] if gone > steps[number] else 0.0)
+                price = loss / max(current - after, 1e-9)
+                if best is None or price < best[0]:
+                    best = (price, number, after)
+            if best is None:
+                break
+            widths[best[1]] -= steps[best[1]]
+            current = best[2]
     return [sorted(order[group.channels - width :]) for group, order, width in zip(groups, orders, widths)]
 
 
