@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import modelkit_nets as nets
@@ -16,6 +19,7 @@ from paredown.modelkit import couple
 from paredown.modelkit.blueprint import Blueprint, open_module, save_module
 from paredown.modelkit.couple import Group
 from paredown.modelkit.surgery import Surgery, operate
+from paredown.testing import odd_images
 
 EXAMPLE = (torch.zeros(1, 1, 6, 6),)
 
@@ -120,6 +124,95 @@ def test_inputs_and_outputs_are_never_cut_and_every_part_of_a_grouped_convolutio
 def test_a_network_that_cannot_be_traced_is_unfit() -> None:
     with pytest.raises(Unfit, match=r"the couplings of this module's channels cannot be traced: \w+: .*not today"):
         couple.groups(nets.stubborn(), EXAMPLE)
+
+
+class Noisy(nn.Module):
+    """Adds noise in eval mode too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(36, 8), nn.Linear(8, 3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        felt = self.one(images.flatten(1))
+        return self.two(felt + torch.randn_like(felt))
+
+
+def test_a_network_that_answers_differently_is_unfit() -> None:
+    with pytest.raises(Unfit, match=r"this module answers differently when it is asked twice; what is random in it has to be off in eval"):
+        couple.groups(Noisy().eval(), EXAMPLE)
+
+
+def test_the_end_of_the_time_is_an_answer() -> None:
+    found = couple.search(nets.liven(nets.residual()), EXAMPLE, limit_s=0.0)
+    assert found.groups == []
+    assert found.whole == {"all that was not proven by then": "the search ended after 0 s"}
+    assert found.said == " Stays whole, since it could not be proven: all that was not proven by then (the search ended after 0 s)."
+
+
+class Slow(nn.Module):
+    """Takes a while for each of its many steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(36, 8), nn.Linear(8, 3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        felt = self.one(images.flatten(1))
+        for _ in range(20):
+            end = time.thread_time() + 0.01
+            while time.thread_time() < end:
+                felt = felt + 0.0
+        return self.two(felt)
+
+
+def test_a_slow_network_is_left_whole_in_time() -> None:
+    start = time.thread_time()
+    assert couple.search(Slow().eval(), EXAMPLE, limit_s=0.3).groups == []
+    assert time.thread_time() - start < 2
+
+
+def test_a_cut_that_is_not_right_leaves_its_group_whole_and_the_others_are_cut(images: torch.Tensor) -> None:
+    module = nets.liven(nets.flat())
+    conv, linear = couple.groups(module, EXAMPLE)
+    shifted = [replace(member, rows=member.rows[1:] + member.rows[:1]) if member.side == "in" else member for member in conv.members]
+    surgeries = couple.cut(module, [replace(conv, members=shifted), linear], [[0, 1], [2, 3, 4]], (images,))
+    assert {surgery.layer for surgery in surgeries} == {"4", "6"}
+    assert couple.widths_after([conv, linear], surgeries) == "0 4/4, 4 3/10"
+    assert module(images).shape == (5, 3)
+
+
+class Closed(nn.Module):
+    """Its forward uses layers that a copy of it does not have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(36, 8), nn.Linear(8, 3)
+        self.way = lambda images: self.two(self.one(images.flatten(1)).relu())
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.way(images)
+
+
+def test_what_no_copy_shows_is_not_proven() -> None:
+    found = couple.search(Closed().eval(), EXAMPLE)
+    assert found.groups == []
+    assert found.whole == {"one": "nothing in the answer feels it"}
+
+
+def test_groups_that_share_an_axis_are_cut_in_one_go(images: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    module = odd_images.Dense().eval()
+    whole = copy.deepcopy(module)
+    found = couple.groups(module, module.example())
+    surgeries = couple.cut(module, found, [[0, 2, 5], [1, 7], range(16)])
+    (shared,) = [surgery for surgery in surgeries if (surgery.layer, surgery.tensor, surgery.axis) == ("three", "weight", 1)]
+    assert list(shared.kept) == [1, 7, 8, 10, 13]  # eight of the second layer stand before twelve of the first
+    assert (module.three.in_channels, module.norm.num_features) == (5, 5)
+    whole.three.weight.data[:, [at for at in range(20) if at not in shared.kept]] = 0
+    whole.two.weight.data[:, [at for at in range(12) if at not in (0, 2, 5)]] = 0
+    maps = torch.randn(4, 3, 8, 8)
+    torch.testing.assert_close(module(maps), whole(maps), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("factory", [nets.residual, nets.depthwise, nets.flat, nets.perceptron])

@@ -15,7 +15,7 @@ from paredown.core.errors import Unfit
 from paredown.modelkit import sizes
 from paredown.modelkit.dependencies import Limit, TimeUp, Trace, plainly
 from paredown.modelkit.groups import Group, Member, surgeries
-from paredown.modelkit.proof import Session, doubled, enlivened, felt, gradients, running, silenced, some_kept
+from paredown.modelkit.proof import Session, doubled, enlivened, felt, fitting, gradients, running, silenced, some_kept
 from paredown.modelkit.search import more_counts, proposed
 from paredown.modelkit.surgery import Surgery, operate
 
@@ -99,6 +99,10 @@ def _search(module: nn.Module, example: tuple[Tensor, ...], limit: Limit, found:
     probes = [_probe(example, dice, trace.ids, len(probe[0])) for _ in range(2)]
     session = Session(trace, probes, limit)
     lively = running(lambda fine: enlivened(module, dice, fine), probes)
+    with torch.no_grad():
+        tame = all(torch.isfinite(item).all() for item in _leaves(lively(*(fitting(value, lively) for value in probes[0]))))
+    if not tame:  # random weights are too much for it
+        lively = running(lambda fine: doubled(module, fine), probes)
     _Prover(module, lively, session, found).prove()
 
 
