@@ -200,6 +200,34 @@ def test_what_no_copy_shows_is_not_proven() -> None:
     assert found.whole == {"one": "nothing in the answer feels it"}
 
 
+class WithoutGradients(nn.Sequential):
+    """Answers without gradients."""
+
+    @torch.no_grad()
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images)
+
+
+def test_a_network_without_gradients_is_left_whole() -> None:
+    found = couple.search(WithoutGradients(*nets.flat()).eval(), EXAMPLE)
+    assert (found.groups, list(found.whole)) == ([], ["0", "4"])
+
+
+class OneByOne(nn.Sequential):
+    """Takes one row at a time."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images.reshape(1, 1, 6, 6))
+
+
+def test_a_network_that_takes_one_row_at_a_time_is_cut_all_the_same(images: torch.Tensor) -> None:
+    module = OneByOne(*nets.flat()).eval()
+    found = couple.groups(module, EXAMPLE)
+    assert [group.name for group in found] == ["0", "4"]
+    couple.cut(module, found, [[0, 1], [0, 1, 2]], (images,))
+    assert (module[0].out_channels, module[4].in_features, module[6].in_features) == (2, 18, 3)
+
+
 def test_groups_that_share_an_axis_are_cut_in_one_go(images: torch.Tensor) -> None:
     torch.manual_seed(0)
     module = odd_images.Dense().eval()

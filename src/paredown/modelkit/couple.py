@@ -92,7 +92,7 @@ def _search(module: nn.Module, example: tuple[Tensor, ...], limit: Limit, found:
             probe = example
             first = module(*probe)
         again = module(*probe)
-    if not all(torch.equal(one, other) for one, other in zip(_leaves(first), _leaves(again))):
+    if not all(torch.allclose(one, other, rtol=0, atol=0, equal_nan=True) for one, other in zip(_leaves(first), _leaves(again))):
         raise Unfit("this module answers differently when it is asked twice; what is random in it has to be off in eval mode.")
     trace = Trace(module, limit)
     trace.run(probe)
@@ -285,7 +285,7 @@ def cut(module: nn.Module, found: Sequence[Group], kept: Sequence[Sequence[int]]
     Args:
         rows: Some real rows, as the module takes them, on which the cut is proven too.
     """
-    todo = [(group, list(keep)) for group, keep in zip(found, kept) if len(keep) < group.channels]
+    todo = [(group, list(keep)) for group, keep in zip(found, kept) if len(keep) < group.channels and group.session is not None]
     todo = _right(module, todo, rows)
     done = surgeries([group for group, _ in todo], [keep for _, keep in todo])
     for surgery in done:
@@ -309,7 +309,7 @@ def _right(module: nn.Module, todo: list[tuple[Group, list[int]]], rows: tuple[T
     if not todo:
         return todo
     session: Session = todo[0][0].session
-    final = Session(session.trace, [*session.probes, *([rows] if rows else [])], Limit(None))
+    final = Session(session.trace, [*session.probes, *([rows] if rows and _runs(module, rows) else [])], Limit(None))
     dice = torch.Generator().manual_seed(1)
     tried = [
         running(lambda fine: enlivened(module, dice, fine), session.probes),
@@ -320,6 +320,16 @@ def _right(module: nn.Module, todo: list[tuple[Group, list[int]]], rows: tuple[T
         return any(final.wrong(one, [group for group, _ in some], [keep for _, keep in some]) for one in tried)
 
     return _largest(todo, wrong)
+
+
+def _runs(module: nn.Module, rows: tuple[Tensor, ...]) -> bool:
+    """Whether a module takes these rows: one may be fixed to one at a time."""
+    try:
+        with torch.no_grad():
+            module(*rows)
+    except Exception:
+        return False
+    return True
 
 
 def _largest(todo: list[tuple[Group, list[int]]], wrong: Callable[[list[tuple[Group, list[int]]]], bool]) -> list[tuple[Group, list[int]]]:
