@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from paredown.modelkit import couple
+from paredown.modelkit import calibrate, couple
 from paredown.modelkit.surgery import operate
 from paredown.testing import odd
 
@@ -106,6 +106,10 @@ def test_a_width_and_the_heads_that_divide_it_lose_the_same_share(name: str) -> 
     module = odd.ALL[name]().eval()
     first = couple.groups(module, module.example())[0]
     assert first.rows_each == 8
+    rows = rows_of(module.example())
+    (score,) = calibrate.fisher(module, [first], {"input": rows[0].numpy()}, seed=0)
+    assert bool((score > 0).all())
+    assert all({*channels.tolist()} - {-1} == {*range(first.channels)} for _, channels in first.felt.values())
     couple.cut(module, [first], [[0]])
     heads = [layer.heads if hasattr(layer, "heads") else layer.num_heads for layer in module.modules() if "heads" in " ".join(vars(layer))]
     assert set(heads) == {1}

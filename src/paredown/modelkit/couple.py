@@ -9,10 +9,12 @@ from math import gcd
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from paredown.core.errors import Unfit
 from paredown.modelkit import sizes
+from paredown.modelkit.calibrate import magnitude
 from paredown.modelkit.dependencies import Limit, TimeUp, Trace, plainly
 from paredown.modelkit.groups import Group, Member, surgeries
 from paredown.modelkit.proof import Session, doubled, enlivened, felt, fitting, gradients, running, silenced, some_kept
@@ -248,14 +250,13 @@ def _compounds(module: nn.Module, together: Sequence[Group]) -> list[Group]:
 
     The weakest of each go together.
     """
-    from paredown.modelkit.calibrate import magnitude
-
     units = gcd(*(group.channels for group in together))
     if units < 2:
         return []
     rows: dict[tuple[str, str, int], list[list[int]]] = {}
     kinds: dict[tuple[str, str, int], Member] = {}
     labels = []
+    felt_at: dict[str, tuple[int, NDArray[np.int64]]] = {}
     for group, score in zip(together, magnitude(module, together)):
         parts = score.argsort(stable=True).reshape(units, -1).tolist()
         labels.append(np.stack([group.labels[part].ravel() for part in parts]))
@@ -265,11 +266,14 @@ def _compounds(module: nn.Module, together: Sequence[Group]) -> list[Group]:
             mine = rows.setdefault(key, [[] for _ in parts])
             for own, part in zip(mine, parts):
                 own += [row for channel in part for row in member.rows[channel]]
+        unit = np.array([*score.argsort(stable=True).argsort().div(group.channels // units, rounding_mode="floor").tolist(), -1])
+        felt_at |= {layer: (axis, unit[channels]) for layer, (axis, channels) in group.felt.items()}
     return [
         Group(
             channels=units,
             members=[replace(member, rows=rows[key]) for key, member in kinds.items()],
             counts=[count for group in together for count in group.counts],
+            felt=felt_at,
             labels=np.concatenate(labels, axis=1),
             classes=together[0].classes,
             normed=any(group.normed for group in together),

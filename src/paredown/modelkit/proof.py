@@ -221,7 +221,8 @@ def felt(found: Mapping[str, Tensor], group: Group) -> bool:
 
 def some_kept(group: Group, round_: int, dice: np.random.Generator) -> list[int]:
     """Channels to keep in a try: all but the last, all but the first and a few, about half."""
-    count = (1, max(1, group.channels // 4), group.channels // 2)[round_]
-    lost = {(group.channels - 1, 0, -1)[round_], *dice.choice(group.channels, int(dice.integers(1, count + 1)), replace=False).tolist()}
-    lost = {group.channels - 1} if round_ == 0 else lost
+    if round_ == 0:
+        return list(range(group.channels - 1))
+    count = int(dice.integers(1, max(1, group.channels // (4 if round_ == 1 else 2)) + 1))
+    lost = {*dice.choice(group.channels, count, replace=False).tolist(), *([0] if round_ == 1 else [])}
     return [at for at in range(group.channels) if at not in lost] or [group.channels - 1]
