@@ -91,7 +91,7 @@ IMAGES: dict[str, dict[str, Any]] = {
     "convnext": {"hidden_sizes": [16, 32], "depths": [2, 2], "num_stages": 2, "image_size": 32},
     "convnextv2": {"hidden_sizes": [16, 32], "depths": [2, 2], "num_stages": 2, "image_size": 32},
     "data2vec-vision": PIXELS,
-    "deit": PIXELS,
+    "deit": PIXELS | {"architectures": ["DeiTForImageClassification"]},
     "dinov2": PIXELS,
     "efficientnet": {"image_size": 32, "width_coefficient": 0.5, "depth_coefficient": 0.5, "hidden_dim": 640},
     "focalnet": {"image_size": 32, "embed_dim": 16, "depths": [1, 1], "hidden_sizes": [16, 32], "focal_levels": [2, 2],
