@@ -21,7 +21,6 @@ _LIBRARY = Path(os.__file__).parent
 # package -> (name on the index, extra)
 _EXTRAS = {
     "torch": ("torch", "compress"),
-    "torch_pruning": ("torch-pruning", "compress"),
     "onnx": ("onnx", "compress"),
     "onnxscript": ("onnxscript", "compress"),
     "safetensors": ("safetensors", "compress"),

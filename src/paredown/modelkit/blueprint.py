@@ -23,7 +23,7 @@ from paredown.ground.untrusted import read_json
 from paredown.modelkit import answers, factories
 from paredown.modelkit.answers import LOGITS, PROBABILITIES
 from paredown.modelkit.graphs import TOKENS
-from paredown.modelkit.surgery import SIDES, Surgery, operate
+from paredown.modelkit.surgery import Surgery, operate
 
 BLUEPRINT, TENSORS = "blueprint.json", "model.safetensors"
 FREE = {"tokens": (torch.int64, TOKENS)}
@@ -109,12 +109,14 @@ def read_blueprint(folder: Path) -> Blueprint:
     return Blueprint(factory=data["factory"], arguments=data["arguments"], inputs=data["inputs"], surgeries=surgeries, answers=given)
 
 
+_ROW = is_whole(0, 1 << 31)
+_SURGERY = is_record({"layer": is_text, "tensor": is_text, "axis": is_whole(0, 16), "kept": is_list(_ROW), "sizes": is_mapping(_ROW)})
 _BLUEPRINT = is_record(
     {
         "factory": is_text,
         "arguments": is_mapping(is_any),
         "inputs": is_mapping(is_list(is_either(is_whole(1, 1 << 26), is_one_of(*FREE), "a size or the name of a free axis"), 0, 8)),
-        "surgeries": is_list(is_record({"layer": is_text, "side": is_one_of(*SIDES), "kept": is_list(is_whole(0, 1 << 31))})),
+        "surgeries": is_list(_SURGERY),
     },
     {"answers": is_one_of(LOGITS, PROBABILITIES)},
 )

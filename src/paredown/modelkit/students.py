@@ -34,13 +34,13 @@ def make(student: str, candidate: Candidate, context: Context, seed: int) -> tup
     """
     if student in SHARES:
         module, blueprint = open_module(candidate, context.store)
-        groups = couple.groups(module, blueprint.example())
+        found = couple.search(module, blueprint.example())
+        groups = found.groups
         if not groups:
-            raise Unfit("no channels of this module can be cut, so that no narrower student can be made from it.")
+            raise Unfit(f"no channels of this module can be cut, so that no narrower student can be made from it.{found.said}")
         kept = widths.uniform(groups, calibrate.magnitude(module, groups), SHARES[student])
         surgeries = couple.cut(module, groups, kept)
-        sizes = ", ".join(f"{group.name} {len(keep)}/{group.channels}" for group, keep in zip(groups, kept))
-        return module, blueprint.then(surgeries), f"student of {sizes}."
+        return module, blueprint.then(surgeries), f"student of {couple.widths_after(groups, surgeries)}.{found.said}"
     inputs = {name: _shape(array) for name, array in context.encode(_few(context)).items()}
     if ":" in student:
         blueprint = Blueprint(factory=student, inputs=inputs)
