@@ -6,7 +6,6 @@ of a certain run, compare `Verification.digest` with the run's evidence.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +89,7 @@ def compare(folder: Path, listed: Mapping[str, Any], apart: str) -> list[str]:
             problems.append(f"{name!r} is listed; only paths inside the folder, other than {apart}, may be.")
         elif name not in found:
             problems.append(f"{name} is missing.")
-        elif not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+        elif not digests.is_digest(digest):
             problems.append(f"{name}: {digest!r:.60} is no sha256 digest.")
         elif found[name]:
             problems += changed(name, folder / name, digest)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.technique import Context
-from paredown.ground import touched
+from paredown.ground import opened_files
 from paredown.ground.seeds import stream
 from paredown.modelkit import calibrate, couple, pretrained, tokenizer, widths
 from paredown.modelkit.blueprint import BLUEPRINT, TENSORS, Blueprint, open_folder, open_module, read_blueprint, told, with_logits
@@ -51,7 +51,7 @@ def make(student: str, candidate: Candidate, context: Context, seed: int) -> tup
         return with_logits(module, blueprint), blueprint, f"student built by {student}."
     folder = Path(student)
     if (folder / BLUEPRINT).is_file():
-        touched.tell([folder / BLUEPRINT, folder / TENSORS])
+        opened_files.tell([folder / BLUEPRINT, folder / TENSORS])
         module = open_folder(folder)
         blueprint = told(module, read_blueprint(folder), context)
         return with_logits(module, blueprint), blueprint, f"student from {folder.name}."

@@ -14,7 +14,7 @@ from torch import nn
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel, UnknownName
 from paredown.core.technique import Context
-from paredown.ground import touched
+from paredown.ground import opened_files
 from paredown.ground.seeds import stream
 from paredown.modelkit.blueprint import Blueprint, not_finite, save_module, told, with_logits
 from paredown.modelkit.train import Training, fit
@@ -111,7 +111,7 @@ def _build(
 
 
 def _load(module: nn.Module, weights: Path) -> None:
-    touched.tell([weights])
+    opened_files.tell([weights])
     try:
         if weights.suffix == ".safetensors":
             state = load_file(weights)

@@ -11,7 +11,7 @@ from paredown.core.errors import BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.model import ModelSource
 from paredown.core.technique import Context
-from paredown.ground import digests, registry, touched
+from paredown.ground import digests, opened_files, registry
 from paredown.ground.lazy import need
 from paredown.modelkit import answers, graphs, tokenizer
 from paredown.modelkit.answers import LOGITS, PROBABILITIES
@@ -71,7 +71,7 @@ class Onnx(ModelSource):
         parameters = sum(_size(item.dims) for item in model.graph.initializer)
         target = context.work / "given"
         target.mkdir()
-        touched.tell([path, *(path.parent / name for name in _beside(path))])
+        opened_files.tell([path, *(path.parent / name for name in _beside(path))])
         onnx.save(model, target / graphs.GRAPH)
         if answered is not None:
             holds = _told(model.graph, answered, target, inputs, context)

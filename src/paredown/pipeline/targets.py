@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from paredown.evidence.bundle import refuse_changed
 from paredown.evidence.verify import CARD
 from paredown.ground import trust
 from paredown.ground.amounts import is_finite
-from paredown.ground.digests import of_file
+from paredown.ground.digests import is_digest, of_file
 from paredown.ground.untrusted import read_json
 
 BASELINE = "baseline"
@@ -148,7 +147,7 @@ def baseline_of(study: Path) -> Path:
         if not found:
             raise UsageError(f"{study} has no baseline yet: its run has only begun.\n  Wait for it, or go on with `paredown run JOB`.")
         digest = found[0]
-    if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+    if not is_digest(digest):
         raise Damaged(f"{study} names {digest!r:.80} as the baseline's artifact, which is no digest.\n  Run the job again with `--fresh`.")
     folder: Path = study / "cache" / "artifacts" / digest
     if not (folder / CARD).is_file():
