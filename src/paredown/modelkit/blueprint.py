@@ -158,7 +158,7 @@ def _logarithms(module: nn.Module, inputs: Any, answer: Tensor) -> Tensor:
     return answer.clamp_min(torch.finfo(answer.dtype).tiny).log()
 
 
-def told(module: nn.Module, blueprint: Blueprint, context: Context) -> Blueprint:
+def detect_answers(module: nn.Module, blueprint: Blueprint, context: Context) -> Blueprint:
     """The blueprint with what its module answers with, as some rows and made-up ones show.
 
     Args:
@@ -170,7 +170,7 @@ def told(module: nn.Module, blueprint: Blueprint, context: Context) -> Blueprint
         with torch.inference_mode():
             return module(*(torch.from_numpy(array) for array in feed.values())).float().numpy()
 
-    return replace(blueprint, answers=answers.told(ask, blueprint.inputs, context, _ending(module, blueprint)))
+    return replace(blueprint, answers=answers.detect(ask, blueprint.inputs, context, _ending(module, blueprint)))
 
 
 _PASSES = ("View", "Reshape", "Squeeze", "Unsqueeze", "Alias", "Clone", "ToCopy")

@@ -74,7 +74,7 @@ class Onnx(ModelSource):
         opened_files.tell([path, *(path.parent / name for name in _beside(path))])
         onnx.save(model, target / graphs.GRAPH)
         if answered is not None:
-            holds = _told(model.graph, answered, target, inputs, context)
+            holds = _detect(model.graph, answered, target, inputs, context)
             if (holds == PROBABILITIES) != (answered == PROBABILITIES):
                 graphs.rename(model.graph, answered, holds)
                 onnx.save(model, target / graphs.GRAPH)
@@ -109,7 +109,7 @@ def _answered(graph: Any) -> str | None:
     return next((name for name in (LOGITS, *(names if len(names) == 1 else ()), PROBABILITIES) if name in names), None)
 
 
-def _told(graph: Any, output: str, folder: Path, inputs: Mapping[str, Sequence[int | str]], context: Context) -> str:
+def _detect(graph: Any, output: str, folder: Path, inputs: Mapping[str, Sequence[int | str]], context: Context) -> str:
     """What an output holds: "logits" or "probabilities"."""
     last = graphs.ending(graph, output)
     ending = "" if last is None else str(last.op_type)
@@ -119,7 +119,7 @@ def _told(graph: Any, output: str, folder: Path, inputs: Mapping[str, Sequence[i
     except Exception:  # a graph that the engine does not take is refused where it is packed, in the engine's words
         return answers.by_ending(ending)
     try:
-        return answers.told(lambda feed: session.run(feed)[output], inputs, context, ending)
+        return answers.detect(lambda feed: session.run(feed)[output], inputs, context, ending)
     finally:
         session.close()
 

@@ -204,6 +204,24 @@ class Study:
         return bool(self.policy.value["test_reads_before"] > 0)
 
 
+def rows_file(data: Path, split: str, digest: str) -> Path:
+    """Where a study keeps the rows of a split with this digest.
+
+    Args:
+        data: Its `data_folder`.
+    """
+    return data / f"{split}-{digest[:16]}.npz"
+
+
+def outputs_file(data: Path, artifact: str, split: str) -> Path:
+    """Where a study keeps the answers of a packed artifact, named by its digest, to a split.
+
+    Args:
+        data: Its `data_folder`.
+    """
+    return data / f"outputs-{artifact[:16]}-{split}.npy"
+
+
 def trials(ledger: Ledger) -> list[Trial]:
     """All trials of a ledger, oldest first, each with its ledger number as id.
 
