@@ -22,6 +22,8 @@ from paredown.ground.files import sqlite_uri
 from paredown.ground.untrusted import inside, read_json
 
 BOUND = "released.json"
+FOLDERS = RELEASED, NEAREST = "artifact", "nearest-miss"
+"""Where a run puts the artifact that passed, or where nothing did the nearest miss."""
 RESULT, REPORT, JOB_LOCK, LEDGER = "result.json", "report.html", "job.lock.yaml", "ledger.sqlite"
 _COLUMNS = {
     "records": ("id", "kind", "key", "value", "span_id", "created"),
@@ -50,7 +52,7 @@ class Bound:
 
     Args:
         verdict: Of the run.
-        folder: "artifact", or "nearest-miss" where nothing was released; None where there was nothing to keep.
+        folder: RELEASED, or NEAREST where nothing was released; None where there was nothing to keep.
         digest: Over all files of that folder.
         recipe: Of what lies in it.
         files: Path below the study -> sha256.
@@ -114,7 +116,7 @@ def read_bound(path: Path) -> Bound:
 
 def _refuse_odd(found: Bound) -> None:
     """ValueError for what would be looked up outside of the study, is no digest, or is not bound: nobody would be told."""
-    if found.folder not in ("artifact", "nearest-miss", None):
+    if found.folder not in (*FOLDERS, None):
         raise ValueError(f"folder is {found.folder!r}")
     outside = [name for name in found.files if not inside(name)]
     if outside:

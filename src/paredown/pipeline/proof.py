@@ -10,14 +10,14 @@ from typing import TypeVar
 from paredown.artifact.load import read_manifest
 from paredown.artifact.manifest import MANIFEST
 from paredown.core.errors import Damaged, LimitExceeded, NotTrusted, ParedownError, UsageError
-from paredown.evidence.bound import BOUND, JOB_LOCK, LEDGER, REPORT, RESULT, Bound, differs, newer_rows, read_bound
+from paredown.evidence.bound import BOUND, FOLDERS, JOB_LOCK, LEDGER, RELEASED, REPORT, RESULT, Bound, differs, newer_rows, read_bound
 from paredown.evidence.bundle import CANDIDATES, FOLDER, PUT_BACK, uncovered, verify_bundle
 from paredown.evidence.verify import Verification, damage
 from paredown.evidence.verify import verify as verify_files
 from paredown.executors.processes import READ_B_PER_S, Limits, Worker
 from paredown.ground.digests import of_folder
 from paredown.ground.untrusted import read_json
-from paredown.pipeline.targets import FOLDERS, artifact_of, given_beside, is_study, later_lock, other_class
+from paredown.pipeline.targets import artifact_of, given_beside, is_study, later_lock, other_class
 
 T = TypeVar("T")
 _SUBJECT = "paredown.protocol.subject"
@@ -103,7 +103,7 @@ def verify(target: str | Path) -> Verified:
     covered = [] if bound is None else [*bound.files, LEDGER]
     return replace(
         alone,
-        released=None if bound is None else bound.folder == "artifact",
+        released=None if bound is None else bound.folder == RELEASED,
         evidence=evidence,
         evidence_digest=of_folder(given / FOLDER),
         covered=[name for name in covered if (given / name).exists()],
@@ -154,7 +154,7 @@ def _other_artifact(study: Path, artifact: Path | None, digest: str | None, boun
         return
     named = "the evidence names nothing that was kept"
     if bound.folder is not None:
-        kind = "as released" if bound.folder == "artifact" else "as the nearest miss, because nothing was released"
+        kind = "as released" if bound.folder == RELEASED else "as the nearest miss, because nothing was released"
         named = f"the evidence names {bound.recipe} with the digest {str(bound.digest)[:12]}... in {bound.folder}, {kind}"
     if bound.folder is not None and not (study / bound.folder / MANIFEST).is_file():
         yield f"{bound.folder} is gone; {named}."

@@ -10,7 +10,7 @@ from typing import Any
 from paredown.artifact.manifest import MANIFEST, cores
 from paredown.core.errors import Damaged, UsageError
 from paredown.core.reading import Missing, reading_from_json
-from paredown.evidence.bound import JOB_LOCK, LEDGER, RESULT, knows_lock
+from paredown.evidence.bound import JOB_LOCK, LEDGER, NEAREST, RELEASED, RESULT, knows_lock
 from paredown.evidence.bundle import refuse_changed
 from paredown.ground import trust
 from paredown.ground.amounts import is_finite
@@ -19,7 +19,6 @@ from paredown.ground.untrusted import read_json
 
 BASELINE = "baseline"
 _SIDES = ("baseline", "baseline_as_found", "fastest_fp32", "chosen", "nearest")
-FOLDERS = _RELEASED, _NEAREST = "artifact", "nearest-miss"
 
 
 def is_study(folder: Path) -> bool:
@@ -120,7 +119,7 @@ def artifact_of(target: Path, *, nearest: bool = False) -> Path:
             "  Give the folder of one, as `runs/digits` or `runs/digits/artifact`."
         )
     released = result_of(target)["chosen"] is not None
-    folder = target / (_RELEASED if released else _NEAREST)
+    folder = target / (RELEASED if released else NEAREST)
     if released or nearest:
         if not (folder / MANIFEST).is_file():
             raise Damaged(f"{folder} is gone; {target / RESULT} says that it was written.\n  `paredown run JOB` writes it again.")
