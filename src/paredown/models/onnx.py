@@ -32,7 +32,7 @@ class Onnx(ModelSource):
         """Over the file's bytes and those of all files that hold its tensors."""
         path, words = _file(spec, folder), tokenizer.named(spec.options, folder)
         parts: list[object] = [digests.of_file(path)]
-        parts += [[name, digests.of_file(path.parent / name)] for name in _beside(path)]
+        parts += [[name, digests.of_file(path.parent / name)] for name in _tensor_files(path)]
         return digests.of_value(parts + ([tokenizer.digest(words)] if words else []))
 
     def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Onnx(ModelSource):
         parameters = sum(_size(item.dims) for item in model.graph.initializer)
         target = context.work / "given"
         target.mkdir()
-        opened_files.tell([path, *(path.parent / name for name in _beside(path))])
+        opened_files.tell([path, *(path.parent / name for name in _tensor_files(path))])
         onnx.save(model, target / graphs.GRAPH)
         if answered is not None:
             holds = _detect(model.graph, answered, target, inputs, context)
@@ -81,7 +81,7 @@ class Onnx(ModelSource):
         return Candidate(digest=context.store.put(target), form="onnx", parameters=parameters)
 
 
-def _beside(path: Path) -> list[str]:
+def _tensor_files(path: Path) -> list[str]:
     """The files that a graph names for its tensors, from its folder on, in order.
 
     Raises:

@@ -234,7 +234,7 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
         heavy = stack.enter_context(Worker(path, log, {"GOMP_SPINCOUNT": "2000"}, apart=study.folder.resolve()))
         light = stack.enter_context(Worker(path, log, apart=study.folder.resolve()))
         bench = stack.enter_context(Bench(study.data_folder / "bench.npz", job.deploy.batch, log, path))
-        booked = Booked(recorder=study.ledger, worker=heavy, joules=joules, progress=listener.step, read=study.has_read)
+        booked = Booked(recorder=study.ledger, worker=heavy, joules=joules, progress=listener.step, read=study.note_read)
         shop = Shop(
             study=study,
             job=job,
