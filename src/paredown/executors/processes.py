@@ -22,6 +22,9 @@ from paredown.ground import trust
 
 _TICK_S = 0.2
 
+READ_B_PER_S = 20e6
+"""Bytes per second of the files that work reads, for limits on its wall time that hold for files of any size."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:

@@ -18,8 +18,8 @@ from paredown.core.errors import BadModel, Damaged, ParedownError
 from paredown.core.technique import Context, Store
 from paredown.ground import trust
 from paredown.ground.checks import is_any, is_either, is_list, is_mapping, is_one_of, is_record, is_text, is_whole
-from paredown.ground.lazy import resolve
 from paredown.ground.untrusted import read_json
+from paredown.ground.user_code import resolve
 from paredown.modelkit import answers, factories
 from paredown.modelkit.answers import LOGITS, PROBABILITIES
 from paredown.modelkit.graphs import TOKENS
@@ -160,7 +160,7 @@ def _logarithms(module: nn.Module, inputs: Any, answer: Tensor) -> Tensor:
     return answer.clamp_min(torch.finfo(answer.dtype).tiny).log()
 
 
-def told(module: nn.Module, blueprint: Blueprint, context: Context) -> Blueprint:
+def detect_answers(module: nn.Module, blueprint: Blueprint, context: Context) -> Blueprint:
     """The blueprint with what its module answers with, as some rows and made-up ones show.
 
     Args:
@@ -172,7 +172,7 @@ def told(module: nn.Module, blueprint: Blueprint, context: Context) -> Blueprint
         with torch.inference_mode():
             return module(*(torch.from_numpy(array) for array in feed.values())).float().numpy()
 
-    return replace(blueprint, answers=answers.told(ask, blueprint.inputs, context, _ending(module, blueprint)))
+    return replace(blueprint, answers=answers.detect(ask, blueprint.inputs, context, _ending(module, blueprint)))
 
 
 _PASSES = ("View", "Reshape", "Squeeze", "Unsqueeze", "Alias", "Clone", "ToCopy")

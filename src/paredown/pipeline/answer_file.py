@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from paredown.core.errors import BadData, Damaged, LimitExceeded, WorkerDied
-from paredown.executors.processes import Limits, Worker
+from paredown.executors.processes import READ_B_PER_S, Limits, Worker
+from paredown.ground.files import size_b
 from paredown.pipeline.targets import given_beside
 
-_OPEN_S, _ROW_S, _READ_B_PER_S = 60.0, 1.0, 20e6
-"""Seconds that opening may take, one row beside it, and bytes of the artifact and the file per second."""
+_OPEN_S, _ROW_S = 60.0, 1.0
+"""Seconds that opening may take, beside reading the files, and one row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +44,7 @@ def answer_file(artifact: Path, file: Path, proba: bool = False) -> Answered:
     """
     if not file.is_file():
         raise BadData(f"{file} does not exist.\n  Give a file of rows; `paredown predict --help` lists the kinds.")
-    size_b = file.stat().st_size + sum(path.stat().st_size for path in artifact.rglob("*") if path.is_file())
-    wall_s = _OPEN_S + size_b / _READ_B_PER_S
+    wall_s = _OPEN_S + (file.stat().st_size + size_b(artifact)) / READ_B_PER_S
     with Worker(environment=given_beside([artifact])) as worker:
         try:
             found = worker.order(f"{__name__}:open_both", Limits(wall_s=wall_s), artifact=str(artifact), file=str(file)).value

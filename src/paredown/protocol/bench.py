@@ -12,8 +12,9 @@ from typing import Any
 
 from paredown.core.errors import LimitExceeded
 from paredown.core.meter import Meter
-from paredown.executors.processes import Limits, Watch, Worker
+from paredown.executors.processes import READ_B_PER_S, Limits, Watch, Worker
 from paredown.ground import registry
+from paredown.ground.files import size_b
 from paredown.ground.host import host
 from paredown.protocol.gates import close_gate, frequency_hz, open_gate
 from paredown.protocol.idle import Idle, idle_power, in_windows
@@ -21,8 +22,8 @@ from paredown.protocol.steady import State, Steadiness, spread_of, state_of
 from paredown.stats.intervals import student
 
 _SUBJECT = "paredown.protocol.subject"
-_OPEN_S, _READ_B_PER_S = 120.0, 20e6
-"""Seconds that opening an artifact and its first answer may take, beside so many bytes of its files per second."""
+_OPEN_S = 120.0
+"""Seconds that opening an artifact and its first answer may take, beside reading its files."""
 CALLS = 24
 """Calls of one side that a measurement needs, so that the 95th percentile exists; windows of slow models grow to hold them."""
 
@@ -189,8 +190,7 @@ class Bench(AbstractContextManager["Bench"]):
 
     def _load(self, worker: Worker, side: Side) -> float:
         arguments: dict[str, Any] = {"artifact": str(side.artifact), "rows": str(self.rows), "batch": self._batch, "threads": side.threads}
-        size_b = sum(path.stat().st_size for path in side.artifact.rglob("*") if path.is_file())
-        wall_s = _OPEN_S + size_b / _READ_B_PER_S
+        wall_s = _OPEN_S + size_b(side.artifact) / READ_B_PER_S
         try:
             answer = worker.order(f"{_SUBJECT}:open_artifact", Limits(wall_s=wall_s), **arguments)
         except LimitExceeded:
