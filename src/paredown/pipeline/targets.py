@@ -29,6 +29,7 @@ def is_study(folder: Path) -> bool:
     return not (folder / CARD).exists() and ((folder / RESULT).exists() or (folder / LEDGER).exists())
 
 
+_RATIOS = ("ratios", "ratios_as_found", "ratios_vs_fastest_fp32")
 _ENTRIES = ("verdict", "policy", "baseline", "baseline_as_found", "chosen", "nearest", "trials", "findings", "rows", "noise_floor")
 
 
@@ -91,15 +92,27 @@ def _wrong(result: Mapping[str, Any]) -> str:
         f"trial {at}": one for at, one in enumerate(result["trials"])
     }
     for side, part in sides.items():
+        if absent := [key for key in _RATIOS if side in ("chosen", "nearest") and not isinstance(part.get(key), dict)]:
+            return f"lacks {absent[0]} of {side}"
         for name, data in (part["readings"] or {}).items():
             found = reading_from_json(name, dict(data))
             ends = () if isinstance(found, Missing) else (found.value, found.low, found.high)
             if not all(end is None or is_finite(end) for end in ends):
                 return f"has no number for {name} of {side}"
+    for place, data in _all_readings(result, ""):
+        reading_from_json(place, data)
     search = result.get("search")
     sums = {} if search is None else {"the seconds of the search": search["wall_s"], **search.get("hourly_j", {})}
     odd = [name for name, value in sums.items() if not is_finite(value)]
     return f"has no number for {odd[0]}" if odd else ""
+
+
+def _all_readings(value: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Whatever looks like a reading, with where it stands."""
+    if isinstance(value, dict) and ("missing" in value or value.keys() >= {"value", "how", "unit"}):
+        yield place, value
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _all_readings(item, f"{place}.{key}" if place else str(key))
 
 
 def artifact_of(target: Path, *, nearest: bool = False) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 from paredown.core.errors import LimitExceeded
 from paredown.core.meter import Meter
-from paredown.executors.processes import Limits, Watch, Worker
+from paredown.executors.processes import Limits, Worker, room_for, size_of
 from paredown.ground import registry
 from paredown.ground.host import host
 from paredown.protocol.gates import close_gate, frequency_hz, open_gate
@@ -23,6 +23,8 @@ from paredown.stats.intervals import student
 _SUBJECT = "paredown.protocol.subject"
 _OPEN_S, _READ_B_PER_S = 120.0, 20e6
 """Seconds that opening an artifact and its first answer may take, beside so many bytes of its files per second."""
+_LATE, _CALLS_LATE = 20, 60
+"""Times its length, and times a call of its warm-up, that a window may take beside that: a graph may never end."""
 CALLS = 24
 """Calls of one side that a measurement needs, so that the 95th percentile exists; windows of slow models grow to hold them."""
 
@@ -174,6 +176,8 @@ class Bench(AbstractContextManager["Bench"]):
         self._open: dict[str, tuple[Worker, Side]] = {}
         self._cold: dict[str, float] = {}
         self._pace_hz: dict[str, float | None] = {}
+        self._patience_s: dict[str, float] = {}
+        self._call_s: dict[str, float] = {}
         self._counters: list[Meter] | None = None
 
     def open(self, side: Side) -> None:
@@ -189,12 +193,15 @@ class Bench(AbstractContextManager["Bench"]):
 
     def _load(self, worker: Worker, side: Side) -> float:
         arguments: dict[str, Any] = {"artifact": str(side.artifact), "rows": str(self.rows), "batch": self._batch, "threads": side.threads}
-        size_b = sum(path.stat().st_size for path in side.artifact.rglob("*") if path.is_file())
-        wall_s = _OPEN_S + size_b / _READ_B_PER_S
+        size_b = size_of(side.artifact)
+        wall_s, room_b = _OPEN_S + size_b / _READ_B_PER_S, room_for(size_b, self.rows.stat().st_size)
+        self._patience_s[side.name] = wall_s
         try:
-            answer = worker.order(f"{_SUBJECT}:open_artifact", Limits(wall_s=wall_s), **arguments)
+            answer = worker.order(f"{_SUBJECT}:open_artifact", Limits(wall_s=wall_s), room_b=room_b, **arguments)
         except LimitExceeded:
-            raise LimitExceeded(f"{side.artifact} has not opened and answered once within {wall_s:.0f} s.") from None
+            raise LimitExceeded(
+                f"{side.artifact} has not opened and answered once within {wall_s:.0f} s and {room_b / 1e9:.1f} GB."
+            ) from None
         self._cpu_s += answer.cpu_s
         return float(answer.value["open_s"])
 
@@ -216,8 +223,14 @@ class Bench(AbstractContextManager["Bench"]):
     def _order(self, name: str, verb: str, **arguments: Any) -> dict[str, Any]:
         worker = self._open[name][0]
         worker.go()
+        side, slow_s = self._open[name][1], _CALLS_LATE * self._call_s.get(name, 0.0)
+        wall_s = self._patience_s[name] + _LATE * arguments["seconds"] + slow_s
         try:
-            answer = worker.order(f"{_SUBJECT}:{verb}", watch=Watch(), **arguments)
+            answer = worker.order(f"{_SUBJECT}:{verb}", Limits(wall_s=wall_s), **arguments)
+        except LimitExceeded as error:
+            raise LimitExceeded(
+                f"{side.artifact} does not come to the end of a window of {arguments['seconds']:.2g} s within {wall_s:.0f} s or its memory."
+            ) from error
         finally:
             worker.pause()
         self._cpu_s += answer.cpu_s
@@ -241,6 +254,7 @@ class Bench(AbstractContextManager["Bench"]):
             if wall_s > most_s and len(calls_s) > 1:
                 break
         self._pace_hz[name] = frequency_hz()
+        self._call_s[name] = max(calls_s)
         return sorted(calls_s)[len(calls_s) // 2], Steadiness(state=state, spread=spread_of(cpu_s), wall_s=wall_s)
 
     def _at_rest(self, seconds: float) -> Idle:
