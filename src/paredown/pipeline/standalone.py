@@ -167,14 +167,15 @@ def _read_answers(file: Path, judged: Rows) -> Any:
     import numpy as np
 
     try:
-        found = np.lib.format.open_memmap(file, mode="r")
+        with np.errstate(all="raise"):
+            found = np.lib.format.open_memmap(file, mode="r")
         if found.ndim != 2 or len(found) != len(judged) or found.shape[1] < len(judged.names) or found.dtype.kind != "f":
             raise ValueError(f"it holds {found.dtype} of shape {found.shape} for {len(judged)} rows")
         if judged.labels is None or not ((judged.labels >= 0) & (judged.labels < found.shape[1])).all():
             raise ValueError(f"the labels of the rows are not among its {found.shape[1]} classes")
         if not np.isfinite(found).all():
             raise ValueError("it holds numbers that are not finite")
-    except (OSError, ValueError, EOFError, OverflowError, MemoryError) as error:
+    except (OSError, ValueError, EOFError, ArithmeticError, MemoryError) as error:
         raise Damaged(f"the answers in {file} cannot be read: {error}.\n  Delete it; rules on quality then stay inconclusive.") from None
     return found
 

@@ -16,6 +16,7 @@ from paredown.evidence.bundle import refuse_changed
 from paredown.evidence.verify import CARD
 from paredown.ground import trust
 from paredown.ground.amounts import is_finite
+from paredown.ground.checks import is_any, is_list, is_mapping, is_number, is_one_of, is_record, is_text
 from paredown.ground.digests import of_file
 from paredown.ground.untrusted import read_json
 
@@ -29,7 +30,6 @@ def is_study(folder: Path) -> bool:
     return not (folder / CARD).exists() and ((folder / RESULT).exists() or (folder / LEDGER).exists())
 
 
-_RATIOS = ("ratios", "ratios_as_found", "ratios_vs_fastest_fp32")
 _ENTRIES = ("verdict", "policy", "baseline", "baseline_as_found", "chosen", "nearest", "trials", "findings", "rows", "noise_floor")
 
 
@@ -86,21 +86,46 @@ def later_lock(study: Path) -> bool:
     return lock.is_file() and knows_lock(study / LEDGER, of_file(lock))
 
 
+_READINGS = is_mapping(is_record({}))
+_MODEL = is_record(
+    {
+        **dict.fromkeys(("recipe", "digest"), is_text),
+        **dict.fromkeys(("readings", "ratios", "ratios_as_found"), _READINGS),
+        "split": is_one_of("test", "validation"),
+    }
+)
+_RESULT = is_record(
+    {
+        **dict.fromkeys(("trials", "findings"), is_list(is_any)),
+        **dict.fromkeys(("policy", "rows"), is_mapping(is_any)),
+        "verdict": is_text,
+        "baseline": is_record({"artifact": is_text, "readings": _READINGS}),
+        "baseline_as_found": is_record({"readings": _READINGS}),
+        "noise_floor": is_record({"cpu_time": is_record({"value": is_number()})}),
+    }
+)
+
+
 def _wrong(result: Mapping[str, Any]) -> str:
     """The first reading that is no number; empty when all are. A part that is not there, or of another kind, raises."""
+    _RESULT(result, "")
+    for name in ("chosen", "nearest"):
+        if result[name] is not None:
+            _MODEL(result[name], name)
     sides = {name: result[name] for name in _SIDES if result.get(name) is not None} | {
         f"trial {at}": one for at, one in enumerate(result["trials"])
     }
     for side, part in sides.items():
-        if absent := [key for key in _RATIOS if side in ("chosen", "nearest") and not isinstance(part.get(key), dict)]:
-            return f"lacks {absent[0]} of {side}"
         for name, data in (part["readings"] or {}).items():
             found = reading_from_json(name, dict(data))
             ends = () if isinstance(found, Missing) else (found.value, found.low, found.high)
             if not all(end is None or is_finite(end) for end in ends):
                 return f"has no number for {name} of {side}"
     for place, data in _all_readings(result, ""):
-        reading_from_json(place, data)
+        try:
+            reading_from_json("cpu_time", data)  # any quantity: what it is of is told by where it stands
+        except (KeyError, TypeError, ValueError) as error:
+            return f"has no reading at {place} ({type(error).__name__}: {error})"
     search = result.get("search")
     sums = {} if search is None else {"the seconds of the search": search["wall_s"], **search.get("hourly_j", {})}
     odd = [name for name, value in sums.items() if not is_finite(value)]
