@@ -145,10 +145,19 @@ def test_more_threads_than_cores_are_said(tiny_study: TinyStudy, tmp_path: Path,
 
 
 @pytest.mark.parametrize("kind", ["huge", "wide"])
-def test_a_graph_that_asks_for_much_memory_is_damage(tiny_study: TinyStudy, tmp_path: Path, capfd, kind: str) -> None:
+def test_a_graph_that_asks_for_much_memory_does_not_get_it(tiny_study: TinyStudy, tmp_path: Path, capfd, monkeypatch, kind: str) -> None:
+    from paredown.executors import processes
+
+    monkeypatch.setattr(processes, "_ROOM_B", 1e9)  # as on a machine without the memory
     folder = replace_graph(handed_over(tiny_study, tmp_path), kind)
-    code, _, err = leave(capfd, "verify", folder)
-    assert (code, "cannot answer its own probe" in err, "Traceback" in err) == (5, True, False)
+    np.save(tmp_path / "rows.npy", tiny_rows(1, 1)[0])
+    for words, exit_code, said in (
+        (["verify", folder], 5, "cannot answer its own probe"),
+        (["predict", folder, tmp_path / "rows.npy"], 2, "onnxruntime cannot answer these inputs"),
+        (["measure", folder, "--seconds", 1], 2, "onnxruntime cannot answer these inputs"),
+    ):
+        code, _, err = leave(capfd, *words)
+        assert (code, said in err, "Traceback" in err) == (exit_code, True, False), err
 
 
 @pytest.mark.parametrize("command", each("verify", "predict", "measure"))

@@ -157,6 +157,9 @@ def _model(manifest: Mapping[str, Any], sessions: Mapping[str, Session], folder:
 def load(folder: str | Path, threads: int | None = None, trust: Iterable[str] = ()) -> Model:
     """Open an artifact; of what it names nothing is called but paredown's own.
 
+    It opens and answers in this very process, without a limit of time or memory: a graph of a stranger may never end, or take all memory.
+    `paredown verify`, `predict` and `measure` ask it in a process that has both.
+
     Args:
         folder: The artifact's folder.
         threads: Another thread count than the packed one; never more are used than this machine has cores.

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def _array(path: Path) -> Any:
             if path.suffix.lower() == ".npy":
                 return found
             return found[next((name for name in ("X", "x", "inputs", "images") if name in found), found.files[0])]
-    except (ValueError, AttributeError):  # a file of the one kind under the other's ending has no `files`, or no array
+    except (ValueError, AttributeError, RuntimeError, MemoryError, zlib.error):  # of another ending, encrypted, or announcing too much
         raise ValueError("it is no numpy file of its ending, or it holds pickled objects, which are never read.") from None
 
 

@@ -32,13 +32,13 @@ def json_flag(function: F) -> F:
 
 
 def trust_option(function: F) -> F:
-    """Give a command `--trust`, which may be repeated: while it runs, artifacts may name these functions."""
+    """Give a command `--trust`, which may be repeated: while it runs, artifacts and studies may name these functions."""
 
     @click.option(
         "--trust",
         multiple=True,
         metavar="PKG.MOD:FUNCTION",
-        help="Let an artifact name this function to build its model: code of yours, or of somebody whom you trust; may be repeated.",
+        help="Let an artifact or a study name this function to build a model: code of yours or of whom you trust; may be repeated.",
     )
     @wraps(function)
     def trusting_command(*arguments: Any, trust: tuple[str, ...], **more: Any) -> Any:

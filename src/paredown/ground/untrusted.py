@@ -47,18 +47,19 @@ def read_json(path: Path, most_b: int = MOST_B, *, finite: bool = True) -> Any:
     return parse_json(text, finite=finite)
 
 
-def parse_json(text: str, *, finite: bool = True) -> Any:
+def parse_json(text: str, *, finite: bool = True, most_weight: int = MOST_WEIGHT) -> Any:
     """JSON as plain data with finite numbers, unique keys, and bounds on depth and size.
 
     Args:
         text: What was written.
         finite: False lets NaN and infinities through, for callers that look at each number themselves.
+        most_weight: As `MOST_WEIGHT`, for callers whose honest files are larger.
 
     Raises:
         ValueError: It is not that; the sentence lacks its subject, the file.
     """
-    if text.count(",") + 2 * text.count("[") + 8 * text.count("{") > MOST_WEIGHT:
-        raise ValueError(f"holds more values than are read: {MOST_WEIGHT} at most, where a list counts for two and an object for eight")
+    if text.count(",") + 2 * text.count("[") + 8 * text.count("{") > most_weight:
+        raise ValueError(f"holds more values than are read: {most_weight} at most, where a list counts for two and an object for eight")
     try:
         numbers: dict[str, Any] = {"parse_float": _number, "parse_constant": _constant} if finite else {}
         found = json.loads(text, object_pairs_hook=_object, parse_int=_whole, **numbers)

@@ -73,14 +73,18 @@ def strange(factory: str, arguments: Mapping[str, Any]) -> str:
     return ""
 
 
-def refuse_strange(factory: str, arguments: Mapping[str, Any], file: Path) -> None:
+def refuse_strange(factory: str, arguments: Mapping[str, Any], where: Path | str) -> None:
     """Refuse a factory that is not called without the user's word.
+
+    Args:
+        factory, arguments: As in `strange`.
+        where: What names it: a blueprint's file, or a step of a recipe.
 
     Raises:
         NotTrusted: Says which, and how to give the word.
     """
     if why := strange(factory, arguments):
         raise NotTrusted(
-            f"{file}: the model {why}.\n"
+            f"{where}: the model {why}.\n"
             f"  Where you have that code and trust it, say so: `--trust {factory:.80}`, or `paredown.load(..., trust=({factory!r:.80},))`."
         )

@@ -15,7 +15,7 @@ from paredown.core.errors import Unfit
 from paredown.core.technique import Context
 from paredown.ground import opened_files
 from paredown.ground.seeds import stream
-from paredown.modelkit import calibrate, couple, pretrained, tokenizer, widths
+from paredown.modelkit import calibrate, couple, factories, pretrained, tokenizer, widths
 from paredown.modelkit.blueprint import BLUEPRINT, TENSORS, Blueprint, detect_answers, open_folder, open_module, read_blueprint, with_logits
 from paredown.modelkit.train import Training, fit
 
@@ -31,6 +31,7 @@ def make(student: str, candidate: Candidate, context: Context, seed: int) -> tup
 
     Raises:
         Unfit: No such student; says what can be written.
+        NotTrusted: The user has not given the word for the function.
     """
     if student in SHARES:
         module, blueprint = open_module(candidate, context.store)
@@ -43,6 +44,7 @@ def make(student: str, candidate: Candidate, context: Context, seed: int) -> tup
         return module, blueprint.then(surgeries), f"student of {couple.widths_after(groups, surgeries)}.{found.said}"
     inputs = {name: _shape(array) for name, array in context.encode(_few(context)).items()}
     if ":" in student:
+        factories.refuse_strange(student, {}, f"distill(student={student!r:.80})")  # a recipe may come from a ledger of others
         blueprint = Blueprint(factory=student, inputs=inputs)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream(seed, "init"))

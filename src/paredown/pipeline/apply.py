@@ -11,8 +11,9 @@ from paredown.artifact.manifest import MANIFEST
 from paredown.builder.order import check
 from paredown.core.errors import ParedownError, UsageError
 from paredown.core.job import Job
-from paredown.core.recipe import Recipe, parse
+from paredown.core.recipe import Recipe, functions_of, parse
 from paredown.core.trial import Trial
+from paredown.ground import trust
 from paredown.ground.files import copy_folder, move_folder_into_place, part_beside, writable
 from paredown.pipeline.setup import check_units, opened, prepare
 from paredown.pipeline.shop import Listener, Silent
@@ -92,7 +93,8 @@ def apply(
     study = Path(folder) if folder is not None else Path("runs") / job.name
     target = Path(out) if out is not None else study / "applied"
     _refuse_foreign(target)
-    with opened(job, study, fresh=False, wait_s=0.0, listener=listener or Silent()) as shop:
+    listener = listener or Silent()
+    with trust.trusting(functions_of(recipe)), opened(job, study, fresh=False, wait_s=0.0, listener=listener) as shop:
         baseline = prepare(shop)
         shop.listener.stage(f"building {recipe}")
         trial = attempt(shop, recipe, "asked for with `paredown apply`.")

@@ -94,7 +94,7 @@ def read_baseline(file: Path) -> dict[str, Any]:
         Damaged: It holds something else, or part of it is missing or no number.
     """
     try:
-        found = read_json(file, finite=False)
+        found = read_json(file, finite=False)  # which number is not finite is said below
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.\n  `paredown measure ARTIFACT --save {file}` writes it.") from None
     except ValueError as error:

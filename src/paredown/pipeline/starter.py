@@ -212,8 +212,8 @@ def _config(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        found = read_json(file, finite=False)
-    except ValueError as error:
+        found = read_json(file, finite=False)  # transformers writes Infinity
+    except (OSError, ValueError) as error:
         raise BadModel(f"{file} {error}.\n  `save_pretrained` writes it.") from None
     if not isinstance(found, dict):
         raise BadModel(f"{file} holds a {type(found).__name__}, not a mapping.\n  `save_pretrained` writes it.")

@@ -14,6 +14,7 @@ from paredown.evidence.bound import JOB_LOCK, LEDGER, NEAREST, RELEASED, RESULT,
 from paredown.evidence.bundle import refuse_changed
 from paredown.ground import trust
 from paredown.ground.amounts import is_finite
+from paredown.ground.checks import is_any, is_list, is_mapping, is_number, is_one_of, is_record, is_text
 from paredown.ground.digests import is_digest, of_file
 from paredown.ground.untrusted import read_json
 
@@ -82,8 +83,32 @@ def later_lock(study: Path) -> bool:
     return lock.is_file() and knows_lock(study / LEDGER, of_file(lock))
 
 
+_READINGS = is_mapping(is_record({}))
+_MODEL = is_record(
+    {
+        **dict.fromkeys(("recipe", "digest"), is_text),
+        **dict.fromkeys(("readings", "ratios", "ratios_as_found"), _READINGS),
+        "split": is_one_of("test", "validation"),
+    }
+)
+_RESULT = is_record(
+    {
+        **dict.fromkeys(("trials", "findings"), is_list(is_any)),
+        **dict.fromkeys(("policy", "rows"), is_mapping(is_any)),
+        "verdict": is_text,
+        "baseline": is_record({"artifact": is_text, "readings": _READINGS}),
+        "baseline_as_found": is_record({"readings": _READINGS}),
+        "noise_floor": is_record({"cpu_time": is_record({"value": is_number()})}),
+    }
+)
+
+
 def _wrong(result: Mapping[str, Any]) -> str:
     """The first reading that is no number; empty when all are. A part that is not there, or of another kind, raises."""
+    _RESULT(result, "")
+    for name in ("chosen", "nearest"):
+        if result[name] is not None:
+            _MODEL(result[name], name)
     sides = {name: result[name] for name in _SIDES if result.get(name) is not None} | {
         f"trial {at}": one for at, one in enumerate(result["trials"])
     }
@@ -93,10 +118,23 @@ def _wrong(result: Mapping[str, Any]) -> str:
             ends = () if isinstance(found, Missing) else (found.value, found.low, found.high)
             if not all(end is None or is_finite(end) for end in ends):
                 return f"has no number for {name} of {side}"
+    for place, data in _all_readings(result, ""):
+        try:
+            reading_from_json("cpu_time", data)  # any quantity: what it is of is told by where it stands
+        except (KeyError, TypeError, ValueError) as error:
+            return f"has no reading at {place} ({type(error).__name__}: {error})"
     search = result.get("search")
     sums = {} if search is None else {"the seconds of the search": search["wall_s"], **search.get("hourly_j", {})}
     odd = [name for name, value in sums.items() if not is_finite(value)]
     return f"has no number for {odd[0]}" if odd else ""
+
+
+def _all_readings(value: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Whatever looks like a reading, with where it stands."""
+    if isinstance(value, dict) and ("missing" in value or value.keys() >= {"value", "how", "unit"}):
+        yield place, value
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _all_readings(item, f"{place}.{key}" if place else str(key))
 
 
 def artifact_of(target: Path, *, nearest: bool = False) -> Path:
