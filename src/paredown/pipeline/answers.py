@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paredown.core.errors import Damaged, LimitExceeded, UsageError, WorkerDied
+from paredown.core.errors import Damaged, LimitExceeded, ParedownError, UsageError, WorkerDied
 from paredown.core.reading import How, Reading
 from paredown.core.task import Metric
 from paredown.stats.intervals import wilson
@@ -62,6 +62,11 @@ def refuse_strangers(target: Path, other: Path, manifests: Sequence[Mapping[str,
         raise UsageError(f"the two models answer with different labels: {said}.\n  Give two models of one task with the same labels.")
 
 
+def unanswered(error: ParedownError) -> Damaged:
+    """The error for an artifact that does not answer within its limits, or ends its process."""
+    return Damaged(f"{str(error).splitlines()[0]}\n  `paredown verify` looks closer at an artifact.")
+
+
 def compare_answers(
     target: Path,
     other: Path,
@@ -100,10 +105,7 @@ def compare_answers(
                 try:
                     worker.order("paredown.protocol.subject:predict", Limits(wall_s=wall_s), **order)
                 except (LimitExceeded, WorkerDied) as error:
-                    raise Damaged(
-                        f"{folder} does not answer {len(rows)} rows within {wall_s:.0f} s and {room_b / 1e9:.1f} GB: "
-                        f"{str(error).splitlines()[0]}\n  `paredown verify {folder}` looks closer."
-                    ) from None
+                    raise unanswered(error) from None
             found.append(np.load(out, allow_pickle=False))
             tick("answers", at + 1, 2)
     # a model that is packed to be measured may have its labels in another order than the artifact by which the rows were read

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paredown.core.errors import BadData, Damaged, LimitExceeded, ParedownError, UsageError, WorkerDied
+from paredown.core.errors import BadData, LimitExceeded, UsageError, WorkerDied
 from paredown.core.job import ModelSpec
 from paredown.core.reading import Missing, Reading
-from paredown.pipeline.answers import Answers, compare_answers, refuse_strangers
+from paredown.pipeline.answers import Answers, compare_answers, refuse_strangers, unanswered
 from paredown.pipeline.bare import model_spec, packed, probe_rows
 from paredown.pipeline.targets import artifact_of, given_beside, other_class, other_of
 from paredown.tracking.instruments import failed
@@ -266,7 +266,7 @@ def _measured(
                 except BadData as error:
                     raise BadData(f"{side.artifact} cannot answer {asked}: {error}") from error
                 except (LimitExceeded, WorkerDied) as error:
-                    raise _unanswered(error) from None
+                    raise unanswered(error) from None
             if other is not None and data is not None:
                 answers = compare_answers(artifact, other, manifests, rows, file, batch, beside, judge, tick)
             if other is not None:
@@ -280,7 +280,7 @@ def _measured(
             try:
                 taken = [bench.measure(sides, plan, told) for plan in plans]
             except (LimitExceeded, WorkerDied) as error:
-                raise _unanswered(error) from None
+                raise unanswered(error) from None
             digest = of_folder(artifact)
         windows = taken[0]
         loads = [
@@ -315,10 +315,6 @@ def _measured(
         host={"isa": here.isa, "cores": here.cores, "cpu": dict(here.cpu)},
         digest=digest,
     )
-
-
-def _unanswered(error: ParedownError) -> Damaged:
-    return Damaged(f"{str(error).splitlines()[0]}\n  `paredown verify` looks closer at an artifact.")
 
 
 def plan_of(seconds: float, sides: int, rate: float | None = None) -> Plan:
