@@ -75,8 +75,8 @@ def test_made_up_rows_tell_a_regression_on_shares_from_probabilities(tmp_path: P
         values = given["input"]
         return np.stack([values[:, 0], 1 - values[:, 0]], axis=1)  # shares on every row of the job, below 0 far from them
 
-    assert answers.told(ask, {"input": (2,)}, context(tmp_path)) == LOGITS
-    assert answers.told(lambda given: softmax(ask(given)), {"input": (2,)}, context(tmp_path / "soft")) == PROBABILITIES
+    assert answers.detect(ask, {"input": (2,)}, context(tmp_path)) == LOGITS
+    assert answers.detect(lambda given: softmax(ask(given)), {"input": (2,)}, context(tmp_path / "soft")) == PROBABILITIES
 
 
 def test_a_model_of_single_rows_is_asked_one_by_one_and_one_that_cannot_be_asked_is_taken_by_its_end(tmp_path: Path) -> None:
@@ -87,8 +87,8 @@ def test_a_model_of_single_rows_is_asked_one_by_one_and_one_that_cannot_be_asked
     def never(given: dict[str, np.ndarray]) -> np.ndarray:
         raise RuntimeError("no")
 
-    assert answers.told(single, {"input": (2,)}, context(tmp_path)) == PROBABILITIES
-    assert [answers.told(never, {"input": (2,)}, context(tmp_path / end), end) for end in ("Softmax", "Gemm")] == [PROBABILITIES, LOGITS]
+    assert answers.detect(single, {"input": (2,)}, context(tmp_path)) == PROBABILITIES
+    assert [answers.detect(never, {"input": (2,)}, context(tmp_path / end), end) for end in ("Softmax", "Gemm")] == [PROBABILITIES, LOGITS]
 
 
 class Soft(nn.Module):

@@ -84,7 +84,7 @@ def test_a_network_without_channels_has_no_narrower_student(tmp_path: Path) -> N
     from paredown.modelkit.blueprint import Blueprint
 
     store = FolderStore(tmp_path / "store")
-    blueprint = Blueprint(factory="modelkit_nets:shuffled", inputs={"input": (1, 6, 6)})
+    blueprint = Blueprint(factory="modelkit_nets:silent", inputs={"input": (1, 6, 6)})
     given = save_module(blueprint.build(), blueprint, store, store.scratch())
     with pytest.raises(Unfit, match="no channels of this module can be cut, so that no narrower student can be made from it"):
         students.make("half", given, tiny.context(tmp_path), 0)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from paredown.artifact.manifest import MANIFEST, read_checked, threads_of
+from paredown.artifact.manifest import MANIFEST, RESTORE, read_checked, threads_of
 from paredown.artifact.programs import make_program
 from paredown.ground.untrusted import visible
 
@@ -125,7 +125,7 @@ def main(arguments: list[str]) -> int:
     try:
         manifest = read_checked(folder)
     except (OSError, ValueError) as error:
-        return _say(5, f"{folder / MANIFEST} {error}.")
+        return _say(5, f"{folder / MANIFEST} {error}.\n  {RESTORE}")
     for graph in manifest["graphs"]:
         if graph["runtime"] not in _ENGINES:
             found = f"{graph['file']} needs {graph['runtime']}"

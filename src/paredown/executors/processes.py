@@ -23,6 +23,9 @@ from paredown.ground.host import host
 
 _TICK_S = 0.2
 
+READ_B_PER_S = 20e6
+"""Bytes per second of the files that work reads, for limits on its wall time that hold for files of any size."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -38,11 +41,6 @@ class Limits:
 
 
 _ROOM_B, _ARTIFACT_TIMES, _ROWS_TIMES, _OF_MEMORY = 8e9, 8, 256, 0.9
-
-
-def size_of(folder: Path) -> int:
-    """Bytes of the files of a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def room_for(artifact_b: int, rows_b: int) -> int:

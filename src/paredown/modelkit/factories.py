@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from paredown.core.errors import NotTrusted
-from paredown.ground import trust
+from paredown.ground import digests, trust
 from paredown.ground.checks import Check, is_list, is_record, is_text, is_whole, refuse
 
 _PLAIN = re.compile(r"[A-Za-z0-9_. -]{0,64}")
@@ -35,7 +35,7 @@ def _is_structure(value: Any, place: str) -> None:
 
 
 def _is_digest(value: Any, place: str) -> None:
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-f]{64}", value):
+    if not digests.is_digest(value):
         refuse(place, value, "a digest")
 
 

@@ -25,7 +25,7 @@ def files_of(path: Path) -> list[Path]:
     found = {item for pattern in _READ for item in path.glob(pattern)}
     for index in path.glob(_INDEX):
         try:
-            shards = read_json(index)["weight_map"].values()
+            shards = read_json(index, finite=False)["weight_map"].values()
         except (OSError, ValueError, KeyError, TypeError, AttributeError):  # said by whoever opens it
             continue
         found |= {path / str(name) for name in shards}

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from paredown.core.errors import BadData, Damaged, LimitExceeded, WorkerDied
-from paredown.executors.processes import Limits, Worker, room_for, size_of
+from paredown.executors.processes import READ_B_PER_S, Limits, Worker, room_for
+from paredown.ground.files import size_b
 from paredown.pipeline.targets import given_beside
 
-_OPEN_S, _ROW_S, _READ_B_PER_S = 60.0, 1.0, 20e6
-"""Seconds that opening may take, one row beside it, and bytes of the artifact and the file per second."""
+_OPEN_S, _ROW_S = 60.0, 1.0
+"""Seconds that opening may take, beside reading the files, and one row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +44,8 @@ def answer_file(artifact: Path, file: Path, proba: bool = False) -> Answered:
     """
     if not file.is_file():
         raise BadData(f"{file} does not exist.\n  Give a file of rows; `paredown predict --help` lists the kinds.")
-    artifact_b, file_b = size_of(artifact), file.stat().st_size
-    wall_s, room_b = _OPEN_S + (artifact_b + file_b) / _READ_B_PER_S, room_for(artifact_b, file_b)
+    artifact_b, file_b = size_b(artifact), file.stat().st_size
+    wall_s, room_b = _OPEN_S + (artifact_b + file_b) / READ_B_PER_S, room_for(artifact_b, file_b)
     with Worker(environment=given_beside([artifact])) as worker:
         try:
             found = worker.order(

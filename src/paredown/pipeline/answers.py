@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paredown.core.errors import Damaged, LimitExceeded, ParedownError, UsageError, WorkerDied
+from paredown.core.errors import Damaged, LimitExceeded, UsageError, WorkerDied
 from paredown.core.reading import How, Reading
 from paredown.core.task import Metric
 from paredown.stats.intervals import wilson
@@ -62,9 +63,17 @@ def refuse_strangers(target: Path, other: Path, manifests: Sequence[Mapping[str,
         raise UsageError(f"the two models answer with different labels: {said}.\n  Give two models of one task with the same labels.")
 
 
-def unanswered(error: ParedownError) -> Damaged:
-    """The error for an artifact that does not answer within its limits, or ends its process."""
-    return Damaged(f"{str(error).splitlines()[0]}\n  `paredown verify` looks closer at an artifact.")
+@contextmanager
+def within_limits() -> Iterator[None]:
+    """An artifact that does not answer within its limits, or ends its process, is damaged.
+
+    Raises:
+        Damaged: It is.
+    """
+    try:
+        yield
+    except (LimitExceeded, WorkerDied) as error:
+        raise Damaged(f"{str(error).splitlines()[0]}\n  `paredown verify` looks closer at an artifact.") from None
 
 
 def compare_answers(
@@ -92,7 +101,8 @@ def compare_answers(
     """
     import numpy as np
 
-    from paredown.executors.processes import Limits, Worker, room_for, size_of
+    from paredown.executors.processes import Limits, Worker, room_for
+    from paredown.ground.files import size_b
     from paredown.policy.quality import compare
 
     found = []
@@ -100,12 +110,10 @@ def compare_answers(
         for at, folder in enumerate((target, other)):
             out = Path(scratch) / f"{at}.npy"
             with Worker(environment=environment) as worker:
-                room_b, wall_s = room_for(size_of(folder), file.stat().st_size), _OPEN_S + _ROW_S * len(rows)
+                room_b, wall_s = room_for(size_b(folder), file.stat().st_size), _OPEN_S + _ROW_S * len(rows)
                 order = {"artifact": str(folder), "rows": str(file), "out": str(out), "batch": batch, "room_b": room_b}
-                try:
+                with within_limits():
                     worker.order("paredown.protocol.subject:predict", Limits(wall_s=wall_s), **order)
-                except (LimitExceeded, WorkerDied) as error:
-                    raise unanswered(error) from None
             found.append(np.load(out, allow_pickle=False))
             tick("answers", at + 1, 2)
     # a model that is packed to be measured may have its labels in another order than the artifact by which the rows were read

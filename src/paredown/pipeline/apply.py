@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paredown.artifact.manifest import MANIFEST
 from paredown.builder.order import check
 from paredown.core.errors import ParedownError, UsageError
 from paredown.core.job import Job
@@ -16,7 +17,6 @@ from paredown.ground import trust
 from paredown.ground.files import copy_folder, move_folder_into_place, part_beside, writable
 from paredown.pipeline.setup import check_units, opened, prepare
 from paredown.pipeline.shop import Listener, Silent
-from paredown.pipeline.targets import CARD
 from paredown.pipeline.trials import attempt
 from paredown.study.jobfile import read_job
 
@@ -117,7 +117,7 @@ def _refuse_foreign(target: Path) -> None:
     """Nothing but an artifact is ever replaced."""
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is a file; an artifact is a folder.\n  Choose another with `--out DIR`.")
-    if target.is_dir() and any(target.iterdir()) and not (target / CARD).is_file():
+    if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).is_file():
         raise UsageError(f"{target} is not empty and holds no artifact; it is kept as it is.\n  Choose another with `--out DIR`.")
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paredown.core.errors import BadData, LimitExceeded, UsageError, WorkerDied
+from paredown.core.errors import BadData, UsageError
 from paredown.core.job import ModelSpec
 from paredown.core.reading import Missing, Reading
-from paredown.pipeline.answers import Answers, compare_answers, refuse_strangers, unanswered
+from paredown.pipeline.answers import Answers, compare_answers, refuse_strangers, within_limits
 from paredown.pipeline.bare import model_spec, packed, probe_rows
 from paredown.pipeline.targets import artifact_of, given_beside, other_class, other_of
 from paredown.tracking.instruments import failed
@@ -262,11 +262,10 @@ def _measured(
                 sides.insert(0, Side(name="against", artifact=other))
             for side in sides:
                 try:
-                    bench.open(side)
+                    with within_limits():
+                        bench.open(side)
                 except BadData as error:
                     raise BadData(f"{side.artifact} cannot answer {asked}: {error}") from error
-                except (LimitExceeded, WorkerDied) as error:
-                    raise unanswered(error) from None
             if other is not None and data is not None:
                 answers = compare_answers(artifact, other, manifests, rows, file, batch, beside, judge, tick)
             if other is not None:
@@ -277,10 +276,8 @@ def _measured(
                 samples_s.append(reference_s())
                 tick("windows", done, total)
 
-            try:
+            with within_limits():
                 taken = [bench.measure(sides, plan, told) for plan in plans]
-            except (LimitExceeded, WorkerDied) as error:
-                raise unanswered(error) from None
             digest = of_folder(artifact)
         windows = taken[0]
         loads = [

@@ -132,7 +132,7 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
     from paredown.ground.documents import read
     from paredown.ground.rowfile import read_rows
     from paredown.pipeline.shop import metric_named
-    from paredown.study.study import JOB_LOCK
+    from paredown.study.study import JOB_LOCK, outputs_file, rows_file
 
     refuse_changed_lock(study)
     lock = read(study / JOB_LOCK).data
@@ -147,8 +147,8 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
         if same and not uncovered(study):
             return {"recorded": [finding_from_json(one) for one in result["findings"]]}, [f"{text}its rules stand as the run found them."]
         return {}, [f"{text}its rules stay inconclusive; `paredown run JOB` with this policy judges them."]
-    rows = data / f"{split}-{lock['digests'][f'data.{split}'][:16]}.npz"
-    files = [rows, *(data / f"outputs-{digest[:16]}-{split}.npy" for digest in (result["baseline"]["artifact"], model["digest"]))]
+    rows = rows_file(data, split, lock["digests"][f"data.{split}"])
+    files = [rows, *(outputs_file(data, digest, split) for digest in (result["baseline"]["artifact"], model["digest"]))]
     open_ = "so that rules on quality stay inconclusive."
     if not all(file.is_file() for file in files):
         return {}, [f"The answers on {split} are gone from the study's cache, {open_}"]

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paredown.artifact.manifest import cores
+from paredown.artifact.manifest import MANIFEST, cores
 from paredown.core.errors import Damaged, UsageError
 from paredown.core.reading import Missing, reading_from_json
-from paredown.evidence.bound import JOB_LOCK, LEDGER, RESULT, knows_lock
+from paredown.evidence.bound import JOB_LOCK, LEDGER, NEAREST, RELEASED, RESULT, knows_lock
 from paredown.evidence.bundle import refuse_changed
-from paredown.evidence.verify import CARD
 from paredown.ground import trust
 from paredown.ground.amounts import is_finite
 from paredown.ground.checks import is_any, is_list, is_mapping, is_number, is_one_of, is_record, is_text
-from paredown.ground.digests import of_file
+from paredown.ground.digests import is_digest, of_file
 from paredown.ground.untrusted import read_json
 
 BASELINE = "baseline"
 _SIDES = ("baseline", "baseline_as_found", "fastest_fp32", "chosen", "nearest")
-FOLDERS = _RELEASED, _NEAREST = "artifact", "nearest-miss"
 
 
 def is_study(folder: Path) -> bool:
     """True for a folder that a run has begun."""
-    return not (folder / CARD).exists() and ((folder / RESULT).exists() or (folder / LEDGER).exists())
+    return not (folder / MANIFEST).exists() and ((folder / RESULT).exists() or (folder / LEDGER).exists())
 
 
 _ENTRIES = ("verdict", "policy", "baseline", "baseline_as_found", "chosen", "nearest", "trials", "findings", "rows", "noise_floor")
@@ -152,17 +149,17 @@ def artifact_of(target: Path, *, nearest: bool = False) -> Path:
         Damaged: The study says that it released one, and it is gone.
     """
     _refuse_absent(target)
-    if (target / CARD).exists():
+    if (target / MANIFEST).exists():
         return target
     if not is_study(target):
         raise UsageError(
-            f"{target} is neither an artifact nor a study: it has no {CARD} and no {RESULT}.\n"
+            f"{target} is neither an artifact nor a study: it has no {MANIFEST} and no {RESULT}.\n"
             "  Give the folder of one, as `runs/digits` or `runs/digits/artifact`."
         )
     released = result_of(target)["chosen"] is not None
-    folder = target / (_RELEASED if released else _NEAREST)
+    folder = target / (RELEASED if released else NEAREST)
     if released or nearest:
-        if not (folder / CARD).is_file():
+        if not (folder / MANIFEST).is_file():
             raise Damaged(f"{folder} is gone; {target / RESULT} says that it was written.\n  `paredown run JOB` writes it again.")
         return folder
     raise UsageError(f"{target} has released nothing: its verdict is {result_of(target)['verdict']}.\n  Its nearest miss is in {folder}.")
@@ -186,10 +183,10 @@ def baseline_of(study: Path) -> Path:
         if not found:
             raise UsageError(f"{study} has no baseline yet: its run has only begun.\n  Wait for it, or go on with `paredown run JOB`.")
         digest = found[0]
-    if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+    if not is_digest(digest):
         raise Damaged(f"{study} names {digest!r:.80} as the baseline's artifact, which is no digest.\n  Run the job again with `--fresh`.")
     folder: Path = study / "cache" / "artifacts" / digest
-    if not (folder / CARD).is_file():
+    if not (folder / MANIFEST).is_file():
         raise Damaged(f"{folder}, the baseline's artifact, is gone from the study's cache.\n  Run the job again with `--fresh`.")
     return folder
 

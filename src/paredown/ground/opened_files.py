@@ -1,4 +1,4 @@
-"""What a process reads of the user's: the files that any code in it opens, and the modules that are the user's own.
+"""The files of the user's that a process opens, whatever code in it does so, and those of the user's modules that it has imported.
 
 A result rests on these as much as on what a job names. A worker watches from its start; the digest is taken when a file is opened, so that
 it is that of what was read and not of what stands there later.
@@ -6,41 +6,18 @@ it is that of what was read and not of what stands there later.
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import os
 import sys
-import sysconfig
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from paredown.ground import digests
+from paredown.ground.user_code import is_installed, is_own
 
-_PACKAGES = ("site-packages", "dist-packages")
 _WRITES = os.O_WRONLY | os.O_RDWR
-
-
-@functools.cache
-def _installed() -> tuple[str, ...]:
-    """Folders of what is not the user's: Python itself, installed packages, paredown."""
-    paths = sysconfig.get_paths()
-    given = [*(paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")), str(Path(__file__).parents[1])]
-    return tuple({f"{form}{os.sep}" for path in given for form in (path, os.path.realpath(path))})
-
-
-def _is_installed(path: str) -> bool:
-    return path.startswith(_installed()) or any(f"{os.sep}{name}{os.sep}" in path for name in _PACKAGES)
-
-
-def is_own(module: ModuleType | None) -> bool:
-    """True for Python files of the user's: neither of the standard library, nor of an installed package, nor of paredown."""
-    file = getattr(module, "__file__", None)
-    if module is None or not isinstance(file, str) or not file.endswith(".py") or module.__name__.partition(".")[0] == "paredown":
-        return False
-    return not _is_installed(file) and not _is_installed(os.path.realpath(file))
 
 
 class _Watch:
@@ -75,7 +52,7 @@ class _Watch:
         inside = next(path[len(root) :] for root in self.roots if path.startswith(root))
         if os.path.basename(os.path.dirname(path)) == "__pycache__":
             path = importlib.util.source_from_cache(path)
-        elif any(part.startswith(".") for part in inside.split(os.sep)[:-1]) or _is_installed(path):
+        elif any(part.startswith(".") for part in inside.split(os.sep)[:-1]) or is_installed(path):
             return  # caches of tools, and environments
         self.add(path)
 
