@@ -84,5 +84,5 @@ def test_a_column_of_another_name_is_another_job(tmp_path: Path) -> None:
     table("a_name")
     open_once(job)
     table("b_name")  # the order of columns by name stays, and so do all values
-    with pytest.raises(OtherJob, match=r"differ \(old -> new\):\n  encode: \w{64} -> \w{64}\n  data\.form: \w{64} -> \w{64}\n  Use"):
+    with pytest.raises(OtherJob, match=r"(?s)differ \(old -> new\):\n.*  data\.form: \w{64} -> \w{64}\n  Use"):
         open_once(job)
