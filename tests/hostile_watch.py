@@ -180,12 +180,13 @@ class Watch:
     """Runs commands of paredown, each in a watched process.
 
     Args:
-        inline: True carries out work orders in the command's own process: quicker, without the limits of workers.
+        inline: May change between two commands. True carries out work orders in the command's own process: quicker, without
+            the limits of workers.
     """
 
     def __init__(self, *, inline: bool = False) -> None:
         self.scratch = Path(tempfile.mkdtemp(prefix="hostile-")).resolve()
-        self._inline = inline
+        self.inline = inline
         path, home, state, spare = (self.scratch / name for name in ("path", "home", "state", "spare"))
         for folder in (path, home, state, spare):
             folder.mkdir()
@@ -233,7 +234,7 @@ class Watch:
         order = {"words": said, "folder": str(folder.resolve()), "cwd": str(cwd or self.scratch), "out": str(out), "err": str(err)}
         assert self._server.stdin is not None
         assert self._server.stdout is not None
-        self._server.stdin.write(json.dumps(order | {"inline": self._inline, "limit_s": MOST_S + 10}) + "\n")
+        self._server.stdin.write(json.dumps(order | {"inline": self.inline, "limit_s": MOST_S + 10}) + "\n")
         answer = json.loads(self._server.stdout.readline())
         texts = {name: path.read_text("utf-8", errors="surrogateescape") for name, path in (("out", out), ("err", err))}
         return Seen(words=said, events=tuple(self._log.read_text("utf-8").splitlines()), **texts, **answer)

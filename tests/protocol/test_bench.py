@@ -194,6 +194,15 @@ def test_the_windows_of_a_round_ask_the_same_rows(made: Any, monkeypatch: pytest
     assert len({first for first, _ in asked["a"]}) == 4
 
 
+def test_a_window_without_an_end_is_not_waited_for(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benches, "_LATE", 1)
+    with Bench(made.rows) as bench:
+        bench.open(Side(name="a", artifact=made.light))
+        bench._patience_s["a"] = -60.0
+        with pytest.raises(LimitExceeded, match=r"light does not come to the end of a window within -59 s\."):
+            bench._order("a", "window", seconds=1.0)
+
+
 def test_what_does_not_open_within_its_time_is_not_waited_for(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benches, "_OPEN_S", -1.0)
     with (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,19 @@ def refuse_strangers(target: Path, other: Path, manifests: Sequence[Mapping[str,
         raise UsageError(f"the two models answer with different labels: {said}.\n  Give two models of one task with the same labels.")
 
 
+@contextmanager
+def within_limits() -> Iterator[None]:
+    """An artifact that does not answer within its limits, or ends its process, is damaged.
+
+    Raises:
+        Damaged: It is.
+    """
+    try:
+        yield
+    except (LimitExceeded, WorkerDied) as error:
+        raise Damaged(f"{str(error).splitlines()[0]}\n  `paredown verify` looks closer at an artifact.") from None
+
+
 def compare_answers(
     target: Path,
     other: Path,
@@ -98,13 +112,8 @@ def compare_answers(
             with Worker(environment=environment) as worker:
                 room_b, wall_s = room_for(size_b(folder), file.stat().st_size), _OPEN_S + _ROW_S * len(rows)
                 order = {"artifact": str(folder), "rows": str(file), "out": str(out), "batch": batch, "room_b": room_b}
-                try:
+                with within_limits():
                     worker.order("paredown.protocol.subject:predict", Limits(wall_s=wall_s), **order)
-                except (LimitExceeded, WorkerDied) as error:
-                    raise Damaged(
-                        f"{folder} does not answer {len(rows)} rows within {wall_s:.0f} s and {room_b / 1e9:.1f} GB: "
-                        f"{str(error).splitlines()[0]}\n  `paredown verify {folder}` looks closer."
-                    ) from None
             found.append(np.load(out, allow_pickle=False))
             tick("answers", at + 1, 2)
     # a model that is packed to be measured may have its labels in another order than the artifact by which the rows were read

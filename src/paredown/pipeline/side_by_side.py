@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paredown.core.errors import BadData, Damaged, LimitExceeded, ParedownError, UsageError, WorkerDied
+from paredown.core.errors import BadData, UsageError
 from paredown.core.job import ModelSpec
-from paredown.pipeline.answers import compare_answers, refuse_strangers
+from paredown.pipeline.answers import compare_answers, refuse_strangers, within_limits
 from paredown.pipeline.bare import model_spec, packed, probe_rows
 from paredown.pipeline.measured import Measured, Readings
 from paredown.pipeline.targets import artifact_of, given_beside, other_class, other_of
@@ -172,11 +172,10 @@ def _measured(
                 sides.insert(0, Side(name="against", artifact=other))
             for side in sides:
                 try:
-                    bench.open(side)
+                    with within_limits():
+                        bench.open(side)
                 except BadData as error:
                     raise BadData(f"{side.artifact} cannot answer {asked}: {error}") from error
-                except (LimitExceeded, WorkerDied) as error:
-                    raise _unanswered(error) from None
             if other is not None and data is not None:
                 answers = compare_answers(artifact, other, manifests, rows, file, batch, beside, judge, tick)
             if other is not None:
@@ -187,10 +186,8 @@ def _measured(
                 samples_s.append(reference_s())
                 tick("windows", done, total)
 
-            try:
+            with within_limits():
                 taken = [bench.measure(sides, plan, told) for plan in plans]
-            except (LimitExceeded, WorkerDied) as error:
-                raise _unanswered(error) from None
             digest = of_folder(artifact)
         windows = taken[0]
         loads = [
@@ -225,10 +222,6 @@ def _measured(
         host={"isa": here.isa, "cores": here.cores, "cpu": dict(here.cpu)},
         digest=digest,
     )
-
-
-def _unanswered(error: ParedownError) -> Damaged:
-    return Damaged(f"{str(error).splitlines()[0]}\n  `paredown verify` looks closer at an artifact.")
 
 
 def plan_of(seconds: float, sides: int, rate: float | None = None) -> Plan:

@@ -223,14 +223,11 @@ class Bench(AbstractContextManager["Bench"]):
     def _order(self, name: str, verb: str, **arguments: Any) -> dict[str, Any]:
         worker = self._open[name][0]
         worker.go()
-        side, slow_s = self._open[name][1], _CALLS_LATE * self._call_s.get(name, 0.0)
-        wall_s = self._patience_s[name] + _LATE * arguments["seconds"] + slow_s
+        wall_s = self._patience_s[name] + _LATE * arguments["seconds"] + _CALLS_LATE * self._call_s.get(name, 0.0)
         try:
             answer = worker.order(f"{_SUBJECT}:{verb}", Limits(wall_s=wall_s), **arguments)
         except LimitExceeded as error:
-            raise LimitExceeded(
-                f"{side.artifact} does not come to the end of a window of {arguments['seconds']:.2g} s within {wall_s:.0f} s or its memory."
-            ) from error
+            raise LimitExceeded(f"{self._open[name][1].artifact} does not come to the end of a window within {wall_s:.0f} s.") from error
         finally:
             worker.pause()
         self._cpu_s += answer.cpu_s
