@@ -1,4 +1,5 @@
-"""What a process reads of the user's: the files that any code in it opens, and the modules that are the user's own.
+"""What a process reads of the user's: files beside the job that any code in it opens, files anywhere that the user's own code opens, and
+the modules that are the user's own.
 
 A result rests on these as much as on what a job names. A worker watches from its start; the digest is taken when a file is opened, so that
 it is that of what was read and not of what stands there later.
@@ -21,6 +22,7 @@ from paredown.ground import digests
 
 _PACKAGES = ("site-packages", "dist-packages")
 _WRITES = os.O_WRONLY | os.O_RDWR
+_SYSTEM = tuple(f"{os.sep}{name}{os.sep}" for name in ("proc", "sys", "dev", "etc", "usr", "run"))
 
 
 @functools.cache
@@ -38,16 +40,16 @@ def _is_installed(path: str) -> bool:
 def is_own(module: ModuleType | None) -> bool:
     """True for Python files of the user's: neither of the standard library, nor of an installed package, nor of paredown."""
     file = getattr(module, "__file__", None)
-    if module is None or not isinstance(file, str) or not file.endswith(".py") or module.__name__.partition(".")[0] == "paredown":
+    if module is None or not isinstance(file, str) or module.__name__.partition(".")[0] == "paredown":
         return False
-    return not _is_installed(file) and not _is_installed(os.path.realpath(file))
+    return _is_own_file(file)
 
 
 class _Watch:
     """What this process has read since it began to watch.
 
     Args:
-        roots: Folders whose files are the user's.
+        roots: Folders whose files are the user's, whoever opens them.
         apart: A folder of ours inside them, whose files are not.
     """
 
@@ -67,12 +69,14 @@ class _Watch:
         path = os.path.abspath(os.fsdecode(name))
         if not path.startswith(self.roots):  # by another way into the folder
             path = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-        if not path.startswith(self.roots):
-            return
         if isinstance(flags, int) and flags & _WRITES:
             self.written.add(path)  # what it makes itself is none of what it was made from
             return
-        inside = next(path[len(root) :] for root in self.roots if path.startswith(root))
+        inside = next((path[len(root) :] for root in self.roots if path.startswith(root)), None)
+        if inside is None:
+            if path.startswith(_SYSTEM) or _is_installed(path) or not _by_own_code():
+                return
+            inside = path
         if os.path.basename(os.path.dirname(path)) == "__pycache__":
             path = importlib.util.source_from_cache(path)
         elif any(part.startswith(".") for part in inside.split(os.sep)[:-1]) or _is_installed(path):
@@ -99,6 +103,20 @@ class _Watch:
                     self.add(os.path.realpath(str(module.__file__)))
 
 
+def _by_own_code() -> bool:
+    """Whether code of the user's is at work: a function of theirs, or something that one called."""
+    frame = sys._getframe()
+    while frame := frame.f_back:  # type: ignore[assignment]
+        if _is_own_file(frame.f_code.co_filename):
+            return True
+    return False
+
+
+@functools.cache
+def _is_own_file(file: str) -> bool:
+    return file.endswith(".py") and not _is_installed(file) and not _is_installed(os.path.realpath(file))
+
+
 _watch: _Watch | None = None
 
 
@@ -113,12 +131,29 @@ def watch(roots: Sequence[str], apart: str) -> None:
     before, _watch = _watch, _Watch(roots, apart)
     if before is None:
         sys.addaudithook(_heard)
+        _hear_safetensors()
 
 
 def _heard(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "open" and _watch is not None:
         with suppress(ValueError, OSError):  # odd names are refused by what opens them
             _watch.opened(arguments[0], arguments[2])
+
+
+def _hear_safetensors() -> None:
+    """Make an event of what safetensors opens: it is not Python, and raises none."""
+    try:
+        safetensors: Any = importlib.import_module("safetensors")
+    except ImportError:  # then nobody opens anything with it
+        return
+    opens = safetensors.safe_open
+
+    @functools.wraps(opens, updated=())
+    def safe_open(filename: Any, *given: Any, **named: Any) -> Any:
+        _heard("open", (filename, "r", os.O_RDONLY))
+        return opens(filename, *given, **named)
+
+    safetensors.safe_open = safe_open
 
 
 def tell(paths: Iterable[Path]) -> None:
