@@ -90,11 +90,12 @@ def _bytes(folder: Path, draw: random.Random) -> str:
     return f"{path.name}: bytes {how}"
 
 
-def _places(data: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def places(data: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Wherever something stands in plain data, as the keys that lead there; () is the whole."""
     yield place
     for key, item in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
         if len(place) < 12:
-            yield from _places(item, (*place, key))
+            yield from places(item, (*place, key))
 
 
 def _document(folder: Path, draw: random.Random) -> tuple[Path, list[Any]] | None:
@@ -117,8 +118,8 @@ def _value(folder: Path, draw: random.Random, kinds: tuple[Any, ...], what: str)
     if found is None or not found[1]:
         return "nothing"
     path, values = found
-    places = [place for place in _places(values) if place]
-    place = draw.choice(places)
+    known = [place for place in places(values) if place]
+    place = draw.choice(known)
     inner: Any = values
     for key in place[:-1]:
         inner = inner[key]
@@ -134,7 +135,7 @@ def _key(folder: Path, draw: random.Random) -> str:
     if found is None:
         return "nothing"
     path, values = found
-    objects = [inner for inner in (_at(values, place) for place in _places(values)) if isinstance(inner, dict) and inner]
+    objects = [inner for inner in (_at(values, place) for place in places(values)) if isinstance(inner, dict) and inner]
     if not objects:
         return "nothing"
     entry = draw.choice(objects)

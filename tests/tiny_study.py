@@ -43,7 +43,7 @@ def write_tiny_job(folder: Path, policy: str = "{minimize: size, rules: [{qualit
     """A job on a graph that answers all rows right; graph and rows lie beside it."""
     inputs, labels = tiny_rows(900, 0)
     np.savez(folder / "rows.npz", X=inputs, y=np.asarray(NAMES)[labels])
-    _write_graph(folder / "given.onnx")
+    write_graph(folder / "given.onnx")
     job = folder / "tiny.yaml"
     job.write_text(
         "name: tiny\nmodel: {onnx: given.onnx}\ntask: tabular-classification\n"
@@ -53,12 +53,12 @@ def write_tiny_job(folder: Path, policy: str = "{minimize: size, rules: [{qualit
     return job
 
 
-def _write_graph(file: Path) -> None:
+def write_graph(file: Path, hidden: int = HIDDEN) -> None:
     """Three layers, (N, 8) -> (N, 3), that pass the first three numbers on as logits; large enough for 8-bit numbers to pay."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    first, second, last = np.eye(WIDTH, HIDDEN), np.eye(HIDDEN), np.eye(HIDDEN, len(NAMES))
+    first, second, last = np.eye(WIDTH, hidden), np.eye(hidden), np.eye(hidden, len(NAMES))
     nodes = [
         helper.make_node("MatMul", ["input", "first"], ["wide"]),
         helper.make_node("Relu", ["wide"], ["felt"]),

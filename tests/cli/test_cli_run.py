@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from paredown.core.reading import How, Reading
 from paredown.core.trial import Trial
 from paredown.pipeline.progress import Progress
 from tiny_cli import leave
-from tiny_study import ONE_RECIPE, TinyStudy, shorten, write_tiny_job
+from tiny_study import TinyStudy, shorten, write_tiny_job
 
 
 def test_a_finished_study_is_shown_again_and_nothing_is_repeated(tiny_study: TinyStudy, tmp_path: Path, capfd, monkeypatch) -> None:
@@ -31,15 +32,19 @@ def test_a_finished_study_is_shown_again_and_nothing_is_repeated(tiny_study: Tin
     assert "Pass" in out
     assert str(tiny_study.folder / "report.html") in out
     assert "searching: ladder" in err
-    assert f"trial {before['trials'][-1]['id']}: quantize_dynamic() @ onnxruntime(threads=1): quality 100 %" in err
+    last = before["trials"][-1]
+    assert last["recipe"].startswith("quantize_dynamic() @ onnxruntime(threads=")  # so many as did best while it was made
+    assert f"trial {last['id']}: {last['recipe']}: quality 100 %" in err
     assert "J on trials so far" in err
     assert after["trials"] == before["trials"]
     assert after["rows"]["test_reads_here"] == before["rows"]["test_reads_here"]
 
 
-def test_what_nothing_can_satisfy_exits_4_and_json_is_the_result(tmp_path: Path, capfd, monkeypatch) -> None:
+def test_what_nothing_can_satisfy_exits_4_and_json_is_the_result(tiny_study: TinyStudy, tmp_path: Path, capfd, monkeypatch) -> None:
     shorten(monkeypatch, tmp_path / "state")
-    job = write_tiny_job(tmp_path, "{rules: [{size: {max: 1 B}}, {quality: {drop: 5 %}}]}", ONE_RECIPE)
+    shutil.copytree(tiny_study.folder, tmp_path / "study")
+    job = tiny_study.job.with_name("nothing.yaml")
+    job.write_text(tiny_study.job.read_text().replace("{quality: {drop: 5 %}}", "{size: {max: 1 B}}, {quality: {drop: 5 %}}"))
     code, out, _ = leave(capfd, "run", job, "--study", tmp_path / "study", "--json")
     found = json.loads(out)
     assert (code, found["verdict"], found["chosen"]) == (4, "infeasible", None)

@@ -82,10 +82,12 @@ def test_the_watch_sees_what_it_is_there_for(watch: Watch, tiny_study: TinyStudy
         assert word in events
 
 
-SLOW = pytest.mark.slow  # torch is imported
+def each(quick: Any, *slow: Any) -> list[Any]:
+    """Parameters of which all but the first are for the slow tier: the same again by a way that takes its time."""
+    return [quick, *(pytest.param(one, marks=pytest.mark.slow) for one in slow)]
 
 
-@pytest.mark.parametrize("command", ["verify", "measure", *(pytest.param(name, marks=SLOW) for name in ("predict", "compare", "load"))])
+@pytest.mark.parametrize("command", each("verify", "measure", "predict", "compare", "load"))
 def test_no_command_calls_what_an_artifact_names(tiny_study: TinyStudy, with_workers: Watch, command: str) -> None:
     watch = with_workers
     folder = built_by(watch.copy(tiny_study.artifact), "os:system", {"command": f"touch {watch.scratch}/ran"})
@@ -143,13 +145,23 @@ def test_more_threads_than_cores_are_said(tiny_study: TinyStudy, tmp_path: Path,
 
 
 @pytest.mark.parametrize("kind", ["huge", "wide"])
-def test_a_graph_that_asks_for_much_memory_is_damage(tiny_study: TinyStudy, tmp_path: Path, capfd, kind: str) -> None:
+def test_a_graph_that_asks_for_much_memory_does_not_get_it(tiny_study: TinyStudy, tmp_path: Path, capfd, monkeypatch, kind: str) -> None:
+    from paredown.executors import processes
+
+    monkeypatch.setattr(processes, "_ROOM_B", 1e9)  # as on a machine without the memory
     folder = replace_graph(handed_over(tiny_study, tmp_path), kind)
-    code, _, err = leave(capfd, "verify", folder)
-    assert (code, "cannot answer its own probe" in err, "Traceback" in err) == (5, True, False)
+    np.save(tmp_path / "rows.npy", tiny_rows(1, 1)[0])
+    for words, exit_code, said in (
+        (["verify", folder], 5, "cannot answer its own probe"),
+        (["predict", folder, tmp_path / "rows.npy"], 2, "onnxruntime cannot answer these inputs"),
+        (["measure", folder, "--seconds", 1], 2, "onnxruntime cannot answer these inputs"),
+    ):
+        code, _, err = leave(capfd, *words)
+        assert (code, said in err, "Traceback" in err) == (exit_code, True, False), err
 
 
-def test_a_graph_without_an_end_is_damage(tiny_study: TinyStudy, tmp_path: Path, capfd, monkeypatch) -> None:
+@pytest.mark.parametrize("command", each("verify", "predict", "measure"))
+def test_a_graph_without_an_end_is_damage(tiny_study: TinyStudy, tmp_path: Path, capfd, monkeypatch, command: str) -> None:
     from paredown.pipeline import answer_file, proof
     from paredown.protocol import bench
 
@@ -157,10 +169,10 @@ def test_a_graph_without_an_end_is_damage(tiny_study: TinyStudy, tmp_path: Path,
         monkeypatch.setattr(module, name, 1.5)
     folder = replace_graph(handed_over(tiny_study, tmp_path), "endless")
     np.save(tmp_path / "rows.npy", tiny_rows(1, 1)[0])
-    for words in (["verify", folder], ["predict", folder, tmp_path / "rows.npy"], ["measure", folder, "--seconds", 1]):
-        code, _, err = leave(capfd, *words)
-        assert (code, "Traceback" in err) == (5, False), err
-        assert "does not answer" in err or "has not opened and answered once" in err
+    more = {"predict": [tmp_path / "rows.npy"], "measure": ["--seconds", 1]}.get(command, [])
+    code, _, err = leave(capfd, command, folder, *more)
+    assert (code, "Traceback" in err) == (5, False), err
+    assert "does not answer" in err or "has not opened and answered once" in err
 
 
 ESCAPES = "distill() @ onnxruntime \x1b]0;owned\x07\x1b[2J\x9b2J\u202e"
@@ -183,7 +195,7 @@ def test_a_terminal_is_shown_what_it_would_obey(tiny_study: TinyStudy, tmp_path:
 BY_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
-@pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "latin-1"}, BY_LOCALE])
+@pytest.mark.parametrize("environment", each(BY_LOCALE, {"PYTHONIOENCODING": "latin-1"}))
 def test_a_terminal_without_the_letters_is_no_error(tiny_study: TinyStudy, tmp_path: Path, environment: dict[str, str]) -> None:
     folder = handed_over(tiny_study, tmp_path, recipe="漢 é → 😀 @ onnxruntime", labels=["漢字", "é", "😀"])
     np.save(tmp_path / "rows.npy", tiny_rows(3, 1)[0])

@@ -129,8 +129,8 @@ def test_a_split_the_job_lacks_is_unfit(tmp_path: Any) -> None:
 
 def test_names_and_extras_in_messages() -> None:
     assert snake("PruneChannels") == "prune_channels"
-    assert str(MissingExtra("torch-pruning", "compress", "cutting channels")) == (
-        "cutting channels needs the package torch-pruning, which is not installed.\n  Run `pip install 'paredown[compress]'`."
+    assert str(MissingExtra("onnxscript", "compress", "cutting channels")) == (
+        "cutting channels needs the package onnxscript, which is not installed.\n  Run `pip install 'paredown[compress]'`."
     )
     assert str(UnknownName("thing", "zzz", ["b", "a"], hint="See there.")) == "no thing 'zzz'. Known: a, b. See there."
     both = BadDocument([Problem("a.yaml:1", "x is 1.", "Write 2."), Problem("a.yaml:4", "y is 1.", "Write 3.")])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paredown.core.errors import BadKnob, BadRecipe
-from paredown.core.recipe import AS_GIVEN, Chain, Composed, Engine, Plan, Step, parse, steps_of
+from paredown.core.recipe import AS_GIVEN, Chain, Composed, Engine, Plan, Step, functions_of, parse, steps_of
 from paredown.core.technique import value_text
 
 _HEX = set("abcdef0123456789")
@@ -61,6 +61,13 @@ def test_a_composition_names_its_parts_before_itself() -> None:
     assert isinstance(recipe, Composed)
     assert recipe.values == {"at": 0.93}
     assert list(steps_of(recipe)) == ["distill", "quantize", "prune", "inner", "cascade"]
+
+
+def test_functions_are_named_wherever_a_recipe_holds_them() -> None:
+    recipe = parse(
+        'cascade(distill(student="a.b:f", loss="kl") > cut(at="x: y") @ a, inner(distill(student="c:g") @ a, as_given @ b), at=0.9)'
+    )
+    assert list(functions_of(recipe)) == ["a.b:f", "c:g"]
 
 
 @pytest.mark.parametrize("digest", ["3f2a91c0", "12345678", "1e234567", "0" * 64])

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from paredown.core.errors import BadModel, MissingExtra
-from paredown.ground import lazy
-from paredown.ground.lazy import need, refuse_standard, resolve, standard
+from paredown.core.errors import MissingExtra
+from paredown.ground.lazy import need
 
 
 def test_need_imports_submodules() -> None:
@@ -18,9 +17,9 @@ def test_need_imports_submodules() -> None:
 
 
 def test_an_absent_package_is_named_as_the_index_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch_pruning", None)
-    with pytest.raises(MissingExtra, match=r"^cutting needs the package torch-pruning, .*\n  Run `pip install 'paredown\[compress\]'`\.$"):
-        need("torch_pruning", "cutting")
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(MissingExtra, match=r"^cutting needs the package onnxscript, .*\n  Run `pip install 'paredown\[compress\]'`\.$"):
+        need("onnxscript", "cutting")
     with pytest.raises(MissingExtra, match=r"x needs the package no_such_engine, .*\n.*paredown\[all\]"):
         need("no_such_engine.inner", "x")
 
@@ -45,56 +44,3 @@ def test_a_broken_package_is_not_called_absent(tmp_path: Path, monkeypatch: pyte
         need("half_installed", "a test")
     with pytest.raises(ModuleNotFoundError, match=r"paredown\.no_such_file"):
         need("paredown.no_such_file", "a test")
-
-
-def test_resolve_finds_what_a_dotted_name_names() -> None:
-    assert resolve("pathlib:Path", "model") is Path
-
-
-@pytest.mark.parametrize(
-    ("dotted", "message"),
-    [
-        ("pathlib.Path", r"model: 'pathlib\.Path' is not a dotted name\.\n  Write `package\.module:function`\."),
-        (":Path", "model: ':Path' is not a dotted name"),
-        ("pathlib:", "model: 'pathlib:' is not a dotted name"),
-        ("no_such_nets:build", r"model: no module 'no_such_nets' \(for 'no_such_nets:build'\)\.\n  It is looked up beside the job file"),
-        ("pathlib:Paht", r"model: module 'pathlib' has no 'Paht'\."),
-    ],
-)
-def test_resolve_says_what_is_wrong(dotted: str, message: str) -> None:
-    with pytest.raises(BadModel, match=message):
-        resolve(dotted, "model")
-
-
-@pytest.mark.parametrize(
-    "dotted", ["os:system", "builtins:exec", "subprocess:run", "os.path:join", "importlib:import_module", "posix:system"]
-)
-def test_what_is_of_python_s_own_library_is_refused_unimported(tmp_path: Path, dotted: str) -> None:
-    with pytest.raises(BadModel, match=rf"model: '{dotted}' is of Python's own library, .*\n  Name a module beside the job file"):
-        refuse_standard(dotted, tmp_path, "model")
-
-
-def test_a_file_of_the_user_s_is_meant_where_python_s_own_is_not_in_use(tmp_path: Path) -> None:
-    for name in ("os", "turtledemo", "nets"):
-        (tmp_path / f"{name}.py").touch()
-    assert "turtledemo" not in sys.modules
-    assert [standard(f"{name}:build", tmp_path) for name in ("os", "turtledemo", "nets", "torch.nn")] == [True, False, False, False]
-    assert standard("turtledemo:build", tmp_path / "elsewhere")
-
-
-def test_beside_a_job_its_own_modules_count_and_as_they_are_now(tmp_path: Path) -> None:
-    """Two jobs in one process with modules of one name, and a helper that is edited between two runs."""
-    for job, number in (("one", 1), ("two", 2)):
-        (tmp_path / job).mkdir()
-        (tmp_path / job / "pare_cost.py").write_text("from pare_rate import RATE\n\n\ndef cost():\n    return RATE\n")
-        (tmp_path / job / "pare_rate.py").write_text(f"RATE = {number}\n")
-
-    def cost(job: str) -> int:
-        with lazy.beside(tmp_path / job):
-            found = lazy.resolve("pare_cost:cost", "metric")
-        return int(found())
-
-    assert [cost("one"), cost("two"), cost("one"), cost("one")] == [1, 2, 1, 1]
-    (tmp_path / "one" / "pare_rate.py").write_text("RATE = 3  # dearer\n")
-    assert cost("one") == 3
-    assert str(tmp_path / "one") not in sys.path

@@ -96,6 +96,13 @@ def test_what_is_not_stored_is_refused(tmp_path: Path) -> None:
         store.folder("0" * 64)
 
 
+@pytest.mark.parametrize("name", ["", ".", "../x", "/etc", "0" * 63, "0" * 64 + "\n"])
+def test_what_a_ledger_names_is_a_digest_and_no_path(tmp_path: Path, name: str) -> None:
+    (tmp_path / "x").mkdir()
+    with pytest.raises(Damaged, match=r"store is asked for '.*', which is no digest\.\n  Run the job again with `--fresh`"):
+        FolderStore(tmp_path / "store").folder(name)
+
+
 def test_a_copy_of_what_was_changed_in_the_store_is_refused(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
     digest = store.put(fill(tmp_path / "x"))

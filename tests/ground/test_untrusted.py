@@ -101,3 +101,16 @@ def test_other_text_stays_as_it_is() -> None:
 
 def test_numbers_of_any_size_that_a_machine_has_are_read() -> None:
     assert parse_json(f"[{2**63}, {math.pi}, 1e308, 5e-324]") == [2**63, math.pi, 1e308, 5e-324]
+
+
+def test_what_is_shown_keeps_its_layout_or_stays_one_line() -> None:
+    assert visible("a\x1b[2J\r\x00\x85\u2028\ud800\uffffb\n\tc") == "a\\x1b[2J\\r\\x00\\x85\\u2028\\ud800\\uffffb\n\tc"
+    assert visible("a\nevil 5", keep="") == r"a\nevil 5"
+
+
+@given(st.text(st.characters(codec=None)))
+def test_every_text_is_one_line_of_utf_8_where_nothing_is_kept(text: str) -> None:
+    shown = visible(text, keep="")
+    assert len(shown.splitlines()) <= 1
+    assert shown.encode().decode() == shown
+    assert visible(shown, keep="") == shown

@@ -32,7 +32,7 @@ READERS = ("report", "exports", "serve", "monitor")
 NOT_FOR_READERS = ("search", "builder", "executors", "modelkit", "techniques")
 ENGINES = ("onnxruntime", "openvino")
 SHIPPED = "artifact/predict_main.py"  # copied into every artifact as predict.py, where no paredown is
-TORCH = ("torch", "torch_pruning", "torchvision")
+TORCH = ("torch", "torchvision")
 
 
 def part(module: str) -> str:

@@ -16,7 +16,7 @@ from paredown.artifact.load import load
 from paredown.builder import work
 from paredown.core.job import ModelSpec
 from paredown.core.technique import Context
-from paredown.ground import registry
+from paredown.ground import registry, trust
 from paredown.ground.store import FolderStore
 from paredown.modelkit import answers
 from paredown.modelkit.answers import LOGITS, PROBABILITIES, kind_of
@@ -75,8 +75,8 @@ def test_made_up_rows_tell_a_regression_on_shares_from_probabilities(tmp_path: P
         values = given["input"]
         return np.stack([values[:, 0], 1 - values[:, 0]], axis=1)  # shares on every row of the job, below 0 far from them
 
-    assert answers.told(ask, {"input": (2,)}, context(tmp_path)) == LOGITS
-    assert answers.told(lambda given: softmax(ask(given)), {"input": (2,)}, context(tmp_path / "soft")) == PROBABILITIES
+    assert answers.detect(ask, {"input": (2,)}, context(tmp_path)) == LOGITS
+    assert answers.detect(lambda given: softmax(ask(given)), {"input": (2,)}, context(tmp_path / "soft")) == PROBABILITIES
 
 
 def test_a_model_of_single_rows_is_asked_one_by_one_and_one_that_cannot_be_asked_is_taken_by_its_end(tmp_path: Path) -> None:
@@ -87,8 +87,8 @@ def test_a_model_of_single_rows_is_asked_one_by_one_and_one_that_cannot_be_asked
     def never(given: dict[str, np.ndarray]) -> np.ndarray:
         raise RuntimeError("no")
 
-    assert answers.told(single, {"input": (2,)}, context(tmp_path)) == PROBABILITIES
-    assert [answers.told(never, {"input": (2,)}, context(tmp_path / end), end) for end in ("Softmax", "Gemm")] == [PROBABILITIES, LOGITS]
+    assert answers.detect(single, {"input": (2,)}, context(tmp_path)) == PROBABILITIES
+    assert [answers.detect(never, {"input": (2,)}, context(tmp_path / end), end) for end in ("Softmax", "Gemm")] == [PROBABILITIES, LOGITS]
 
 
 class Soft(nn.Module):
@@ -190,8 +190,9 @@ def test_recovery_distillation_and_a_cascade_keep_what_each_model_answers_with(t
         "recovered": packed(apply("recover", epochs=2), "torch"),
         "pruned": packed(apply("prune_channels", keep=0.6, round_to=1), "torch"),
         "half": packed(apply("distill", epochs=60, batch=32, lr=0.01), "torch"),
-        "student": packed(apply("distill", student="paredown.testing.tiny:mlp", epochs=60, batch=32, lr=0.01), "torch"),
     }
+    with trust.trusting(["paredown.testing.tiny:mlp"]):
+        made["student"] = packed(apply("distill", student="paredown.testing.tiny:mlp", epochs=60, batch=32, lr=0.01), "torch")
     images = rows.inputs[:48]
     store, shown = FolderStore(tmp_path / "artifacts"), {}
     for name, digest in made.items():

@@ -70,7 +70,7 @@ def test_a_damaged_blueprint_is_refused(folder: Path) -> None:
 
 
 def test_tensors_that_do_not_fit_are_refused(folder: Path) -> None:
-    cut = RESIDUAL.then([Surgery(layer="head", side="in", kept=(0, 1))])
+    cut = RESIDUAL.then([Surgery(layer="head", tensor="weight", axis=1, kept=(0, 1), sizes={"in_features": 2})])
     (folder / BLUEPRINT).write_text(json.dumps(cut.json()))
     with pytest.raises(Damaged, match=r"(?s)model\.safetensors does not fit its blueprint: .*head\.weight.*\[3, 8\].*\[3, 2\]"):
         open_folder(folder)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import modelkit_nets as nets
 import pytest
@@ -15,6 +18,7 @@ from paredown.modelkit import couple
 from paredown.modelkit.blueprint import Blueprint, open_module, save_module
 from paredown.modelkit.couple import Group
 from paredown.modelkit.surgery import Surgery, operate
+from paredown.testing import odd_images
 
 EXAMPLE = (torch.zeros(1, 1, 6, 6),)
 
@@ -79,7 +83,7 @@ def test_a_cut_network_is_the_silenced_one(
     with torch.no_grad():
         torch.testing.assert_close(cut(images), whole(images), rtol=1e-4, atol=1e-4)
     assert parameters(cut) == left
-    assert {(surgery.layer, surgery.side) for surgery in surgeries} >= {(name, "out") for name in kept}
+    assert {(surgery.layer, surgery.tensor, surgery.axis) for surgery in surgeries} >= {(name, "weight", 0) for name in kept}
 
 
 def test_a_perceptron_loses_neurons_with_everything_on_them(images: torch.Tensor) -> None:
@@ -106,18 +110,136 @@ def test_all_channels_kept_changes_nothing() -> None:
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
-def test_inputs_outputs_and_grouped_convolutions_are_never_cut() -> None:
-    assert grouped(nets.shuffled().eval()) == {}
+def test_inputs_and_outputs_are_never_cut_and_every_part_of_a_grouped_convolution_loses_as_many() -> None:
+    pairs = [[0, 4], [1, 5], [2, 6], [3, 7]]
+    assert {name: group.first.rows for name, group in grouped(nets.shuffled().eval()).items()} == {"0": pairs, "2": pairs}
     for factory in (nets.residual, nets.depthwise, nets.flat, nets.perceptron):
         module = factory().eval()
         last = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear)][-1]
         for group in couple.groups(module, EXAMPLE):
-            assert (last, "out") not in {(member.layer, member.side) for member in group.members}
+            assert (last, "weight", 0) not in {(member.layer, member.tensor, member.axis) for member in group.members}
 
 
 def test_a_network_that_cannot_be_traced_is_unfit() -> None:
     with pytest.raises(Unfit, match=r"the couplings of this module's channels cannot be traced: \w+: .*not today"):
         couple.groups(nets.stubborn(), EXAMPLE)
+
+
+class Noisy(nn.Module):
+    """Adds noise in eval mode too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(36, 8), nn.Linear(8, 3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        felt = self.one(images.flatten(1))
+        return self.two(felt + torch.randn_like(felt))
+
+
+def test_a_network_that_answers_differently_is_unfit() -> None:
+    with pytest.raises(Unfit, match=r"this module answers differently when it is asked twice; what is random in it has to be off in eval"):
+        couple.groups(Noisy().eval(), EXAMPLE)
+
+
+def test_the_end_of_the_time_is_an_answer() -> None:
+    found = couple.search(nets.liven(nets.residual()), EXAMPLE, limit_s=0.0)
+    assert found.groups == []
+    assert found.whole == {"all that was not proven by then": "the search ended after 0 s"}
+    assert found.said == " Stays whole, since it could not be proven: all that was not proven by then (the search ended after 0 s)."
+
+
+class Slow(nn.Module):
+    """Takes a while for each of its many steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(36, 8), nn.Linear(8, 3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        felt = self.one(images.flatten(1))
+        for _ in range(20):
+            end = time.thread_time() + 0.01
+            while time.thread_time() < end:
+                felt = felt + 0.0
+        return self.two(felt)
+
+
+def test_a_slow_network_is_left_whole_in_time() -> None:
+    start = time.thread_time()
+    assert couple.search(Slow().eval(), EXAMPLE, limit_s=0.3).groups == []
+    assert time.thread_time() - start < 2
+
+
+def test_a_cut_that_is_not_right_leaves_its_group_whole_and_the_others_are_cut(images: torch.Tensor) -> None:
+    module = nets.liven(nets.flat())
+    conv, linear = couple.groups(module, EXAMPLE)
+    shifted = [replace(member, rows=member.rows[1:] + member.rows[:1]) if member.side == "in" else member for member in conv.members]
+    surgeries = couple.cut(module, [replace(conv, members=shifted), linear], [[0, 1], [2, 3, 4]], (images,))
+    assert {surgery.layer for surgery in surgeries} == {"4", "6"}
+    assert couple.widths_after([conv, linear], surgeries) == "0 4/4, 4 3/10"
+    assert module(images).shape == (5, 3)
+
+
+class Closed(nn.Module):
+    """Its forward uses layers that a copy of it does not have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(36, 8), nn.Linear(8, 3)
+        self.way = lambda images: self.two(self.one(images.flatten(1)).relu())
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.way(images)
+
+
+def test_what_no_copy_shows_is_not_proven() -> None:
+    found = couple.search(Closed().eval(), EXAMPLE)
+    assert found.groups == []
+    assert found.whole == {"one": "nothing in the answer feels it"}
+
+
+class WithoutGradients(nn.Sequential):
+    """Answers without gradients."""
+
+    @torch.no_grad()
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images)
+
+
+def test_a_network_without_gradients_is_left_whole() -> None:
+    found = couple.search(WithoutGradients(*nets.flat()).eval(), EXAMPLE)
+    assert (found.groups, list(found.whole)) == ([], ["0", "4"])
+
+
+class OneByOne(nn.Sequential):
+    """Takes one row at a time."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images.reshape(1, 1, 6, 6))
+
+
+def test_a_network_that_takes_one_row_at_a_time_is_cut_all_the_same(images: torch.Tensor) -> None:
+    module = OneByOne(*nets.flat()).eval()
+    found = couple.groups(module, EXAMPLE)
+    assert [group.name for group in found] == ["0", "4"]
+    couple.cut(module, found, [[0, 1], [0, 1, 2]], (images,))
+    assert (module[0].out_channels, module[4].in_features, module[6].in_features) == (2, 18, 3)
+
+
+def test_groups_that_share_an_axis_are_cut_in_one_go(images: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    module = odd_images.Dense().eval()
+    whole = copy.deepcopy(module)
+    found = couple.groups(module, module.example())
+    surgeries = couple.cut(module, found, [[0, 2, 5], [1, 7], range(16)])
+    (shared,) = [surgery for surgery in surgeries if (surgery.layer, surgery.tensor, surgery.axis) == ("three", "weight", 1)]
+    assert list(shared.kept) == [1, 7, 8, 10, 13]  # eight of the second layer stand before twelve of the first
+    assert (module.three.in_channels, module.norm.num_features) == (5, 5)
+    whole.three.weight.data[:, [at for at in range(20) if at not in shared.kept]] = 0
+    whole.two.weight.data[:, [at for at in range(12) if at not in (0, 2, 5)]] = 0
+    maps = torch.randn(4, 3, 8, 8)
+    torch.testing.assert_close(module(maps), whole(maps), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("factory", [nets.residual, nets.depthwise, nets.flat, nets.perceptron])
@@ -141,8 +263,8 @@ def test_a_blueprint_rebuilds_a_cut_network(factory: Callable[[], nn.Module], st
 def test_surgery_keeps_the_rows_in_the_order_given() -> None:
     layer = nn.Sequential(nn.Linear(3, 4))
     before = layer[0].weight.clone()
-    operate(layer, Surgery(layer="0", side="out", kept=(2, 0)))
-    operate(layer, Surgery(layer="0", side="in", kept=(1,)))
+    operate(layer, Surgery(layer="0", tensor="weight", axis=0, kept=(2, 0), sizes={"out_features": 2}))
+    operate(layer, Surgery(layer="0", tensor="weight", axis=1, kept=(1,), sizes={"in_features": 1}))
     assert torch.equal(layer[0].weight, before[[2, 0]][:, [1]])
     assert (layer[0].in_features, layer[0].out_features) == (1, 2)
     assert layer[0].weight.requires_grad
@@ -151,9 +273,15 @@ def test_surgery_keeps_the_rows_in_the_order_given() -> None:
 @pytest.mark.parametrize(
     ("surgery", "message"),
     [
-        (Surgery(layer="9", side="out", kept=(0,)), r"the structure has no layer '9' to cut\."),
-        (Surgery(layer="1", side="out", kept=(0,)), r"layer '1' is a ReLU; it cannot be cut\."),
-        (Surgery(layer="2", side="in", kept=(0,)), r"layer '2' is a convolution in 2 groups; only plain and depthwise ones can be cut\."),
+        (Surgery(layer="9", tensor="weight", kept=(0,)), r"the structure has no layer '9' to cut\."),
+        (Surgery(layer="1", tensor="weight", kept=(0,)), r"layer '1' is a ReLU; it has no tensor 'weight' to cut\."),
+        (Surgery(layer="0", tensor="weight", axis=1, kept=(1,)), r"'weight' of layer '0' has the shape \(8, 1, 3, 3\); what is kept along"),
+        (Surgery(layer="0", tensor="weight", axis=4, kept=(0,)), r"has the shape \(8, 1, 3, 3\); what is kept along axis 4 is not in it\."),
+        (Surgery(layer="0", sizes={"out_channels": 9}), r"layer '0' is a Conv2d; its 'out_channels' cannot become 9\."),
+        (Surgery(layer="0", sizes={"training": 1}), r"layer '0' is a Conv2d; its 'training' cannot become 1\."),
+        (Surgery(layer="0", sizes={"nf": 1}), r"layer '0' is a Conv2d; its 'nf' cannot become 1\."),
+        (Surgery(layer="0", kept=(0,)), r"layer '0' is a Conv2d; only lists of blocks can lose some\."),
+        (Surgery(layer="", kept=(0,)), r"layer '' is a Sequential; only lists of blocks can lose some\."),
     ],
 )
 def test_what_cannot_be_cut_is_refused(surgery: Surgery, message: str) -> None:
@@ -161,6 +289,11 @@ def test_what_cannot_be_cut_is_refused(surgery: Surgery, message: str) -> None:
         operate(nets.shuffled(), surgery)
 
 
+def test_a_block_that_is_not_there_is_refused() -> None:
+    with pytest.raises(BadModel, match=r"layer '0' has 1 blocks; there is no block 3 to keep\."):
+        operate(nn.Sequential(nn.Sequential(nn.Linear(2, 2))), Surgery(layer="0", kept=(3,)))
+
+
 def test_a_surgery_is_plain_data() -> None:
-    surgery = Surgery(layer="a.b", side="in", kept=(3, 1))
+    surgery = Surgery(layer="a.b", tensor="weight", axis=1, kept=(3, 1), sizes={"in_features": 2})
     assert Surgery.of(surgery.json()) == surgery

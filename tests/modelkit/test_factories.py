@@ -139,12 +139,18 @@ def test_configurations_of_real_families_are_only_structure(family: str) -> None
     assert strange("paredown.modelkit.pretrained:build", {"config": config, "inputs": ["input_ids"], "classes": 2}) == ""
 
 
+SURGERY = {"layer": "head", "tensor": "weight", "axis": 0, "kept": [0], "sizes": {}}
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "said"),
     [
-        ({"surgeries": [{"layer": "head", "side": "out", "kept": [0, 0]}]}, BadModel, "keeps an entry twice"),
-        ({"surgeries": [{"layer": "head", "side": "out", "kept": [99]}]}, BadModel, "cannot keep those entries on side out"),
-        ({"surgeries": [{"layer": "head", "side": "up", "kept": []}]}, Damaged, r"has surgeries\[0\]\.side 'up'; it has to be out or in"),
+        ({"surgeries": [SURGERY | {"kept": [0, 0]}]}, BadModel, "keeps an entry twice"),
+        ({"surgeries": [SURGERY | {"kept": [99]}]}, BadModel, "what is kept along axis 0 is not in it"),
+        ({"surgeries": [SURGERY | {"sizes": {"__class__": 1}}]}, BadModel, "its '__class__' cannot become 1"),
+        ({"surgeries": [SURGERY | {"kept": ["0"]}]}, Damaged, r"has surgeries\[0\]\.kept\[0\] '0'; it has to be a whole number"),
+        ({"surgeries": [SURGERY | {"axis": True}]}, Damaged, r"has surgeries\[0\]\.axis True"),
+        ({"surgeries": [SURGERY | {"sizes": {"nf": 1.5}}]}, Damaged, r"has surgeries\[0\]\.sizes\.nf 1\.5"),
         ({"surgeries": "x"}, Damaged, "has surgeries 'x'; it has to be a list"),
         ({"inputs": {"input": [1e9]}}, Damaged, "a size or the name of a free axis"),
         ({"factory": 3}, Damaged, "has factory 3; it has to be a text"),

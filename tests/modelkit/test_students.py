@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,20 @@ import numpy as np
 import pytest
 import torch
 
-from paredown.core.errors import Unfit
+from paredown.core.errors import NotTrusted, Unfit
+from paredown.ground import trust
 from paredown.ground.store import FolderStore
 from paredown.modelkit import students
 from paredown.modelkit.blueprint import open_module, save_module, write_folder
 from paredown.techniques.distill import Distill
 from paredown.testing import tiny
+
+
+@pytest.fixture
+def ours() -> Iterator[None]:
+    """The word for functions of the tests, as `paredown apply` gives it for those of its recipe."""
+    with trust.trusting(["paredown.testing.tiny:conv_net", "paredown.testing.tiny:mlp"]):
+        yield
 
 
 def test_a_share_takes_the_strongest_channels(tmp_path: Path) -> None:
@@ -28,6 +38,7 @@ def test_a_share_takes_the_strongest_channels(tmp_path: Path) -> None:
     assert "4/8" in origin
 
 
+@pytest.mark.usefixtures("ours")
 def test_a_student_from_a_function_or_a_folder(tmp_path: Path) -> None:
     given = tiny.candidate("onnx", tmp_path)
     context = tiny.context(tmp_path, teacher=given)
@@ -44,6 +55,24 @@ def test_a_student_from_a_function_or_a_folder(tmp_path: Path) -> None:
     assert origin == "student from mine."
 
 
+def test_a_function_that_the_user_has_not_named_is_not_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recipe may come from the ledger of a study that somebody else has written."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "stranger.py").write_text(
+        "import torch\n\nopen(__file__ + '.ran', 'w').close()\n\n\ndef net():\n    return torch.nn.Linear(36, 3)\n"
+    )
+    given = tiny.candidate("onnx", tmp_path)
+    context = tiny.context(tmp_path, teacher=given)
+    said = r"(?s)distill\(student='stranger:net'\): the model is built by 'stranger:net', .* not called\..*`--trust stranger:net`"
+    with pytest.raises(NotTrusted, match=said):
+        students.make("stranger:net", given, context, 1)
+    assert not (tmp_path / "stranger.py.ran").exists()
+    with trust.trusting(["stranger:net"]), suppress(Exception):  # what it builds does not matter here
+        students.make("stranger:net", given, context, 1)
+    assert (tmp_path / "stranger.py.ran").exists()
+
+
 def test_a_student_that_is_not_there_is_unfit(tmp_path: Path) -> None:
     given = tiny.candidate("torch", tmp_path)
     said = r"no student 'tenth'; write one of half, third, quarter, .*, a `pkg\.mod:function`, or a folder with blueprint\.json"
@@ -55,12 +84,13 @@ def test_a_network_without_channels_has_no_narrower_student(tmp_path: Path) -> N
     from paredown.modelkit.blueprint import Blueprint
 
     store = FolderStore(tmp_path / "store")
-    blueprint = Blueprint(factory="modelkit_nets:shuffled", inputs={"input": (1, 6, 6)})
+    blueprint = Blueprint(factory="modelkit_nets:silent", inputs={"input": (1, 6, 6)})
     given = save_module(blueprint.build(), blueprint, store, store.scratch())
     with pytest.raises(Unfit, match="no channels of this module can be cut, so that no narrower student can be made from it"):
         students.make("half", given, tiny.context(tmp_path), 0)
 
 
+@pytest.mark.usefixtures("ours")
 def test_a_black_box_teaches_through_its_answers(tmp_path: Path) -> None:
     given = tiny.candidate("onnx", tmp_path)
     asked: list[int] = []

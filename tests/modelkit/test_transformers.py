@@ -10,7 +10,7 @@ import torch
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.ground.store import FolderStore
-from paredown.modelkit import blocks, calibrate, count, couple, graphs, heads, lower, pretrained, train, widths
+from paredown.modelkit import blocks, calibrate, count, couple, graphs, lower, pretrained, train, widths
 from paredown.modelkit.blueprint import Blueprint, open_folder, save_module, write_folder
 from paredown.testing import tiny
 
@@ -39,11 +39,12 @@ def feed(count: int = 24) -> dict[str, Any]:
     return {"input_ids": draw.integers(4, 16, (count, 12)) * mask, "attention_mask": mask}
 
 
-def test_heads_and_neurons_are_groups_and_the_hidden_size_is_none(given: Any) -> None:
+def test_heads_neurons_and_the_hidden_size_are_groups(given: Any) -> None:
     module, blueprint = given
     found = {group.name: (group.channels, group.rows_each) for group in couple.groups(module, blueprint.example())}
     expected = {f"{ENCODER}.{at}.attention.self.query": (4, 8) for at in range(3)}
     expected |= {f"{ENCODER}.{at}.intermediate.dense": (64, 1) for at in range(3)} | {"model.bert.pooler.dense": (32, 1)}
+    expected |= {"model.bert.embeddings.word_embeddings": (32, 1)}
     assert found == expected
 
 
@@ -76,18 +77,19 @@ class Attention(torch.nn.Module):
         return self.out((5 * q @ k.transpose(-1, -2)).softmax(-1).matmul(v).transpose(1, 2).flatten(2))
 
 
-def test_heads_that_are_counted_and_not_measured_are_left_whole() -> None:
+@pytest.mark.parametrize("by_number", [True, False])
+def test_heads_that_are_measured_are_cut_and_those_that_are_counted_stay_whole(by_number: bool) -> None:
     torch.manual_seed(0)
-    example = (torch.randn(1, 6, 8),)
-    assert [group.channels for group in heads.heads(Attention(by_number=False), example)] == [2]
-    assert heads.heads(Attention(by_number=True), example) == []
+    found = couple.search(Attention(by_number=by_number).eval(), (torch.randn(1, 6, 8),))
+    assert [group.channels for group in found.groups] == ([] if by_number else [2])
+    assert list(found.whole) == (["q_proj"] if by_number else [])
 
 
 def test_layers_can_be_left_out(given: Any) -> None:
     module, blueprint = given
     assert blocks.lists(module, blueprint.example()) == {ENCODER: [0, 1, 2]}
     (cut,) = blocks.choose(module, {ENCODER: [0, 1, 2]}, feed(), 2)
-    assert (cut.layer, cut.side, len(cut.kept)) == (ENCODER, "blocks", 1)
+    assert (cut.layer, cut.tensor, len(cut.kept)) == (ENCODER, "", 1)
 
 
 def test_a_module_that_is_a_list_itself_is_looked_into() -> None:

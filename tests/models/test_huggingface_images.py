@@ -104,7 +104,7 @@ def prepared(model: ModelSpec, scratch: Path, classes: int = 3) -> tuple[Candida
     return UNIT.prepare(model, scratch, feed.feed_shapes(spec), classes, context), context, spec
 
 
-@pytest.mark.parametrize("make", [vit, resnet, mobilenet])
+@pytest.mark.parametrize("make", [vit, resnet, pytest.param(mobilenet, marks=pytest.mark.slow)])
 def test_the_artifact_answers_like_the_original_pipeline(tmp_path: Path, make: Any) -> None:
     folder = saved(tmp_path / "given", make())
     candidate, context, encode = prepared(spec(folder), tmp_path)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from paredown.core.errors import OtherJob
+from paredown.ground import trust
 from paredown.pipeline.setup import opened
 from paredown.pipeline.shop import Silent
 from paredown.study.jobfile import read_job
@@ -62,6 +63,15 @@ def test_a_metric_is_all_that_it_imports_and_reads(tmp_path: Path) -> None:
     open_once(job)
 
 
+def test_what_the_job_names_itself_is_called_wherever_its_cache_names_it(tmp_path: Path) -> None:
+    job = write_tiny_job(tmp_path)
+    (tmp_path / "pare_net.py").write_text("def build():\n    return None\n")
+    job.write_text(job.read_text().replace("{onnx: given.onnx}", "{python: 'pare_net:build'}"))
+    with opened(read_job(job), tmp_path / "study", fresh=False, wait_s=0, listener=Silent()) as shop:
+        assert trust.trusted() == {shop.job.model.value} == {"pare_net:build"}
+    assert trust.trusted() == set()
+
+
 def test_a_column_of_another_name_is_another_job(tmp_path: Path) -> None:
     job, (inputs, labels) = write_tiny_job(tmp_path), tiny_rows(300, 0)
 
@@ -74,5 +84,5 @@ def test_a_column_of_another_name_is_another_job(tmp_path: Path) -> None:
     table("a_name")
     open_once(job)
     table("b_name")  # the order of columns by name stays, and so do all values
-    with pytest.raises(OtherJob, match=r"differ \(old -> new\):\n  data\.form: \w{64} -> \w{64}\n  Use"):
+    with pytest.raises(OtherJob, match=r"(?s)differ \(old -> new\):\n.*  data\.form: \w{64} -> \w{64}\n  Use"):
         open_once(job)

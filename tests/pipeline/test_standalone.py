@@ -215,7 +215,7 @@ def test_check_without_the_cache_leaves_quality_open(copy: Path) -> None:
     with pytest.raises(Damaged, match=r"outputs-\w+-test\.npy was changed"):
         check(copy)
     shutil.move(copy / "evidence", copy.parent)
-    with pytest.raises(Damaged, match=r"an answer file in .*data cannot be read"):
+    with pytest.raises(Damaged, match=r"the answers in .*outputs-.*\.npy cannot be read: .*\.\n  Delete it"):
         check(copy)
     shutil.move(copy.parent / "evidence", copy)
     shutil.rmtree(copy / "cache")

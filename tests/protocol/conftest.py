@@ -70,7 +70,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     def label(encode: dict[str, Any]) -> Label:
         return Label(
             name="made",
-            task="any",
+            task="tabular-classification" if encode["kind"] == "table" else "image-classification",
             recipe="as_given @ onnxruntime(threads=1)",
             lineage=[],
             encode=encode,

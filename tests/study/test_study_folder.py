@@ -60,8 +60,8 @@ def test_what_work_has_read_is_written_down_and_another_content_is_another_job(f
     elsewhere.write_text("two")
     job = replace(JOB, folder=tmp_path)
     with Study.open(folder, job, DIGESTS) as study:
-        study.has_read({str(own): of_file(own)})
-        study.has_read({str(elsewhere): of_file(elsewhere), str(own): of_file(own)})
+        study.note_read({str(own): of_file(own)})
+        study.note_read({str(elsewhere): of_file(elsewhere), str(own): of_file(own)})
         study.refuse_changed()
         study.ledger.add("trial", "k", 1)
     assert YAML(typ="safe").load(folder / "job.lock.yaml")["read"] == {"lib/shared.py": of_file(elsewhere), "parts.py": of_file(own)}
@@ -71,7 +71,7 @@ def test_what_work_has_read_is_written_down_and_another_content_is_another_job(f
         with pytest.raises(OtherJob, match=rf"  parts\.py: {study.read['parts.py']} -> {of_file(own)}\n  Use another folder"):
             study.refuse_changed()
         with pytest.raises(OtherJob, match=r"  parts\.py: \w{64} -> \w{64}\n"):
-            study.has_read({str(own): of_file(own)})
+            study.note_read({str(own): of_file(own)})
     with pytest.raises(OtherJob, match=r"entries differ \(old -> new\):\n  parts\.py: \w{64} -> \w{64}\n  Use"):
         run(folder, job)
     own.unlink()

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from paredown.artifact.manifest import MANIFEST, check_probe, read_checked, threads_of
+from paredown.artifact.manifest import MANIFEST, RESTORE, check_probe, read_checked, threads_of
 from paredown.core.errors import BadData, Damaged, ParedownError
 from paredown.core.runtime import Session
 from paredown.ground import registry
@@ -95,10 +95,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise Damaged(f"{folder} is not an artifact: it has no readable {MANIFEST} ({error.strerror}).") from error
     except ValueError as error:
-        raise Damaged(f"{path} {error}.\n  {_RESTORE}") from None
-
-
-_RESTORE = "Take it again from where it was released; do not edit files inside."
+        raise Damaged(f"{path} {error}.\n  {RESTORE}") from None
 
 
 def read_probe(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,15 +105,15 @@ def read_probe(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         Damaged: The file is absent, is not JSON, or holds something else than rows and their answers.
     """
     if not manifest.get("probe"):
-        raise Damaged(f"{folder / MANIFEST} names no probe.\n  {_RESTORE}")
+        raise Damaged(f"{folder / MANIFEST} names no probe.\n  {RESTORE}")
     path = folder / manifest["probe"]["file"]
     try:
         probe: dict[str, Any] = read_json(path)
         check_probe(probe, manifest)
     except OSError as error:
-        raise Damaged(f"{path} cannot be read: {error.strerror}.\n  {_RESTORE}") from None
+        raise Damaged(f"{path} cannot be read: {error.strerror}.\n  {RESTORE}") from None
     except ValueError as error:
-        raise Damaged(f"{path} {error}.\n  {_RESTORE}") from None
+        raise Damaged(f"{path} {error}.\n  {RESTORE}") from None
     return probe
 
 
@@ -159,6 +156,9 @@ def _model(manifest: Mapping[str, Any], sessions: Mapping[str, Session], folder:
 
 def load(folder: str | Path, threads: int | None = None, trust: Iterable[str] = ()) -> Model:
     """Open an artifact; of what it names nothing is called but paredown's own.
+
+    It opens and answers in this very process, without a limit of time or memory: a graph of a stranger may never end, or take all memory.
+    `paredown verify`, `predict` and `measure` ask it in a process that has both.
 
     Args:
         folder: The artifact's folder.

@@ -29,6 +29,8 @@ from paredown.ground.untrusted import inside, read_json
 
 MANIFEST = "artifact.json"
 FORMAT = 1
+RESTORE = "Take it again from where it was released; do not edit files inside."
+"""What to do about an artifact that is damaged."""
 MOST_TOLERANCE = 0.01
 """The largest difference of a probability that a probe may allow."""
 MOST_ROWS = 1_000

@@ -5,13 +5,14 @@ import json
 import os
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from paredown.artifact.manifest import MANIFEST, read_checked, threads_of
+from paredown.artifact.manifest import MANIFEST, RESTORE, read_checked, threads_of
 from paredown.artifact.programs import make_program
 from paredown.ground.untrusted import visible
 
@@ -106,7 +107,7 @@ def _array(path: Path) -> Any:
             if path.suffix.lower() == ".npy":
                 return found
             return found[next((name for name in ("X", "x", "inputs", "images") if name in found), found.files[0])]
-    except (ValueError, AttributeError):  # a file of the one kind under the other's ending has no `files`, or no array
+    except (ValueError, AttributeError, RuntimeError, MemoryError, zlib.error):  # of another ending, encrypted, or announcing too much
         raise ValueError("it is no numpy file of its ending, or it holds pickled objects, which are never read.") from None
 
 
@@ -124,7 +125,7 @@ def main(arguments: list[str]) -> int:
     try:
         manifest = read_checked(folder)
     except (OSError, ValueError) as error:
-        return _say(5, f"{folder / MANIFEST} {error}.")
+        return _say(5, f"{folder / MANIFEST} {error}.\n  {RESTORE}")
     for graph in manifest["graphs"]:
         if graph["runtime"] not in _ENGINES:
             found = f"{graph['file']} needs {graph['runtime']}"

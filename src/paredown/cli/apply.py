@@ -18,6 +18,7 @@ _SHOWN = ("cpu_time", "energy", "latency_p50", "latency_p95", "size", "peak_rss"
 @click.argument("job")
 @click.option("--study", metavar="DIR", help="The study folder; runs/NAME when left out.")
 @click.option("--out", metavar="DIR", help="Where the artifact goes; STUDY/applied when left out.")
+@screen.trust_option
 @screen.json_flag
 def command(recipe: str, job: str, study: str | None, out: str | None, as_json: bool) -> None:
     """Build one recipe."""

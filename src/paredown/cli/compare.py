@@ -23,7 +23,7 @@ def command(a: str, b: str, data: str | None, label: str | None, metric: str, se
     from paredown.pipeline.progress import Progress
     from paredown.pipeline.side_by_side import compare
 
-    screen.say_code(*screen.code_of(A=a, B=b, data=data, metric=metric))
+    screen.say_code(A=a, B=b, data=data, metric=metric)
     with Progress() as progress:
         progress.stage(f"measuring {a} and {b} in turn")
         found = compare(a, b, data=data, label=label, metric=metric, seconds=seconds, batch=batch, tick=progress.step)

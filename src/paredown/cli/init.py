@@ -58,8 +58,7 @@ def command(
     new = not out.parent.exists()
     out.parent.mkdir(parents=True, exist_ok=True)  # a path that goes up from there needs it
     made_by = build or (target if FUNCTION.fullmatch(target) else "")
-    code = screen.code_of(model=f"python:{made_by}" if made_by else "", train=train, validation=validation, test=test)
-    screen.say_code(*code)
+    screen.say_code(model=f"python:{made_by}" if made_by else "", train=train, validation=validation, test=test)
     try:
         names = {"text": _names(text), "groups": _names(groups)}
         found = starter(target, test, train, validation=validation, label=label, build=build, out=out, **names)

@@ -127,7 +127,7 @@ def command(
         other = None if at_hand is None else str(at_hand)
         if other is None and label is not None:
             raise UsageError(f"the artifact of {against} is not at hand, so that its answers cannot be compared.\n  Leave `--label` out.")
-    screen.say_code(*screen.code_of(data=data, metric=metric))
+    screen.say_code(data=data, metric=metric)
     with Progress() as progress:
         progress.stage(f"measuring {target}" + (f" against {other}" if other else ""))
         asked: dict[str, Any] = {"data": data, "label": label, "metric": metric, "seconds": seconds, "batch": batch}

@@ -32,6 +32,7 @@ from paredown.cli.when import DEADLINE, wait_for
     " `deploy.grid.series`; see `paredown when`.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what test can show, what would be tried and what it would take; no study is opened.")
+@screen.trust_option
 @screen.json_flag
 def command(job: str, study: str | None, fresh: bool, wait_s: float, deadline: str | None, dry_run: bool, as_json: bool) -> int:
     """Run a job."""

@@ -32,13 +32,13 @@ def json_flag(function: F) -> F:
 
 
 def trust_option(function: F) -> F:
-    """Give a command `--trust`, which may be repeated: while it runs, artifacts may name these functions."""
+    """Give a command `--trust`, which may be repeated: while it runs, artifacts and studies may name these functions."""
 
     @click.option(
         "--trust",
         multiple=True,
         metavar="PKG.MOD:FUNCTION",
-        help="Let an artifact name this function to build its model: code of yours, or of somebody whom you trust; may be repeated.",
+        help="Let an artifact or a study name this function to build a model: code of yours or of whom you trust; may be repeated.",
     )
     @wraps(function)
     def trusting_command(*arguments: Any, trust: tuple[str, ...], **more: Any) -> Any:
@@ -76,20 +76,19 @@ def read_own_job(path: str) -> Job:
     from paredown.study.jobfile import read_job
 
     job = read_job(path)
-    say_code(*job.code, where=str(job.folder.resolve()))
+    _say_code(job.code, job.folder.resolve())
     return job
 
 
-def say_code(*code: str, where: str = "") -> None:
-    """A line to stderr, before any of it runs: this is code, and it may do whatever you may do. Nothing when there is none."""
-    if code:
-        note(f"runs code that is not paredown's, with your rights: {', '.join(code)} (looked up in {where or Path.cwd()} first)")
-
-
-def code_of(**named: str | None) -> list[str]:
-    """Of what stands on a command line that which is code: after `python:`, or a metric `pkg.mod:function`."""
+def say_code(**named: str | None) -> None:
+    """The same of what stands on a command line: code is what follows `python:`, and a metric `pkg.mod:function`."""
     code = {what: name for what, name in named.items() if name and (name.startswith("python:") or (what == "metric" and ":" in name))}
-    return [f"{what} {name.removeprefix('python:')}" for what, name in code.items()]
+    _say_code([f"{what} {name.removeprefix('python:')}" for what, name in code.items()], Path.cwd())
+
+
+def _say_code(code: Sequence[str], folder: Path) -> None:
+    if code:
+        note(f"runs code that is not paredown's, with your rights: {', '.join(code)} (looked up in {folder} first)")
 
 
 def plain(value: Any) -> Any:

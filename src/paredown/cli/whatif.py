@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import textwrap
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from paredown.cli import COMMANDS, screen
+from paredown.ground.amounts import is_finite
 
 if TYPE_CHECKING:
     from paredown.core.reading import Missing, Reading
@@ -262,7 +262,7 @@ def _has(row: Row, name: str) -> bool:
 
 def _value(found: Reading | Missing | None) -> float | None:
     value = getattr(found, "value", None)
-    return value if isinstance(value, float | int) and math.isfinite(value) else None
+    return value if is_finite(value) else None
 
 
 def _number(found: Any, kind: str, interval: bool = True) -> str:

@@ -105,7 +105,15 @@ class Missing:
 
 
 def reading_from_json(name: str, data: dict[str, Any]) -> Reading | Missing:
-    """The inverse of `json()`."""
+    """The inverse of `json()`.
+
+    Raises:
+        KeyError, TypeError, ValueError: It is not what that wrote.
+    """
+    texts = [data[key] for key in ("missing", "unit", "source") if key in data]
+    covers = data.get("covers", ())
+    if not isinstance(covers, list | tuple) or not all(isinstance(text, str) for text in (*texts, *covers)):
+        raise ValueError(f"{name} has a unit, a source, a reason or what it covers that is no text")
     if "missing" in data:
         return Missing(quantity=name, reason=data["missing"])
     return Reading(
@@ -116,6 +124,6 @@ def reading_from_json(name: str, data: dict[str, Any]) -> Reading | Missing:
         unit=data["unit"],
         how=How(data["how"]),
         n=data.get("n"),
-        covers=tuple(data.get("covers", ())),
+        covers=tuple(covers),
         source=data.get("source", ""),
     )

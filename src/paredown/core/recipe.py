@@ -131,6 +131,18 @@ def engines_of(recipe: Recipe) -> Iterator[str]:
         yield from engines_of(part)
 
 
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+
+
+def functions_of(recipe: Recipe) -> Iterator[str]:
+    """The functions, `pkg.mod:function`, that steps of a recipe name."""
+    if isinstance(recipe, Chain):
+        values = [value for step in recipe.steps for value in step.values.values()]
+        yield from (value for value in values if isinstance(value, str) and _FUNCTION.fullmatch(value))
+    for part in recipe.parts:
+        yield from functions_of(part)
+
+
 _TOKEN = re.compile(
     r"""\s*(?:(?P<text>"[^"\\\n]*")|(?P<number>-?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?(?![\w.]))"""
     r"""|(?P<hex>[0-9a-f]{8,64}(?![\w.]))|(?P<name>[A-Za-z_]\w*)|(?P<mark>[()@>,=]))"""

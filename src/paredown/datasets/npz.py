@@ -42,7 +42,7 @@ class Npz(DatasetReader):
                 wanted = "label" not in columns or columns["label"] is not None
                 targets = _pick(file, source, "label", columns.get("label"), _LABELS, required=False) if wanted else None
                 groups = {name: _pick(file, source, "groups", name, (), required=True) for name in columns.get("groups") or ()}
-        except (OSError, EOFError, AttributeError, MemoryError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        except (OSError, EOFError, AttributeError, MemoryError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise BadData(
                 f"{source} is not a whole npz file ({type(error).__name__}).\n  Write it with numpy.savez(path, X=..., y=...)."
             ) from None

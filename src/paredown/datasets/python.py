@@ -12,7 +12,7 @@ from paredown.core.errors import BadData, BadModel, ParedownError
 from paredown.core.rows import Rows
 from paredown.datasets.sources import nearest, rows_from_arrays
 from paredown.datasets.tables import listed, roles, rows_from_table
-from paredown.ground import lazy
+from paredown.ground import user_code
 
 _ENTRIES = tuple(item.name for item in fields(Rows))
 
@@ -33,9 +33,9 @@ class Python(DatasetReader):
         """
         target = source.removeprefix(self.prefix)
         try:
-            lazy.refuse_standard(target, folder, "data")
-            with lazy.beside(folder):
-                made = lazy.resolve(target, "data")()
+            user_code.refuse_standard(target, folder, "data")
+            with user_code.beside(folder):
+                made = user_code.resolve(target, "data")()
         except BadModel as error:
             raise BadData(str(error)) from error
         except ParedownError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -23,6 +22,8 @@ from paredown.ground.files import sqlite_uri
 from paredown.ground.untrusted import inside, read_json
 
 BOUND = "released.json"
+FOLDERS = RELEASED, NEAREST = "artifact", "nearest-miss"
+"""Where a run puts the artifact that passed, or where nothing did the nearest miss."""
 RESULT, REPORT, JOB_LOCK, LEDGER = "result.json", "report.html", "job.lock.yaml", "ledger.sqlite"
 _COLUMNS = {
     "records": ("id", "kind", "key", "value", "span_id", "created"),
@@ -51,7 +52,7 @@ class Bound:
 
     Args:
         verdict: Of the run.
-        folder: "artifact", or "nearest-miss" where nothing was released; None where there was nothing to keep.
+        folder: RELEASED, or NEAREST where nothing was released; None where there was nothing to keep.
         digest: Over all files of that folder.
         recipe: Of what lies in it.
         files: Path below the study -> sha256.
@@ -115,7 +116,7 @@ def read_bound(path: Path) -> Bound:
 
 def _refuse_odd(found: Bound) -> None:
     """ValueError for what would be looked up outside of the study, is no digest, or is not bound: nobody would be told."""
-    if found.folder not in ("artifact", "nearest-miss", None):
+    if found.folder not in (*FOLDERS, None):
         raise ValueError(f"folder is {found.folder!r}")
     outside = [name for name in found.files if not inside(name)]
     if outside:
@@ -126,7 +127,7 @@ def _refuse_odd(found: Bound) -> None:
     if set(found.ledger) != set(_COLUMNS) or not all(isinstance(one.last, int) for one in found.ledger.values()):
         raise ValueError(f"the rows of {', '.join(found.ledger) or 'nothing'} are bound, not of {', '.join(_COLUMNS)}")
     sha256 = [*found.files.values(), *([found.digest] if found.folder else [])]
-    if not all(isinstance(one, str) and re.fullmatch(r"[0-9a-f]{64}", one) for one in sha256):
+    if not all(map(digests.is_digest, sha256)):
         raise ValueError("a sha256 digest is none")
 
 
@@ -160,7 +161,7 @@ def rows_of(path: Path, until: Mapping[str, Rows] | None = None) -> dict[str, Ro
         sqlite3.Error: It cannot be read.
     """
     out = {}
-    with closing(sqlite3.connect(sqlite_uri(path, read_only=True), uri=True)) as file:
+    with closing(_read_only(path)) as file:
         tables = {name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables >= {*_COLUMNS}:
             raise sqlite3.DatabaseError(f"it has no table {', '.join(sorted({*_COLUMNS} - tables))}")
@@ -172,6 +173,10 @@ def rows_of(path: Path, until: Mapping[str, Rows] | None = None) -> dict[str, Ro
                 last, count = row[0], count + 1
             out[table] = Rows(last=last, count=count, sha256=whole.hexdigest())
     return out
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(sqlite_uri(path, read_only=True), uri=True)
 
 
 def _rows_differ(path: Path, ledger: Mapping[str, Rows]) -> list[str]:
@@ -197,7 +202,7 @@ def newer_rows(path: Path, bound: Bound) -> int:
 def knows_lock(path: Path, sha256: str) -> bool:
     """Whether a run recorded in the ledger that it opened the study under a job.lock.yaml of this digest."""
     try:
-        with closing(sqlite3.connect(sqlite_uri(path, read_only=True), uri=True)) as file:
+        with closing(_read_only(path)) as file:
             return file.execute("SELECT id FROM records WHERE kind = 'job' AND key = ?", (sha256,)).fetchone() is not None
     except sqlite3.Error:
         return False

@@ -6,20 +6,15 @@ of a certain run, compare `Verification.digest` with the run's evidence.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paredown.artifact.manifest import FORMAT, MANIFEST, RESTORE
 from paredown.core.errors import Damaged
 from paredown.ground import digests
 from paredown.ground.untrusted import inside, read_json
-
-FORMATS = (1,)
-"""Versions of artifact.json that this paredown reads."""
-
-CARD = "artifact.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,23 +47,24 @@ def verify(folder: Path) -> Verification:
         Damaged: artifact.json is missing, unreadable or of an unknown format; a file is missing, changed, not listed, outside the folder or
             a link. All problems are in the message.
     """
-    card = folder / CARD
+    card = folder / MANIFEST
     if card.is_symlink() or not card.is_file():
-        raise Damaged(f"{folder} has no {CARD}.\n  Give the folder that `paredown run` released, usually `artifact`.")
+        raise Damaged(f"{folder} has no {MANIFEST}.\n  Give the folder that `paredown run` released, usually `artifact`.")
     try:
         artifact = read_json(card)
     except OSError as error:
-        raise Damaged(f"{card} cannot be read: {error.strerror}.\n  {_RESTORE}") from None
+        raise Damaged(f"{card} cannot be read: {error.strerror}.\n  {RESTORE}") from None
     except ValueError as error:
-        raise Damaged(f"{card} {error}.\n  {_RESTORE}") from None
+        raise Damaged(f"{card} {error}.\n  {RESTORE}") from None
     listed = artifact.get("files") if isinstance(artifact, dict) else None
     if not isinstance(listed, dict):
-        raise Damaged(f"{card} has no mapping `files`.\n  {_RESTORE}")
+        raise Damaged(f"{card} has no mapping `files`.\n  {RESTORE}")
     problems = []
-    if artifact.get("format") not in FORMATS:
-        known = ", ".join(map(str, FORMATS))
-        problems.append(f"{CARD}: format is {artifact.get('format')!r:.60}; this paredown reads {known}. A newer paredown may read it.")
-    problems += compare(folder, listed, apart=CARD)
+    if artifact.get("format") != FORMAT:
+        problems.append(
+            f"{MANIFEST}: format is {artifact.get('format')!r:.60}; this paredown reads {FORMAT}. A newer paredown may read it."
+        )
+    problems += compare(folder, listed, apart=MANIFEST)
     if problems:
         raise Damaged(damage(folder, problems))
     size_b = sum((folder / name).stat().st_size for name in listed)
@@ -90,7 +86,7 @@ def compare(folder: Path, listed: Mapping[str, Any], apart: str) -> list[str]:
             problems.append(f"{name!r} is listed; only paths inside the folder, other than {apart}, may be.")
         elif name not in found:
             problems.append(f"{name} is missing.")
-        elif not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+        elif not digests.is_digest(digest):
             problems.append(f"{name}: {digest!r:.60} is no sha256 digest.")
         elif found[name]:
             problems += changed(name, folder / name, digest)
@@ -114,12 +110,11 @@ def changed(name: str, path: Path, digest: str) -> list[str]:
 def damage(folder: Path, problems: list[str], do: str = "") -> str:
     """One message for all problems of a folder."""
     lines = "".join(f"\n  {problem}" for problem in problems)
-    return f"{folder} is not what was written:{lines}\n  {do or _RESTORE}"
+    return f"{folder} is not what was written:{lines}\n  {do or RESTORE}"
 
 
 _DEEPEST = 8
 """Folders inside each other that an artifact or its evidence may have; what lies deeper is no plain file of theirs."""
-_RESTORE = "Take it again from where it was released; do not edit files inside."
 
 
 def _walk(folder: Path, depth: int = 0) -> Iterator[tuple[str, bool]]:

@@ -19,8 +19,12 @@ from typing import IO, Any
 import paredown.core.errors as errors
 from paredown.core.errors import LimitExceeded, ParedownError, WorkerDied
 from paredown.ground import trust
+from paredown.ground.host import host
 
 _TICK_S = 0.2
+
+READ_B_PER_S = 20e6
+"""Bytes per second of the files that work reads, for limits on its wall time that hold for files of any size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,19 @@ class Limits:
 
     wall_s: float | None = None
     memory_b: float | None = None
+
+
+_ROOM_B, _ARTIFACT_TIMES, _ROWS_TIMES, _OF_MEMORY = 8e9, 8, 256, 0.9
+
+
+def room_for(artifact_b: int, rows_b: int) -> int:
+    """Bytes that a process may take which answers rows: what no honest model needs, and at most nine tenths of the machine.
+
+    Args:
+        artifact_b: Bytes of its files.
+        rows_b: Bytes of what is asked; packed numbers and what a network makes of them take many times that.
+    """
+    return int(min(_OF_MEMORY * host().memory_b, _ROOM_B + _ARTIFACT_TIMES * artifact_b + _ROWS_TIMES * rows_b))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ import time
 import traceback
 from typing import Any, TextIO
 
-from paredown.ground import touched
+from paredown.ground import opened_files
 from paredown.ground.files import cannot_write, no_room
 from paredown.ground.lazy import hush
 
@@ -82,14 +82,14 @@ def serve(orders: TextIO, answers: TextIO) -> None:
     say({"ready": os.getpid()})
     for line in orders:
         answer = carry_out(json.loads(line), state)
-        say(answer | {"read": touched.taken()})
+        say(answer | {"read": opened_files.taken()})
 
 
 def main() -> None:
     """Keep the protocol's pipe apart from what libraries print, and what they would report to their makers at home."""
     die_with_parent(int(sys.argv[1]))
     if apart := sys.argv[2:3]:
-        touched.watch(sys.argv[3:], *apart)
+        opened_files.watch(sys.argv[3:], *apart)
     hush()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")

@@ -12,10 +12,9 @@ from paredown.core.quantity import quantity
 from paredown.core.reading import How, Reading
 from paredown.core.record import ACTIVITIES, EnergyRecord, record_from_json
 from paredown.ground.amounts import is_finite
+from paredown.ground.checks import LARGE
 from paredown.ground.hours import HOUR
 
-MOST = 1e30
-"""Of any amount in SI units: no record holds more, and a thousand of them still have a sum."""
 MOST_S = 1e10
 """Wall seconds of a record: three hundred years."""
 _YEARS = (1970, 2200)
@@ -62,7 +61,7 @@ def checked(record: EnergyRecord) -> EnergyRecord:
     """
     if record.activity not in ACTIVITIES:
         raise ValueError(f"activity is {_short(record.activity)}; it is one of {', '.join(ACTIVITIES)}")
-    _amount("count", record.count, MOST)
+    _amount("count", record.count, LARGE)
     if record.count <= 0:
         raise ValueError(f"count is {record.count:g}; it is above 0")
     _amount("wall_s", record.wall_s, MOST_S)
@@ -92,7 +91,7 @@ def _reading(name: str, item: Any) -> None:
     _text(f"{name}.source", item.get("source", ""))
     _texts(f"{name}.covers", item.get("covers", []))
     n = item.get("n")
-    if n is not None and (not isinstance(n, int) or isinstance(n, bool) or not 0 <= n <= MOST):
+    if n is not None and (not isinstance(n, int) or isinstance(n, bool) or not 0 <= n <= LARGE):
         raise ValueError(f"{name}.n is {_short(n)}, which counts nothing")
 
 
@@ -111,7 +110,7 @@ def _measured(name: str, item: Reading) -> None:
         raise ValueError(f"{name} lies between {item.low:g} and {item.high:g}, the lower end above the upper one")
 
 
-def _amount(name: str, value: Any, most: float = MOST, signed: bool = False) -> None:
+def _amount(name: str, value: Any, most: float = LARGE, signed: bool = False) -> None:
     if not is_finite(value):
         raise ValueError(f"{name} is {_short(value)}, which is no finite number")
     if value < 0 and not signed:
@@ -198,5 +197,5 @@ def _plain(name: str, value: Any, levels: int) -> None:
 
 def _short(value: Any) -> str:
     """What stands there, in a few letters."""
-    text = repr(value) if not isinstance(value, int) or abs(value) < MOST else f"{str(value)[:20]}..."
+    text = repr(value) if not isinstance(value, int) or abs(value) < LARGE else f"{str(value)[:20]}..."
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -21,7 +21,8 @@ from paredown.core.quantity import quantity
 from paredown.core.reading import Missing, Reading
 from paredown.core.record import EnergyRecord
 from paredown.exports.sums import placed
-from paredown.exports.texts import json_text, shown
+from paredown.exports.texts import json_text
+from paredown.ground.untrusted import visible
 
 _LETTERS = 5000
 _NAME = 250
@@ -55,10 +56,10 @@ def _run(record: EnergyRecord, inner: str) -> dict[str, object]:
     tags |= {"paredown.inner": inner} if inner else {}
     params = {"paredown.activity": record.activity, "paredown.subject": record.subject, "paredown.unit": record.unit}
     return {
-        "run_name": shown(record.subject)[:_NAME],
+        "run_name": visible(record.subject)[:_NAME],
         "metrics": metrics,
-        "params": {key: shown(text)[:_LETTERS] for key, text in params.items()},
-        "tags": {key: shown(text)[:_LETTERS] for key, text in tags.items()},
+        "params": {key: visible(text)[:_LETTERS] for key, text in params.items()},
+        "tags": {key: visible(text)[:_LETTERS] for key, text in tags.items()},
     }
 
 

@@ -16,7 +16,8 @@ from paredown.core.quantity import quantity
 from paredown.core.reading import Missing, Reading
 from paredown.core.record import EnergyRecord
 from paredown.exports.sums import meaning, outermost, signal, sums, tier
-from paredown.exports.texts import json_text, one_line, shown, word
+from paredown.exports.texts import json_text, one_line, word
+from paredown.ground.untrusted import visible
 
 _NAMES = {"carbon": "co2e", "embodied_carbon": "embodied_co2e"}
 _DELTA = 1
@@ -89,6 +90,6 @@ def _point(
 
 def _attributes(named: Mapping[str, str | float]) -> list[dict[str, Any]]:
     return [
-        {"key": key, "value": {"stringValue": shown(item)} if isinstance(item, str) else {"doubleValue": item}}
+        {"key": key, "value": {"stringValue": visible(item)} if isinstance(item, str) else {"doubleValue": item}}
         for key, item in named.items()
     ]

@@ -12,7 +12,8 @@ from importlib import metadata
 from paredown.core.export import Export
 from paredown.core.record import EnergyRecord
 from paredown.exports.sums import meaning, outermost, relative_uncertainty, said, signal, sums, tier
-from paredown.exports.texts import one_line, shown, word
+from paredown.exports.texts import one_line, word
+from paredown.ground.untrusted import visible
 
 _NAMES = {"cpu_time": "cpu", "carbon": "co2e", "embodied_carbon": "embodied_co2e"}
 _UNITS = {"s": "seconds", "J": "joules", "g": "grams", "L": "liters"}
@@ -76,4 +77,4 @@ def _listed(labels: Labels) -> str:
 
 
 def _escaped(text: str) -> str:
-    return shown(text).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return visible(text).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -14,8 +13,10 @@ from paredown.core.reading import How, Missing, Reading, reading_from_json
 from paredown.core.record import EnergyRecord
 from paredown.exports.checks import checked, record_of
 from paredown.exports.codecarbon import read_codecarbon
+from paredown.ground.untrusted import parse_json
 
 FORMAT = "paredown.records/1"
+_MOST_WEIGHT = 100_000_000  # some hundred thousand records in one document
 _BOUNDARY = (
     "One inference is raw input to decoded answer, in a process of its own: its CPU time, all threads. Loading, disks, networks and other "
     "machines are not in it."
@@ -52,17 +53,19 @@ def read_records(path: Path) -> list[EnergyRecord]:
 def _record(where: str, text: str) -> Iterator[EnergyRecord]:
     """One record, or those of a document."""
     try:
-        data = json.loads(text)
+        try:
+            data = parse_json(text, finite=False, most_weight=_MOST_WEIGHT)  # which figure is not finite is said by what reads it
+        except ValueError as error:
+            raise ValueError(f"it {error}") from None
         found = [data]
         if isinstance(data, dict) and data.get("format") == FORMAT:
             found = data.get("records")
             if not isinstance(found, list):
                 raise ValueError("the document has no list of records")
         yield from [record_of(item) for item in found]
-    except (ValueError, RecursionError) as error:
-        said = "it is nested without end" if isinstance(error, RecursionError) else error
+    except ValueError as error:
         raise BadData(
-            f"{where} is no record of energy: {type(error).__name__}: {said}.\n"
+            f"{where} is no record of energy: {error}.\n"
             "  A line that was cut off by a kill can be deleted; else give what `track(to=...)` or `paredown export` wrote."
         ) from None
 

@@ -6,19 +6,12 @@ import json
 import re
 from typing import Any
 
-from paredown.ground.escapes import escaped
-
-_BARE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
-
-def shown(text: str) -> str:
-    """A text with every control character, line separator and lone surrogate written as its escape; line breaks and tabs stay."""
-    return escaped(text, keep="\n\t")
+from paredown.ground.untrusted import escaped_json, visible
 
 
 def one_line(text: str) -> str:
-    """The same on one line, with single spaces."""
-    return " ".join(shown(text).split())
+    """A text on one line, with single spaces and nothing that is obeyed instead of shown."""
+    return " ".join(visible(text).split())
 
 
 def word(text: str) -> str:
@@ -33,5 +26,4 @@ def quoted(text: str) -> str:
 
 def json_text(document: Any) -> str:
     """A document as a JSON file; what no UTF-8 can hold or a terminal would obey is escaped, and reads back as it was."""
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    return _BARE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+    return escaped_json(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"

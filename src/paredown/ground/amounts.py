@@ -48,7 +48,7 @@ UNITS: dict[str, dict[str, float]] = {
 """SI unit -> spelling -> how many of the SI unit it is. Every one is exact, and upper and lower case count: `mJ` is no `MJ`."""
 MOST = {"g/kWh": 3000.0}
 """The largest amount that can be, where nature sets one: no power station emits more, so that a larger one is in another unit."""
-_SPELLINGS = {
+SPELLINGS = {
     "s": ("sec", "secs", "second", "seconds"),
     "ms": ("msec", "millisecond", "milliseconds"),
     "min": ("mins", "minute", "minutes"),
@@ -57,8 +57,9 @@ _SPELLINGS = {
     "B": ("byte", "bytes"),
     "J": ("joule", "joules"),
     "g": ("gram", "grams"),
-    "kg": ("kilo", "kilogram", "kilograms"),
-    "t": ("tonne", "tonnes"),
+    "mg": ("milligram", "milligrams"),
+    "kg": ("kgs", "kilo", "kilogram", "kilograms"),
+    "t": ("tonne", "tonnes", "metric ton", "metric tons"),
     "lb": ("lbs", "pound", "pounds"),
     "L": ("liter", "liters", "litre", "litres"),
     "m3": ("m^3", "m³"),
@@ -211,7 +212,7 @@ def _folded(text: str) -> str:
 def _plain(word: str) -> str:
     if word in _BITS:
         return "bits"
-    unit = next((unit for unit, others in _SPELLINGS.items() if word.lower() in others), word)
+    unit = next((unit for unit, others in SPELLINGS.items() if word.lower() in others), word)
     if unit.lower().endswith("b") and unit.lower() not in ("lb", "b"):
         return unit.lower()  # there are no thousandths of a byte, so that `mb` is `MB`
     return unit[:1] + unit[1:].lower() if unit[:1] in "mM" and len(unit) > 1 else unit.lower()

@@ -9,6 +9,7 @@ from typing import Any
 
 Check = Callable[[Any, str], None]
 LARGE = 1e30
+"""Of any amount in SI units: nothing that is read holds more, and a thousand of them still have a sum."""
 MOST_NUMBERS = 1 << 26
 """Numbers in one array that a description may ask for."""
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 _CHUNK = 1 << 20
+
+
+def is_digest(text: Any) -> bool:
+    """Whether this is written as a digest is: 64 hexadecimal digits in lower case."""
+    return isinstance(text, str) and re.fullmatch(r"[0-9a-f]{64}", text) is not None
 
 
 def of_value(value: Any) -> str:

@@ -189,6 +189,11 @@ def copy_folder(source: Path, target: Path) -> None:
             shutil.copyfile(path, target / path.name, follow_symlinks=False)
 
 
+def size_b(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def remove_parts(folder: Path) -> None:
     """Delete what a killed `write_atomic` or `move_folder_into_place` left in a folder; only while nobody else writes there."""
     for part in folder.glob(f".*{PART}"):

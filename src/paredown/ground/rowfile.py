@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -85,5 +86,5 @@ def read_rows(path: Path) -> Rows:
             groups = {name: _unpacked(file, f"group {number}") for number, name in enumerate(head["groups"])}
             labels = file.get("labels")
             return Rows(inputs=inputs, labels=labels, names=tuple(head["names"]), groups=groups, high=head["high"])
-    except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError, MemoryError) as error:
+    except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError, RuntimeError, MemoryError, zlib.error) as error:
         raise Damaged(f"{path} cannot be read: {error}.\n  It is in the study's cache; run the job again with `--fresh`.") from error

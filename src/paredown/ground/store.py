@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 from paredown.core.errors import Damaged
 from paredown.ground import digests
 from paredown.ground.files import copy_folder, writable
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class FolderStore:
             Damaged: Nothing is stored under that digest.
         """
         target = self.root / digest
+        if not _DIGEST.fullmatch(digest):  # a ledger names it
+            raise Damaged(f"{self.root} is asked for {digest!r:.80}, which is no digest.\n  Run the job again with `--fresh`.")
         if not target.is_dir():
             raise Damaged(f"{target} is gone from the store.\n  Run the job again with `--fresh`, or restore the folder.")
         return target

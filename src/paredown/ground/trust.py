@@ -16,35 +16,35 @@ VARIABLE = "PAREDOWN_TRUST"
 """Names, separated by commas, that the user gives the word for in every process that inherits it."""
 GIVEN = "PAREDOWN_GIVEN"
 """Folders that hold modules from memory, which are opened where they were sealed here; nothing is imported from them."""
-_ALONE: ContextVar[bool] = ContextVar("trusting_nobody", default=False)
-_GIVEN: ContextVar[frozenset[str]] = ContextVar("trusted", default=frozenset())
+_NOBODY: ContextVar[bool] = ContextVar("trusting_nobody", default=False)
+_NAMED: ContextVar[frozenset[str]] = ContextVar("trusted", default=frozenset())
 
 
 @contextmanager
 def trusting(names: Iterable[str]) -> Iterator[None]:
     """While this lasts, files may name these functions (`pkg.mod:function`) here and in workers that are started."""
-    token = _GIVEN.set(_GIVEN.get() | frozenset(names))
+    token = _NAMED.set(_NAMED.get() | frozenset(names))
     try:
         yield
     finally:
-        _GIVEN.reset(token)
+        _NAMED.reset(token)
 
 
 @contextmanager
 def trusting_nobody() -> Iterator[None]:
     """While this lasts, no name is trusted, whoever has given the word for it and whatever was built here before."""
-    token = _ALONE.set(True)
+    token = _NOBODY.set(True)
     try:
         yield
     finally:
-        _ALONE.reset(token)
+        _NOBODY.reset(token)
 
 
 def trusted() -> frozenset[str]:
     """The names that the user has given the word for."""
-    if _ALONE.get():
+    if _NOBODY.get():
         return frozenset()
-    return _GIVEN.get() | frozenset(filter(None, os.environ.get(VARIABLE, "").split(",")))
+    return _NAMED.get() | frozenset(filter(None, os.environ.get(VARIABLE, "").split(",")))
 
 
 def environment() -> dict[str, str]:
@@ -63,7 +63,7 @@ def remember(function: str, arguments: Mapping[str, Any]) -> None:
 
 def is_remembered(function: str, arguments: Mapping[str, Any]) -> bool:
     """True where `remember` was called with the same."""
-    return not _ALONE.get() and _note(function, arguments).is_file()
+    return not _NOBODY.get() and _note(function, arguments).is_file()
 
 
 def _note(function: str, arguments: Mapping[str, Any]) -> Path:

@@ -18,9 +18,13 @@ MOST_DIGITS = 300
 """Digits of a whole number, so that each is also a float."""
 
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
-_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]")
-"""What a terminal obeys or hides instead of showing it: control characters but tab and line break, changes of direction, halves of
-characters, tags."""
+_NO_CHARACTERS = "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
+_OBEYED = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f" + _NO_CHARACTERS + "]"
+)
+"""What a terminal obeys or hides instead of showing it, and what a file cannot hold: control characters, line separators, changes of
+direction, halves of characters, tags, and code points that are no characters."""
+_LAYOUT = "\t\n"
 
 
 def read_json(path: Path, most_b: int = MOST_B, *, finite: bool = True) -> Any:
@@ -43,18 +47,19 @@ def read_json(path: Path, most_b: int = MOST_B, *, finite: bool = True) -> Any:
     return parse_json(text, finite=finite)
 
 
-def parse_json(text: str, *, finite: bool = True) -> Any:
+def parse_json(text: str, *, finite: bool = True, most_weight: int = MOST_WEIGHT) -> Any:
     """JSON as plain data with finite numbers, unique keys, and bounds on depth and size.
 
     Args:
         text: What was written.
         finite: False lets NaN and infinities through, for callers that look at each number themselves.
+        most_weight: As `MOST_WEIGHT`, for callers whose honest files are larger.
 
     Raises:
         ValueError: It is not that; the sentence lacks its subject, the file.
     """
-    if text.count(",") + 2 * text.count("[") + 8 * text.count("{") > MOST_WEIGHT:
-        raise ValueError(f"holds more values than are read: {MOST_WEIGHT} at most, where a list counts for two and an object for eight")
+    if text.count(",") + 2 * text.count("[") + 8 * text.count("{") > most_weight:
+        raise ValueError(f"holds more values than are read: {most_weight} at most, where a list counts for two and an object for eight")
     try:
         numbers: dict[str, Any] = {"parse_float": _number, "parse_constant": _constant} if finite else {}
         found = json.loads(text, object_pairs_hook=_object, parse_int=_whole, **numbers)
@@ -120,11 +125,16 @@ def inside(name: Any) -> bool:
     return not path.is_absolute() and ".." not in path.parts and str(path) == name and name != "."
 
 
-def visible(text: str) -> str:
-    """Text for a terminal or a log: what would be obeyed is shown, as `\\x1b`."""
-    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
+def visible(text: str, keep: str = _LAYOUT) -> str:
+    """Text for a terminal, a log or another tool's file: what would be obeyed is shown, as `\\x1b`.
+
+    Args:
+        text: Whoever wrote it.
+        keep: Control characters that stay as they are; without any, the text stays one line.
+    """
+    return _OBEYED.sub(lambda found: found[0] if found[0] in keep else ascii(found[0])[1:-1], text)
 
 
 def escaped_json(text: str) -> str:
     """A JSON text in which what a terminal would obey is escaped; it reads back to the same."""
-    return _OBEYED.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    return _OBEYED.sub(lambda found: found[0] if found[0] in _LAYOUT else json.dumps(found[0])[1:-1], text)

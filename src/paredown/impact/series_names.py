@@ -7,15 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from paredown.core.errors import BadData
-from paredown.ground.amounts import UNITS
+from paredown.ground.amounts import SPELLINGS, UNITS
 
-_MASSES = {
-    "g": ("g", "gram", "grams"),
-    "mg": ("mg", "milligram", "milligrams"),
-    "kg": ("kg", "kgs", "kilogram", "kilograms"),
-    "t": ("t", "tonne", "tonnes", "metric ton", "metric tons"),
-    "lb": ("lb", "lbs", "pound", "pounds"),
-}
+_MASSES = {spelling: unit for unit in ("g", "mg", "kg", "t", "lb") for spelling in (unit, *SPELLINGS[unit])}
 _ENERGIES = {name.lower(): name for name in ("Wh", "kWh", "MWh", "GWh", "TWh", "kJ", "MJ", "GJ", "TJ")}
 _OTHER = ("Mg", "MG", "mWh", "mJ")
 """A thousand million times mg, and as little of MWh and MJ: written with care or not, they are not guessed."""
@@ -37,8 +31,7 @@ def factor(name: str) -> float | None:
     found = _PER.search(_spaced(name))
     if found is None or found[1] in _OTHER or found[2] in _OTHER:
         return None
-    mass = next((unit for unit, spellings in _MASSES.items() if found[1].lower() in spellings), "")
-    return UNITS["g/kWh"].get(f"{mass}/{_ENERGIES.get(found[2].lower(), '')}")
+    return UNITS["g/kWh"].get(f"{_MASSES.get(found[1].lower())}/{_ENERGIES.get(found[2].lower())}")
 
 
 def has_unit(name: str) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from paredown.core.errors import BadData, BadModel
 from paredown.core.task import Metric
-from paredown.ground import lazy
+from paredown.ground import user_code
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ class Python(Metric):
 
     @cached_property
     def _function(self) -> Any:
-        lazy.refuse_standard(self.target, self.folder, "metric")
-        with lazy.beside(self.folder):
-            found = lazy.resolve(self.target, "metric")
+        user_code.refuse_standard(self.target, self.folder, "metric")
+        with user_code.beside(self.folder):
+            found = user_code.resolve(self.target, "metric")
         if not callable(found):
             raise BadModel(f"metric {self.target} is of type {type(found).__name__}.\n  Name a function (y_true, y_pred) -> number.")
         return found

@@ -45,7 +45,7 @@ def by_ending(ending: str) -> str:
     return PROBABILITIES if ending in ("Softmax", "Sigmoid") else LOGITS
 
 
-def told(ask: Callable[[Mapping[str, Any]], Any], inputs: Mapping[str, Sequence[int | str]], context: Context, ending: str = "") -> str:
+def detect(ask: Callable[[Mapping[str, Any]], Any], inputs: Mapping[str, Sequence[int | str]], context: Context, ending: str = "") -> str:
     """What a model answers with, asked some rows of the job and made-up ones far from them.
 
     Args:

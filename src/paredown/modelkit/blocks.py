@@ -68,9 +68,7 @@ def choose(module: nn.Module, places: Mapping[str, list[int]], feed: Mapping[str
     gone: dict[str, set[int]] = {name: set() for name in places}
 
     def without(cut: Mapping[str, set[int]]) -> list[Surgery]:
-        return [
-            Surgery(layer=name, side="blocks", kept=[at for at in range(sizes[name]) if at not in out]) for name, out in cut.items() if out
-        ]
+        return [Surgery(layer=name, kept=[at for at in range(sizes[name]) if at not in out]) for name, out in cut.items() if out]
 
     def lost(name: str, at: int) -> float:
         smaller = copy.deepcopy(module)

@@ -18,12 +18,12 @@ from paredown.core.errors import BadModel, Damaged, ParedownError
 from paredown.core.technique import Context, Store
 from paredown.ground import trust
 from paredown.ground.checks import is_any, is_either, is_list, is_mapping, is_one_of, is_record, is_text, is_whole
-from paredown.ground.lazy import resolve
 from paredown.ground.untrusted import read_json
+from paredown.ground.user_code import resolve
 from paredown.modelkit import answers, factories
 from paredown.modelkit.answers import LOGITS, PROBABILITIES
 from paredown.modelkit.graphs import TOKENS
-from paredown.modelkit.surgery import SIDES, Surgery, operate
+from paredown.modelkit.surgery import Surgery, operate
 
 BLUEPRINT, TENSORS = "blueprint.json", "model.safetensors"
 FREE = {"tokens": (torch.int64, TOKENS)}
@@ -109,12 +109,14 @@ def read_blueprint(folder: Path) -> Blueprint:
     return Blueprint(factory=data["factory"], arguments=data["arguments"], inputs=data["inputs"], surgeries=surgeries, answers=given)
 
 
+_ROW = is_whole(0, 1 << 31)
+_SURGERY = is_record({"layer": is_text, "tensor": is_text, "axis": is_whole(0, 16), "kept": is_list(_ROW), "sizes": is_mapping(_ROW)})
 _BLUEPRINT = is_record(
     {
         "factory": is_text,
         "arguments": is_mapping(is_any),
         "inputs": is_mapping(is_list(is_either(is_whole(1, 1 << 26), is_one_of(*FREE), "a size or the name of a free axis"), 0, 8)),
-        "surgeries": is_list(is_record({"layer": is_text, "side": is_one_of(*SIDES), "kept": is_list(is_whole(0, 1 << 31))})),
+        "surgeries": is_list(_SURGERY),
     },
     {"answers": is_one_of(LOGITS, PROBABILITIES)},
 )
@@ -158,7 +160,7 @@ def _logarithms(module: nn.Module, inputs: Any, answer: Tensor) -> Tensor:
     return answer.clamp_min(torch.finfo(answer.dtype).tiny).log()
 
 
-def told(module: nn.Module, blueprint: Blueprint, context: Context) -> Blueprint:
+def detect_answers(module: nn.Module, blueprint: Blueprint, context: Context) -> Blueprint:
     """The blueprint with what its module answers with, as some rows and made-up ones show.
 
     Args:
@@ -170,7 +172,7 @@ def told(module: nn.Module, blueprint: Blueprint, context: Context) -> Blueprint
         with torch.inference_mode():
             return module(*(torch.from_numpy(array) for array in feed.values())).float().numpy()
 
-    return replace(blueprint, answers=answers.told(ask, blueprint.inputs, context, _ending(module, blueprint)))
+    return replace(blueprint, answers=answers.detect(ask, blueprint.inputs, context, _ending(module, blueprint)))
 
 
 _PASSES = ("View", "Reshape", "Squeeze", "Unsqueeze", "Alias", "Clone", "ToCopy")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,16 +26,10 @@ def magnitude(module: nn.Module, groups: Sequence[Group]) -> list[Tensor]:
     for group in groups:
         score = torch.zeros(group.channels)
         for member in group.members:
-            layer = module.get_submodule(member.layer)
-            weight = getattr(layer, "weight", None)
-            if weight is None or weight.dim() < 2:
-                continue
-            rows = torch.as_tensor(member.rows)
-            if member.side == "out" or weight.shape[1] == 1:
-                power = weight.detach().flatten(1).pow(2).mean(1)
-            else:
-                power = weight.detach().transpose(0, 1).flatten(1).pow(2).mean(1)
-            score += power[rows].mean(1) / power.mean().clamp_min(1e-12)
+            weight = getattr(module.get_submodule(member.layer), member.tensor).detach()
+            if weight.dim() > 1:
+                power = weight.pow(2).mean([axis for axis in range(weight.dim()) if axis != member.axis])
+                score += power[torch.as_tensor(member.rows)].mean(1) / power.mean().clamp_min(1e-12)
         scores.append(score)
     return scores
 
@@ -64,24 +60,21 @@ def fisher(
         batch: Rows per pass.
 
     Source: Kwon et al. 2022, arXiv:2204.09656.
-    Departs: labels drawn from softened answers, so that none are needed; masks stand after the batch norm (or the layer) that closes a
-        channel, and coupled layers share one mask.
+    Departs: labels drawn from softened answers, so that none are needed; masks stand where the channels are read, and coupled layers share
+        one mask.
     """
-    taken: dict[str, Tensor] = {}
+    taken: dict[str, list[Tensor]] = {}
     hooks = []
-    watched = []
-    for group in groups:
-        ends = [item for item in group.members if item.side == "out" and item.layer in group.felt]
-        ends = ends or [item for item in group.members if item.side == "out" and isinstance(module.get_submodule(item.layer), _NORM)]
-        ends = ends or [item for item in group.members if item.side == "out" and hasattr(module.get_submodule(item.layer), "weight")]
-        watched.append(ends)
-    for name in {item.layer for ends in watched for item in ends}:
+    for name in {name for group in groups for name in group.felt}:
 
-        def hook(_: nn.Module, __: Any, output: Tensor, name: str = name) -> None:
-            output.retain_grad()
-            taken[name] = output
+        def hook(_: nn.Module, given: tuple[Any, ...], name: str = name) -> tuple[Any, ...]:
+            seen = given[0].view_as(given[0])  # what others read of the same numbers is not felt here
+            if seen.requires_grad:
+                seen.retain_grad()
+                taken.setdefault(name, []).append(seen)
+            return seen, *given[1:]
 
-        hooks.append(module.get_submodule(name).register_forward_hook(hook))
+        hooks.append(module.get_submodule(name).register_forward_pre_hook(hook))
     inputs = tensors(feed)
     sums = [torch.zeros(group.channels, dtype=torch.float64) for group in groups]
     count, sizes = len(inputs[0]), lengths(inputs)
@@ -94,17 +87,14 @@ def fisher(
             drawn = torch.multinomial(answers.detach().exp(), 1, generator=generator)
             module.zero_grad(set_to_none=True)
             (-answers.gather(1, drawn).sum()).backward()
-            for group, ends, total in zip(groups, watched, sums):
+            for group, total in zip(groups, sums):
                 gradient = torch.zeros(len(answers), group.channels)
-                for member in ends:
-                    output = taken[member.layer]
-                    if output.grad is None:
-                        continue
-                    felt = output.detach() * output.grad
-                    dim = 1 if felt.dim() != 3 or isinstance(module.get_submodule(member.layer), nn.Conv1d | nn.BatchNorm1d) else 2
-                    others = [axis for axis in range(1, felt.dim()) if axis != dim]
-                    felt = felt.sum(others) if others else felt
-                    gradient += felt[:, torch.as_tensor(member.rows)].sum(2)
+                for name, (axis, channels) in group.felt.items():
+                    for seen in taken.get(name, ()):
+                        if seen.grad is not None:
+                            gradient += _per_channel(seen.detach() * seen.grad, axis, channels, gradient)
+                if not group.felt:
+                    gradient = _of_weights(module, group)
                 total += gradient.double().pow(2).sum(0)
             taken.clear()
     finally:
@@ -112,6 +102,26 @@ def fisher(
             handle.remove()
         module.zero_grad(set_to_none=True)
     return [(total / (2 * count * draws)).float() for total in sums]
+
+
+def _per_channel(felt: Tensor, axis: int, channels: NDArray[np.int64], like: Tensor) -> Tensor:
+    """Sums over the positions of each channel; rows of one item, as windows or groups of it, count for that item."""
+    felt = felt.movedim(axis, -1)
+    felt = felt.reshape(len(like), -1, felt.shape[-1]).sum(1)
+    own = torch.from_numpy(np.flatnonzero(channels >= 0))
+    return torch.zeros_like(like).index_add(1, torch.from_numpy(channels)[own], felt[:, own])
+
+
+def _of_weights(module: nn.Module, group: Group) -> Tensor:
+    """The gradient by the mask of a whole batch, from the weights that read the channels: its square is the sum of those of the items in
+    expectation, since the labels are drawn from the answers."""
+    out = torch.zeros(1, group.channels)
+    for member in group.members:
+        weight = getattr(module.get_submodule(member.layer), member.tensor)
+        if member.side == "in" and weight.grad is not None:
+            felt = (weight.detach() * weight.grad).sum([axis for axis in range(weight.dim()) if axis != member.axis])
+            out += felt[torch.as_tensor(member.rows)].sum(1)
+    return out
 
 
 def refresh_norms(module: nn.Module, feed: Mapping[str, Any], batch: int = 64) -> None:

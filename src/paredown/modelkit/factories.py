@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from paredown.core.errors import NotTrusted
-from paredown.ground import trust
+from paredown.ground import digests, trust
 from paredown.ground.checks import Check, is_list, is_record, is_text, is_whole, refuse
 
 _PLAIN = re.compile(r"[A-Za-z0-9_. -]{0,64}")
@@ -35,7 +35,7 @@ def _is_structure(value: Any, place: str) -> None:
 
 
 def _is_digest(value: Any, place: str) -> None:
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-f]{64}", value):
+    if not digests.is_digest(value):
         refuse(place, value, "a digest")
 
 
@@ -73,14 +73,18 @@ def strange(factory: str, arguments: Mapping[str, Any]) -> str:
     return ""
 
 
-def refuse_strange(factory: str, arguments: Mapping[str, Any], file: Path) -> None:
+def refuse_strange(factory: str, arguments: Mapping[str, Any], where: Path | str) -> None:
     """Refuse a factory that is not called without the user's word.
+
+    Args:
+        factory, arguments: As in `strange`.
+        where: What names it: a blueprint's file, or a step of a recipe.
 
     Raises:
         NotTrusted: Says which, and how to give the word.
     """
     if why := strange(factory, arguments):
         raise NotTrusted(
-            f"{file}: the model {why}.\n"
+            f"{where}: the model {why}.\n"
             f"  Where you have that code and trust it, say so: `--trust {factory:.80}`, or `paredown.load(..., trust=({factory!r:.80},))`."
         )

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from paredown.ground.touched import is_own
+from paredown.ground.user_code import is_own
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis), range, slice)
 # `training` is a mode; the rest is what Python or torch keep for themselves

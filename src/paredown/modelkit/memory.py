@@ -25,7 +25,7 @@ from paredown.core.errors import BadModel, Damaged
 from paredown.ground import digests, seal, trust
 from paredown.ground.files import write_atomic
 from paredown.ground.lazy import need
-from paredown.ground.touched import is_own
+from paredown.ground.user_code import is_own
 from paredown.modelkit.fingerprint import of as fingerprint_of
 
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")

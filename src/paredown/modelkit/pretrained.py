@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from paredown.core.errors import BadModel
-from paredown.ground import touched
+from paredown.ground import opened_files
 from paredown.ground.lazy import need
 from paredown.modelkit import saved
 
@@ -68,7 +68,7 @@ def unpack(path: Path, inputs: Sequence[str], classes: int, work: Path, *, new_h
         BadModel: It cannot be opened; its head is new or of another width and the job does not fine-tune it; weights below the head are
             missing.
     """
-    touched.tell(saved.files_of(path))
+    opened_files.tell(saved.files_of(path))
     transformers = need("transformers", "opening a pretrained model")
     auto = _auto(transformers, inputs)
     transformers.utils.logging.set_verbosity_error()

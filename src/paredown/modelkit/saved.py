@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+
+from paredown.ground.untrusted import read_json
 
 _READ = (
     *("*.json", "*.safetensors", "pytorch_model*.bin", "adapter_model.bin", "*.txt", "*.model", "*.tiktoken", "*.codes", "*.jinja"),
@@ -24,7 +25,7 @@ def files_of(path: Path) -> list[Path]:
     found = {item for pattern in _READ for item in path.glob(pattern)}
     for index in path.glob(_INDEX):
         try:
-            shards = json.loads(index.read_text("utf-8"))["weight_map"].values()
+            shards = read_json(index, finite=False)["weight_map"].values()
         except (OSError, ValueError, KeyError, TypeError, AttributeError):  # said by whoever opens it
             continue
         found |= {path / str(name) for name in shards}

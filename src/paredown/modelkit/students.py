@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.technique import Context
-from paredown.ground import touched
+from paredown.ground import opened_files
 from paredown.ground.seeds import stream
-from paredown.modelkit import calibrate, couple, pretrained, tokenizer, widths
-from paredown.modelkit.blueprint import BLUEPRINT, TENSORS, Blueprint, open_folder, open_module, read_blueprint, told, with_logits
+from paredown.modelkit import calibrate, couple, factories, pretrained, tokenizer, widths
+from paredown.modelkit.blueprint import BLUEPRINT, TENSORS, Blueprint, detect_answers, open_folder, open_module, read_blueprint, with_logits
 from paredown.modelkit.train import Training, fit
 
 SHARES = {"half": 1 / 2, "third": 1 / 3, "quarter": 1 / 4, "sixth": 1 / 6, "eighth": 1 / 8}
@@ -31,29 +31,31 @@ def make(student: str, candidate: Candidate, context: Context, seed: int) -> tup
 
     Raises:
         Unfit: No such student; says what can be written.
+        NotTrusted: The user has not given the word for the function.
     """
     if student in SHARES:
         module, blueprint = open_module(candidate, context.store)
-        groups = couple.groups(module, blueprint.example())
+        found = couple.search(module, blueprint.example())
+        groups = found.groups
         if not groups:
-            raise Unfit("no channels of this module can be cut, so that no narrower student can be made from it.")
+            raise Unfit(f"no channels of this module can be cut, so that no narrower student can be made from it.{found.said}")
         kept = widths.uniform(groups, calibrate.magnitude(module, groups), SHARES[student])
         surgeries = couple.cut(module, groups, kept)
-        sizes = ", ".join(f"{group.name} {len(keep)}/{group.channels}" for group, keep in zip(groups, kept))
-        return module, blueprint.then(surgeries), f"student of {sizes}."
+        return module, blueprint.then(surgeries), f"student of {couple.widths_after(groups, surgeries)}.{found.said}"
     inputs = {name: _shape(array) for name, array in context.encode(_few(context)).items()}
     if ":" in student:
+        factories.refuse_strange(student, {}, f"distill(student={student!r:.80})")  # a recipe may come from a ledger of others
         blueprint = Blueprint(factory=student, inputs=inputs)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream(seed, "init"))
             module = blueprint.build()
-        blueprint = told(module, blueprint, context)
+        blueprint = detect_answers(module, blueprint, context)
         return with_logits(module, blueprint), blueprint, f"student built by {student}."
     folder = Path(student)
     if (folder / BLUEPRINT).is_file():
-        touched.tell([folder / BLUEPRINT, folder / TENSORS])
+        opened_files.tell([folder / BLUEPRINT, folder / TENSORS])
         module = open_folder(folder)
-        blueprint = told(module, read_blueprint(folder), context)
+        blueprint = detect_answers(module, read_blueprint(folder), context)
         return with_logits(module, blueprint), blueprint, f"student from {folder.name}."
     if (folder / pretrained.CONFIG).is_file():
         if ["tokens"] not in inputs.values():

@@ -14,9 +14,9 @@ from torch import nn
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel, UnknownName
 from paredown.core.technique import Context
-from paredown.ground import touched
+from paredown.ground import opened_files
 from paredown.ground.seeds import stream
-from paredown.modelkit.blueprint import Blueprint, not_finite, save_module, told, with_logits
+from paredown.modelkit.blueprint import Blueprint, detect_answers, not_finite, save_module, with_logits
 from paredown.modelkit.train import Training, fit
 
 
@@ -106,12 +106,12 @@ def _build(
         raise BadModel(f"{factory} answers a batch of 2 with {found}; it must be logits of shape (2, {classes}).")
     if answer.shape[1] != classes:
         raise BadModel(f"{factory} answers with {answer.shape[1]} numbers per row; the data have {classes} classes.")
-    blueprint = told(module, blueprint, context)
+    blueprint = detect_answers(module, blueprint, context)
     return with_logits(module, blueprint), blueprint
 
 
 def _load(module: nn.Module, weights: Path) -> None:
-    touched.tell([weights])
+    opened_files.tell([weights])
     try:
         if weights.suffix == ".safetensors":
             state = load_file(weights)

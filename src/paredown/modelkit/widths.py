@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from math import prod
 
 import torch
 from torch import Tensor, nn
 
-from paredown.modelkit.count import multiply_adds
+from paredown.modelkit.count import products
 from paredown.modelkit.groups import Group
 
 
@@ -22,8 +23,9 @@ def allocate(
     """Choose channels to keep so that about `keep` of the multiply-adds remain at the least predicted loss.
 
     Each move takes one tile of the weakest channels out of one group; the move with the least loss per multiply-add saved goes first, and
-    savings are counted anew after each, since a layer's cost is the product of both its widths. No group falls below half of the width that
-    an even cut would leave it: predicted losses add up only for small cuts, and one narrow place starves the whole network.
+    savings are counted anew after each, since a layer's cost is the product of both its widths. Groups over which a norm goes are touched
+    only where the others do not suffice. No group falls below half of the width that an even cut would leave it: predicted losses add up
+    only for small cuts, and one narrow place starves the whole network.
 
     Args:
         module: In eval mode.
@@ -36,47 +38,46 @@ def allocate(
     Returns:
         Per group, the kept positions in order.
     """
-    costs = multiply_adds(module, example)
+    costs = products(module, example)
     widths = [group.channels for group in groups]
     orders = [torch.argsort(score, stable=True).tolist() for score in scores]
     rising = [torch.cumsum(score.sort().values.double(), 0).tolist() for score in scores]
     steps = [tile(group.channels, round_to, group.rows_each) for group in groups]
-    sides: dict[str, dict[str, int]] = {}
+    shares: dict[tuple[str, str], dict[int, dict[int, float]]] = {}
     for number, group in enumerate(groups):
         for member in group.members:
-            if member.layer in costs:
-                sides.setdefault(member.layer, {})[member.side] = number
+            axis = shares.setdefault((member.layer, member.tensor), {}).setdefault(member.axis, {})
+            axis[number] = len(member.rows[0]) / member.size
 
     def total(now: Sequence[int]) -> float:
-        return sum(_scaled(cost, sides.get(name, {}), groups, now) for name, cost in costs.items())
+        gone = [group.channels - width for group, width in zip(groups, now)]
+        left = {
+            tensor: prod(1 - sum(each * gone[at] for at, each in lost.items()) for lost in axes.values()) for tensor, axes in shares.items()
+        }
+        return sum(cost * left.get(tensor, 1.0) for tensor, cost in costs.items())
 
     goal = keep * total(widths)
     floors = [max(step, group.channels * keep**0.5 / 2) for group, step in zip(groups, steps)]
     current = total(widths)
-    while current > goal:
-        best: tuple[float, int, float] | None = None
-        for number, group in enumerate(groups):
-            width = widths[number] - steps[number]
-            if width < floors[number]:
-                continue
-            trial = [*widths[:number], width, *widths[number + 1 :]]
-            after = total(trial)
-            gone = group.channels - width
-            loss = rising[number][gone - 1] - (rising[number][gone - steps[number] - 1] if gone > steps[number] else 0.0)
-            price = loss / max(current - after, 1e-9)
-            if best is None or price < best[0]:
-                best = (price, number, after)
-        if best is None:
-            break
-        widths[best[1]] -= steps[best[1]]
-        current = best[2]
+    # what a norm sees of a smaller width is not in the predicted losses: those groups come second
+    for some in ([number for number, group in enumerate(groups) if not group.normed], range(len(groups))):
+        while current > goal:
+            best: tuple[float, int, float] | None = None
+            for number in some:
+                group, width = groups[number], widths[number] - steps[number]
+                if width < floors[number]:
+                    continue
+                after = total([*widths[:number], width, *widths[number + 1 :]])
+                gone = group.channels - width
+                loss = rising[number][gone - 1] - (rising[number][gone - steps[number] - 1] if gone > steps[number] else 0.0)
+                price = loss / max(current - after, 1e-9)
+                if best is None or price < best[0]:
+                    best = (price, number, after)
+            if best is None:
+                break
+            widths[best[1]] -= steps[best[1]]
+            current = best[2]
     return [sorted(order[group.channels - width :]) for group, order, width in zip(groups, orders, widths)]
-
-
-def _scaled(cost: float, sides: Mapping[str, int], groups: Sequence[Group], widths: Sequence[int]) -> float:
-    for number in sides.values():
-        cost *= widths[number] / groups[number].channels
-    return cost
 
 
 def uniform(groups: Sequence[Group], scores: Sequence[Tensor], share: float) -> list[list[int]]:

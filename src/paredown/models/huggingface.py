@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from paredown.core.model import ModelSource
 from paredown.core.technique import Context
 from paredown.ground import digests
 from paredown.ground.lazy import need
+from paredown.ground.untrusted import read_json
 from paredown.modelkit import saved, tokenizer
 from paredown.models import processor
 
@@ -134,9 +134,9 @@ def configuration(path: Path) -> dict[str, Any]:
         BadModel: It is no JSON mapping with a `model_type`, or it asks for code of its own.
     """
     try:
-        found = json.loads((path / CONFIG).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadModel(f"{path / CONFIG} cannot be read: {error}.\n  Save the model again with `save_pretrained`.") from error
+        found = read_json(path / CONFIG, finite=False)  # transformers writes Infinity
+    except (OSError, ValueError) as error:
+        raise BadModel(f"{path / CONFIG} cannot be read: it {error}.\n  Save the model again with `save_pretrained`.") from error
     if not isinstance(found, dict) or "model_type" not in found:
         raise BadModel(f"{path / CONFIG} names no `model_type`.\n  It has to be the configuration of a transformers model.")
     if "auto_map" in found:

@@ -11,7 +11,7 @@ from paredown.core.errors import BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.model import ModelSource
 from paredown.core.technique import Context
-from paredown.ground import digests, registry, touched
+from paredown.ground import digests, opened_files, registry
 from paredown.ground.lazy import need
 from paredown.modelkit import answers, graphs, tokenizer
 from paredown.modelkit.answers import LOGITS, PROBABILITIES
@@ -32,7 +32,7 @@ class Onnx(ModelSource):
         """Over the file's bytes and those of all files that hold its tensors."""
         path, words = _file(spec, folder), tokenizer.named(spec.options, folder)
         parts: list[object] = [digests.of_file(path)]
-        parts += [[name, digests.of_file(path.parent / name)] for name in _beside(path)]
+        parts += [[name, digests.of_file(path.parent / name)] for name in _tensor_files(path)]
         return digests.of_value(parts + ([tokenizer.digest(words)] if words else []))
 
     def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:
@@ -71,17 +71,17 @@ class Onnx(ModelSource):
         parameters = sum(_size(item.dims) for item in model.graph.initializer)
         target = context.work / "given"
         target.mkdir()
-        touched.tell([path, *(path.parent / name for name in _beside(path))])
+        opened_files.tell([path, *(path.parent / name for name in _tensor_files(path))])
         onnx.save(model, target / graphs.GRAPH)
         if answered is not None:
-            holds = _told(model.graph, answered, target, inputs, context)
+            holds = _detect(model.graph, answered, target, inputs, context)
             if (holds == PROBABILITIES) != (answered == PROBABILITIES):
                 graphs.rename(model.graph, answered, holds)
                 onnx.save(model, target / graphs.GRAPH)
         return Candidate(digest=context.store.put(target), form="onnx", parameters=parameters)
 
 
-def _beside(path: Path) -> list[str]:
+def _tensor_files(path: Path) -> list[str]:
     """The files that a graph names for its tensors, from its folder on, in order.
 
     Raises:
@@ -109,7 +109,7 @@ def _answered(graph: Any) -> str | None:
     return next((name for name in (LOGITS, *(names if len(names) == 1 else ()), PROBABILITIES) if name in names), None)
 
 
-def _told(graph: Any, output: str, folder: Path, inputs: Mapping[str, Sequence[int | str]], context: Context) -> str:
+def _detect(graph: Any, output: str, folder: Path, inputs: Mapping[str, Sequence[int | str]], context: Context) -> str:
     """What an output holds: "logits" or "probabilities"."""
     last = graphs.ending(graph, output)
     ending = "" if last is None else str(last.op_type)
@@ -119,7 +119,7 @@ def _told(graph: Any, output: str, folder: Path, inputs: Mapping[str, Sequence[i
     except Exception:  # a graph that the engine does not take is refused where it is packed, in the engine's words
         return answers.by_ending(ending)
     try:
-        return answers.told(lambda feed: session.run(feed)[output], inputs, context, ending)
+        return answers.detect(lambda feed: session.run(feed)[output], inputs, context, ending)
     finally:
         session.close()
 

@@ -11,8 +11,8 @@ from paredown.core.errors import BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.model import ModelSource
 from paredown.core.technique import Context
-from paredown.ground import digests, imports
-from paredown.ground.lazy import need, refuse_standard
+from paredown.ground import digests, user_code
+from paredown.ground.lazy import need
 from paredown.modelkit import tokenizer
 
 
@@ -25,12 +25,12 @@ class Python(ModelSource):
 
     def digest(self, spec: ModelSpec, folder: Path) -> str:
         """Over the name, the options, the weight file and the source of the module and of all it imports from beside the job."""
-        refuse_standard(spec.value, folder, "model")
+        user_code.refuse_standard(spec.value, folder, "model")
         words = tokenizer.named(spec.options, folder)
         parts: list[object] = [spec.kind, spec.value, {key: value for key, value in spec.options.items() if key != "weights"}]
         if "weights" in spec.options:
             parts.append(digests.of_file(_weights(spec, folder)))
-        parts += map(digests.of_file, imports.beside(spec.value.partition(":")[0], folder))
+        parts += map(digests.of_file, user_code.sources(spec.value.partition(":")[0], folder))
         return digests.of_value([*parts, *([tokenizer.digest(words)] if words else [])])
 
     def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:
@@ -42,7 +42,7 @@ class Python(ModelSource):
         self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, context: Context
     ) -> Candidate:
         """Build it, load its weights, train it when the job says so."""
-        refuse_standard(spec.value, folder, "model")
+        user_code.refuse_standard(spec.value, folder, "model")
         trainer = need("paredown.modelkit.trainer", "opening a torch model")
         arguments = dict(spec.options.get("arguments", {}))
         weights = _weights(spec, folder) if "weights" in spec.options else None

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from paredown.core.errors import BadData, Damaged, LimitExceeded, WorkerDied
-from paredown.executors.processes import Limits, Worker
+from paredown.executors.processes import READ_B_PER_S, Limits, Worker, room_for
+from paredown.ground.files import size_b
 from paredown.pipeline.targets import given_beside
 
-_OPEN_S, _ROW_S, _READ_B_PER_S = 60.0, 1.0, 20e6
-"""Seconds that opening may take, one row beside it, and bytes of the artifact and the file per second."""
+_OPEN_S, _ROW_S = 60.0, 1.0
+"""Seconds that opening may take, beside reading the files, and one row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,16 +44,18 @@ def answer_file(artifact: Path, file: Path, proba: bool = False) -> Answered:
     """
     if not file.is_file():
         raise BadData(f"{file} does not exist.\n  Give a file of rows; `paredown predict --help` lists the kinds.")
-    size_b = file.stat().st_size + sum(path.stat().st_size for path in artifact.rglob("*") if path.is_file())
-    wall_s = _OPEN_S + size_b / _READ_B_PER_S
+    artifact_b, file_b = size_b(artifact), file.stat().st_size
+    wall_s, room_b = _OPEN_S + (artifact_b + file_b) / READ_B_PER_S, room_for(artifact_b, file_b)
     with Worker(environment=given_beside([artifact])) as worker:
         try:
-            found = worker.order(f"{__name__}:open_both", Limits(wall_s=wall_s), artifact=str(artifact), file=str(file)).value
+            found = worker.order(
+                f"{__name__}:open_both", Limits(wall_s=wall_s), artifact=str(artifact), file=str(file), room_b=room_b
+            ).value
             wall_s += _ROW_S * found["rows"]
             answers = worker.order(f"{__name__}:answer_all", Limits(wall_s=wall_s), file=str(file), proba=proba).value
         except LimitExceeded:
             raise Damaged(
-                f"{artifact} does not answer {file} within {wall_s:.0f} s and the memory of this machine.\n"
+                f"{artifact} does not answer {file} within {wall_s:.0f} s and {room_b / 1e9:.1f} GB of memory.\n"
                 "  `paredown verify` asks it its own few rows; give fewer rows where it answers those."
             ) from None
         except WorkerDied as error:
@@ -62,11 +65,13 @@ def answer_file(artifact: Path, file: Path, proba: bool = False) -> Answered:
     return Answered(labels=found["labels"], answers=answers)
 
 
-def open_both(state: dict[str, Any], *, artifact: str, file: str) -> dict[str, Any]:
-    """Open an artifact and read a file, to be asked with `answer_all`; returns {"labels", "rows"}."""
+def open_both(state: dict[str, Any], *, artifact: str, file: str, room_b: int) -> dict[str, Any]:
+    """Open an artifact and read a file within so many bytes, to be asked with `answer_all`; returns {"labels", "rows"}."""
     from paredown.artifact.load import load
     from paredown.artifact.predict_main import BAD_FILE, read_inputs
+    from paredown.protocol.subject import hold_to
 
+    hold_to(room_b)
     state["model"] = load(artifact)
     try:
         state["inputs"] = read_inputs(Path(file))

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paredown.core.errors import UsageError
+from paredown.core.errors import Damaged, LimitExceeded, UsageError, WorkerDied
 from paredown.core.reading import How, Reading
 from paredown.core.task import Metric
 from paredown.stats.intervals import wilson
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from paredown.core.rows import Rows
 
 CONFIDENCE = 0.95
+_OPEN_S, _ROW_S = 120.0, 1.0
+"""Seconds that opening a model may take, and one row beside it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +87,8 @@ def compare_answers(
     """
     import numpy as np
 
-    from paredown.executors.processes import Worker
+    from paredown.executors.processes import Limits, Worker, room_for
+    from paredown.ground.files import size_b
     from paredown.policy.quality import compare
 
     found = []
@@ -93,7 +96,15 @@ def compare_answers(
         for at, folder in enumerate((target, other)):
             out = Path(scratch) / f"{at}.npy"
             with Worker(environment=environment) as worker:
-                worker.order("paredown.protocol.subject:predict", artifact=str(folder), rows=str(file), out=str(out), batch=batch)
+                room_b, wall_s = room_for(size_b(folder), file.stat().st_size), _OPEN_S + _ROW_S * len(rows)
+                order = {"artifact": str(folder), "rows": str(file), "out": str(out), "batch": batch, "room_b": room_b}
+                try:
+                    worker.order("paredown.protocol.subject:predict", Limits(wall_s=wall_s), **order)
+                except (LimitExceeded, WorkerDied) as error:
+                    raise Damaged(
+                        f"{folder} does not answer {len(rows)} rows within {wall_s:.0f} s and {room_b / 1e9:.1f} GB: "
+                        f"{str(error).splitlines()[0]}\n  `paredown verify {folder}` looks closer."
+                    ) from None
             found.append(np.load(out, allow_pickle=False))
             tick("answers", at + 1, 2)
     # a model that is packed to be measured may have its labels in another order than the artifact by which the rows were read

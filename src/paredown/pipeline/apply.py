@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paredown.artifact.manifest import MANIFEST
 from paredown.builder.order import check
 from paredown.core.errors import ParedownError, UsageError
 from paredown.core.job import Job
-from paredown.core.recipe import Recipe, parse
+from paredown.core.recipe import Recipe, functions_of, parse
 from paredown.core.trial import Trial
+from paredown.ground import trust
 from paredown.ground.files import copy_folder, move_folder_into_place, part_beside, writable
 from paredown.pipeline.setup import check_units, opened, prepare
 from paredown.pipeline.shop import Listener, Silent
-from paredown.pipeline.targets import CARD
 from paredown.pipeline.trials import attempt
 from paredown.study.jobfile import read_job
 
@@ -92,7 +93,8 @@ def apply(
     study = Path(folder) if folder is not None else Path("runs") / job.name
     target = Path(out) if out is not None else study / "applied"
     _refuse_foreign(target)
-    with opened(job, study, fresh=False, wait_s=0.0, listener=listener or Silent()) as shop:
+    listener = listener or Silent()
+    with trust.trusting(functions_of(recipe)), opened(job, study, fresh=False, wait_s=0.0, listener=listener) as shop:
         baseline = prepare(shop)
         shop.listener.stage(f"building {recipe}")
         trial = attempt(shop, recipe, "asked for with `paredown apply`.")
@@ -115,7 +117,7 @@ def _refuse_foreign(target: Path) -> None:
     """Nothing but an artifact is ever replaced."""
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is a file; an artifact is a folder.\n  Choose another with `--out DIR`.")
-    if target.is_dir() and any(target.iterdir()) and not (target / CARD).is_file():
+    if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).is_file():
         raise UsageError(f"{target} is not empty and holds no artifact; it is kept as it is.\n  Choose another with `--out DIR`.")
 
 

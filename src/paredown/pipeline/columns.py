@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paredown.core.private import identifies
+from paredown.stats.rare_values import identifies
 
 _LABELS = ("label", "labels", "target", "class", "category", "intent", "sentiment", "outcome", "y")
 _TEXTS = ("text", "sentence", "query", "question", "utterance", "review", "comment", "premise", "hypothesis", "content", "body", "title")

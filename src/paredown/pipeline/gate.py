@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from paredown.core.quantity import COUNTED
 from paredown.core.reading import How, Missing, Reading, reading_from_json
 from paredown.ground.amounts import BadAmount, amount, is_finite
 from paredown.ground.digests import of_folder
+from paredown.ground.untrusted import read_json
 from paredown.pipeline.side_by_side import FORMAT, Measured
 from paredown.protocol.readings import TIMED
 
@@ -94,11 +94,11 @@ def read_baseline(file: Path) -> dict[str, Any]:
         Damaged: It holds something else, or part of it is missing or no number.
     """
     try:
-        found = json.loads(file.read_text("utf-8"))
+        found = read_json(file, finite=False)  # which number is not finite is said below
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.\n  `paredown measure ARTIFACT --save {file}` writes it.") from None
-    except (ValueError, RecursionError) as error:
-        raise Damaged(f"{file} is not JSON: {error}.\n  `paredown measure ARTIFACT --save {file}` writes it.") from None
+    except ValueError as error:
+        raise Damaged(f"{file} {error}.\n  `paredown measure ARTIFACT --save {file}` writes it.") from None
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         seen = found.get("format") if isinstance(found, dict) else None
         raise Damaged(f"{file} has format {seen!r}; a baseline has {FORMAT!r}.\n  `paredown measure ARTIFACT --save {file}` writes it.")

@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import TypeVar
 
 from paredown.artifact.load import read_manifest
+from paredown.artifact.manifest import MANIFEST
 from paredown.core.errors import Damaged, LimitExceeded, NotTrusted, ParedownError, UsageError
-from paredown.evidence.bound import BOUND, JOB_LOCK, LEDGER, REPORT, RESULT, Bound, differs, newer_rows, read_bound
+from paredown.evidence.bound import BOUND, FOLDERS, JOB_LOCK, LEDGER, RELEASED, REPORT, RESULT, Bound, differs, newer_rows, read_bound
 from paredown.evidence.bundle import CANDIDATES, FOLDER, PUT_BACK, uncovered, verify_bundle
-from paredown.evidence.verify import CARD, Verification, damage
+from paredown.evidence.verify import Verification, damage
 from paredown.evidence.verify import verify as verify_files
-from paredown.executors.processes import Limits, Worker
+from paredown.executors.processes import READ_B_PER_S, Limits, Worker
 from paredown.ground.digests import of_folder
 from paredown.ground.untrusted import read_json
-from paredown.pipeline.targets import FOLDERS, artifact_of, given_beside, is_study, later_lock, other_class
+from paredown.pipeline.targets import artifact_of, given_beside, is_study, later_lock, other_class
 
 T = TypeVar("T")
 _SUBJECT = "paredown.protocol.subject"
-_ASKED_S, _READ_B_PER_S = 10.0, 20e6
-"""Seconds to open an artifact and ask its probe, beside so many bytes of its files per second."""
+_ASKED_S = 10.0
+"""Seconds to open an artifact and ask its probe, beside reading its files."""
 _ROOM_B = 160_000_000
 """Memory that it may take for that, beside four times its files."""
 
@@ -89,7 +90,7 @@ def verify(target: str | Path) -> Verified:
             problems.append(str(error))
             return None
 
-    artifact = next((given / name for name in FOLDERS if (given / name / CARD).is_file()), None)
+    artifact = next((given / name for name in FOLDERS if (given / name / MANIFEST).is_file()), None)
     whole = None if artifact is None else part(lambda: verify_files(artifact))
     evidence = part(lambda: verify_bundle(given / FOLDER))
     bound = None if evidence is None or not (given / FOLDER / BOUND).is_file() else part(lambda: read_bound(given / FOLDER / BOUND))
@@ -102,7 +103,7 @@ def verify(target: str | Path) -> Verified:
     covered = [] if bound is None else [*bound.files, LEDGER]
     return replace(
         alone,
-        released=None if bound is None else bound.folder == "artifact",
+        released=None if bound is None else bound.folder == RELEASED,
         evidence=evidence,
         evidence_digest=of_folder(given / FOLDER),
         covered=[name for name in covered if (given / name).exists()],
@@ -153,9 +154,9 @@ def _other_artifact(study: Path, artifact: Path | None, digest: str | None, boun
         return
     named = "the evidence names nothing that was kept"
     if bound.folder is not None:
-        kind = "as released" if bound.folder == "artifact" else "as the nearest miss, because nothing was released"
+        kind = "as released" if bound.folder == RELEASED else "as the nearest miss, because nothing was released"
         named = f"the evidence names {bound.recipe} with the digest {str(bound.digest)[:12]}... in {bound.folder}, {kind}"
-    if bound.folder is not None and not (study / bound.folder / CARD).is_file():
+    if bound.folder is not None and not (study / bound.folder / MANIFEST).is_file():
         yield f"{bound.folder} is gone; {named}."
     elif artifact is not None and artifact.name == bound.folder and digest not in (None, bound.digest):
         what = f"another candidate of this run, with the digest {str(digest)[:12]}..." if known else f"not an artifact of this run: {other}"
@@ -202,7 +203,7 @@ def _not_covered(study: Path, bound: Bound | None) -> Iterator[str]:
 
 def _asked_again(folder: Path, size_b: int) -> tuple[int, float]:
     """Rows of the probe, and the largest difference between its packed answers and those of the engine now, in a process with limits."""
-    wall_s, room_b = _ASKED_S + size_b / _READ_B_PER_S, _ROOM_B + 4 * size_b
+    wall_s, room_b = _ASKED_S + size_b / READ_B_PER_S, _ROOM_B + 4 * size_b
     with Worker(environment=given_beside([folder])) as worker:
         worker.order(f"{_SUBJECT}:import_engines", artifact=str(folder))
         try:

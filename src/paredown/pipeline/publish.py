@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from paredown.evidence.bound import RESULT
+from paredown.evidence.bound import FOLDERS, RESULT
 from paredown.evidence.bundle import CANDIDATES, write_bundle
 from paredown.evidence.bundle import FOLDER as EVIDENCE
 from paredown.ground.files import move_folder_into_place, part_beside, remove, retire, write_atomic
 from paredown.pipeline.confirm import Confirmed
 from paredown.pipeline.shop import Shop
-from paredown.pipeline.targets import FOLDERS
 from paredown.pipeline.trials import baseline_trial
 from paredown.report import write_report
 

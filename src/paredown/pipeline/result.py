@@ -16,6 +16,7 @@ from paredown.core.reading import How, Missing, Reading
 from paredown.core.recipe import Composed, Recipe, parse
 from paredown.core.runtime import Host
 from paredown.core.trial import Trial
+from paredown.evidence.bound import NEAREST, RELEASED
 from paredown.ground import amounts
 from paredown.impact.energy import active_energies, curve_json
 from paredown.pipeline.confirm import Confirmed, Final
@@ -140,7 +141,7 @@ def _candidate(shop: Shop, final: Final, folder: str) -> dict[str, Any]:
     out = _side(shop, trial, final.readings, final.quality, rows)
     size = final.ratios.get("size")
     return out | {
-        "why": _why(shop, final, folder == "artifact"),
+        "why": _why(shop, final, folder == RELEASED),
         "steps": steps_with_notes(parse(trial.recipe), trial.notes),
         "split": final.split,
         "quality_drop": finite(asdict(final.drop)) | {"scale": str(limit.scale) if limit is not None else "relative"},
@@ -191,7 +192,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
     nearest = None
     if confirmed.nearest is not None:
         relaxations = smallest_relaxation(policy, confirmed.nearest.findings)
-        nearest = _candidate(shop, confirmed.nearest, "nearest-miss") | {
+        nearest = _candidate(shop, confirmed.nearest, NEAREST) | {
             "binds": relaxations[0].rule if relaxations else "",
             "relaxation": relaxations[0].text if relaxations else "",
             "relaxations": [asdict(item) for item in relaxations],
@@ -220,7 +221,7 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
         | {"cost": _baseline_cost(shop)},
         "baseline_as_found": {"threads": shop.host.cores, "readings": _numbers(final.as_found) if final is not None else {}},
         "fastest_fp32": None if fastest is None else _fastest(shop, fastest, final),
-        "chosen": None if confirmed.chosen is None else _candidate(shop, confirmed.chosen, "artifact"),
+        "chosen": None if confirmed.chosen is None else _candidate(shop, confirmed.chosen, RELEASED),
         "nearest": nearest,
         "why": why,
         "runtimes": by_engine(shop, situation),

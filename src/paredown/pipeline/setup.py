@@ -19,7 +19,7 @@ from paredown.core.trial import Trial
 from paredown.evidence.bound import LEDGER, differs
 from paredown.evidence.bundle import bound_by
 from paredown.evidence.verify import damage
-from paredown.ground import digests, imports, registry
+from paredown.ground import digests, registry, trust, user_code
 from paredown.ground.files import roomy
 from paredown.ground.host import host
 from paredown.impact.declared import site_of
@@ -66,6 +66,8 @@ def check_units(job: Job) -> None:
 def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, listener: Listener) -> Iterator[Shop]:
     """The job's study and tools; test stays sealed.
 
+    What its ledger and its cache name to build a model is called where the job names it too; else the user has to give the word.
+
     Raises:
         UsageError: Job, data or model cannot be used, or the study is another job's or busy.
         Damaged: The study's ledger is not what its evidence binds.
@@ -81,11 +83,12 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
     here = host()
     named["machine"] = digests.of_value([here.isa, dict(here.cpu), here.cores])
     named["data.form"] = digests.of_value({split: rows.form() for split in splits.counts if (rows := getattr(splits, split)) is not None})
-    if ":" in job.metric and (parts := imports.beside(job.metric.partition(":")[0], job.folder)):
+    if ":" in job.metric and (parts := user_code.sources(job.metric.partition(":")[0], job.folder)):
         named["metric.file"] = digests.of_value([digests.of_file(part) for part in parts])
     _refuse_unknown_groups(job, splits)
     target = Path(folder) if folder is not None else Path("runs") / job.name
-    with roomy(target), Study.open(target, job, named, fresh=fresh, wait_s=wait_s) as study:
+    named_by_job = [job.model.value] if job.model.kind == "python" else []
+    with trust.trusting(named_by_job), roomy(target), Study.open(target, job, named, fresh=fresh, wait_s=wait_s) as study:
         _refuse_changed_ledger(target)
         for note in (*splits.notes, *failed()):
             study.note(note)

@@ -35,7 +35,7 @@ from paredown.impact.site import Site
 from paredown.pipeline.derived import accounted, accounted_ratios, with_idle
 from paredown.protocol.bench import Bench, fewest, thread_counts
 from paredown.study.splits import Splits
-from paredown.study.study import Study
+from paredown.study.study import Study, outputs_file, rows_file
 
 
 class Listener(Protocol):
@@ -170,11 +170,11 @@ class Shop:
         """The file of a split's rows, written when it is first asked for."""
         rows: Rows | None = getattr(self.splits, split)
         assert rows is not None
-        return _written(rows, self.study.data_folder / f"{split}-{self.splits.digests.get(split, rows.digest())[:16]}.npz")
+        return _written(rows, rows_file(self.study.data_folder, split, self.splits.digests.get(split) or rows.digest()))
 
     def outputs_file(self, artifact: str, split: str) -> Path:
         """Where the answers of a packed artifact on a split are kept."""
-        return self.study.data_folder / f"outputs-{artifact[:16]}-{split}.npy"
+        return outputs_file(self.study.data_folder, artifact, split)
 
     def outputs(self, artifact: str, split: str, kind: str = "predict") -> Any:
         """Probabilities (N, classes) of a packed artifact on a split; answered once and kept.
@@ -234,7 +234,7 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
         heavy = stack.enter_context(Worker(path, log, {"GOMP_SPINCOUNT": "2000"}, apart=study.folder.resolve()))
         light = stack.enter_context(Worker(path, log, apart=study.folder.resolve()))
         bench = stack.enter_context(Bench(study.data_folder / "bench.npz", job.deploy.batch, log, path))
-        booked = Booked(recorder=study.ledger, worker=heavy, joules=joules, progress=listener.step, read=study.has_read)
+        booked = Booked(recorder=study.ledger, worker=heavy, joules=joules, progress=listener.step, read=study.note_read)
         shop = Shop(
             study=study,
             job=job,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paredown.core.errors import BadData, Damaged, LimitExceeded, UsageError, WorkerDied
+from paredown.core.errors import BadData, Damaged, LimitExceeded, ParedownError, UsageError, WorkerDied
 from paredown.core.job import ModelSpec
 from paredown.core.reading import Missing, Reading
 from paredown.pipeline.answers import Answers, compare_answers, refuse_strangers
@@ -266,7 +266,7 @@ def _measured(
                 except BadData as error:
                     raise BadData(f"{side.artifact} cannot answer {asked}: {error}") from error
                 except (LimitExceeded, WorkerDied) as error:
-                    raise Damaged(f"{str(error).splitlines()[0]}\n  `paredown verify {side.artifact}` looks closer.") from None
+                    raise _unanswered(error) from None
             if other is not None and data is not None:
                 answers = compare_answers(artifact, other, manifests, rows, file, batch, beside, judge, tick)
             if other is not None:
@@ -277,7 +277,10 @@ def _measured(
                 samples_s.append(reference_s())
                 tick("windows", done, total)
 
-            taken = [bench.measure(sides, plan, told) for plan in plans]
+            try:
+                taken = [bench.measure(sides, plan, told) for plan in plans]
+            except (LimitExceeded, WorkerDied) as error:
+                raise _unanswered(error) from None
             digest = of_folder(artifact)
         windows = taken[0]
         loads = [
@@ -312,6 +315,10 @@ def _measured(
         host={"isa": here.isa, "cores": here.cores, "cpu": dict(here.cpu)},
         digest=digest,
     )
+
+
+def _unanswered(error: ParedownError) -> Damaged:
+    return Damaged(f"{str(error).splitlines()[0]}\n  `paredown verify` looks closer at an artifact.")
 
 
 def plan_of(seconds: float, sides: int, rate: float | None = None) -> Plan:

@@ -8,12 +8,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from paredown.core.errors import Damaged, UsageError
+from paredown.core.errors import Damaged, ParedownError, UsageError
 from paredown.core.finding import Finding, Level, Outcome, finding_from_json
 from paredown.core.policy import Kind, Limit, Policy, Rule, Scale, Waiver
 from paredown.core.quantity import quantity
 from paredown.core.reading import How, Missing, Reading, reading_from_json
+from paredown.core.rows import Rows
 from paredown.evidence.bundle import refuse_changed, uncovered
+from paredown.ground.checks import Check, is_either, is_list, is_none, is_number, is_one_of, is_record, is_text, is_whole
 from paredown.pipeline.targets import LEDGER, RESULT, refuse_changed_lock, result_of
 
 Readings = dict[str, Reading | Missing]
@@ -126,23 +128,27 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
     Args:
         same: Whether it is judged by the policy of the run, so that what the run found with code of the job stands.
     """
-    import numpy as np
 
     from paredown.ground.documents import read
     from paredown.ground.rowfile import read_rows
     from paredown.pipeline.shop import metric_named
-    from paredown.study.study import JOB_LOCK
+    from paredown.study.study import JOB_LOCK, outputs_file, rows_file
 
     refuse_changed_lock(study)
     lock = read(study / JOB_LOCK).data
+    try:
+        is_record({"job": is_record({"metric": is_text}), "digests": is_record({f"data.{split}": is_text, "seed": is_text})})(lock, "")
+        seed = int(lock["digests"]["seed"])
+    except ValueError as error:
+        raise Damaged(f"{study / JOB_LOCK} {error}.\n  Put back a copy of it.") from None
     metric, data = lock["job"]["metric"], study / "cache" / "data"
     if ":" in metric:
         text = f"The metric {metric} is code of the job, which `paredown check` does not run: "
         if same and not uncovered(study):
             return {"recorded": [finding_from_json(one) for one in result["findings"]]}, [f"{text}its rules stand as the run found them."]
         return {}, [f"{text}its rules stay inconclusive; `paredown run JOB` with this policy judges them."]
-    rows = data / f"{split}-{lock['digests'][f'data.{split}'][:16]}.npz"
-    files = [rows, *(data / f"outputs-{digest[:16]}-{split}.npy" for digest in (result["baseline"]["artifact"], model["digest"]))]
+    rows = rows_file(data, split, lock["digests"][f"data.{split}"])
+    files = [rows, *(outputs_file(data, digest, split) for digest in (result["baseline"]["artifact"], model["digest"]))]
     open_ = "so that rules on quality stay inconclusive."
     if not all(file.is_file() for file in files):
         return {}, [f"The answers on {split} are gone from the study's cache, {open_}"]
@@ -151,17 +157,33 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
     if bound is not None and not bound.files.keys() >= {*names}:
         return {}, [f"The answers on {split} in the study's cache are not those that its evidence binds, {open_}"]
     judged = read_rows(rows)
-    try:
-        before, after = (np.load(file, allow_pickle=False) for file in files[1:])
-    except (OSError, ValueError, EOFError) as error:
-        raise Damaged(f"an answer file in {data} cannot be read: {error}.\n  Delete it; rules on quality then stay inconclusive.") from None
-    known = {"labels": judged.labels, "groups": judged.groups, "seed": int(lock["digests"]["seed"])}
+    before, after = (_read_answers(file, judged) for file in files[1:])
+    known = {"labels": judged.labels, "groups": judged.groups, "seed": seed}
     return known | {"metric": metric_named(metric, Path()), "before": before, "after": after}, []
+
+
+def _read_answers(file: Path, judged: Rows) -> Any:
+    """Probabilities for the rows, mapped and not read at once: what a file says of its size is not believed."""
+    import numpy as np
+
+    try:
+        with np.errstate(all="raise"):
+            found = np.lib.format.open_memmap(file, mode="r")
+        if found.ndim != 2 or len(found) != len(judged) or found.shape[1] < len(judged.names) or found.dtype.kind != "f":
+            raise ValueError(f"it holds {found.dtype} of shape {found.shape} for {len(judged)} rows")
+        if judged.labels is None or not ((judged.labels >= 0) & (judged.labels < found.shape[1])).all():
+            raise ValueError(f"the labels of the rows are not among its {found.shape[1]} classes")
+        if not np.isfinite(found).all():
+            raise ValueError("it holds numbers that are not finite")
+    except (OSError, ValueError, EOFError, ArithmeticError, MemoryError) as error:
+        raise Damaged(f"the answers in {file} cannot be read: {error}.\n  Delete it; rules on quality then stay inconclusive.") from None
+    return found
 
 
 def _recorded_policy(study: Path, result: Mapping[str, Any]) -> Policy:
     """The policy of the run that wrote result.json, as the ledger keeps it: the way its limits were spelled is not kept."""
     from paredown.study.ledger import Ledger
+    from paredown.study.schema import damaged
 
     refuse_changed(study, LEDGER)
     with Ledger.open(study / LEDGER, read_only=True) as ledger:
@@ -170,11 +192,50 @@ def _recorded_policy(study: Path, result: Mapping[str, Any]) -> Policy:
         raise UsageError(
             f"{study} was written by an earlier paredown that did not say which policy it ended with.\n  Give one: `--policy FILE`."
         )
-    kept = record.value["policy"]
+    try:
+        return _policy_of(record.value)
+    except (KeyError, TypeError, ValueError, AttributeError, ParedownError) as error:
+        said = f"{type(error).__name__}: {str(error)[:200]}"
+        raise damaged(study / LEDGER, f"record {record.id} holds no policy ({said})") from error
+
+
+def _policy_of(value: Mapping[str, Any]) -> Policy:
+    """The inverse of what a study records of its policy; a part that is not there, or of another kind, raises."""
+    kept = value["policy"]
+    _POLICY({"name": value["name"], **kept}, "")
+    for rule in kept["rules"]:
+        quantity(rule["quantity"])
+        if (rule["limit"] is None) != (rule["kind"] == Kind.PRESENT):
+            raise ValueError(f"the rule {rule['id']:.60} of kind {rule['kind']} has the limit {rule['limit']!r:.60}")
     rules = [Rule(**rule | _words(rule)) for rule in kept["rules"]]
     waivers = [Waiver(**waiver | {"until": date.fromisoformat(waiver["until"])}) for waiver in kept["waivers"]]
-    fields = {"minimize": kept["minimize"], "confidence": kept["confidence"]}
-    return Policy(name=record.value["name"], rules=rules, waivers=waivers, **fields)
+    return Policy(name=value["name"], rules=rules, waivers=waivers, minimize=kept["minimize"], confidence=kept["confidence"])
+
+
+def _or_null(check: Check) -> Check:
+    return is_either(check, is_none, "that or null")
+
+
+_LIMIT = is_record({"value": is_number(), "scale": is_one_of(*Scale)})
+_RULE = is_record(
+    {
+        **dict.fromkeys(("id", "quantity"), is_text),
+        **dict.fromkeys(("by", "refs"), is_list(is_text)),
+        "kind": is_one_of(*Kind),
+        "limit": _or_null(_LIMIT),
+        "level": is_one_of(*Level),
+        "min_rows": is_whole(0, 1 << 62),
+        "at_least": _or_null(is_one_of(*How)),
+    }
+)
+_POLICY = is_record(
+    {
+        **dict.fromkeys(("name", "minimize"), is_text),
+        "confidence": is_number(0.5, 1 - 1e-9, but=0.5),
+        "rules": is_list(_RULE),
+        "waivers": is_list(is_record(dict.fromkeys(("rule", "until", "reason", "by"), is_text))),
+    }
+)
 
 
 def _words(rule: Mapping[str, Any]) -> dict[str, Any]:

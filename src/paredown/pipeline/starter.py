@@ -16,6 +16,7 @@ from paredown.core.errors import BadData, BadModel, UnknownName, UsageError
 from paredown.core.rows import Rows
 from paredown.ground import documents, registry
 from paredown.ground.lazy import need
+from paredown.ground.untrusted import read_json
 from paredown.pipeline import columns
 from paredown.pipeline.entry import entry_of
 from paredown.pipeline.plan import plan
@@ -211,9 +212,9 @@ def _config(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        found = json.loads(file.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise BadModel(f"{file} is not JSON: {error}.\n  `save_pretrained` writes it.") from None
+        found = read_json(file, finite=False)  # transformers writes Infinity
+    except (OSError, ValueError) as error:
+        raise BadModel(f"{file} {error}.\n  `save_pretrained` writes it.") from None
     if not isinstance(found, dict):
         raise BadModel(f"{file} holds a {type(found).__name__}, not a mapping.\n  `save_pretrained` writes it.")
     return found

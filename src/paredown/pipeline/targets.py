@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paredown.artifact.manifest import cores
+from paredown.artifact.manifest import MANIFEST, cores
 from paredown.core.errors import Damaged, UsageError
 from paredown.core.reading import Missing, reading_from_json
-from paredown.evidence.bound import JOB_LOCK, LEDGER, RESULT, knows_lock
+from paredown.evidence.bound import JOB_LOCK, LEDGER, NEAREST, RELEASED, RESULT, knows_lock
 from paredown.evidence.bundle import refuse_changed
-from paredown.evidence.verify import CARD
 from paredown.ground import trust
 from paredown.ground.amounts import is_finite
-from paredown.ground.digests import of_file
+from paredown.ground.checks import is_any, is_list, is_mapping, is_number, is_one_of, is_record, is_text
+from paredown.ground.digests import is_digest, of_file
 from paredown.ground.untrusted import read_json
 
 BASELINE = "baseline"
 _SIDES = ("baseline", "baseline_as_found", "fastest_fp32", "chosen", "nearest")
-FOLDERS = _RELEASED, _NEAREST = "artifact", "nearest-miss"
 
 
 def is_study(folder: Path) -> bool:
     """True for a folder that a run has begun."""
-    return not (folder / CARD).exists() and ((folder / RESULT).exists() or (folder / LEDGER).exists())
+    return not (folder / MANIFEST).exists() and ((folder / RESULT).exists() or (folder / LEDGER).exists())
 
 
 _ENTRIES = ("verdict", "policy", "baseline", "baseline_as_found", "chosen", "nearest", "trials", "findings", "rows", "noise_floor")
@@ -85,8 +83,32 @@ def later_lock(study: Path) -> bool:
     return lock.is_file() and knows_lock(study / LEDGER, of_file(lock))
 
 
+_READINGS = is_mapping(is_record({}))
+_MODEL = is_record(
+    {
+        **dict.fromkeys(("recipe", "digest"), is_text),
+        **dict.fromkeys(("readings", "ratios", "ratios_as_found"), _READINGS),
+        "split": is_one_of("test", "validation"),
+    }
+)
+_RESULT = is_record(
+    {
+        **dict.fromkeys(("trials", "findings"), is_list(is_any)),
+        **dict.fromkeys(("policy", "rows"), is_mapping(is_any)),
+        "verdict": is_text,
+        "baseline": is_record({"artifact": is_text, "readings": _READINGS}),
+        "baseline_as_found": is_record({"readings": _READINGS}),
+        "noise_floor": is_record({"cpu_time": is_record({"value": is_number()})}),
+    }
+)
+
+
 def _wrong(result: Mapping[str, Any]) -> str:
     """The first reading that is no number; empty when all are. A part that is not there, or of another kind, raises."""
+    _RESULT(result, "")
+    for name in ("chosen", "nearest"):
+        if result[name] is not None:
+            _MODEL(result[name], name)
     sides = {name: result[name] for name in _SIDES if result.get(name) is not None} | {
         f"trial {at}": one for at, one in enumerate(result["trials"])
     }
@@ -96,10 +118,23 @@ def _wrong(result: Mapping[str, Any]) -> str:
             ends = () if isinstance(found, Missing) else (found.value, found.low, found.high)
             if not all(end is None or is_finite(end) for end in ends):
                 return f"has no number for {name} of {side}"
+    for place, data in _all_readings(result, ""):
+        try:
+            reading_from_json("cpu_time", data)  # any quantity: what it is of is told by where it stands
+        except (KeyError, TypeError, ValueError) as error:
+            return f"has no reading at {place} ({type(error).__name__}: {error})"
     search = result.get("search")
     sums = {} if search is None else {"the seconds of the search": search["wall_s"], **search.get("hourly_j", {})}
     odd = [name for name, value in sums.items() if not is_finite(value)]
     return f"has no number for {odd[0]}" if odd else ""
+
+
+def _all_readings(value: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Whatever looks like a reading, with where it stands."""
+    if isinstance(value, dict) and ("missing" in value or value.keys() >= {"value", "how", "unit"}):
+        yield place, value
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _all_readings(item, f"{place}.{key}" if place else str(key))
 
 
 def artifact_of(target: Path, *, nearest: bool = False) -> Path:
@@ -114,17 +149,17 @@ def artifact_of(target: Path, *, nearest: bool = False) -> Path:
         Damaged: The study says that it released one, and it is gone.
     """
     _refuse_absent(target)
-    if (target / CARD).exists():
+    if (target / MANIFEST).exists():
         return target
     if not is_study(target):
         raise UsageError(
-            f"{target} is neither an artifact nor a study: it has no {CARD} and no {RESULT}.\n"
+            f"{target} is neither an artifact nor a study: it has no {MANIFEST} and no {RESULT}.\n"
             "  Give the folder of one, as `runs/digits` or `runs/digits/artifact`."
         )
     released = result_of(target)["chosen"] is not None
-    folder = target / (_RELEASED if released else _NEAREST)
+    folder = target / (RELEASED if released else NEAREST)
     if released or nearest:
-        if not (folder / CARD).is_file():
+        if not (folder / MANIFEST).is_file():
             raise Damaged(f"{folder} is gone; {target / RESULT} says that it was written.\n  `paredown run JOB` writes it again.")
         return folder
     raise UsageError(f"{target} has released nothing: its verdict is {result_of(target)['verdict']}.\n  Its nearest miss is in {folder}.")
@@ -148,10 +183,10 @@ def baseline_of(study: Path) -> Path:
         if not found:
             raise UsageError(f"{study} has no baseline yet: its run has only begun.\n  Wait for it, or go on with `paredown run JOB`.")
         digest = found[0]
-    if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+    if not is_digest(digest):
         raise Damaged(f"{study} names {digest!r:.80} as the baseline's artifact, which is no digest.\n  Run the job again with `--fresh`.")
     folder: Path = study / "cache" / "artifacts" / digest
-    if not (folder / CARD).is_file():
+    if not (folder / MANIFEST).is_file():
         raise Damaged(f"{folder}, the baseline's artifact, is gone from the study's cache.\n  Run the job again with `--fresh`.")
     return folder
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from paredown.builder.build import Built
-from paredown.core.errors import BadModel, CannotWrite, Damaged, ParedownError
+from paredown.core.errors import BadModel, CannotWrite, Damaged, NotTrusted, ParedownError
 from paredown.core.policy import Scale
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.recipe import Recipe
@@ -38,6 +38,7 @@ def attempt(shop: Shop, recipe: Recipe, why: str, role: str = "candidate") -> Tr
     Raises:
         ParedownError: The baseline failed.
         Damaged: What the ledger recorded is gone.
+        NotTrusted: A recipe of the ledger, or a model of the cache, names code that the user has not given the word for.
         CannotWrite: The disk is full; no fault of the recipe, which is tried again.
     """
     asked = f"{role}: {recipe}"
@@ -61,7 +62,7 @@ def attempt(shop: Shop, recipe: Recipe, why: str, role: str = "candidate") -> Tr
         try:
             built = shop.builder.build(recipe)
             trial = examine(shop, built, role)
-        except (Damaged, CannotWrite):
+        except (Damaged, CannotWrite, NotTrusted):
             raise
         except ParedownError as error:
             if role == "baseline":

@@ -14,7 +14,6 @@ from typing import Any
 
 from paredown.core.finding import Finding, Level, Outcome
 from paredown.core.policy import Kind, Limit, Policy, Rule, Scale, Waiver
-from paredown.core.private import merged
 from paredown.core.quantity import quantity
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.task import Metric
@@ -24,6 +23,7 @@ from paredown.policy.quality import contest, level
 from paredown.stats.holm import holm
 from paredown.stats.intervals import normal, student
 from paredown.stats.paired import Drop
+from paredown.stats.rare_values import merged
 
 POWER = 0.90
 NOISY = ("time", "energy", "rate", "mass", "volume", "money")

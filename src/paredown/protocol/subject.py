@@ -41,7 +41,9 @@ def _calls(inputs: Any, batch: int) -> list[Any]:
     return [inputs[start : start + batch] for start in range(0, len(inputs) - batch + 1, batch)]
 
 
-def open_artifact(state: dict[str, Any], *, artifact: str, rows: str, batch: int = 1, threads: int | None = None) -> dict[str, Any]:
+def open_artifact(
+    state: dict[str, Any], *, artifact: str, rows: str, batch: int = 1, threads: int | None = None, room_b: int | None = None
+) -> dict[str, Any]:
     """Load an artifact and answer once.
 
     Args:
@@ -49,12 +51,16 @@ def open_artifact(state: dict[str, Any], *, artifact: str, rows: str, batch: int
         rows: File of raw rows; the first ones are asked in turn, so that real lengths and sizes are measured.
         batch: Rows per call.
         threads: Another thread count than the packed one.
+        room_b: Bytes that this process may take beyond what it has; what it was held to first stays.
 
     Returns:
         {"open_s": wall seconds from the order to the first answer}.
     """
     began = time.perf_counter()
     close(state)
+    if room_b is not None and not state.get("held"):
+        hold_to(room_b)
+        state["held"] = True
     given = read_rows(Path(rows))
     few = given.spread(max(_SAMPLE, batch))
     calls = _calls(few.inputs, batch) or [few.inputs]
@@ -257,11 +263,12 @@ def _answered(model: Model, given: Rows, start: int, batch: int) -> Any:
         raise BadData(f"row {start}{f' and the {batch - 1} after it' * (batch > 1)}: {error}") from error
 
 
-def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch: int) -> dict[str, Any]:
+def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch: int, room_b: int | None = None) -> dict[str, Any]:
     """Probabilities of all rows of a file, written as .npy.
 
     Args:
         batch: Rows per call, as deployed: where activations are quantized while running, the other rows of a call change an answer.
+        room_b: Bytes that this process may take beyond what it has; None leaves that open.
 
     Returns:
         {"file": name, "sha256", "shape", "asked": graph name -> rows it answered}.
@@ -271,6 +278,8 @@ def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch:
     """
     import numpy as np
 
+    if room_b is not None:
+        hold_to(room_b)
     given = read_rows(Path(rows))
     with load(Path(artifact)) as model:
         parts = [_answered(model, given, start, batch) for start in range(0, len(given), batch)]
@@ -311,7 +320,7 @@ def ask_probe(state: dict[str, Any], *, artifact: str, room_b: int) -> dict[str,
 
     folder = Path(artifact)
     probe = read_probe(folder, read_manifest(folder))
-    _hold_to(room_b)
+    hold_to(room_b)
     packed = np.asarray(probe["outputs"])
     with trust.trusting_nobody(), load(folder) as model:
         answers = model.predict_proba(probe["inputs"])
@@ -320,7 +329,7 @@ def ask_probe(state: dict[str, Any], *, artifact: str, room_b: int) -> dict[str,
     return {"rows": len(packed), "difference": float(np.abs(answers - packed).max())}
 
 
-def _hold_to(room_b: int) -> None:
+def hold_to(room_b: int) -> None:
     """Let this process take so much memory from here on, beside the stacks of its threads (Linux); more is refused by the system."""
     if sys.platform == "linux":
         import resource

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paredown.core.quantity import quantities
+from paredown.ground.amounts import is_finite
 from paredown.ground.untrusted import visible
 from paredown.report.words import Words
 
@@ -61,7 +62,7 @@ def kind_of(quantity: str, unit: str | None = "") -> str:
 def value_of(num: Number) -> float | None:
     """The finite value of a number of result.json, or None when it is missing."""
     value = num.get("value") if isinstance(num, Mapping) else num
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
+    return float(value) if is_finite(value) else None
 
 
 def bounds_of(num: Number) -> tuple[float, float] | None:

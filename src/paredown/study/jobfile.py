@@ -14,7 +14,7 @@ from paredown.core.errors import BadDocument, Problem
 from paredown.core.job import DataSpec, Deploy, Job, ModelSpec, SearchSpec
 from paredown.core.policy import Policy
 from paredown.datasets.sources import nearest
-from paredown.ground import amounts, lazy, registry
+from paredown.ground import amounts, registry, user_code
 from paredown.ground.documents import Document, Place, check, read, refuse, shown
 from paredown.ground.files import PICKLES
 from paredown.policy.parse import load
@@ -213,8 +213,8 @@ class _Reader:
 
     def refuse_standard(self, place: Place, value: str) -> None:
         """Note a function of Python's own library: it would be called, and no model, rows or metric could come of it."""
-        if lazy.standard(value, self.folder):
-            self.note(place, f"is {value}, which {lazy.PYTHONS_OWN[0]}", lazy.PYTHONS_OWN[1])
+        if user_code.standard(value, self.folder):
+            self.note(place, f"is {value}, which {user_code.PYTHONS_OWN[0]}", user_code.PYTHONS_OWN[1])
 
     def upstream(self, entry: Mapping[str, Any]) -> float | None:
         """Energy of a training that was done elsewhere, with who says so."""

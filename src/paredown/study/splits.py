@@ -19,7 +19,7 @@ from paredown.core.rows import Rows
 from paredown.ground import registry
 from paredown.ground.files import PICKLES
 from paredown.study.classes import one_set_of_classes
-from paredown.study.repeats import by_chance, equal_rows, parts_of_another, without_leaks
+from paredown.study.leakage import by_chance, equal_rows, parts_of_another, without_leaks
 
 NAMES = ("train", "calibration", "validation", "test", "unlabeled")
 _SHARED = ("test", "calibration", "validation")
@@ -85,7 +85,7 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
     Cuts are stratified by label and depend on the rows and the seed, not on the order of the rows; the third of test does not depend on
     the seed either. A row that occurs with its label in two splits stays in the first of test, validation, calibration, train, unlabeled;
     equal rows within one split stay. In a table whose rows are equal by chance all stay, and each copy has its own place in a cut
-    (`repeats`, decision 0013).
+    (`leakage`, decision 0013).
 
     Args:
         job: Its `data` and `folder` are used, and its `task` to check the rows.

@@ -144,7 +144,7 @@ class Study:
         """All recorded trials, oldest first, each with its ledger number as id."""
         return trials(self.ledger)
 
-    def has_read(self, found: Mapping[str, str]) -> None:
+    def note_read(self, found: Mapping[str, str]) -> None:
         """Write down what work has read, before its fact is recorded.
 
         Args:
@@ -153,7 +153,7 @@ class Study:
         Raises:
             OtherJob: Earlier work of this study has read something else under that path.
         """
-        named = {_beside(path, self.job.folder): digest for path, digest in found.items()}
+        named = {_from_job(path, self.job.folder): digest for path, digest in found.items()}
         if changed := _differences({path: self.read.get(path, digest) for path, digest in named.items()}, named):
             raise OtherJob(_other(self.folder, changed))
         if named.keys() - self.read.keys():
@@ -202,6 +202,24 @@ class Study:
     def post_hoc(self) -> bool:
         """True when this job's policy was first used after the test split had been read."""
         return bool(self.policy.value["test_reads_before"] > 0)
+
+
+def rows_file(data: Path, split: str, digest: str) -> Path:
+    """Where a study keeps the rows of a split with this digest.
+
+    Args:
+        data: Its `data_folder`.
+    """
+    return data / f"{split}-{digest[:16]}.npz"
+
+
+def outputs_file(data: Path, artifact: str, split: str) -> Path:
+    """Where a study keeps the answers of a packed artifact, named by its digest, to a split.
+
+    Args:
+        data: Its `data_folder`.
+    """
+    return data / f"outputs-{artifact[:16]}-{split}.npy"
 
 
 def trials(ledger: Ledger) -> list[Trial]:
@@ -321,7 +339,7 @@ def _read_lock(folder: Path) -> _Lock | None:
     return _Lock(digests, read, writer)
 
 
-def _beside(path: str, folder: Path) -> str:
+def _from_job(path: str, folder: Path) -> str:
     """A path from the job's folder on, where it lies there."""
     home = folder.resolve()
     return Path(path).relative_to(home).as_posix() if Path(path).is_relative_to(home) else path

@@ -10,6 +10,7 @@ import numpy as np
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
 from paredown.core.task import Task
+from paredown.ground.amounts import is_finite
 from paredown.tasks import feed
 from paredown.tasks.pictures import RESAMPLE
 
@@ -167,7 +168,7 @@ def _sides(name: str, value: Any) -> list[int]:
 def _numbers(name: str, value: Any, channels: int) -> Any:
     """A float, or a list of one float per channel."""
     values = list(value) if isinstance(value, list | tuple) else [value]
-    if not all(isinstance(item, int | float) and not isinstance(item, bool) and np.isfinite(item) for item in values):
+    if not all(map(is_finite, values)):
         hint = "" if name == "scale" else f", or {channels} of them, or the word train"
         raise BadData(f"preprocess: {name} is {value!r}.\n  Give a number{hint}.")
     if len(values) not in (1, channels):

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadData, UnknownName
-from paredown.core.private import FEWEST, identifies, shared
 from paredown.core.rows import Rows
 from paredown.core.task import Task
+from paredown.stats.rare_values import FEWEST, identifies, shared
 
 _OPTIONS = ("standardize", "one_hot", "rare", "input")
 _RARE = ("other", "keep")

@@ -37,11 +37,12 @@ class PruneChannels(Technique):
         blueprints = need("paredown.modelkit.blueprint", self.name())
         widths = need("paredown.modelkit.widths", self.name())
         calibrate = need("paredown.modelkit.calibrate", self.name())
-        couple = need("paredown.modelkit.couple", self.name())
+        couple, train = need("paredown.modelkit.couple", self.name()), need("paredown.modelkit.train", self.name())
         module, blueprint = blueprints.open_module(candidate, context.store)
-        groups = couple.groups(module, blueprint.example())
+        found = couple.search(module, blueprint.example())
+        groups = found.groups
         if not groups:
-            raise Unfit("no channels of this module can be cut without changing its inputs or outputs.")
+            raise Unfit(f"no channels of this module can be cut without changing its inputs or outputs.{found.said}")
         rows = context.rows("calibration")
         feed = context.encode(rows.inputs)
         if self.criterion == "fisher":
@@ -49,9 +50,9 @@ class PruneChannels(Technique):
         else:
             scores = calibrate.magnitude(module, groups)
         kept = widths.allocate(module, blueprint.example(), groups, scores, keep=self.keep, round_to=self.round_to)
-        surgeries = couple.cut(module, groups, kept)
+        surgeries = couple.cut(module, groups, kept, train.tensors(context.encode(rows.take(slice(0, 2)).inputs)))
         if not surgeries:
             raise Unfit(f"keep={self.keep:g} with round_to={self.round_to} leaves every width as it is; lower keep or round_to.")
         calibrate.refresh_norms(module, feed)
-        note = "kept " + ", ".join(f"{group.name} {len(keep)}/{group.channels}" for group, keep in zip(groups, kept)) + "."
+        note = f"kept {couple.widths_after(groups, surgeries)}.{found.said}"
         return blueprints.save_module(module, blueprint.then(surgeries), context.store, context.work, note=note)

@@ -6,7 +6,7 @@ import math
 
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import EnergyRecord
-from paredown.ground.escapes import escaped
+from paredown.ground.untrusted import visible
 
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 _PREFIXED = ("J", "g", "L")
@@ -22,7 +22,7 @@ def told(record: EnergyRecord) -> str:
         lines.append(f"  {'carbon':<16}missing: {carbon.reason}")
     said = dict.fromkeys(part for item in found.values() for part in item.source.split("; ") if part)
     sources = [f"{'; '.join(said)}."] if said else []
-    return "\n".join(map(escaped, [*lines, *(f"  {text}" for text in (*sources, record.boundary, *record.notes))]))
+    return "\n".join(visible(line, keep="") for line in [*lines, *(f"  {text}" for text in (*sources, record.boundary, *record.notes))])
 
 
 def _said(item: Reading) -> str:

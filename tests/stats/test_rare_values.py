@@ -1,6 +1,6 @@
 import pytest
 
-from paredown.core.private import FEWEST, identifies, merged, shared
+from paredown.stats.rare_values import FEWEST, identifies, merged, shared
 
 
 def test_what_20_rows_share_is_known_by_its_name_and_the_rest_is_one():

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paredown.ground import imports, touched
+from job_sources import SOURCES, write
+from paredown.ground import opened_files
 
 
 def sha(content: bytes) -> str:
@@ -27,10 +28,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     home = tmp_path / "job"
     (home / "runs").mkdir(parents=True)
     monkeypatch.syspath_prepend(str(home))
-    touched.watch([str(home)], str(home / "runs"))
-    touched.taken()
+    opened_files.watch([str(home)], str(home / "runs"))
+    opened_files.taken()
     yield home
-    monkeypatch.setattr(touched, "_watch", None)
+    monkeypatch.setattr(opened_files, "_watch", None)
 
 
 def test_every_way_to_open_a_file_is_seen_and_what_is_not_the_users_is_left_out(root: Path, tmp_path: Path) -> None:
@@ -49,8 +50,8 @@ Path({str(outside)!r}).write_text("x")
 """
     subprocess.run([sys.executable, "-c", code], check=True)  # another process wrote them
     np.save(root / "values.npy", np.arange(3))
-    touched.watch([str(root)], str(root / "runs"))
-    touched.taken()  # the modules of the tests themselves
+    opened_files.watch([str(root)], str(root / "runs"))
+    opened_files.taken()  # the modules of the tests themselves
     open(root / "plain.txt").close()
     (root / "deep/er/config.yaml").read_text()
     np.load(root / "values.npy")
@@ -64,25 +65,25 @@ Path({str(outside)!r}).write_text("x")
     (root / "made.txt").read_text()
     with open("/proc/self/stat") as system:
         system.read()
-    found = touched.taken()
+    found = opened_files.taken()
     assert sorted(found) == sorted(str(root / name) for name in kept)
     assert all(digest == sha(Path(path).read_bytes()) for path, digest in found.items())
-    assert touched.taken() == {}
-    touched.tell([outside, root / "runs/cache/graph.onnx"])
-    assert touched.taken() == {str(outside): sha(b"x")}
+    assert opened_files.taken() == {}
+    opened_files.tell([outside, root / "runs/cache/graph.onnx"])
+    assert opened_files.taken() == {str(outside): sha(b"x")}
 
 
 FAR = """
 import sys
 from pathlib import Path
-from paredown.ground import touched
+from paredown.ground import opened_files
 root, far = Path(sys.argv[1]), Path(sys.argv[2])
-touched.watch([str(root)], str(root / "runs"))
+opened_files.watch([str(root)], str(root / "runs"))
 sys.path.insert(0, str(root))
 import net
 net.build(far)
 exec(compile(f"open({str(far / 'by nobody.bin')!r}).close()", "<string>", "exec"))  # no code of the user's is at work
-print(*sorted(touched.taken()), sep="\\n")
+print(*sorted(opened_files.taken()), sep="\\n")
 """
 
 
@@ -95,12 +96,12 @@ def test_what_the_users_own_code_opens_is_seen_wherever_it_lies_and_by_whichever
     for file in (root / "near.safetensors", far / "tensors.safetensors"):
         save_file({"w": np.zeros(3, np.float32)}, file)
     np.save(far / "array.npy", np.zeros(3))
-    for name in ("plain.bin", "by nobody.bin", ".cache/tool.bin"):
+    for name in ("plain.bin", "by nobody.bin", ".cache/tool.bin", ".toolrc"):
         (far / name).write_bytes(b"x")
     (root / "net.py").write_text(
         "import numpy as np\nfrom pathlib import Path\nfrom safetensors.numpy import load_file\n\n\ndef build(far):\n"
         "    for name in (Path(__file__).parent / 'near.safetensors', far / 'tensors.safetensors'):\n        load_file(name)\n"
-        "    np.load(far / 'array.npy')\n    for name in ('plain.bin', '.cache/tool.bin'):\n        (far / name).read_bytes()\n"
+        "    np.load(far / 'array.npy')\n    for name in ('plain.bin', '.cache/tool.bin', '.toolrc'):\n        (far / name).read_bytes()\n"
         "    (far / 'made.bin').write_bytes(b'x')\n    (far / 'made.bin').read_bytes()\n"
     )
     done = subprocess.run([sys.executable, "-c", FAR, str(root), str(far)], capture_output=True, text=True, check=True)
@@ -114,11 +115,11 @@ def test_a_link_is_known_by_its_own_name_and_a_folder_by_either(root: Path, tmp_
     (root / "current").symlink_to(tmp_path / "one")
     (root / "inside").symlink_to(root / "current")
     (tmp_path / "alias").symlink_to(root)
-    touched.watch([str(root)], str(root / "runs"))
-    touched.taken()
+    opened_files.watch([str(root)], str(root / "runs"))
+    opened_files.taken()
     (tmp_path / "alias" / "inside").read_text()
     (root / "current").read_text()
-    assert touched.taken() == {str(root / "current"): sha(b"one"), str(root / "inside"): sha(b"one")}
+    assert opened_files.taken() == {str(root / "current"): sha(b"one"), str(root / "inside"): sha(b"one")}
 
 
 def test_a_digest_is_of_what_was_read_and_not_of_what_stands_there_later(root: Path) -> None:
@@ -126,53 +127,17 @@ def test_a_digest_is_of_what_was_read_and_not_of_what_stands_there_later(root: P
     subprocess.run([sys.executable, "-c", f"open({str(settings)!r}, 'w').write('[1]')"], check=True)
     assert json.loads(settings.read_text()) == [1]
     subprocess.run([sys.executable, "-c", f"open({str(settings)!r}, 'w').write('[2]')"], check=True)
-    assert touched.taken() == {str(settings): sha(b"[1]")}
-
-
-SOURCES = {
-    "net_a.py": "from parts_a import act\nfrom pkg_a.sub import deep\n\n\ndef late():\n    import late_a\n    return late_a\n",
-    "parts_a.py": "import importlib\n\n\ndef act(name):\n    return importlib.import_module(name)\n",
-    "pkg_a/__init__.py": "",
-    "pkg_a/sub/__init__.py": "from . import leaf\nfrom ..other import x\n",
-    "pkg_a/sub/leaf.py": "",
-    "pkg_a/sub/deep.py": "from .leaf import *\n",
-    "pkg_a/other.py": "x = 1\n",
-    "late_a.py": "import json\n",
-    "dynamic_a.py": "",
-    "unused_a.py": "",
-    "broken_a.py": "def (\n",
-}
-
-
-def write(folder: Path) -> None:
-    for name, text in SOURCES.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
+    assert opened_files.taken() == {str(settings): sha(b"[1]")}
 
 
 def test_imported_modules_are_seen_however_they_are_imported(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(root)
-    touched.watch([str(root)], str(root / "runs"))  # the test itself wrote them
+    opened_files.watch([str(root)], str(root / "runs"))  # the test itself wrote them
     for name in [*sys.modules]:
         if name.endswith("_a") or name.startswith("pkg_a"):
             monkeypatch.delitem(sys.modules, name)
     net = importlib.import_module("net_a")
     net.late()
     net.act("dynamic_a")
-    found = {os.path.relpath(path, root) for path in touched.taken() if path.startswith(str(root))}
+    found = {os.path.relpath(path, root) for path in opened_files.taken() if path.startswith(str(root))}
     assert found == set(SOURCES) - {"unused_a.py", "broken_a.py"}
-
-
-def test_sources_say_what_a_module_imports_before_it_runs(tmp_path: Path) -> None:
-    write(tmp_path)
-    found = {path.relative_to(tmp_path).as_posix() for path in imports.beside("net_a", tmp_path)}
-    assert found == set(SOURCES) - {"unused_a.py", "broken_a.py", "dynamic_a.py"}
-    (tmp_path / "named.py").write_text("from importlib import import_module\nimport_module('dynamic_a')\n__import__('broken_a')\n")
-    assert [path.name for path in imports.beside("named", tmp_path)] == ["broken_a.py", "dynamic_a.py", "named.py"]
-    assert imports.beside("pkg_a.sub.deep", tmp_path)[0] == tmp_path / "pkg_a/__init__.py"
-    assert imports.beside("json", tmp_path) == imports.beside("no.such", tmp_path) == []
-
-
-def test_installed_modules_are_not_the_users() -> None:
-    assert touched.is_own(sys.modules[__name__])
-    assert not any(touched.is_own(module) for module in (np, json, touched, pytest, None))

@@ -9,7 +9,7 @@ from paredown.core.errors import BadData
 from paredown.core.job import DataSpec, Job, ModelSpec
 from paredown.core.policy import Policy
 from paredown.core.rows import Rows
-from paredown.study.repeats import by_chance, without_leaks
+from paredown.study.leakage import by_chance, without_leaks
 from paredown.study.splits import load_splits
 
 

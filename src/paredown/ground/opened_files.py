@@ -1,5 +1,5 @@
-"""What a process reads of the user's: files beside the job that any code in it opens, files anywhere that the user's own code opens, and
-the modules that are the user's own.
+"""The files of the user's that a process opens: beside the job whatever code in it does so, anywhere else the user's own code; and those of
+the user's modules that it has imported.
 
 A result rests on these as much as on what a job names. A worker watches from its start; the digest is taken when a file is opened, so that
 it is that of what was read and not of what stands there later.
@@ -11,38 +11,16 @@ import functools
 import importlib.util
 import os
 import sys
-import sysconfig
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from paredown.ground import digests
+from paredown.ground.user_code import is_installed, is_own, is_own_file
 
-_PACKAGES = ("site-packages", "dist-packages")
 _WRITES = os.O_WRONLY | os.O_RDWR
 _SYSTEM = tuple(f"{os.sep}{name}{os.sep}" for name in ("proc", "sys", "dev", "etc", "usr", "run"))
-
-
-@functools.cache
-def _installed() -> tuple[str, ...]:
-    """Folders of what is not the user's: Python itself, installed packages, paredown."""
-    paths = sysconfig.get_paths()
-    given = [*(paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")), str(Path(__file__).parents[1])]
-    return tuple({f"{form}{os.sep}" for path in given for form in (path, os.path.realpath(path))})
-
-
-def _is_installed(path: str) -> bool:
-    return path.startswith(_installed()) or any(f"{os.sep}{name}{os.sep}" in path for name in _PACKAGES)
-
-
-def is_own(module: ModuleType | None) -> bool:
-    """True for Python files of the user's: neither of the standard library, nor of an installed package, nor of paredown."""
-    file = getattr(module, "__file__", None)
-    if module is None or not isinstance(file, str) or module.__name__.partition(".")[0] == "paredown":
-        return False
-    return _is_own_file(file)
 
 
 class _Watch:
@@ -74,12 +52,12 @@ class _Watch:
             return
         inside = next((path[len(root) :] for root in self.roots if path.startswith(root)), None)
         if inside is None:
-            if path.startswith(_SYSTEM) or _is_installed(path) or not _by_own_code():
+            if path.startswith(_SYSTEM) or is_installed(path) or not _by_own_code():
                 return
-            inside = path
+            inside = os.path.join(path, "")  # a hidden file there holds settings of a tool
         if os.path.basename(os.path.dirname(path)) == "__pycache__":
             path = importlib.util.source_from_cache(path)
-        elif any(part.startswith(".") for part in inside.split(os.sep)[:-1]) or _is_installed(path):
+        elif any(part.startswith(".") for part in inside.split(os.sep)[:-1]) or is_installed(path):
             return  # caches of tools, and environments
         self.add(path)
 
@@ -107,14 +85,9 @@ def _by_own_code() -> bool:
     """Whether code of the user's is at work: a function of theirs, or something that one called."""
     frame = sys._getframe()
     while frame := frame.f_back:  # type: ignore[assignment]
-        if _is_own_file(frame.f_code.co_filename):
+        if is_own_file(frame.f_code.co_filename):
             return True
     return False
-
-
-@functools.cache
-def _is_own_file(file: str) -> bool:
-    return file.endswith(".py") and not _is_installed(file) and not _is_installed(os.path.realpath(file))
 
 
 _watch: _Watch | None = None
