@@ -16,7 +16,7 @@ from paredown.core.errors import Damaged, UsageError
 from paredown.core.reading import How, Missing, Reading
 from paredown.pipeline import gate
 from paredown.pipeline.gate import Change, against_recorded, artifact_at_hand, limits_of, read_baseline, side_by_side
-from paredown.pipeline.side_by_side import FORMAT, Measured
+from paredown.pipeline.measured import FORMAT, Measured
 
 HOST = {"isa": "avx2", "cores": 2, "cpu": {"vendor": "GenuineIntel", "family": 6, "model": 85}}
 

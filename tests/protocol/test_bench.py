@@ -14,7 +14,8 @@ import pytest
 
 from paredown.core.errors import Damaged, LimitExceeded
 from paredown.protocol import bench as benches
-from paredown.protocol.bench import SCREENING, Bench, Plan, Side, Windows, mean_interval
+from paredown.protocol.bench import SCREENING, Bench, Plan, Side, Windows
+from paredown.stats.intervals import mean_interval
 from paredown.stats.ratios import ratio
 
 SHORT = Plan(rounds=4, window_s=0.08, warm_s=0.02)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from paredown.core.reading import Missing, Reading
     from paredown.pipeline.command import Ran
     from paredown.pipeline.gate import Gated
-    from paredown.pipeline.side_by_side import Measured
+    from paredown.pipeline.measured import Measured
 
 _COMMAND = "paredown.command"
 _SHOWN = (

@@ -15,7 +15,7 @@ from paredown.core.reading import How, Missing, Reading, reading_from_json
 from paredown.ground.amounts import BadAmount, amount, is_finite
 from paredown.ground.digests import of_folder
 from paredown.ground.untrusted import read_json
-from paredown.pipeline.side_by_side import FORMAT, Measured
+from paredown.pipeline.measured import FORMAT, Measured
 from paredown.protocol.readings import TIMED
 
 GATED = ("cpu_time", "energy", *COUNTED, "latency_p50", "size", "peak_rss")

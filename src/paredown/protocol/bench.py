@@ -19,7 +19,6 @@ from paredown.ground.host import host
 from paredown.protocol.gates import close_gate, frequency_hz, open_gate
 from paredown.protocol.idle import Idle, idle_power, in_windows
 from paredown.protocol.steady import State, Steadiness, spread_of, state_of
-from paredown.stats.intervals import student
 
 _SUBJECT = "paredown.protocol.subject"
 _OPEN_S = 120.0
@@ -388,14 +387,3 @@ def fewest(found: Mapping[int, float]) -> int:
     """Of a sweep, the thread count that takes least; the smaller of equals."""
     least = min(found.values())
     return next(count for count in sorted(found) if found[count] <= _SAME * least)
-
-
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
-    """Mean and its two-sided Student interval; without spread where there is one value."""
-    count = len(values)
-    mean = sum(values) / count
-    if count < 2:
-        return mean, mean, mean
-    deviation = (sum((value - mean) ** 2 for value in values) / (count - 1)) ** 0.5
-    half = student(1 - (1 - confidence) / 2, count - 1) * deviation / count**0.5
-    return mean, mean - half, mean + half

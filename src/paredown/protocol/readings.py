@@ -12,7 +12,8 @@ from paredown.core.reading import How, Missing, Reading, reading_from_json, weak
 from paredown.core.trial import Readings
 from paredown.ground import registry
 from paredown.impact.energy import energy_ratio
-from paredown.protocol.bench import Windows, mean_interval
+from paredown.protocol.bench import Windows
+from paredown.stats.intervals import mean_interval
 from paredown.stats.ratios import cut, ratio
 
 RATIOS = (

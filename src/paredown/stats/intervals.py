@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 
 _NORMAL = NormalDist()
@@ -126,3 +126,14 @@ def clopper_pearson_upper(successes: int, n: int, confidence: float = 0.95) -> f
     if successes >= n:
         return 1.0
     return root(lambda share: (1 - confidence) - binomial_cdf(successes, n, share), 0.0, 1.0)
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
+    """Mean and its two-sided Student interval; without spread where there is one value."""
+    count = len(values)
+    mean = sum(values) / count
+    if count < 2:
+        return mean, mean, mean
+    deviation = (sum((value - mean) ** 2 for value in values) / (count - 1)) ** 0.5
+    half = student(1 - (1 - confidence) / 2, count - 1) * deviation / count**0.5
+    return mean, mean - half, mean + half
