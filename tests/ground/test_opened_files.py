@@ -63,13 +63,50 @@ Path({str(outside)!r}).write_text("x")
         (root / name).read_bytes()
     (root / "made.txt").write_text("by the model itself")
     (root / "made.txt").read_text()
-    outside.read_text()
+    with open("/proc/self/stat") as system:
+        system.read()
     found = opened_files.taken()
     assert sorted(found) == sorted(str(root / name) for name in kept)
     assert all(digest == sha(Path(path).read_bytes()) for path, digest in found.items())
     assert opened_files.taken() == {}
     opened_files.tell([outside, root / "runs/cache/graph.onnx"])
     assert opened_files.taken() == {str(outside): sha(b"x")}
+
+
+FAR = """
+import sys
+from pathlib import Path
+from paredown.ground import opened_files
+root, far = Path(sys.argv[1]), Path(sys.argv[2])
+opened_files.watch([str(root)], str(root / "runs"))
+sys.path.insert(0, str(root))
+import net
+net.build(far)
+exec(compile(f"open({str(far / 'by nobody.bin')!r}).close()", "<string>", "exec"))  # no code of the user's is at work
+print(*sorted(opened_files.taken()), sep="\\n")
+"""
+
+
+def test_what_the_users_own_code_opens_is_seen_wherever_it_lies_and_by_whichever_library(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    root, far = tmp_path / "job", tmp_path / "far"
+    (root / "runs").mkdir(parents=True)
+    (far / ".cache").mkdir(parents=True)
+    for file in (root / "near.safetensors", far / "tensors.safetensors"):
+        save_file({"w": np.zeros(3, np.float32)}, file)
+    np.save(far / "array.npy", np.zeros(3))
+    for name in ("plain.bin", "by nobody.bin", ".cache/tool.bin", ".toolrc"):
+        (far / name).write_bytes(b"x")
+    (root / "net.py").write_text(
+        "import numpy as np\nfrom pathlib import Path\nfrom safetensors.numpy import load_file\n\n\ndef build(far):\n"
+        "    for name in (Path(__file__).parent / 'near.safetensors', far / 'tensors.safetensors'):\n        load_file(name)\n"
+        "    np.load(far / 'array.npy')\n    for name in ('plain.bin', '.cache/tool.bin', '.toolrc'):\n        (far / name).read_bytes()\n"
+        "    (far / 'made.bin').write_bytes(b'x')\n    (far / 'made.bin').read_bytes()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", FAR, str(root), str(far)], capture_output=True, text=True, check=True)
+    seen = [root / "near.safetensors", root / "net.py", far / "array.npy", far / "plain.bin", far / "tensors.safetensors"]
+    assert done.stdout.splitlines() == sorted(map(str, seen))
 
 
 def test_a_link_is_known_by_its_own_name_and_a_folder_by_either(root: Path, tmp_path: Path) -> None:

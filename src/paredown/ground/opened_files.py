@@ -1,4 +1,5 @@
-"""The files of the user's that a process opens, whatever code in it does so, and those of the user's modules that it has imported.
+"""The files of the user's that a process opens: beside the job whatever code in it does so, anywhere else the user's own code; and those of
+the user's modules that it has imported.
 
 A result rests on these as much as on what a job names. A worker watches from its start; the digest is taken when a file is opened, so that
 it is that of what was read and not of what stands there later.
@@ -6,6 +7,7 @@ it is that of what was read and not of what stands there later.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import sys
@@ -15,16 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from paredown.ground import digests
-from paredown.ground.user_code import is_installed, is_own
+from paredown.ground.user_code import is_installed, is_own, is_own_file
 
 _WRITES = os.O_WRONLY | os.O_RDWR
+_SYSTEM = tuple(f"{os.sep}{name}{os.sep}" for name in ("proc", "sys", "dev", "etc", "usr", "run"))
 
 
 class _Watch:
     """What this process has read since it began to watch.
 
     Args:
-        roots: Folders whose files are the user's.
+        roots: Folders whose files are the user's, whoever opens them.
         apart: A folder of ours inside them, whose files are not.
     """
 
@@ -44,12 +47,14 @@ class _Watch:
         path = os.path.abspath(os.fsdecode(name))
         if not path.startswith(self.roots):  # by another way into the folder
             path = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-        if not path.startswith(self.roots):
-            return
         if isinstance(flags, int) and flags & _WRITES:
             self.written.add(path)  # what it makes itself is none of what it was made from
             return
-        inside = next(path[len(root) :] for root in self.roots if path.startswith(root))
+        inside = next((path[len(root) :] for root in self.roots if path.startswith(root)), None)
+        if inside is None:
+            if path.startswith(_SYSTEM) or is_installed(path) or not _by_own_code():
+                return
+            inside = os.path.join(path, "")  # a hidden file there holds settings of a tool
         if os.path.basename(os.path.dirname(path)) == "__pycache__":
             path = importlib.util.source_from_cache(path)
         elif any(part.startswith(".") for part in inside.split(os.sep)[:-1]) or is_installed(path):
@@ -76,6 +81,15 @@ class _Watch:
                     self.add(os.path.realpath(str(module.__file__)))
 
 
+def _by_own_code() -> bool:
+    """Whether code of the user's is at work: a function of theirs, or something that one called."""
+    frame = sys._getframe()
+    while frame := frame.f_back:  # type: ignore[assignment]
+        if is_own_file(frame.f_code.co_filename):
+            return True
+    return False
+
+
 _watch: _Watch | None = None
 
 
@@ -90,12 +104,29 @@ def watch(roots: Sequence[str], apart: str) -> None:
     before, _watch = _watch, _Watch(roots, apart)
     if before is None:
         sys.addaudithook(_heard)
+        _hear_safetensors()
 
 
 def _heard(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "open" and _watch is not None:
         with suppress(ValueError, OSError):  # odd names are refused by what opens them
             _watch.opened(arguments[0], arguments[2])
+
+
+def _hear_safetensors() -> None:
+    """Make an event of what safetensors opens: it is not Python, and raises none."""
+    try:
+        safetensors: Any = importlib.import_module("safetensors")
+    except ImportError:  # then nobody opens anything with it
+        return
+    opens = safetensors.safe_open
+
+    @functools.wraps(opens, updated=())
+    def safe_open(filename: Any, *given: Any, **named: Any) -> Any:
+        _heard("open", (filename, "r", os.O_RDONLY))
+        return opens(filename, *given, **named)
+
+    safetensors.safe_open = safe_open
 
 
 def tell(paths: Iterable[Path]) -> None:

@@ -39,9 +39,15 @@ def is_installed(path: str) -> bool:
 def is_own(module: ModuleType | None) -> bool:
     """True for Python files of the user's: neither of the standard library, nor of an installed package, nor of paredown."""
     file = getattr(module, "__file__", None)
-    if module is None or not isinstance(file, str) or not file.endswith(".py") or module.__name__.partition(".")[0] == "paredown":
+    if module is None or not isinstance(file, str) or module.__name__.partition(".")[0] == "paredown":
         return False
-    return not is_installed(file) and not is_installed(os.path.realpath(file))
+    return is_own_file(file)
+
+
+@functools.cache
+def is_own_file(file: str) -> bool:
+    """True for a file of Python's of the user's; with the name that a frame gives it too."""
+    return file.endswith(".py") and not is_installed(file) and not is_installed(os.path.realpath(file))
 
 
 PYTHONS_OWN = ("is of Python's own library, which holds no model, data or metric.", "Name a module beside the job file, or a package.")
