@@ -56,6 +56,14 @@ def test_shares_of_one_are_probabilities_and_what_they_come_from_are_not(seed: i
     assert kind_of(steps, "Softmax") == PROBABILITIES
 
 
+@pytest.mark.parametrize("digits", [2, 3])
+def test_shares_that_were_rounded_or_are_all_zero_in_a_row_are_probabilities(digits: int) -> None:
+    shares = np.round(np.random.default_rng(0).dirichlet(np.ones(4), 50), digits)
+    shares[7] = 0
+    assert kind_of(shares) == PROBABILITIES
+    assert kind_of(np.zeros((8, 4))) == LOGITS
+
+
 def test_numbers_from_0_to_1_that_do_not_add_up_are_logits_unless_sigmoids_made_them() -> None:
     values = np.random.default_rng(0).uniform(0, 1, (30, 3))
     assert kind_of(values) == kind_of(values, "Gemm") == kind_of(values, "Softmax") == LOGITS

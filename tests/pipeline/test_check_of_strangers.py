@@ -16,18 +16,21 @@ import pytest
 
 from hostile import KINDS, NAMES, NUMBERS, TEXTS, places
 from paredown.core.errors import Damaged, ParedownError
-from paredown.pipeline.standalone import check
-from tiny_study import TinyStudy
+from paredown.pipeline import standalone
+from tiny_study import TinyStudy, rebind
 
 WAIVER = {"rule": "quality", "until": "2030-01-01", "reason": "x", "by": "y"}
 
 
 @pytest.fixture
 def study(tiny_study: TinyStudy, tmp_path: Path) -> Path:
-    """Without evidence, which whoever writes a study can write too."""
-    folder = Path(shutil.copytree(tiny_study.folder, tmp_path / "study"))
-    shutil.rmtree(folder / "evidence")
-    return folder
+    return Path(shutil.copytree(tiny_study.folder, tmp_path / "study"))
+
+
+def check(study: Path) -> Any:
+    """Of a study whose evidence binds it as it stands: whoever writes a study can write that too."""
+    rebind(study)
+    return standalone.check(study)
 
 
 def changed(data: Any, place: tuple[Any, ...], value: Any) -> Any:

@@ -20,8 +20,9 @@ _FEW = 16
 _MADE_UP = 4
 _SPREADS = (1.0, 10.0)
 _NEGATIVE = 1e-6
-_OFF, _OFF_IN_8_BITS = 2e-3, 0.25
-"""How far a row of probabilities may be from 1 in all: rounding of half precision; where the graph ends in a softmax, of 8 bits."""
+_OFF, _OFF_IN_8_BITS = 0.02, 0.25
+"""How far a row of probabilities may be from 1 in all: rounding, of half precision or to two digits; where the graph ends in a softmax, of
+8 bits. Logits of many rows, some of them far from all data, are not all shares of nearly 1."""
 
 
 def kind_of(answers: np.ndarray, ending: str = "") -> str:
@@ -33,7 +34,7 @@ def kind_of(answers: np.ndarray, ending: str = "") -> str:
             one sigmoid per class each number is a probability by itself, and its share is what decoding makes of it. Logarithms of
             probabilities are logits.
     """
-    rows = answers[np.isfinite(answers).all(axis=1)]
+    rows = answers[np.isfinite(answers).all(axis=1) & answers.any(axis=1)]  # all zeros are no answer
     if not len(rows) or rows.shape[1] < 2 or rows.min() < -_NEGATIVE or rows.max() > 1 + _OFF:
         return LOGITS
     off = np.abs(rows.sum(axis=1) - 1).max()

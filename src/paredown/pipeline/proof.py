@@ -70,7 +70,7 @@ def verify(target: str | Path) -> Verified:
             report, ledger, job and the answers in the cache are those that it binds.
 
     Raises:
-        UsageError: The folder is neither, or a study without evidence.
+        UsageError: The folder is neither, or a study of which no evidence binds anything.
         Damaged: Something is not what was written; all problems are in the message.
         MissingExtra: The artifact's engine is not installed.
     """
@@ -78,9 +78,7 @@ def verify(target: str | Path) -> Verified:
     if not is_study(given):
         return _asked(artifact := artifact_of(given), verify_files(artifact))
     if not (given / FOLDER).exists():
-        raise UsageError(
-            f"{given} cannot be verified: {uncovered(given)}\n  `paredown verify {given / 'artifact'}` looks at an artifact alone."
-        )
+        raise _nothing_binds(given)
     problems: list[str] = []
 
     def part(work: Callable[[], T]) -> T | None:
@@ -93,22 +91,27 @@ def verify(target: str | Path) -> Verified:
     artifact = next((given / name for name in FOLDERS if (given / name / MANIFEST).is_file()), None)
     whole = None if artifact is None else part(lambda: verify_files(artifact))
     evidence = part(lambda: verify_bundle(given / FOLDER))
-    bound = None if evidence is None or not (given / FOLDER / BOUND).is_file() else part(lambda: read_bound(given / FOLDER / BOUND))
+    if evidence is not None and not (given / FOLDER / BOUND).is_file():
+        raise _nothing_binds(given)
+    bound = None if evidence is None else part(lambda: read_bound(given / FOLDER / BOUND))
     digest = None if whole is None else whole.digest
-    if evidence is not None and (found := [*_other_artifact(given, artifact, digest, bound), *_differs(given, bound)]):
+    if bound is not None and (found := [*_other_artifact(given, artifact, digest, bound), *_differs(given, bound)]):
         problems.append(damage(given, found, PUT_BACK))
-    if problems:
+    if problems or bound is None:
         raise Damaged("\n".join(problems))
     alone = Verified(artifact=None) if artifact is None or whole is None else _asked(artifact, whole)
-    covered = [] if bound is None else [*bound.files, LEDGER]
     return replace(
         alone,
-        released=None if bound is None else bound.folder == RELEASED,
+        released=bound.folder == RELEASED,
         evidence=evidence,
         evidence_digest=of_folder(given / FOLDER),
-        covered=[name for name in covered if (given / name).exists()],
+        covered=[name for name in (*bound.files, LEDGER) if (given / name).exists()],
         not_covered=[*_not_covered(given, bound)],
     )
+
+
+def _nothing_binds(study: Path) -> UsageError:
+    return UsageError(f"{study} cannot be verified: {uncovered(study)}\n  `paredown verify {study / RELEASED}` looks at an artifact alone.")
 
 
 def _asked(artifact: Path, whole: Verification) -> Verified:
@@ -139,8 +142,8 @@ def _asked(artifact: Path, whole: Verification) -> Verified:
     )
 
 
-def _other_artifact(study: Path, artifact: Path | None, digest: str | None, bound: Bound | None) -> Iterator[str]:
-    """What is said of an artifact that is not the one that the evidence names, or none of those that it knows where it names none.
+def _other_artifact(study: Path, artifact: Path | None, digest: str | None, bound: Bound) -> Iterator[str]:
+    """What is said of an artifact that is not the one that the evidence names.
 
     Args:
         digest: Of the artifact; None where its files are damaged, which is said elsewhere.
@@ -148,10 +151,6 @@ def _other_artifact(study: Path, artifact: Path | None, digest: str | None, boun
     lines = study / FOLDER / CANDIDATES
     known = lines.is_file() and f'"artifact": "{digest}"' in lines.read_text("utf-8", errors="replace")
     other = f"its digest {str(digest)[:12]}... stands in no line of {FOLDER}/{CANDIDATES}"
-    if bound is None:
-        if artifact is not None and digest is not None and not known:
-            yield f"{artifact.name} is not an artifact of this run: {other}."
-        return
     named = "the evidence names nothing that was kept"
     if bound.folder is not None:
         kind = "as released" if bound.folder == RELEASED else "as the nearest miss, because nothing was released"
@@ -164,10 +163,8 @@ def _other_artifact(study: Path, artifact: Path | None, digest: str | None, boun
     yield from (f"{name} stands there; {named}." for name in FOLDERS if name != bound.folder and (study / name).exists())
 
 
-def _differs(study: Path, bound: Bound | None) -> Iterator[str]:
+def _differs(study: Path, bound: Bound) -> Iterator[str]:
     """Of all that is bound what differs, and is neither the same report rendered again nor the lock of a later run."""
-    if bound is None:
-        return
     for name in (*bound.files, LEDGER):
         for problem in differs(study, bound, [name]):
             if not (name == REPORT and _rendered(study, bound)) and not (name == JOB_LOCK and later_lock(study)):
@@ -184,11 +181,8 @@ def _rendered(study: Path, bound: Bound) -> bool:
     return (study / REPORT).read_bytes() == page.encode()
 
 
-def _not_covered(study: Path, bound: Bound | None) -> Iterator[str]:
+def _not_covered(study: Path, bound: Bound) -> Iterator[str]:
     """What of a study its evidence says nothing about, in words."""
-    if bound is None:
-        yield f"{uncovered(study)}"
-        return
     if newer := newer_rows(study / LEDGER, bound):
         yield f"{newer} rows of ledger.sqlite that were written after the evidence"
     if differs(study, bound, [JOB_LOCK]):

@@ -16,7 +16,7 @@ from paredown.core.reading import How, Missing, Reading, reading_from_json
 from paredown.core.rows import Rows
 from paredown.evidence.bundle import refuse_changed, uncovered
 from paredown.ground.checks import Check, is_either, is_list, is_none, is_number, is_one_of, is_record, is_text, is_whole
-from paredown.pipeline.targets import LEDGER, RESULT, refuse_changed_lock, result_of
+from paredown.pipeline.targets import LEDGER, refuse_changed_lock, result_of
 
 Readings = dict[str, Reading | Missing]
 
@@ -64,7 +64,7 @@ def check(target: str | Path, policy: Policy | str | Path | Mapping[str, Any] | 
         policy: A policy, its file, its content or a built-in name; None is the policy of the study's last run.
 
     Raises:
-        UsageError: The folder holds no finished study, or nothing was measured in it.
+        UsageError: The folder holds no finished study, nothing was measured in it, or no evidence binds what it says.
         BadDocument: The policy has problems.
         Damaged: A file of the study is not what was written.
     """
@@ -78,6 +78,8 @@ def check(target: str | Path, policy: Policy | str | Path | Mapping[str, Any] | 
             f"{study} is an artifact; what was measured of it is in its study.\n  Give the study, as `paredown check runs/digits`."
         )
     result = result_of(study)
+    if without := uncovered(study):
+        raise UsageError(f"{study} cannot be judged: {without}")
     model = result["chosen"] or result["nearest"]
     if model is None:
         raise UsageError(f"{study} has no model to judge: no candidate could be built.\n  `paredown show {study}` shows why.")
@@ -86,9 +88,7 @@ def check(target: str | Path, policy: Policy | str | Path | Mapping[str, Any] | 
     else:
         judged = _recorded_policy(study, result) if policy is None else load(policy)
     split, same = str(model["split"]), policy_digest(judged) == result["policy"].get("digest")
-    notes = [f"{RESULT} is {without}"] if (without := uncovered(study)) else []
-    asked, why = _answers(study, result, model, split, same)
-    notes += why
+    asked, notes = _answers(study, result, model, split, same)
     if split != "test":
         notes.append(f"Test was not opened in this study: quality is judged on {split}, on which the model was selected.")
     reads = result["rows"].get("test_reads")
@@ -144,7 +144,7 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
     metric, data = lock["job"]["metric"], study / "cache" / "data"
     if ":" in metric:
         text = f"The metric {metric} is code of the job, which `paredown check` does not run: "
-        if same and not uncovered(study):
+        if same:
             return {"recorded": [finding_from_json(one) for one in result["findings"]]}, [f"{text}its rules stand as the run found them."]
         return {}, [f"{text}its rules stay inconclusive; `paredown run JOB` with this policy judges them."]
     rows = rows_file(data, split, lock["digests"][f"data.{split}"])
@@ -154,7 +154,7 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
         return {}, [f"The answers on {split} are gone from the study's cache, {open_}"]
     names = [file.relative_to(study).as_posix() for file in files]
     bound = refuse_changed(study, *names)
-    if bound is not None and not bound.files.keys() >= {*names}:
+    if bound is None or not bound.files.keys() >= {*names}:
         return {}, [f"The answers on {split} in the study's cache are not those that its evidence binds, {open_}"]
     judged = read_rows(rows)
     before, after = (_read_answers(file, judged) for file in files[1:])
