@@ -65,7 +65,7 @@ for _ in range(12):
         (lambda data: data.pop("count"), "it has no count"),
         (put("count", True), "count is True, which is no finite number"),
         (put("count", -1), "count is -1, and cannot be below 0"),
-        (put("count", 10**400), r"count is 10000000000000000000\.\.\., which is no finite number"),
+        (put("count", 10**400), "it holds a whole number of 401 digits; 300 are read"),
         (put("wall_s", -1.0), "wall_s is -1, and cannot be below 0"),
         (put("wall_s", 1e300), r"wall_s is 1e\+300, and cannot be above 1e\+10"),
         (put("started", "yesterday"), "started is 'yesterday', which is no time of 1970 to 2200 in ISO 8601"),
@@ -117,17 +117,17 @@ def test_what_cannot_be_is_refused_in_words(tmp_path: Path, change: Callable[[An
     data = copy.deepcopy(GOOD)
     change(data)
     (tmp_path / "took.jsonl").write_text(f"{json.dumps(GOOD)}\n{json.dumps(data)}\n")
-    with pytest.raises(BadData, match=rf"took\.jsonl:2 is no record of energy: ValueError: .*{words}"):
+    with pytest.raises(BadData, match=rf"took\.jsonl:2 is no record of energy: .*{words}"):
         read_records(tmp_path / "took.jsonl")
 
 
 def test_what_is_no_record_at_all_is_refused(tmp_path: Path) -> None:
     for text, words in (
-        ("[" * 200_000, "RecursionError: it is nested without end"),
-        ('{"readings": ' * 200_000, "RecursionError: it is nested without end"),
-        ("1" * 5000, "ValueError: Exceeds the limit"),
-        ('{"format": "paredown.records/1", "records": {}}', "ValueError: the document has no list of records"),
-        ("null", "ValueError: None stands where a record has to be"),
+        ("[" * 200_000, "it is nested more than 64 deep"),
+        ('{"readings": ' * 200_000, "it is nested more than 64 deep"),
+        ("1" * 5000, "it holds a whole number of 5000 digits; 300 are read"),
+        ('{"format": "paredown.records/1", "records": {}}', "the document has no list of records"),
+        ("null", "None stands where a record has to be"),
     ):
         (tmp_path / "odd.json").write_text(text)
         with pytest.raises(BadData, match=rf"odd\.json is no record of energy: {words}"):
