@@ -217,7 +217,7 @@ def test_the_questions_run_to_a_pass(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert alone.stdout.splitlines() == model.predict(questions)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_the_whole_of_banking77_ends_in_a_pass_within_an_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = real("banking77", *BANKING)
