@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from paredown.core.errors import BadModel
 from paredown.ground import opened_files
 from paredown.ground.lazy import need
+from paredown.ground.seeds import stream
 from paredown.modelkit import saved
 
 CONFIG = "config.json"
@@ -54,7 +56,7 @@ def build(config: Mapping[str, Any], inputs: Sequence[str], classes: int) -> nn.
     return Logits(_auto(transformers, inputs).from_config(made, trust_remote_code=False).float(), inputs)
 
 
-def unpack(path: Path, inputs: Sequence[str], classes: int, work: Path, *, new_head: bool) -> tuple[dict[str, Any], Path]:
+def unpack(path: Path, inputs: Sequence[str], classes: int, work: Path, *, new_head: bool, seed: int = 0) -> tuple[dict[str, Any], Path]:
     """Open a pretrained model; give the arguments of `build` and a file of weights that fits what it builds.
 
     Args:
@@ -63,6 +65,7 @@ def unpack(path: Path, inputs: Sequence[str], classes: int, work: Path, *, new_h
         classes: Number of classes.
         work: Takes the file.
         new_head: True lets the head be new; False refuses weights that the folder does not hold.
+        seed: Root of the numbers that a new head begins with.
 
     Raises:
         BadModel: It cannot be opened; its head is new or of another width and the job does not fine-tune it; weights below the head are
@@ -81,8 +84,9 @@ def unpack(path: Path, inputs: Sequence[str], classes: int, work: Path, *, new_h
         )
     config.num_labels = classes
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
             warnings.simplefilter("ignore")
+            torch.manual_seed(stream(seed, "head"))
             model, found = auto.from_pretrained(
                 str(path),
                 config=config,

@@ -64,7 +64,7 @@ def make(student: str, candidate: Candidate, context: Context, seed: int) -> tup
             )
         _refuse_other_tokens(folder, context)
         classes = len(context.rows(next(iter(context.data))).names)
-        arguments, weights = pretrained.unpack(folder, list(inputs), classes, context.work, new_head=True)
+        arguments, weights = pretrained.unpack(folder, list(inputs), classes, context.work, new_head=True, seed=seed)
         blueprint = Blueprint(factory=pretrained.FACTORY, arguments=arguments, inputs=inputs)
         module = blueprint.build()
         module.load_state_dict(load_file(weights))

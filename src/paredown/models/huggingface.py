@@ -82,7 +82,7 @@ class Huggingface(ModelSource):
         pretrained = need("paredown.modelkit.pretrained", "opening a pretrained model")
         trainer = need("paredown.modelkit.trainer", "opening a pretrained model")
         path, trains = find(spec, folder), self.trains(spec)
-        arguments, weights = pretrained.unpack(path, list(inputs), classes, context.work, new_head=trains)
+        arguments, weights = pretrained.unpack(path, list(inputs), classes, context.work, new_head=trains, seed=context.seed)
         if trains:
             settings = FINETUNE | dict(spec.options["finetune"] or {})
             return trainer.train_baseline(pretrained.FACTORY, arguments, inputs, classes, settings, context, weights=weights)

@@ -100,6 +100,8 @@ class Study:
                 elif changed:
                     raise OtherJob(_other(folder, changed))
             mine = version("paredown")
+            if before is None:
+                write_atomic(folder / JOB_LOCK, _locked(job, now, read))  # the first of its files: from then on the folder is a study
             with writable(folder):
                 for name in ("store", "data", "artifacts"):
                     (folder / "cache" / name).mkdir(parents=True, exist_ok=True)
@@ -170,11 +172,10 @@ class Study:
             raise OtherJob(_other(self.folder, changed))
 
     def _write_lock(self) -> None:
-        document = {"format": FORMAT, "name": self.job.name, "paredown": version("paredown"), "digests": dict(self.digests)}
-        lock = write(document | {"read": dict(sorted(self.read.items())), "job": self.job.document})
+        lock = _locked(self.job, self.digests, self.read)
         key = hashlib.sha256(lock).hexdigest()
         if self.ledger.find("job", key) is None:
-            self.ledger.add("job", key, document["paredown"])  # known before it stands there: a lock that no run wrote was edited
+            self.ledger.add("job", key, version("paredown"))  # known before it stands there: a lock that no run wrote was edited
         write_atomic(self.folder / JOB_LOCK, lock)
 
     def note(self, text: str) -> None:
@@ -220,6 +221,12 @@ def outputs_file(data: Path, artifact: str, split: str) -> Path:
         data: Its `data_folder`.
     """
     return data / f"outputs-{artifact[:16]}-{split}.npy"
+
+
+def _locked(job: Job, digests: Mapping[str, str], read: Mapping[str, str]) -> bytes:
+    """The content of job.lock.yaml."""
+    made_of = {"digests": dict(digests), "read": dict(sorted(read.items()))}
+    return write({"format": FORMAT, "name": job.name, "paredown": version("paredown"), **made_of, "job": job.document})
 
 
 def trials(ledger: Ledger) -> list[Trial]:
