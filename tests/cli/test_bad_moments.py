@@ -57,7 +57,7 @@ def _mounts() -> bool:
     [
         "16k",  # full before the study stands
         pytest.param("400k", marks=pytest.mark.slow),  # at the rows
-        "5m",  # at the model as given
+        pytest.param("5m", marks=pytest.mark.slow),  # at the model as given
         pytest.param("9m", marks=pytest.mark.slow),  # at a candidate
         "12m",  # at the end
     ],
@@ -96,6 +96,7 @@ def test_a_read_only_disk_is_named_and_stays_as_it_is(disk, tiny_study: TinyStud
     assert leave(capfd, "run", tiny_study.job, "--study", folder / "study")[0] == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_every_stage_and_the_next_run_goes_on(tmp_path: Path) -> None:
     job, study = write_tiny_job(tmp_path, search=ONE_RECIPE), tmp_path / "study"
     words = [sys.executable, "-c", SHORT, str(tmp_path / "state"), "run", str(job), "--study", str(study)]

@@ -75,7 +75,8 @@ def real_clothes(images: Path, labels: Path, count: int) -> tuple[np.ndarray, np
         return pixels, np.frombuffer(second.read(8 + count)[8:], np.uint8)
 
 
-@pytest.mark.parametrize("made_up", [pytest.param(True, id="made-up"), pytest.param(False, id="real", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("made_up", [True, False], ids=["made-up", "real"])
 def test_the_images_run_to_a_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_up: bool) -> None:
     shorten(monkeypatch, tmp_path / "state")
     (tmp_path / "data").mkdir()
@@ -122,7 +123,7 @@ def made_up_people(count: int, seed: int, end: str) -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize("made_up", [True, False], ids=["made-up", "real"])
+@pytest.mark.parametrize("made_up", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["made-up", "real"])
 def test_the_table_runs_to_a_pass_with_its_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_up: bool) -> None:
     shorten(monkeypatch, tmp_path / "state")
     (tmp_path / "data").mkdir()

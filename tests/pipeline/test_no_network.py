@@ -42,6 +42,7 @@ def test_a_child_that_looks_a_name_up_is_seen(tmp_path: Path) -> None:
     assert found.packets is None or found.packets > 0
 
 
+@pytest.mark.slow
 def test_a_run_through_nncf_and_openvino_reaches_nobody(tmp_path: Path) -> None:
     job = write_tiny_job(tmp_path)
     job.write_text(job.read_text().replace("[onnxruntime]", "[onnxruntime, openvino]"))

@@ -54,7 +54,7 @@ def _record(where: str, text: str) -> Iterator[EnergyRecord]:
     """One record, or those of a document."""
     try:
         try:
-            data = parse_json(text, finite=False, most_weight=_MOST_WEIGHT)  # which figure is not finite is said by what reads it
+            data = parse_json(text, finite=False, halves=True, most_weight=_MOST_WEIGHT)  # figures and names are looked at below
         except ValueError as error:
             raise ValueError(f"it {error}") from None
         found = [data]

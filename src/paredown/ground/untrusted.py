@@ -47,12 +47,13 @@ def read_json(path: Path, most_b: int = MOST_B, *, finite: bool = True) -> Any:
     return parse_json(text, finite=finite)
 
 
-def parse_json(text: str, *, finite: bool = True, most_weight: int = MOST_WEIGHT) -> Any:
+def parse_json(text: str, *, finite: bool = True, halves: bool = False, most_weight: int = MOST_WEIGHT) -> Any:
     """JSON as plain data with finite numbers, unique keys, and bounds on depth and size.
 
     Args:
         text: What was written.
         finite: False lets NaN and infinities through, for callers that look at each number themselves.
+        halves: True lets halves of characters through, lone surrogates, for callers that escape each name themselves.
         most_weight: As `MOST_WEIGHT`, for callers whose honest files are larger.
 
     Raises:
@@ -68,7 +69,7 @@ def parse_json(text: str, *, finite: bool = True, most_weight: int = MOST_WEIGHT
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error}") from None
     _refuse_deep(found)
-    if _HALF.search(text):
+    if not halves and _HALF.search(text):
         try:
             json.dumps(found, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError:
