@@ -13,26 +13,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_series import hours, plain, saved
 
 from paredown.core.errors import BadData
 from paredown.impact.series import Series, joined, read_series, stamp
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 MAPS = "Datetime (UTC),Country,Zone Name,Zone Id,Carbon Intensity gCO₂eq/kWh (direct),Carbon Intensity gCO₂eq/kWh (LCA),Data Estimated"
-
-
-def saved(folder: Path, content: Any, name: str = "here.csv") -> Path:
-    path = folder / name
-    path.write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
-    return path
-
-
-def plain(*pairs: tuple[str, object], head: str = "time,g_per_kwh") -> str:
-    return "\n".join([head, *(f"{time},{value}" for time, value in pairs)]) + "\n"
-
-
-def hours(values: list[object], day: str = "2023-01-01") -> list[tuple[str, object]]:
-    return [(f"{day}T{hour:02}:00Z", value) for hour, value in enumerate(values)]
 
 
 def test_a_plain_file_gives_hours_and_means_of_any_span(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -11,24 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_series import hours, plain, saved
 
 from paredown.core.errors import BadData
 from paredown.impact.declared import signalled
 from paredown.impact.series import joined, read_series
-
-
-def saved(folder: Path, content: Any, name: str = "here.csv") -> Path:
-    path = folder / name
-    path.write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
-    return path
-
-
-def plain(*pairs: tuple[str, object], head: str = "time,g_per_kwh") -> str:
-    return "\n".join([head, *(f"{time},{value}" for time, value in pairs)]) + "\n"
-
-
-def hours(values: list[object], day: str = "2023-01-01") -> list[tuple[str, object]]:
-    return [(f"{day}T{hour:02}:00Z", value) for hour, value in enumerate(values)]
 
 
 @pytest.mark.parametrize(
