@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,7 @@ def test_a_study_is_verified_without_any_extra(tiny_study: TinyStudy) -> None:
     done = bare("verify", tiny_study.folder)
     assert done.returncode == 0, done.stderr
     assert "is what was written" in done.stdout
-    assert "quantize_dynamic() @ onnxruntime(threads=1)" in done.stdout
+    assert re.search(r"quantize_dynamic\(\) @ onnxruntime\(threads=\d\)", done.stdout)
     assert "4 rows answered again" in done.stdout
 
 
