@@ -66,6 +66,27 @@ def test_a_cut_residual_network_is_exported(store: FolderStore) -> None:
     np.testing.assert_allclose(answers(store.folder(graph.digest) / GRAPH, images), expected, rtol=1e-4, atol=1e-4)
 
 
+class Gathering(nn.Module):
+    """A forward that takes what it gets by place, as wrappers of other people's models do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(36, 3)
+
+    def forward(self, *given: torch.Tensor) -> torch.Tensor:
+        return self.head(given[0].flatten(1))
+
+
+def test_a_module_that_gathers_its_inputs_is_exported(store: FolderStore) -> None:
+    blueprint = Blueprint(factory=f"{__name__}:Gathering", inputs={"input": (1, 6, 6)})
+    module = blueprint.build()
+    graph = to_onnx(save_module(module, blueprint, store, store.scratch()), store, store.scratch())
+    images = tiny.encode(tiny.rows(5, 4).inputs)["input"]
+    with torch.no_grad():
+        expected = module(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(answers(store.folder(graph.digest) / GRAPH, images), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_a_module_that_cannot_be_exported_is_unfit(store: FolderStore) -> None:
     blueprint = Blueprint(factory="modelkit_nets:stubborn", inputs={"input": (1, 6, 6)})
     given = save_module(blueprint.build(), blueprint, store, store.scratch())

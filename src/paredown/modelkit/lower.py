@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import logging
 import warnings
@@ -53,7 +54,7 @@ def to_onnx(candidate: Candidate, store: Store, work: Path) -> Candidate:
                 dynamo=True,
                 input_names=list(blueprint.inputs),
                 output_names=[blueprint.answers],
-                dynamic_shapes=tuple(_free(shape, batch) for shape in blueprint.inputs.values()),
+                dynamic_shapes=_by_place(module, [_free(shape, batch) for shape in blueprint.inputs.values()]),
                 external_data=False,
                 verbose=False,
             )
@@ -71,6 +72,14 @@ def to_onnx(candidate: Candidate, store: Store, work: Path) -> Candidate:
 def _free(shape: Sequence[int | str], batch: Any) -> dict[int, Any]:
     """Axis of the input -> how free it is; the batch stands before the item's own axes."""
     return {0: batch} | {at: torch.export.Dim.DYNAMIC for at, axis in enumerate(shape, 1) if isinstance(axis, str)}
+
+
+def _by_place(module: torch.nn.Module, axes: Sequence[Any]) -> tuple[Any, ...]:
+    """What is said of each input, as the exporter wants it: those that `forward(self, *inputs)` gathers stand in a tuple of their own."""
+    kinds = [item.kind for item in inspect.signature(module.forward).parameters.values()]
+    gathered = inspect.Parameter.VAR_POSITIONAL
+    named = kinds.index(gathered) if gathered in kinds else len(axes)
+    return (*axes[:named], *([tuple(axes[named:])] if named < len(axes) else []))
 
 
 LOWERINGS: dict[tuple[str, str], Callable[[Candidate, Store, Path], Candidate]] = {("torch", "onnx"): to_onnx}
