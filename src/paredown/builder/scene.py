@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class Scene:
             return _answers(teacher, store, feed, work, self.decode, self.threads)
 
         return Context(
-            data={split: (lambda path=path: read_rows(Path(path))) for split, path in self.data.items()},
+            data={split: partial(read_rows, Path(path)) for split, path in self.data.items()},
             encode=make_encoder(self.encode, Path(self.files)),
             loss=self.loss,
             teacher=teacher,

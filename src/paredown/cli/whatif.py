@@ -119,7 +119,7 @@ def _show(answer: Answer) -> None:
         screen.say(f"at {_two(answer.rate)} inferences per second, machines busy at most {answer.utilization:.0%} of the time")
     screen.say()
     if answer.rate is None:
-        heads = ("machine", "chip", "latency", "energy above idle", "as given")
+        heads: tuple[str, ...] = ("machine", "chip", "latency", "energy above idle", "as given")
         screen.table([_alone(row) for row in answer.rows], heads)
     else:
         units = sorted({row.currency for row in answer.rows if row.currency})

@@ -75,7 +75,7 @@ def match_labels(found: Sequence[str], names: Sequence[str], where: Callable[[in
     """
     distinct = set(found)
     for label in (*sorted(distinct), *names):
-        _refuse_half(label, "the label", lambda label=label: where(found.index(label)) if label in distinct else "`labels:`")
+        _refuse_half(label, "the label", lambda label=label: where(found.index(label)) if label in distinct else "`labels:`")  # type: ignore[misc]
     whole = {label: number for label in distinct if (number := _whole(label)) is not None}
     all_whole = len(whole) == len(distinct)
     if not names:
@@ -194,7 +194,7 @@ def text_inputs(columns: Sequence[Sequence[Any]], names: Sequence[str], where: C
 
 def _refuse_halves(words: Sequence[str], called: str, where: Callable[[int], str]) -> None:
     for word in {*words}:
-        _refuse_half(word, called, lambda word=word: where(words.index(word)))
+        _refuse_half(word, called, lambda word=word: where(words.index(word)))  # type: ignore[misc]
 
 
 def _refuse_half(text: str, called: str, where: Callable[[], str]) -> None:

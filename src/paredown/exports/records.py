@@ -57,7 +57,7 @@ def _record(where: str, text: str) -> Iterator[EnergyRecord]:
             data = parse_json(text, finite=False, halves=True, most_weight=_MOST_WEIGHT)  # figures and names are looked at below
         except ValueError as error:
             raise ValueError(f"it {error}") from None
-        found = [data]
+        found: Any = [data]
         if isinstance(data, dict) and data.get("format") == FORMAT:
             found = data.get("records")
             if not isinstance(found, list):
@@ -83,7 +83,7 @@ def study_records(result: Mapping[str, Any]) -> list[EnergyRecord]:
     named = [(role, result[role]) for role in ("baseline", "chosen") if result.get(role)]
     out = []
     for role, side in named:
-        readings = {name: reading_from_json(name, item) for name, item in side["readings"].items()}
+        readings = {name: reading_from_json(name, dict(item)) for name, item in side["readings"].items()}
         rate = readings.get("throughput")
         wall_s = 1 / rate.value if isinstance(rate, Reading) and rate.value else 0.0
         windows = {"n": rate.n} if isinstance(rate, Reading) else {}
@@ -145,7 +145,7 @@ def _spent(result: Mapping[str, Any]) -> dict[str, Reading | Missing]:
     found = result.get("impact", {}).get("search") or {
         name: search[f"{name}_j"] for name in ("energy", "idle_energy") if f"{name}_j" in search
     }
-    return {name: reading_from_json(name, item) for name, item in found.items() if isinstance(item, Mapping)}
+    return {name: reading_from_json(name, {**item}) for name, item in found.items() if isinstance(item, Mapping)}
 
 
 def _began(result: Mapping[str, Any]) -> str:

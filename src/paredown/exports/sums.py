@@ -40,7 +40,9 @@ def outermost(records: Sequence[EnergyRecord]) -> tuple[list[EnergyRecord], str]
     for record in here.values():
         if record.origin and record.origin.below:
             above[record.origin.machine, record.origin.processes[0]].append((record.origin.began_s, record.origin.ended_s))
-    kept, inside, partly = [], [], []
+    kept: list[EnergyRecord] = []
+    inside: list[str] = []
+    partly: list[str] = []
     for record in here.values():
         rest = _rest(record, [part for part in record.shared if not here.keys().isdisjoint(part.within)], _covered(record, above))
         if rest is not record:

@@ -66,4 +66,4 @@ def mirrored(inputs: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Te
 
 
 def _are_images(inputs: Tensor) -> bool:
-    return inputs.dim() == 4 and inputs.is_floating_point()
+    return bool(inputs.dim() == 4 and inputs.is_floating_point())

@@ -170,7 +170,7 @@ class Trace(TorchDispatchMode):
 
     def of(self, value: Tensor) -> Labels:
         """What is known of a tensor."""
-        found = self._known.get(value)
+        found: Labels | None = self._known.get(value)
         if found is None:  # parameter.data is another object for the same numbers
             place = (value.data_ptr(), value.shape, value.stride())
             same = (item for item in self.owned.values() if (item.data_ptr(), item.shape, item.stride()) == place)

@@ -192,7 +192,7 @@ def _dumped(model: nn.Module) -> bytes:
     for name, value in model.state_dict(keep_vars=True).items():
         held.setdefault(id(value), (name, value))
 
-    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    class Pickler(cloudpickle.Pickler):
         def persistent_id(self, thing: Any) -> Any:
             if not isinstance(thing, Tensor) or id(thing) not in held:
                 return None

@@ -101,7 +101,7 @@ def _place_by_place(trace: Any, func: Any, args: Any, given: Any, made: Sequence
     return [out] * len(made)
 
 
-def _applied(func: Callable[..., Any], layer: Tensor, shape: torch.Size, rest: Sequence[Any], more: dict[str, Any]) -> list[Tensor]:
+def _applied(func: Any, layer: Tensor, shape: torch.Size, rest: Sequence[Any], more: dict[str, Any]) -> list[Tensor]:
     """The same operation on labels; what it fills in is FREE."""
     whole = (layer - FREE).expand(shape)
     if func.overloadpacket in (_ATEN.view, _ATEN._unsafe_view):  # labels lie in memory otherwise than the numbers

@@ -44,7 +44,8 @@ def _matrices(trace: Any, one: Tensor, other: Tensor) -> Labels:
     rows = Labels((*[layer for layer in first.layers if layer.shape[-1] == 1], *batch), first.fixed)
     columns = Labels((*[layer for layer in second.layers if layer.shape[-2] == 1], *batch), second.fixed)
     shapes = (*one.shape[:-1], 1), (*other.shape[:-2], 1, other.shape[-1])
-    return trace.ties.combine([(rows, shapes[0]), (columns, shapes[1])], dims, "a product with numbers of the inputs")
+    whole: Labels = trace.ties.combine([(rows, shapes[0]), (columns, shapes[1])], dims, "a product with numbers of the inputs")
+    return whole
 
 
 def _multiplied(trace: Any, func: Any, args: Any, given: Any, made: Sequence[Tensor]) -> list[Labels]:

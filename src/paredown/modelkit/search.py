@@ -97,10 +97,10 @@ def _own_counts(
     out = []
     for member in members:
         layer = module.get_submodule(member.layer)
-        for attribute, follows in sizes.own(layer).items():
+        for attribute, axis in sizes.own(layer).items():
             value = sizes.said(layer, attribute)
-            if follows == (member.tensor, member.axis) and value is not None:
-                out.append(Count(layer=member.layer, attribute=attribute, value=value, follows=(member.layer, *follows)))
+            if axis == (member.tensor, member.axis) and value is not None:
+                out.append(Count(layer=member.layer, attribute=attribute, value=value, follows=(member.layer, *axis)))
     for name, labels in trace.norm_layers:  # a norm without weights is no member
         layer = module.get_submodule(name)
         if (

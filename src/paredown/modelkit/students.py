@@ -99,7 +99,8 @@ def _few(context: Context) -> Any:
 
 def _teacher(context: Context) -> Callable[..., Tensor]:
     if context.teacher.form == "torch":
-        return open_module(context.teacher, context.store)[0]
+        module: Callable[..., Tensor] = open_module(context.teacher, context.store)[0]
+        return module
     names = list(context.encode(_few(context)))
 
     def ask(*part: Tensor) -> Tensor:

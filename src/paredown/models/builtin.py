@@ -46,7 +46,10 @@ class Builtin(ModelSource):
         options = {key: value for key, value in spec.options.items() if key != "train"}
         arguments = {"classes": classes, ("channels" if axes == 3 else "inputs"): shape[0], **options}
         trainer = need("paredown.modelkit.trainer", "training the baseline")
-        return trainer.train_baseline(factory, arguments, inputs, classes, training | dict(spec.options.get("train", {})), context)
+        made: Candidate = trainer.train_baseline(
+            factory, arguments, inputs, classes, training | dict(spec.options.get("train", {})), context
+        )
+        return made
 
 
 def _network(spec: ModelSpec) -> tuple[str, int, dict[str, Any]]:

@@ -85,8 +85,10 @@ class Huggingface(ModelSource):
         arguments, weights = pretrained.unpack(path, list(inputs), classes, context.work, new_head=trains, seed=context.seed)
         if trains:
             settings = FINETUNE | dict(spec.options["finetune"] or {})
-            return trainer.train_baseline(pretrained.FACTORY, arguments, inputs, classes, settings, context, weights=weights)
-        return trainer.take_baseline(pretrained.FACTORY, arguments, inputs, classes, context, weights=weights)
+            made: Candidate = trainer.train_baseline(pretrained.FACTORY, arguments, inputs, classes, settings, context, weights=weights)
+        else:
+            made = trainer.take_baseline(pretrained.FACTORY, arguments, inputs, classes, context, weights=weights)
+        return made
 
 
 def find(spec: ModelSpec, folder: Path) -> Path:

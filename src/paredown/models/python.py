@@ -47,8 +47,12 @@ class Python(ModelSource):
         arguments = dict(spec.options.get("arguments", {}))
         weights = _weights(spec, folder) if "weights" in spec.options else None
         if self.trains(spec):
-            return trainer.train_baseline(spec.value, arguments, inputs, classes, dict(spec.options["train"]), context, weights=weights)
-        return trainer.take_baseline(spec.value, arguments, inputs, classes, context, weights=weights)
+            made: Candidate = trainer.train_baseline(
+                spec.value, arguments, inputs, classes, dict(spec.options["train"]), context, weights=weights
+            )
+        else:
+            made = trainer.take_baseline(spec.value, arguments, inputs, classes, context, weights=weights)
+        return made
 
 
 def _weights(spec: ModelSpec, folder: Path) -> Path:

@@ -111,9 +111,9 @@ def compare_answers(
             out = Path(scratch) / f"{at}.npy"
             with Worker(environment=environment) as worker:
                 room_b, wall_s = room_for(size_b(folder), file.stat().st_size), _OPEN_S + _ROW_S * len(rows)
-                order = {"artifact": str(folder), "rows": str(file), "out": str(out), "batch": batch, "room_b": room_b}
+                asked: dict[str, Any] = {"artifact": str(folder), "rows": str(file), "out": str(out), "batch": batch, "room_b": room_b}
                 with within_limits():
-                    worker.order("paredown.protocol.subject:predict", Limits(wall_s=wall_s), **order)
+                    worker.order("paredown.protocol.subject:predict", Limits(wall_s=wall_s), **asked)
             found.append(np.load(out, allow_pickle=False))
             tick("answers", at + 1, 2)
     # a model that is packed to be measured may have its labels in another order than the artifact by which the rows were read

@@ -139,7 +139,7 @@ def with_names(parts: Mapping[str, Rows], labels: Sequence[Any] | None, outputs:
     out = {}
     for split, rows in parts.items():
         if rows.labels is not None:
-            place, _ = match_labels(list(rows.names), names, lambda at, split=split: split)
+            place, _ = match_labels(list(rows.names), names, lambda at, split=split: split)  # type: ignore[misc]
             rows = replace(rows, labels=place[rows.labels])
         out[split] = replace(rows, names=tuple(names))
     return out

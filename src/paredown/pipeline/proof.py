@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -76,7 +77,8 @@ def verify(target: str | Path) -> Verified:
     """
     given = Path(target)
     if not is_study(given):
-        return _asked(artifact := artifact_of(given), verify_files(artifact))
+        folder = artifact_of(given)
+        return _asked(folder, verify_files(folder))
     if not (given / FOLDER).exists():
         raise _nothing_binds(given)
     problems: list[str] = []
@@ -89,7 +91,7 @@ def verify(target: str | Path) -> Verified:
             return None
 
     artifact = next((given / name for name in FOLDERS if (given / name / MANIFEST).is_file()), None)
-    whole = None if artifact is None else part(lambda: verify_files(artifact))
+    whole = None if artifact is None else part(partial(verify_files, artifact))
     evidence = part(lambda: verify_bundle(given / FOLDER))
     if evidence is not None and not (given / FOLDER / BOUND).is_file():
         raise _nothing_binds(given)

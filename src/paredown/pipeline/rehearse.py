@@ -105,8 +105,8 @@ def _search_s(units: list[type[Technique]], engines: int, rows: int, validation:
 
 def _measured_s(plan: Plan, seen: dict[str, Any], sides: int) -> float:
     """Wall seconds of interleaved windows with their warm-up; those of a slow model grow to hold the calls that a percentile needs."""
-    fitted = plan.fitted(seen["call_s"])
-    return sides * (fitted.rounds * fitted.window_s + plan.sittings * (10 * max(plan.warm_s, seen["call_s"]) + _START_S))
+    fitted, call_s = plan.fitted(seen["call_s"]), float(seen["call_s"])
+    return sides * (fitted.rounds * fitted.window_s + plan.sittings * (10 * max(plan.warm_s, call_s) + _START_S))
 
 
 def _range(ends: Sequence[float]) -> str:

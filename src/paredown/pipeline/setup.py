@@ -126,7 +126,7 @@ def read_splits(job: Job, source: ModelSource) -> Splits:
     Raises:
         UsageError: Data or model cannot be used; test or validation has one class only.
     """
-    options = job.data.preprocess
+    options = dict(job.data.preprocess)
     if registry.get("tasks", job.task).raw == "image":
         with TemporaryDirectory() as work:
             options = source.preprocess(job.model, job.folder, Path(work)) | options

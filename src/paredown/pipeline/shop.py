@@ -189,7 +189,12 @@ class Shop:
         rows = self.rows_file(split)
         out = self.outputs_file(artifact, split)
         key = digests.of_value([artifact, self.splits.digests[split]])
-        arguments = {"artifact": str(self.artifacts.folder(artifact)), "rows": str(rows), "out": str(out), "batch": self.job.deploy.batch}
+        arguments: dict[str, Any] = {
+            "artifact": str(self.artifacts.folder(artifact)),
+            "rows": str(rows),
+            "out": str(out),
+            "batch": self.job.deploy.batch,
+        }
         value = self.light.order(kind, key, "paredown.protocol.subject:predict", **arguments)
         path = self.study.data_folder / value["file"]
         if not path.is_file() or digests.of_file(path) != value["sha256"]:

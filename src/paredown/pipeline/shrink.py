@@ -261,7 +261,7 @@ def _asked(module: Any, task: Task, parts: Mapping[str, Rows], options: Mapping[
         except BadData as error:
             raise BadData(f"{split}: {error}") from error
     head = parts["test"].spread(_TRIED)
-    asked = options if task.raw != "table" else {"rare": "keep"} | options
+    asked = options if task.raw != "table" else {"rare": "keep", **options}
     feed = make_encoder(task.encoder(parts.get("train", parts["test"]), asked))(head.inputs)
     whole = not isinstance(head.inputs, Mapping) and head.inputs.dtype.kind in "biu" and task.name() != "image-classification"
     if whole:

@@ -14,9 +14,10 @@ from paredown.core.policy import Kind, Limit, Policy, Rule, Scale, Waiver
 from paredown.core.quantity import quantity
 from paredown.core.reading import How, Missing, Reading, reading_from_json
 from paredown.core.rows import Rows
+from paredown.evidence.bound import LEDGER
 from paredown.evidence.bundle import refuse_changed, uncovered
 from paredown.ground.checks import Check, is_either, is_list, is_none, is_number, is_one_of, is_record, is_text, is_whole
-from paredown.pipeline.targets import LEDGER, refuse_changed_lock, result_of
+from paredown.pipeline.targets import refuse_changed_lock, result_of
 
 Readings = dict[str, Reading | Missing]
 

@@ -131,11 +131,12 @@ def starter(
         except UsageError as error:
             made.open.append(f"the job as it stands is refused: {' '.join(str(error).split())}")
         else:
-            shown = 100 * smallest_drop(made.plan["rows"]["test"], 0.04)
+            rows = made.plan["rows"]["test"]
+            shown = 100 * smallest_drop(rows, 0.04)
             made = Starter(plan=made.plan)
             made.text = _text(look, out, made, next((margin for margin in _MARGINS if margin >= shown), _MARGINS[-1]))
             policy = read_job(documents.parse(made.text, str(out)).data, out.parent).policy
-            made.seen.append(provable(policy, made.plan["rows"]["test"])["text"] + f" The job says `drop: {policy.margin.text}`.")
+            made.seen.append(provable(policy, rows)["text"] + (f" The job says `drop: {policy.margin.text}`." if policy.margin else ""))
     return made
 
 

@@ -56,12 +56,14 @@ class Result:
     @property
     def chosen(self) -> Mapping[str, Any] | None:
         """What was released; None when nothing passed."""
-        return self.data["chosen"]
+        found: Mapping[str, Any] | None = self.data["chosen"]
+        return found
 
     @property
     def nearest(self) -> Mapping[str, Any] | None:
         """The nearest miss; None when something passed."""
-        return self.data["nearest"]
+        found: Mapping[str, Any] | None = self.data["nearest"]
+        return found
 
     @property
     def ratios(self) -> Mapping[str, Any]:

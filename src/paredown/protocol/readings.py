@@ -71,8 +71,8 @@ def of_windows(windows: Windows, side: str) -> dict[str, Reading | Missing]:
     cold_s = windows.cold_s.get(side)
     if cold_s:
         value, low, high = mean_interval(cold_s)
-        ends = {"low": max(low, 0.0), "high": high} if len(cold_s) > 1 else {}
-        out["cold_start"] = Reading(quantity="cold_start", value=value, how=How.MEASURED, n=len(cold_s), **ends)
+        ends = (max(low, 0.0), high) if len(cold_s) > 1 else (None, None)
+        out["cold_start"] = Reading(quantity="cold_start", value=value, how=How.MEASURED, n=len(cold_s), low=ends[0], high=ends[1])
     return out
 
 
@@ -135,8 +135,8 @@ def _ratio(quantity: str, windows: Windows, sides: Sequence[str], before: Readin
         return Missing(quantity=quantity, reason="the candidate's value is 0")
     how = weakest((first.how, second.how))
     value = first.value / second.value
-    low = high = None
+    ends: tuple[float | None, float | None] = (None, None)
     spread = (first.low, first.high) != (first.value, first.value) or (second.low, second.high) != (second.value, second.value)
     if spread and None not in (first.low, first.high, second.low, second.high) and second.low and second.high:
-        low, high = first.low / second.high, first.high / second.low  # type: ignore[operator]
-    return Reading(quantity=quantity, value=value, low=low, high=high, unit="x", how=how, n=min(first.n or 1, second.n or 1))
+        ends = first.low / second.high, first.high / second.low  # type: ignore[operator]
+    return Reading(quantity=quantity, value=value, low=ends[0], high=ends[1], unit="x", how=how, n=min(first.n or 1, second.n or 1))

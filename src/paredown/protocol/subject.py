@@ -7,7 +7,7 @@ import random
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import accumulate, cycle, islice, repeat, takewhile
 from pathlib import Path
@@ -100,6 +100,7 @@ def window(state: dict[str, Any], *, seconds: float, first: int = 0, calls: int 
     answers, clock = state["model"].program.answers, time.perf_counter
     laps: list[float] = []
     keep = laps.append
+    passes: Iterator[list[Any]]
     if calls is None:
         rest, passes = 0.0, ([call] for call in islice(cycle(state["calls"]), state["at"], None))
     else:

@@ -62,7 +62,7 @@ def kind_of(quantity: str, unit: str | None = "") -> str:
 def value_of(num: Number) -> float | None:
     """The finite value of a number of result.json, or None when it is missing."""
     value = num.get("value") if isinstance(num, Mapping) else num
-    return float(value) if is_finite(value) else None
+    return float(value) if value is not None and is_finite(value) else None
 
 
 def bounds_of(num: Number) -> tuple[float, float] | None:

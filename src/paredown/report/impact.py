@@ -45,10 +45,10 @@ def taken(result: Mapping[str, Any], words: Words) -> list[Taken]:
     for name, sides in table(result, "impact", "totals", "quantities").items():
         if value_of(at(sides, "before")) is None:
             continue
-        texts = [_amount(name, at(sides, side), words) for side in ("before", "after")]
+        before, after = (_amount(name, at(sides, side), words) for side in ("before", "after"))
         how = next((str(at(num, "how")) for num in (at(sides, "after"), at(sides, "before")) if at(num, "how")), "")
         label = words(_LABELS[name]) if name in _LABELS else quantity_name(name, words)
-        rows.append(Taken(label, *texts, _saved(name, sides, words), words.name("how", how)))
+        rows.append(Taken(label, before, after, _saved(name, sides, words), words.name("how", how)))
     return rows
 
 

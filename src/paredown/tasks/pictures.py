@@ -48,7 +48,7 @@ def open_picture(item: Any, at: int = 0) -> Any:
         ValueError: It is no image, has more than 8 bits per pixel, or so many pixels that opening it could fill the memory.
     """
     try:
-        from PIL import Image, ImageOps
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError:
         raise ValueError("images as files, and images that are resized, need pillow: `pip install pillow`.") from None
     if hasattr(item, "getbands"):
@@ -68,7 +68,7 @@ def open_picture(item: Any, at: int = 0) -> Any:
         except FileNotFoundError:
             raise ValueError(f"{_called(item, at)} does not exist.") from None
         except Exception as error:  # each file format has its own ways to be damaged
-            said = type(error).__name__ if isinstance(error, Image.UnidentifiedImageError) else f"{type(error).__name__}: {error}"
+            said = type(error).__name__ if isinstance(error, UnidentifiedImageError) else f"{type(error).__name__}: {error}"
             raise ValueError(f"{_called(item, at)} cannot be opened as an image ({said}).") from None
     else:
         image = Image.fromarray(_pixels(item, at))

@@ -62,4 +62,5 @@ class Distill(Technique):
             batch=self.batch,
             seed=seed,
         )
-        return blueprints.save_module(module, blueprint, context.store, context.work, note=f"{origin} {note}")
+        made: Candidate = blueprints.save_module(module, blueprint, context.store, context.work, note=f"{origin} {note}")
+        return made

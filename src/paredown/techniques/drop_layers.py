@@ -49,4 +49,5 @@ class DropLayers(Technique):
         for cut in cuts:
             surgery.operate(module, cut)
         note = "kept " + "; ".join(f"{cut.layer} {', '.join(map(str, cut.kept))}" for cut in cuts) + f" of {whole} blocks."
-        return blueprints.save_module(module, blueprint.then(cuts), context.store, context.work, note=note)
+        made: Candidate = blueprints.save_module(module, blueprint.then(cuts), context.store, context.work, note=note)
+        return made

@@ -55,4 +55,5 @@ class PruneChannels(Technique):
             raise Unfit(f"keep={self.keep:g} with round_to={self.round_to} leaves every width as it is; lower keep or round_to.")
         calibrate.refresh_norms(module, feed)
         note = f"kept {couple.widths_after(groups, surgeries)}.{found.said}"
-        return blueprints.save_module(module, blueprint.then(surgeries), context.store, context.work, note=note)
+        made: Candidate = blueprints.save_module(module, blueprint.then(surgeries), context.store, context.work, note=note)
+        return made

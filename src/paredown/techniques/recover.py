@@ -48,4 +48,5 @@ class Recover(Technique):
             batch=self.batch,
             seed=stream(context.seed, self.text(), candidate.digest),
         )
-        return blueprints.save_module(module, blueprint, context.store, context.work, note=note)
+        made: Candidate = blueprints.save_module(module, blueprint, context.store, context.work, note=note)
+        return made

@@ -94,7 +94,7 @@ class Took:
     """
 
     def __init__(self, plan: Plan, earlier: Took | None = None) -> None:
-        self.id = earlier.id if earlier else uuid4().hex
+        self.id: str = earlier.id if earlier else uuid4().hex
         self.plan = plan
         self._count = earlier.count if earlier else plan.count
         self._lock = threading.RLock()
@@ -108,7 +108,7 @@ class Took:
         self._notes |= dict.fromkeys(failed)
         for meter in self._meters:
             meter.start()
-        self._clock = earlier._clock if earlier else SteadyClock()
+        self._clock: SteadyClock = earlier._clock if earlier else SteadyClock()
         self._set_s = self._slept_s = 0.0
 
     def begin(self, before: Sequence[Took]) -> None:
