@@ -6,6 +6,7 @@ import copy
 
 import modelkit_nets as nets
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -86,6 +87,45 @@ def test_fisher_is_repeatable_and_follows_its_seed(trained: nn.Module) -> None:
     first, again, other = (calibrate.fisher(trained, groups, FEED, seed=seed) for seed in (1, 1, 2))
     assert all(torch.equal(one, two) for one, two in zip(first, again))
     assert not all(torch.equal(one, two) for one, two in zip(first, other))
+
+
+class OfPlaces(nn.Module):
+    """A layer reads the items and a table of places, as relative positions in attention do; `lone` reads the table alone."""
+
+    def __init__(self, places: int) -> None:
+        super().__init__()
+        self.enter, self.both, self.lone, self.head = nn.Linear(6, 16), nn.Linear(16, 12), nn.Linear(16, 12), nn.Linear(12, 3)
+        self.table = nn.Parameter(torch.randn(places, 6))
+
+    def forward(self, images: Tensor) -> Tensor:
+        felt, places = self.enter(images[:, 0]).relu(), self.enter(self.table).relu()
+        return self.head((self.both(felt).mean(1) + self.both(places).mean(0) + self.lone(places).mean(0)).tanh())
+
+
+@pytest.mark.parametrize("places", [5, 16, 32])
+def test_a_layer_that_reads_a_table_is_felt_by_the_whole_batch(places: int) -> None:
+    torch.manual_seed(0)
+    module = OfPlaces(places).eval()
+    with torch.no_grad():
+        module.both.weight[:, 3] = module.lone.weight[:, 3] = 0
+        module.both.weight[:, 4] = 0
+    ((_, score),) = [(group, score) for layers, (group, score) in scored(module).items() if "enter" in layers]
+    assert float(score[3]) == 0
+    assert float(score[4]) > 0  # by the table alone
+    mask = torch.ones(len(INPUTS), 16, requires_grad=True)
+    seen = {}
+
+    def asked(item: int) -> Tensor:
+        felt, own = module.enter(INPUTS[item, 0]).relu() * mask[item], module.enter(module.table).relu() * mask[item]
+        return module.head((module.both(felt).mean(0) + module.both(own).mean(0) + module.lone(own).mean(0)).tanh())
+
+    answers = torch.log_softmax(torch.stack([asked(item) for item in range(len(INPUTS))]) / TEMPERATURE, dim=1)
+    for answer in answers.T:
+        (gradient,) = torch.autograd.grad(answer.sum(), mask, retain_graph=True)
+        seen[len(seen)] = (answer.detach().exp()[:, None] * gradient**2).mean(0) / 2
+    expected = sum(seen.values())
+    ranks = [np.argsort(np.argsort(values.numpy())) for values in (score, expected)]
+    assert np.corrcoef(*ranks)[0, 1] > 0.8, (score, expected)
 
 
 def test_magnitude_ranks_by_squared_weights() -> None:

@@ -80,28 +80,48 @@ def fisher(
     count, sizes = len(inputs[0]), lengths(inputs)
     generator = torch.Generator().manual_seed(seed)
     try:
+        per_item = _per_item(module, inputs, sizes, taken)
         for start in [start for start in range(0, count, batch) for _ in range(draws)]:
-            part = part_of(inputs, slice(start, start + batch), sizes)
-            part = tuple(item.requires_grad_(item.is_floating_point()) for item in part)
+            part = _felt(part_of(inputs, slice(start, start + batch), sizes))
             answers = functional.log_softmax(module(*part) / temperature, dim=1)
             drawn = torch.multinomial(answers.detach().exp(), 1, generator=generator)
             module.zero_grad(set_to_none=True)
             (-answers.gather(1, drawn).sum()).backward()
             for group, total in zip(groups, sums):
-                gradient = torch.zeros(len(answers), group.channels)
+                gradient, common = torch.zeros(len(answers), group.channels), torch.zeros(1, group.channels)
                 for name, (axis, channels) in group.felt.items():
-                    for seen in taken.get(name, ()):
+                    for seen, own in zip(taken.get(name, ()), per_item.get(name, ())):
                         if seen.grad is not None:
-                            gradient += _per_channel(seen.detach() * seen.grad, axis, channels, gradient)
+                            into = gradient if own else common
+                            into += _per_channel(seen.detach() * seen.grad, axis, channels, into)
                 if not group.felt:
-                    gradient = _of_weights(module, group)
-                total += gradient.double().pow(2).sum(0)
+                    common = _of_weights(module, group)
+                total += gradient.double().pow(2).sum(0) + common.double().pow(2).sum(0)
             taken.clear()
     finally:
         for handle in hooks:
             handle.remove()
         module.zero_grad(set_to_none=True)
     return [(total / (2 * count * draws)).float() for total in sums]
+
+
+def _felt(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(item.requires_grad_(item.is_floating_point()) for item in inputs)
+
+
+def _per_item(module: nn.Module, inputs: tuple[Tensor, ...], sizes: Tensor | None, taken: dict[str, list[Tensor]]) -> dict[str, list[bool]]:
+    """Whether each call of a layer sees as much again where the batch holds its row twice; a table of positions is one for all rows.
+
+    The gradient by the mask is of the whole batch there: its square is the sum of those of the items in expectation, since the labels are
+    drawn from the answers.
+    """
+    found: list[dict[str, list[int]]] = []
+    for rows in ([0], [0, 0]):
+        module(*_felt(part_of(inputs, torch.tensor(rows), sizes)))
+        found.append({name: [item.numel() for item in items] for name, items in taken.items()})
+        taken.clear()
+    once, twice = found
+    return {name: [2 * one == two for one, two in zip(once[name], twice.get(name, ()))] for name in once}
 
 
 def _per_channel(felt: Tensor, axis: int, channels: NDArray[np.int64], like: Tensor) -> Tensor:

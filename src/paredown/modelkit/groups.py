@@ -58,7 +58,7 @@ class Group:
         channels: How many there are.
         members: All tensors touched.
         counts: Attributes that follow.
-        felt: Layer -> per position along the axis of what it is given, (axis, channel or -1): where the channels are read.
+        felt: Layer -> per position along the axis of what it is given, (axis from the end, channel or -1): where the channels are read.
         labels: Shape (channels, classes each): which classes of labels a channel is.
         classes: Of all labels of the search.
         normed: True where a norm goes over the channels, which changes what it sees when some go.

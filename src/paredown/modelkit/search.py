@@ -86,7 +86,7 @@ def _felt(
                     line = classes[labels.numpy().ravel()]
                     at = np.array([channel.get(int(label), -1) for label in line])
                     if (at >= 0).any():
-                        out[layer] = (axes(labels)[0], at)
+                        out[layer] = (axes(labels)[0] - labels.dim(), at)  # from the end: another call may have another number of axes
     return out
 
 
