@@ -47,7 +47,8 @@ def test_a_budget_that_does_not_hold_the_model_as_given_is_refused_with_one_that
     error.needed_s = 300.0
     said = (
         r"the budget of 60 s does not hold making the model as given: would take about 300 s, more than the 35 s that the budget leaves "
-        r"for it\. 15 s are kept for what has to follow\.\n  The smallest budget that would do is 360 s: write `search: \{budget: 360 s\}`\."
+        r"for it\. 15 s are kept for what has to follow\.\n  The smallest budget that would do is 360 s: write `search: "
+        r"\{budget: 360 s\}`\."
     )
     kept = []
 

@@ -20,7 +20,7 @@ class Booked:
         recorder: Where facts and costs go.
         worker: Who does the work.
         joules: CPU seconds -> joules, by the host's energy model.
-        progress: Told (kind, done, total) while work runs.
+        progress: Told (kind, done, total) while work runs; (kind, 0, 0) when it begins.
         read: Told path -> digest of what the work read of the user's, before its fact is recorded.
         left_s: Wall seconds that the budget leaves for an order that begins now.
     """
@@ -42,6 +42,7 @@ class Booked:
         known = self.recorder.find(kind, key)
         if known is not None:
             return known.value
+        self.progress(kind, 0, 0)
         with self.recorder.span(kind, key) as span:
             watch = Watch(
                 tick=lambda wall_s, cpu_s: span.beat(wall_s, cpu_s, self.joules(cpu_s)),

@@ -16,7 +16,7 @@ from paredown.core.trial import Readings, Trial
 from paredown.pipeline.claims import told, unexplained, withheld, without_work
 from paredown.pipeline.derived import DERIVED, accounted_ratios
 from paredown.pipeline.impact import payback_of, spent_json
-from paredown.pipeline.long_measurement import found_windows, graph_time, long_windows, time_to_confirm
+from paredown.pipeline.long_measurement import SLACK, found_windows, graph_time, long_windows, time_to_confirm
 from paredown.pipeline.shop import Shop
 from paredown.pipeline.timing import test_s
 from paredown.pipeline.trials import baseline_trial, floor, floor_share
@@ -106,7 +106,7 @@ def finalists(shop: Shop, situation: Situation) -> list[Contender]:
         if unfit or trial.artifact == given.artifact or situation.gain(trial) <= 1 + noise or not situation.allowed(trial):
             continue
         found.append(Contender(trial=trial, gain=situation.gain(trial), chance=_chance(shop, situation, trial)))
-    return choose(found, _affordable(shop))
+    return choose(found, _affordable(shop) if len(found) > 1 else MOST)
 
 
 def _affordable(shop: Shop) -> int:
@@ -191,7 +191,7 @@ def _lacking(shop: Shop, situation: Situation) -> str:
     if not schedule.limited or shop.study.ledger.records("test_read"):
         return ""
     needed_s, measured = time_to_confirm(shop, least=True), bool(situation.done())
-    if measured and schedule.left_s() >= needed_s:
+    if measured and schedule.left_s() >= needed_s / SLACK:  # it may be shorter still, and is ended where it is not
         return ""
     would_s = schedule.passed_s() + needed_s + (0.0 if measured else schedule.passed_s())
     found = (

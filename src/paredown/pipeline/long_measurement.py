@@ -22,7 +22,7 @@ AS_FOUND = Plan(rounds=18, window_s=0.1, idle_s=2.0)
 """The model as given at the user's defaults against the chosen one."""
 
 
-_SLACK = 1.2
+SLACK = 1.2
 """Times what was seen that a measurement is expected to take."""
 
 
@@ -46,7 +46,7 @@ def time_to_confirm(shop: Shop, *, least: bool = False) -> float:
 
 def _as_found_s(shop: Shop, artifacts: Sequence[str]) -> float:
     """Wall seconds of the measurement as found, with the engine's own time."""
-    return _SLACK * shop.schedule.scaled(AS_FOUND).takes_s(sitting_s(shop, artifacts), 2) + 1.0
+    return SLACK * shop.schedule.scaled(AS_FOUND).takes_s(sitting_s(shop, artifacts), 2) + 1.0
 
 
 def report_s(shop: Shop, artifact: str) -> float:

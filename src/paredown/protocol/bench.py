@@ -20,7 +20,7 @@ from paredown.ground.host import host
 from paredown.protocol.gates import Code, close_gate, frequency_hz, open_gate
 from paredown.protocol.idle import Idle, idle_power, in_windows
 from paredown.protocol.plan import SWEEP, Plan
-from paredown.protocol.steady import State, Steadiness, spread_of, state_of
+from paredown.protocol.steady import LOOK, State, Steadiness, spread_of, state_of
 
 _SUBJECT = "paredown.protocol.subject"
 _OPEN_S = 120.0
@@ -33,8 +33,8 @@ _SPARE = 8
 _WARM_SHARE, _WARM_LEAST, _WARM_MOST_S = 0.25, 15, 60.0
 """Warm-up may take this share of a side's windows, or so many windows of its own where that is more, and this long."""
 
-_WARM_OF = 30
-"""The share of a limited time that one warm-up may take is one by this."""
+_SHORT_S, _WARM_OF = 30.0, 30
+"""Within so few seconds a warm-up may be as short as the windows it is judged by; it may take one part of so many of a limited time."""
 
 _FEWEST_SITTINGS = 2
 """Whole sittings, or windows of a single one, that are kept where the time is over: what differs between two needs two."""
@@ -249,7 +249,7 @@ class Bench(AbstractContextManager["Bench"]):
         kept: list[tuple[str, dict[str, Any]]] = []
         cold: dict[str, list[float]] = {side.name: [] for side in sides}
         steady: dict[str, list[Steadiness]] = {side.name: [] for side in sides}
-        warm_least_s = _WARM_LEAST * plan.warm_s
+        warm_least_s = (_WARM_LEAST if within_s is None or within_s > _SHORT_S else LOOK) * plan.warm_s
         most_s = min(_WARM_MOST_S, _WARM_SHARE * plan.rounds * plan.window_s, (until - began) / _WARM_OF)
         most_s = max(warm_least_s, most_s)
         raw: list[dict[str, Any]] = []
