@@ -70,6 +70,29 @@ def test_a_shared_prefix_is_built_once(bench: Make) -> None:
     assert "kept 1 " in again.steps[0][1]
 
 
+def test_what_is_still_to_be_applied_is_known_before_and_what_was_applied_tells_its_time(bench: Make) -> None:
+    from dataclasses import replace
+
+    here, took = bench(), []
+    builder = replace(here.builder, took=lambda name, wall_s: took.append((name, wall_s >= 0)))
+    prefix = "prune_channels(round_to=1) > recover(epochs=1, rows=40)"
+    whole = parse(f"{prefix} > quantize_dynamic() @ onnxruntime(threads=1)")
+    assert [one.name() for one in builder.pending(whole)] == ["prune_channels", "recover", "quantize_dynamic"]
+    built = builder.build(parse(f"{prefix} @ torch(threads=1)"))
+    assert took == [("prune_channels", True), ("recover", True)]
+    assert built.steps[1][1].startswith("learned 1 epochs on 40 rows")
+    assert [one.name() for one in builder.pending(whole)] == ["quantize_dynamic"]
+    builder.build(whole)
+    assert builder.pending(whole) == []
+    assert took[2:] == [("quantize_dynamic", True)]
+
+
+def test_how_fast_the_model_trains_is_found_out_once(bench: Make) -> None:
+    here = bench()
+    assert 0 < here.builder.pace_s() == here.builder.pace_s()
+    assert here.worker.verbs == ["pace"]
+
+
 def test_another_seed_is_other_work(bench: Make) -> None:
     from dataclasses import replace
 

@@ -119,11 +119,56 @@ def test_plain_progress_is_one_line_per_event_and_few_steps() -> None:
         progress.trial(Trial(id=5, recipe="c() @ b", state="failed", reason="it is too large.", energy_j=3))
     assert [line.strip() for line in out.getvalue().splitlines()] == [
         "0:00  searching: [ladder]",
-        "0:10    measuring 10/25",
-        "0:20    measuring 20/25",
+        "0:10    measuring 10/25, 40%, about 0:15 left",
+        "0:20    measuring 20/25, 80%, about 0:05 left",
         "1:15    trial 4: a() @ b: quality 50.0 %, 3x less CPU time; 12.0 J on trials so far",
         "1:15    trial 5: c() @ b: failed: it is too large; 15.0 J on trials so far",
     ]
+
+
+def test_in_a_log_nothing_is_silent_for_long() -> None:
+    progress, out, now = _progress(terminal=False)
+    progress.stage("the model as given")
+    for now[0] in (10.0, 20.0, 30.0, 39.0, 40.0):
+        progress.beat()
+    progress.step("pack", 0, 0)
+    now[0] = 60.0
+    progress.beat()
+    progress.step("build", 0, 300)
+    progress.step("build", 30, 300)
+    for now[0] in (79.0, 80.0):
+        progress.beat()
+    assert [line.strip() for line in out.getvalue().splitlines()] == [
+        "0:00  the model as given",
+        "0:20    still at it: the model as given",
+        "0:40    still at it: the model as given",
+        "1:00    still at it: pack, for 0:20 now",
+        "1:20    still at it: build 30/300, 10%, about 3:00 left",
+    ]
+
+
+def test_the_time_left_is_that_of_the_piece_of_work_that_goes_on() -> None:
+    progress, out, now = _progress(terminal=False)
+    progress.stage("training")
+    progress.step("build", 5, 10)
+    now[0] = 10.0
+    progress.step("build", 1, 40)  # another part of it begins
+    now[0] = 20.0
+    progress.step("build", 11, 40)
+    assert [line.strip() for line in out.getvalue().splitlines()] == [
+        "0:00  training",
+        "0:10    build 1/40",
+        "0:20    build 11/40, 28%, about 0:29 left",
+    ]
+
+
+def test_beside_a_live_line_no_lines_are_written_for_silence() -> None:
+    progress, out, now = _progress(terminal=True)
+    with progress:
+        progress.stage("searching")
+        now[0] = 60.0
+        progress.beat()
+    assert "still at it" not in out.getvalue()
 
 
 def test_a_terminal_has_a_live_line_with_stage_step_trials_and_joules() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from paredown.core.errors import BadData, LimitExceeded, MissingExtra, Unfit, WorkerDied
+from paredown.executors import processes
 from paredown.executors.processes import Limits, Watch, Worker
 
 
@@ -185,6 +187,7 @@ def gone(pid: int) -> None:
 PARENT = """
 import sys, time
 from pathlib import Path
+from paredown.executors import processes
 from paredown.executors.processes import Worker
 worker = Worker(path=(Path(sys.argv[1]),))
 worker.start()
@@ -227,3 +230,34 @@ def test_a_paused_worker_stands_still_and_goes_on(worker: Worker) -> None:
     pid = worker.pid
     worker.kill()
     assert (worker.pid, state_of(pid)) == (0, "")
+
+
+def test_work_that_by_its_progress_will_run_far_over_its_time_is_ended_early(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_SEEN_S", 0.3)
+    worker.start()
+    began = time.perf_counter()
+    said = r"would take about \d{3,} s, more than the 30 s that the budget leaves for it; raise `search: \{budget: \.\.\.\}`\."
+    with pytest.raises(LimitExceeded, match=said) as caught:
+        worker.order("pare_verbs:count", Limits(wall_s=1800).within(30.0), to=1_000_000)
+    assert caught.value.needed_s is not None
+    assert caught.value.needed_s > 1000
+    assert time.perf_counter() - began < 25
+    assert worker.order("pare_verbs:count", Limits(wall_s=1800), to=60).value == 60
+
+
+def test_the_end_of_work_is_foretold_from_its_own_pace_and_anew_for_each_part_of_it() -> None:
+    pace = processes._Pace()
+    assert pace.whole_s() is None
+    for wall_s, done in ((10.0, 100), (12.0, 200), (14.0, 300)):
+        pace.told(wall_s, done, 1000)
+    assert pace.whole_s() == 14.0 + 700 * 4 / 200
+    pace.told(20.0, 1, 50)
+    assert pace.whole_s() is None
+
+
+def test_the_tighter_of_two_limits_holds_and_says_whose_it_is() -> None:
+    assert Limits(wall_s=10).within(math.inf) == Limits(wall_s=10)
+    assert Limits().within(math.inf) == Limits()
+    assert Limits(wall_s=10, memory_b=5).within(3) == Limits(wall_s=3, memory_b=5, by_budget=True)
+    assert Limits().within(-1) == Limits(wall_s=0, by_budget=True)
+    assert "the 10 s that one trial may take" in str(Limits(wall_s=10).exceeded())

@@ -9,9 +9,9 @@ import pytest
 
 from paredown.core.recipe import Chain, parse
 from paredown.evidence.verify import verify
-from paredown.pipeline import confirm
+from paredown.pipeline import long_measurement
 from paredown.pipeline.story import run
-from paredown.protocol.bench import Plan
+from paredown.protocol.plan import Plan
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "digits.yaml"
 
@@ -23,7 +23,7 @@ def test_the_digits_end_in_a_pass_with_a_smaller_model(tmp_path: Path, monkeypat
 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    monkeypatch.setattr(confirm, "FINAL", Plan(rounds=10, window_s=0.3))
+    monkeypatch.setattr(long_measurement, "FINAL", Plan(rounds=10, window_s=0.3))
     result = run(EXAMPLE, tmp_path / "study")
     assert result.verdict == "pass"
     assert result.chosen is not None

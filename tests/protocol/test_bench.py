@@ -15,7 +15,9 @@ import pytest
 
 from paredown.core.errors import Damaged, LimitExceeded
 from paredown.protocol import bench as benches
-from paredown.protocol.bench import SCREENING, Bench, Plan, Side, Windows
+from paredown.protocol.bench import Bench, Side, Windows
+from paredown.protocol.gates import Code
+from paredown.protocol.plan import CALLS, SCREENING, Plan
 from paredown.stats.intervals import mean_interval
 from paredown.stats.ratios import ratio
 
@@ -104,11 +106,58 @@ def test_a_disturbed_window_is_taken_again_once(made: Any, monkeypatch: pytest.M
     assert len(windows.sides["a"]) == 3
 
 
+def test_a_measurement_ends_within_its_time_with_fewer_windows_and_says_so(made: Any) -> None:
+    sides = [Side(name="a", artifact=made.light), Side(name="b", artifact=made.light)]
+    with Bench(made.rows) as bench:
+        bench.measure(sides, Plan(rounds=2, window_s=0.02, warm_s=0.01))
+        windows = bench.measure(sides, Plan(rounds=100_000, window_s=0.02, warm_s=0.01), within_s=3.0)
+    rounds = len(windows.sides["a"])
+    assert 2 <= rounds == len(windows.sides["b"]) < 100
+    assert set(bench.sitting_s) == {made.light}
+
+
+def test_a_measurement_that_cannot_end_in_time_is_not_made(made: Any) -> None:
+    with (
+        Bench(made.rows) as bench,
+        pytest.raises(LimitExceeded, match=r"measuring needs about \d+ s and has 0 s\.\n  Raise `search: \{bud"),
+    ):
+        bench.measure([Side(name="a", artifact=made.light)], Plan(rounds=20, window_s=0.5, warm_s=0.01, sittings=9), within_s=0.05)
+
+
+def test_of_a_measurement_that_was_slower_than_planned_the_whole_sittings_are_kept() -> None:
+    plan = Plan(rounds=80, window_s=0.1, sittings=8)
+    assert benches._ended(plan, 37, 3, 9.0) == replace(plan, rounds=30, sittings=3)
+    assert benches._ended(Plan(rounds=80, window_s=0.1), 37, 0, 9.0) == Plan(rounds=37, window_s=0.1)
+    with pytest.raises(LimitExceeded, match=r"measuring needs about 72 s and has 9 s"):
+        benches._ended(plan, 15, 1, 9.0)
+
+
+def test_no_order_takes_longer_than_the_budget_leaves(made: Any) -> None:
+    with Bench(made.rows) as bench:
+        bench.left_s = lambda: 0.01
+        with pytest.raises(LimitExceeded, match=r"took more than the 0\.01 s that the budget leaves for it; raise `search: \{budget: "):
+            bench.open(Side(name="a", artifact=made.light))
+
+
+def test_a_side_is_disturbed_where_its_window_was_also_when_taken_again() -> None:
+    raw = [
+        {"side": side, "round": at, "reasons": reasons}
+        for side, at, reasons in [
+            ("a", 0, ["waiting: 9 %"]),
+            ("a", 0, []),
+            ("a", 1, ["waiting: 9 %", "heat: 1"]),
+            ("b", 0, ["of an older kind"]),
+        ]
+    ]
+    windows = Windows(sides={"a": [], "b": []}, raw=raw)
+    assert [windows.disturbed(side, Code.WAITING) for side in ("a", "b", "c")] == [0.5, 0, 0]
+
+
 def test_few_laps_of_all_windows_are_kept_together(made: Any) -> None:
     with Bench(made.rows, batch=64) as bench:
         windows = bench.measure([Side(name="a", artifact=made.heavy)], Plan(rounds=3, window_s=0.05, warm_s=0.01))
-    counted = [len(window["laps_s"]) for window in windows.raw if not window["reasons"]]
-    assert len(windows.laps_s["a"]) >= sum(counted) > 3
+    kept = {window["round"]: len(window["laps_s"]) for window in windows.raw}  # of one that was taken again, the last
+    assert len(windows.laps_s["a"]) == sum(kept.values()) > 3
 
 
 def test_sweep_graph_time_and_cold_start(made: Any) -> None:
@@ -178,7 +227,7 @@ def test_a_plan_fits_slow_calls_and_slow_starts() -> None:
     slow = plan.fitted(0.5)
     assert (slow.rounds, slow.window_s) == (40, 0.5)
     slower = plan.fitted(5.0)
-    assert (slower.rounds, slower.window_s) == (10, 5.0 * benches.CALLS / 10)
+    assert (slower.rounds, slower.window_s) == (10, 5.0 * CALLS / 10)
     assert Plan(rounds=3, window_s=0.1).fitted(1.0).rounds == 3
     assert Plan(rounds=10, window_s=2.0, rate=5.0).fitted(3.0) == Plan(rounds=10, window_s=2.0, rate=5.0)
 

@@ -17,7 +17,8 @@ from paredown.core.reading import How
 from paredown.meters import wall_log
 from paredown.meters.powercap import Powercap
 from paredown.protocol import subject
-from paredown.protocol.bench import Bench, Plan, Side
+from paredown.protocol.bench import Bench, Side
+from paredown.protocol.plan import Plan
 from paredown.protocol.readings import of_windows
 
 if sys.platform != "linux":

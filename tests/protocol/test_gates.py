@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paredown.protocol.gates import Code, CpuTicks, close_gate, code_of, frequency_hz, open_gate, steal_share
+from paredown.protocol.gates import Code, CpuTicks, blind, close_gate, code_of, frequency_hz, open_gate, steal_share
 
 
 def stat(root: Path, *, user: int = 0, idle: int = 0, steal: int = 0, guest: int = 0) -> None:
@@ -131,3 +131,48 @@ def test_every_reason_has_its_code(tmp_path: Path) -> None:
 def test_the_share_is_between_zero_and_one(ran: int, stolen: int) -> None:
     share = steal_share(CpuTicks(wanted=7, stolen=3), CpuTicks(wanted=7 + ran + stolen, stolen=3 + stolen))
     assert share == (stolen / (ran + stolen) if ran + stolen else 0)
+
+
+def threads(root: Path, **times: tuple[float, float]) -> None:
+    """/proc/7/task/*/schedstat by thread: seconds on a core, seconds in the run queue."""
+    for name, (ran_s, waited_s) in times.items():
+        file = root / "proc/7/task" / name.strip("t") / "schedstat"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{int(ran_s * 1e9)} {int(waited_s * 1e9)} 12\n")
+
+
+def test_threads_that_wait_for_a_core_close_the_gate_with_both_numbers(tmp_path: Path) -> None:
+    threads(tmp_path, t7=(1.0, 3.0), t8=(0.5, 0.0))
+    mark = open_gate(tmp_path, pid=7)
+    threads(tmp_path, t7=(1.06, 3.02), t8=(0.53, 0.01))
+    (reason,) = close_gate(mark)
+    assert reason == "waiting: its threads waited for a core 25.0% of the time they wanted one; 5.0% is allowed."
+    assert code_of(reason) is Code.WAITING
+
+
+def test_a_little_waiting_passes_and_so_does_what_any_waking_thread_waits(tmp_path: Path) -> None:
+    threads(tmp_path, t7=(1.0, 3.0), t8=(0.5, 0.5))
+    mark = open_gate(tmp_path, pid=7)
+    threads(tmp_path, t7=(1.095, 3.005), t8=(0.5, 0.5))
+    assert close_gate(mark) == ()
+    threads(tmp_path, t7=(1.0, 3.0009), t8=(0.5, 0.5))
+    assert close_gate(mark) == ()
+
+
+def test_threads_that_begin_or_end_during_a_window_are_no_trouble(tmp_path: Path) -> None:
+    threads(tmp_path, t7=(1.0, 3.0), t8=(9.0, 9.0))
+    mark = open_gate(tmp_path, pid=7)
+    (tmp_path / "proc/7/task/8/schedstat").unlink()
+    threads(tmp_path, t7=(1.05, 3.0), t9=(0.01, 0.04))
+    (reason,) = close_gate(mark)
+    assert reason.startswith("waiting: its threads waited for a core 40.0% of the time")
+
+
+def test_a_kernel_that_keeps_no_times_of_threads_closes_no_gate_and_says_so(tmp_path: Path) -> None:
+    mark = open_gate(tmp_path, pid=7)
+    assert mark.threads is None
+    assert close_gate(mark) == ()
+    assert blind(tmp_path) == {Code.WAITING: "this kernel keeps no time that threads wait for a core (/proc/PID/schedstat)"}
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/schedstat").write_text("1 2 3\n")
+    assert blind(tmp_path) == {}

@@ -10,7 +10,8 @@ import pytest
 
 from paredown.core.reading import Missing, Reading
 from paredown.protocol import subject
-from paredown.protocol.bench import Bench, Plan, Side, Windows
+from paredown.protocol.bench import Bench, Side, Windows
+from paredown.protocol.plan import Plan
 from paredown.protocol.serving import load_of
 
 

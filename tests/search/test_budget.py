@@ -16,7 +16,7 @@ def trials(*energies_j: float) -> list[Trial]:
 
 
 def test_an_open_search_goes_on() -> None:
-    spent = Spending(wall_s=1e9, energy_j=1e9)
+    spent = Spending(energy_j=1e9)
     assert reason_to_stop(OPEN, Deploy(), spent, trials(1e6), 1.0) is None
     assert reason_to_stop(OPEN, Deploy(volume=10.0), spent, trials(1e6), None) is None
 
@@ -24,10 +24,8 @@ def test_an_open_search_goes_on() -> None:
 @pytest.mark.parametrize(
     ("search", "spent", "said"),
     [
-        (SearchSpec(budget_s=60), Spending(wall_s=61.2, energy_j=0), "the budget of 60 s is spent (61 s)."),
-        (SearchSpec(budget_s=60), Spending(wall_s=60, energy_j=0), "the budget of 60 s is spent (60 s)."),
-        (SearchSpec(budget_j=300e3), Spending(wall_s=0, energy_j=300_001), "the budget of 300000 J is spent (300001 J)."),
-        (SearchSpec(budget_s=60, budget_j=5), Spending(wall_s=59.9, energy_j=4.9), None),
+        (SearchSpec(budget_j=300e3), Spending(energy_j=300_001), "the budget of 300000 J is spent (300001 J)."),
+        (SearchSpec(budget_s=60, budget_j=5), Spending(energy_j=4.9), None),
     ],
 )
 def test_a_spent_budget_ends_it(search: SearchSpec, spent: Spending, said: str | None) -> None:
@@ -35,7 +33,7 @@ def test_a_spent_budget_ends_it(search: SearchSpec, spent: Spending, said: str |
 
 
 def test_a_trial_that_cannot_pay_is_not_begun() -> None:
-    spent = Spending(wall_s=0, energy_j=0)
+    spent = Spending(energy_j=0)
     # the middle one of 100, 200 and 900 J; a trial of 0 J was only read from the ledger
     seen = trials(900.0, 0.0, 100.0, 200.0)
     assert reason_to_stop(OPEN, Deploy(volume=2001.0), spent, seen, 0.1) is None
@@ -45,6 +43,6 @@ def test_a_trial_that_cannot_pay_is_not_begun() -> None:
 
 
 def test_the_first_trial_is_priced_too() -> None:
-    spent = Spending(wall_s=0, energy_j=0)
+    spent = Spending(energy_j=0)
     assert "one more trial costs about" in (reason_to_stop(OPEN, Deploy(volume=1.0), spent, [], 0.01) or "")
     assert reason_to_stop(OPEN, Deploy(volume=1e9), spent, [], 0.01) is None

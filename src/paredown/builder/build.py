@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any
 from paredown.builder.order import check, techniques
 from paredown.builder.scene import Scene
 from paredown.core.candidate import Candidate
-from paredown.core.errors import LimitExceeded, Unfit
+from paredown.core.errors import Unfit
 from paredown.core.job import ModelSpec
 from paredown.core.knob import make
 from paredown.core.recipe import Chain, Composed, Engine, Recipe
@@ -48,6 +49,7 @@ class Builder:
         trial_s: Wall time in seconds that one recipe may take to build.
         trial_b: Resident memory in bytes that the worker may take.
         tune: (artifact digest, engine name) -> the thread count that costs least; called when a recipe names none.
+        took: Told (technique's name, wall seconds) of each that was applied now, also where it failed.
     """
 
     scene: Scene
@@ -55,6 +57,7 @@ class Builder:
     trial_s: float | None = None
     trial_b: float | None = None
     tune: Callable[[str, str], int] = lambda artifact, engine: 1
+    took: Callable[[str, float], None] = lambda name, wall_s: None
 
     def baseline(
         self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, digest: str = ""
@@ -78,8 +81,12 @@ class Builder:
         value = self.booked.order("baseline", key, f"{_WORK}:baseline", limits, scene=self.scene.json(), classes=classes, **arguments)
         return Candidate(**value)
 
-    def build(self, recipe: Recipe) -> Built:
+    def build(self, recipe: Recipe, within_s: float = math.inf) -> Built:
         """Pack a recipe, reusing every step that is recorded.
+
+        Args:
+            recipe: What to pack.
+            within_s: Wall seconds that the budget leaves for it, beside `trial_s`.
 
         Raises:
             BadRecipe, UnknownName, BadKnob: The recipe makes no sense; nothing was spent.
@@ -87,19 +94,41 @@ class Builder:
             LimitExceeded, WorkerDied: The work was too much or crashed.
         """
         check(recipe)
-        until = None if self.trial_s is None else time.monotonic() + self.trial_s
+        limits = Limits(wall_s=self.trial_s, memory_b=self.trial_b).within(within_s)
+        until = None if limits.wall_s is None else _Until(limits, time.monotonic() + limits.wall_s)
         return self._joined(recipe, until) if isinstance(recipe, Composed) else self._chain(recipe, until)
 
-    def _order(self, until: float | None, kind: str, key: Sequence[Any], verb: str, **arguments: Any) -> Any:
-        left = None if until is None else until - time.monotonic()
-        if left is not None and left <= 0:
-            raise LimitExceeded(f"took more than the {self.trial_s:g} s that one trial may take; raise `search: {{trial: {{time: ...}}}}`.")
-        limits = Limits(wall_s=left, memory_b=self.trial_b)
+    def _order(self, until: _Until | None, kind: str, key: Sequence[Any], verb: str, **arguments: Any) -> Any:
+        limits = Limits(memory_b=self.trial_b) if until is None else until.left()
         return self.booked.order(
             kind, digests.of_value([verb, self.scene.seed, *key]), f"{_WORK}:{verb}", limits, scene=self.scene.json(), **arguments
         )
 
-    def _chain(self, chain: Chain, until: float | None) -> Built:
+    def _known(self, key: Sequence[Any], verb: str) -> Candidate | None:
+        found = self.booked.recorder.find("build", digests.of_value([verb, self.scene.seed, *key]))
+        return None if found is None else Candidate(**found.value)
+
+    def pending(self, chain: Chain) -> list[Technique]:
+        """The techniques of a chain whose results are not recorded yet."""
+        candidate: Candidate | None = Candidate(**self.scene.teacher)
+        form, out = registry.get("runtimes", chain.engine.name).form, []
+        for technique in techniques(chain):
+            if candidate is not None and technique.stage.on_graph and candidate.form != form:
+                candidate = self._known([candidate.digest, form], "lower")
+            candidate = None if candidate is None else self._known([candidate.digest, technique.text()], "apply")
+            if candidate is None:
+                out.append(technique)
+        return out
+
+    def pace_s(self) -> float:
+        """Wall seconds of training the model as given on one row, with itself as teacher; tried once.
+
+        Raises:
+            LimitExceeded, WorkerDied, Unfit, BadModel: It could not be tried.
+        """
+        return float(self._order(None, "pace", [self.scene.teacher["digest"]], "pace"))
+
+    def _chain(self, chain: Chain, until: _Until | None) -> Built:
         candidate = Candidate(**self.scene.teacher)
         engine = registry.get("runtimes", chain.engine.name)()
         lineage, done = [candidate.digest], []
@@ -110,15 +139,21 @@ class Builder:
             if reason is not None:
                 raise Unfit(reason)
             text = technique.text()
-            value = self._order(
-                until,
-                "build",
-                [candidate.digest, text],
-                "apply",
-                name=step.name,
-                values=step.values,
-                candidate=asdict(replace(candidate, note="")),
-            )
+            known = self._known([candidate.digest, text], "apply")
+            began = time.monotonic()
+            try:
+                value = self._order(
+                    until,
+                    "build",
+                    [candidate.digest, text],
+                    "apply",
+                    name=step.name,
+                    values=step.values,
+                    candidate=asdict(replace(candidate, note="")),
+                )
+            finally:
+                if known is None:
+                    self.took(step.name, time.monotonic() - began)
             candidate = Candidate(**value)
             lineage.append(candidate.digest)
             done.append((text, candidate.note))
@@ -129,7 +164,7 @@ class Builder:
             raise Unfit(reason)
         return self._packed(chain, candidate, lineage, done, until)
 
-    def _packed(self, chain: Chain, candidate: Candidate, lineage: list[str], done: list[tuple[str, str]], until: float | None) -> Built:
+    def _packed(self, chain: Chain, candidate: Candidate, lineage: list[str], done: list[tuple[str, str]], until: _Until | None) -> Built:
         placement = {"threads": 1} | chain.engine.placement
         first = Chain(chain.steps, Engine.of(chain.engine.name, **placement))
         artifact = self._order(
@@ -157,11 +192,11 @@ class Builder:
         verb, folder = f"{_WORK}:place", self.scene.artifacts
         return str(self.booked.order("pack", key, verb, artifacts=folder, artifact=artifact, threads=threads, recipe=str(recipe)))
 
-    def _lowered(self, candidate: Candidate, form: str, until: float | None) -> Candidate:
+    def _lowered(self, candidate: Candidate, form: str, until: _Until | None) -> Candidate:
         value = self._order(until, "build", [candidate.digest, form], "lower", form=form, candidate=asdict(replace(candidate, note="")))
         return Candidate(**value)
 
-    def _joined(self, recipe: Composed, until: float | None) -> Built:
+    def _joined(self, recipe: Composed, until: _Until | None) -> Built:
         composition = make(registry.get("techniques", recipe.name), recipe.name, recipe.values)
         assert isinstance(composition, Composition)
         parts = []
@@ -180,6 +215,21 @@ class Builder:
             parts=[part.artifact for part in parts],
         )
         return Built(recipe=whole, artifact=artifact, steps=[step for part in parts for step in part.steps])
+
+
+@dataclass(frozen=True)
+class _Until:
+    """When the time of one recipe is over."""
+
+    limits: Limits
+    at: float
+
+    def left(self) -> Limits:
+        """The limits of an order that begins now."""
+        left_s = self.at - time.monotonic()
+        if left_s <= 0:
+            raise self.limits.exceeded()
+        return replace(self.limits, wall_s=left_s)
 
 
 def _reason(technique: Technique, candidate: Candidate) -> str | None:

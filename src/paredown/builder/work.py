@@ -119,6 +119,14 @@ def rehearse(
     return {"prepare_s": prepare_s, "call_s": call_s, "row_s": row_s, **known}
 
 
+def pace(state: dict[str, Any], *, scene: Mapping[str, Any]) -> float:
+    """Wall seconds of training the model as given on one row, with itself as teacher."""
+    from paredown.modelkit import students
+
+    with _context(state, scene) as context:
+        return students.pace(context)
+
+
 def apply(
     state: dict[str, Any], *, scene: Mapping[str, Any], name: str, values: Mapping[str, Any], candidate: Mapping[str, Any]
 ) -> dict[str, Any]:

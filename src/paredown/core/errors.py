@@ -8,6 +8,7 @@ ParedownError                     exit code 6: a run-time failure
 │   ├── BadData                   the data cannot be used as they are
 │   ├── BadModel                  the model cannot be used as it is
 │   │   └── NotTrusted            it is built by code that the user has not given the word for
+│   ├── BudgetTooSmall            not even the model as given can be built and measured in it; says the smallest that would do
 │   ├── UnknownName               no unit, quantity or group of that name; the nearest is suggested
 │   ├── MissingExtra              an optional package is not installed; says the install line
 │   ├── CannotWrite               a folder is read-only, or its disk is full
@@ -62,6 +63,10 @@ class BadModel(UsageError):
 
 class NotTrusted(BadModel):
     """The model is built by code that the user has not given the word for."""
+
+
+class BudgetTooSmall(UsageError):
+    """The job's budget does not hold even the model as given."""
 
 
 class CannotWrite(UsageError):
@@ -126,7 +131,12 @@ class Unfit(ParedownError):
 
 
 class LimitExceeded(ParedownError):
-    """A trial ran over its time or memory."""
+    """A trial ran over its time or memory.
+
+    `needed_s` is the wall time that the work would have taken, in seconds, where its progress tells; else None.
+    """
+
+    needed_s: float | None = None
 
 
 class WorkerDied(ParedownError):

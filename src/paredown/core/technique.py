@@ -146,6 +146,13 @@ class Technique(ABC):
         form = "onnx" if self.stage.on_graph else "torch"
         return None if candidate.form == form else f"{self.name()} works on a model in {form} form; this one is in {candidate.form} form."
 
+    def passes(self, rows: int) -> int:
+        """How many times it trains on each of so many training rows; 0 for a technique that does not train.
+
+        One that does has the knobs `epochs`, its passes, and `rows`, what it takes at most: with these the search makes it fit a budget.
+        """
+        return 0
+
     @abstractmethod
     def apply(self, candidate: Candidate, context: Context) -> Candidate:
         """The cheaper model; the one given is never changed.
@@ -182,6 +189,11 @@ class Composition(Technique):
         Returns:
             Knob mappings, best first; empty when the composition does not pay.
         """
+
+
+def usual_passes(steps: int, rows: int, batch: int) -> int:
+    """Passes over the training rows that make about so many steps, and at least one for 120 of them."""
+    return max(round(steps / 120), round(steps / max(1, rows // batch)))
 
 
 def step_text(name: str, values: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,9 @@ class Booked:
         recorder: Where facts and costs go.
         worker: Who does the work.
         joules: CPU seconds -> joules, by the host's energy model.
-        progress: Told (kind, done, total) while work runs.
+        progress: Told (kind, done, total) while work runs; (kind, 0, 0) when it begins.
         read: Told path -> digest of what the work read of the user's, before its fact is recorded.
+        left_s: Wall seconds that the budget leaves for an order that begins now.
     """
 
     recorder: Recorder
@@ -28,6 +30,7 @@ class Booked:
     joules: Callable[[float], float]
     progress: Callable[[str, int, int], None] = lambda kind, done, total: None
     read: Callable[[Mapping[str, str]], None] = lambda found: None
+    left_s: Callable[[], float] = lambda: math.inf
 
     def order(self, kind: str, key: str, verb: str, limits: Limits = Limits(), **arguments: Any) -> Any:  # noqa: B008 frozen default
         """The recorded value, worked out now if it is not known.
@@ -39,13 +42,14 @@ class Booked:
         known = self.recorder.find(kind, key)
         if known is not None:
             return known.value
+        self.progress(kind, 0, 0)
         with self.recorder.span(kind, key) as span:
             watch = Watch(
                 tick=lambda wall_s, cpu_s: span.beat(wall_s, cpu_s, self.joules(cpu_s)),
                 progress=lambda done, total: self.progress(kind, done, total),
             )
             try:
-                answer = self.worker.order(verb, limits, watch, **arguments)
+                answer = self.worker.order(verb, limits.within(self.left_s()), watch, **arguments)
             finally:
                 self.read(self.worker.read)
             return span.finish(answer.value, answer.wall_s, answer.cpu_s, self.joules(answer.cpu_s)).value

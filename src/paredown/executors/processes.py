@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import selectors
 import signal
@@ -11,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -22,6 +23,7 @@ from paredown.ground import trust
 from paredown.ground.host import host
 
 _TICK_S = 0.2
+_SEEN_S, _FAR_OVER = 3.0, 1.3  # seconds of progress from which the rest is foretold; times its limit that work may be foretold to take
 
 READ_B_PER_S = 20e6
 """Bytes per second of the files that work reads, for limits on its wall time that hold for files of any size."""
@@ -34,10 +36,30 @@ class Limits:
     Args:
         wall_s: Wall time in seconds; None is open.
         memory_b: Resident memory of the worker in bytes; None is open.
+        by_budget: True where the wall time is what the job's budget leaves.
     """
 
     wall_s: float | None = None
     memory_b: float | None = None
+    by_budget: bool = False
+
+    def within(self, wall_s: float) -> Limits:
+        """The same, and no more than the wall time that a budget leaves."""
+        if wall_s >= (math.inf if self.wall_s is None else self.wall_s):
+            return self
+        return replace(self, wall_s=max(0.0, wall_s), by_budget=True)
+
+    def exceeded(self, needed_s: float | None = None) -> LimitExceeded:
+        """The error of work that took, or by its progress would take, more than this wall time.
+
+        Args:
+            needed_s: Wall seconds that it would take; None where that is not known.
+        """
+        whose, knob = ("the budget leaves for it", "budget: ...") if self.by_budget else ("one trial may take", "trial: {time: ...}")
+        took = "took more than" if needed_s is None else f"would take about {needed_s:.0f} s, more than"
+        error = LimitExceeded(f"{took} the {self.wall_s or 0:.4g} s that {whose}; raise `search: {{{knob}}}`.")
+        error.needed_s = needed_s
+        return error
 
 
 _ROOM_B, _ARTIFACT_TIMES, _ROWS_TIMES, _OF_MEMORY = 8e9, 8, 256, 0.9
@@ -78,6 +100,36 @@ class Watch:
 
     tick: Callable[[float, float], None] = lambda wall_s, cpu_s: None
     progress: Callable[[int, int], None] = lambda done, total: None
+
+
+@dataclass
+class _Pace:
+    """How fast work comes on, by what it tells of itself."""
+
+    first: tuple[float, int, int] | None = None
+    last: tuple[float, int] = (0.0, 0)
+
+    def told(self, wall_s: float, done: int, total: int) -> None:
+        if self.first is None or self.first[2] != total or done < self.last[1]:
+            self.first = wall_s, done, total
+        self.last = wall_s, done
+
+    def whole_s(self) -> float | None:
+        """Wall seconds that the order will have taken at its end; None while too little was seen."""
+        if self.first is None or self.last[0] - self.first[0] < _SEEN_S or self.last[1] <= self.first[1]:
+            return None
+        return self.last[0] + (self.first[2] - self.last[1]) * (self.last[0] - self.first[0]) / (self.last[1] - self.first[1])
+
+
+def _refuse_late(pace: _Pace, wall_s: float, limits: Limits) -> None:
+    """What runs over its time is ended, and so is what by its progress will run far over it: the rest of the time is not its own."""
+    if limits.wall_s is None:
+        return
+    whole_s = pace.whole_s()
+    if whole_s is not None and whole_s > _FAR_OVER * limits.wall_s:
+        raise limits.exceeded(whole_s)
+    if wall_s > limits.wall_s:
+        raise limits.exceeded()
 
 
 def _status(pid: int) -> tuple[float, float]:
@@ -192,6 +244,7 @@ class Worker:
         process = self._process
         assert process is not None
         assert process.stdout is not None
+        pace = _Pace()
         cpu_before, _ = _status(process.pid)
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
@@ -207,14 +260,12 @@ class Worker:
                         if "progress" not in message:
                             _refuse_memory(_status(process.pid)[1], limits)  # short work ends between two looks
                             return message
+                        pace.told(time.perf_counter() - began, *message["progress"])
                         watch.progress(*message["progress"])
                 wall_s = time.perf_counter() - began
                 cpu_s, resident_b = _status(process.pid)
                 watch.tick(wall_s, max(0.0, cpu_s - cpu_before))
-                if limits.wall_s is not None and wall_s > limits.wall_s:
-                    raise LimitExceeded(
-                        f"took more than the {limits.wall_s:g} s that one trial may take; raise `search: {{trial: {{time: ...}}}}`."
-                    )
+                _refuse_late(pace, wall_s, limits)
                 _refuse_memory(resident_b, limits)
 
     def _died(self) -> WorkerDied:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -48,7 +48,13 @@ def _is_list(layer: nn.Module) -> bool:
     return len({type(block) for block in layer}) == 1 and any(layer[0].children()) and any(True for _ in layer[0].parameters())
 
 
-def choose(module: nn.Module, places: Mapping[str, list[int]], feed: Mapping[str, Any], count: int) -> list[Surgery]:
+def choose(
+    module: nn.Module,
+    places: Mapping[str, list[int]],
+    feed: Mapping[str, Any],
+    count: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Surgery]:
     """The cuts that leave out `count` blocks, one after the other, each time the one without which the answers move least.
 
     Args:
@@ -56,6 +62,7 @@ def choose(module: nn.Module, places: Mapping[str, list[int]], feed: Mapping[str
         places: As `lists` found them.
         feed: Input name -> array (N, ...), calibration rows.
         count: Blocks to leave out, at most those in `places` less one per list.
+        progress: Called with (blocks tried, blocks to try) after each.
 
     Returns:
         One surgery per list that loses blocks.
@@ -63,7 +70,9 @@ def choose(module: nn.Module, places: Mapping[str, list[int]], feed: Mapping[str
     Raises:
         Unfit: The module counts on every one of its blocks.
     """
-    goal = predict(module, feed)
+    goal, tried = predict(module, feed), 0
+    whole = sum(map(len, places.values()))
+    trials = sum(whole - gone for gone in range(count))
     sizes = {name: len(module.get_submodule(name)) for name in places}
     gone: dict[str, set[int]] = {name: set() for name in places}
 
@@ -71,10 +80,14 @@ def choose(module: nn.Module, places: Mapping[str, list[int]], feed: Mapping[str
         return [Surgery(layer=name, kept=[at for at in range(sizes[name]) if at not in out]) for name, out in cut.items() if out]
 
     def lost(name: str, at: int) -> float:
+        nonlocal tried
         smaller = copy.deepcopy(module)
         for surgery in without({**gone, name: gone[name] | {at}}):
             operate(smaller, surgery)
-        return float(losses.distillation("kl", predict(smaller, feed), goal, 1.0))
+        moved = float(losses.distillation("kl", predict(smaller, feed), goal, 1.0))
+        tried += 1
+        progress(tried, max(tried, trials))
+        return moved
 
     for _ in range(count):
         open_places = [

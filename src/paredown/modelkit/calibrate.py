@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,7 @@ def fisher(
     draws: int = 4,
     temperature: float = 4.0,
     batch: int = 64,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Tensor]:
     """Per group, half the expected change of the answers when a channel is removed, shape (channels,).
 
@@ -58,6 +59,7 @@ def fisher(
         draws: Labels drawn per item.
         temperature: Softens the answers.
         batch: Rows per pass.
+        progress: Called with (passes done, passes).
 
     Source: Kwon et al. 2022, arXiv:2204.09656.
     Departs: labels drawn from softened answers, so that none are needed; masks stand where the channels are read, and coupled layers share
@@ -81,7 +83,8 @@ def fisher(
     generator = torch.Generator().manual_seed(seed)
     try:
         per_item = _per_item(module, inputs, sizes, taken)
-        for start in [start for start in range(0, count, batch) for _ in range(draws)]:
+        passes = [start for start in range(0, count, batch) for _ in range(draws)]
+        for done, start in enumerate(passes, 1):
             part = _felt(part_of(inputs, slice(start, start + batch), sizes))
             answers = functional.log_softmax(module(*part) / temperature, dim=1)
             drawn = torch.multinomial(answers.detach().exp(), 1, generator=generator)
@@ -98,6 +101,7 @@ def fisher(
                     common = _of_weights(module, group)
                 total += gradient.double().pow(2).sum(0) + common.double().pow(2).sum(0)
             taken.clear()
+            progress(done, len(passes))
     finally:
         for handle in hooks:
             handle.remove()

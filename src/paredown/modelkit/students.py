@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +90,10 @@ def _refuse_other_tokens(folder: Path, context: Context) -> None:
             )
 
 
+_PASSES = ((0.2, 16), (1.0, 4), (math.inf, 1))
+"""Seconds of a first pass over a few rows, and the passes by which training is timed then."""
+
+
 def _shape(array: Any) -> list[int | str]:
     """The shape of one item of a feed; whole numbers are tokens."""
     return ["tokens"] if array.dtype.kind == "i" else list(array.shape[1:])
@@ -118,8 +125,8 @@ def learn(
     module: nn.Module,
     context: Context,
     *,
-    epochs: int,
-    steps: int,
+    passes: Callable[[int], int],
+    most: int = 0,
     lr: float,
     alpha: float,
     temperature: float,
@@ -131,8 +138,8 @@ def learn(
 
     Args:
         lr: Peak learning rate; 0 takes the usual one of the module's kind.
-        epochs: Passes over the rows; 0 takes as many as `steps` steps need, and at least `steps` / 120.
-        steps: See `epochs`.
+        passes: Rows -> passes over them.
+        most: Rows taken at most, evenly spread; 0 takes all.
 
     Returns:
         One sentence for the report.
@@ -143,10 +150,11 @@ def learn(
     split = "train" if "train" in context.data else "unlabeled"
     alpha = alpha if split == "train" else 0.0
     rows = context.rows(split)
+    rows = rows.spread(most) if most else rows
     teacher = None
     if alpha < 1:
         teacher = _teacher(context)
-    epochs = epochs or max(round(steps / 120), round(steps / max(1, len(rows) // batch)))
+    epochs = passes(len(rows))
     how = Training(epochs=epochs, lr=lr or _usual_lr(module), batch=batch, alpha=alpha, temperature=temperature, distillation=distillation)
     loss = fit(
         module,
@@ -160,3 +168,24 @@ def learn(
         progress=context.progress,
     )
     return f"learned {epochs} epochs on {len(rows)} rows, last loss {loss:.3g}."
+
+
+def pace(context: Context, rows: int = 64) -> float:
+    """Wall seconds per row and pass of training the teacher itself on a few rows, as `learn` trains a student.
+
+    Args:
+        rows: How many are taken.
+    """
+    split = "train" if "train" in context.data else "unlabeled"
+    few = context.rows(split).spread(rows)
+    narrow = replace(context, data={split: lambda: few}, progress=lambda done, total: None)
+    module, _ = open_module(context.teacher, context.store)
+
+    def taken_s(passes: int) -> float:
+        began = time.perf_counter()
+        learn(module, narrow, passes=lambda count: passes, lr=1e-5, alpha=0.5, temperature=4.0, distillation="kl", batch=rows, seed=0)
+        return time.perf_counter() - began
+
+    first_s = taken_s(1)  # opens what is opened once
+    passes = next(count for limit_s, count in _PASSES if first_s < limit_s)
+    return taken_s(passes) / (passes * len(few))

@@ -122,7 +122,7 @@ def fit(
         seed: Root of the random streams.
         threads: CPU threads.
         teacher: Inputs -> logits (N, classes); needed when `how.alpha` is below 1.
-        progress: Called with (epochs done, epochs) after each.
+        progress: Called with (steps done, steps) after each.
 
     Returns:
         Mean loss of the last epoch.
@@ -168,8 +168,8 @@ def fit(
                 optimizer.step()
                 schedule.step()
                 total += float(value.detach())
+                progress(epoch * per_epoch + step + 1, steps)
             last = total / per_epoch
-            progress(epoch + 1, how.epochs)
     _lay_out(module, torch.contiguous_format)
     module.eval()
     return last

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from paredown.core.errors import LimitExceeded
 from paredown.core.finding import Finding, Outcome
 from paredown.core.policy import Policy, Scale
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.trial import Readings, Trial
-from paredown.ground import digests
+from paredown.pipeline.claims import told, unexplained, withheld, without_work
 from paredown.pipeline.derived import DERIVED, accounted_ratios
 from paredown.pipeline.impact import payback_of, spent_json
+from paredown.pipeline.long_measurement import SLACK, found_windows, graph_time, long_windows, time_to_confirm
 from paredown.pipeline.shop import Shop
-from paredown.pipeline.trials import baseline_trial, fastest_trial, floor, floor_share, measured
+from paredown.pipeline.timing import test_s
+from paredown.pipeline.trials import baseline_trial, floor, floor_share
 from paredown.policy.quality import compare
 from paredown.policy.rules import Evidence, judge
 from paredown.policy.sequence import fixed_sequence
-from paredown.protocol.bench import Plan, Side, Windows
+from paredown.protocol.bench import Windows
 from paredown.protocol.readings import TIMED, facts, of_windows, ratios
-from paredown.search.finalists import Contender, chance_from_bound, chance_to_pass, choose
+from paredown.search.finalists import MOST, Contender, chance_from_bound, chance_to_pass, choose
 from paredown.search.situation import Situation
 from paredown.stats.intervals import wilson
 from paredown.stats.paired import Drop
 from paredown.stats.ratios import ratio
 from paredown.study import reads
 
-FINAL = Plan(rounds=200, window_s=0.1, sittings=8, idle_s=10.0)
-"""Short windows of baseline, chosen model and fastest fp32 in turn, 60 s in all, while their processes are started eight times."""
-
-AS_FOUND = Plan(rounds=18, window_s=0.1, idle_s=2.0)
-"""The model as given at the user's defaults against the chosen one."""
+_UP_TO_S = 30
+"""A budget that is suggested is a multiple of this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +83,14 @@ class Confirmed:
         nearest: The nearest miss; None when there is none, or when something passed.
         tested: Finalists in the order they were tested, with the outcome.
         floor: The noise floor of CPU time as a share.
+        undecided: Why nothing can be said, where the budget ended before it could; else empty.
     """
 
     chosen: Final | None
     nearest: Final | None
     tested: Sequence[dict[str, Any]]
     floor: float
+    undecided: str = ""
 
 
 def finalists(shop: Shop, situation: Situation) -> list[Contender]:
@@ -103,7 +106,19 @@ def finalists(shop: Shop, situation: Situation) -> list[Contender]:
         if unfit or trial.artifact == given.artifact or situation.gain(trial) <= 1 + noise or not situation.allowed(trial):
             continue
         found.append(Contender(trial=trial, gain=situation.gain(trial), chance=_chance(shop, situation, trial)))
-    return choose(found)
+    return choose(found, _affordable(shop) if len(found) > 1 else MOST)
+
+
+def _affordable(shop: Shop) -> int:
+    """Finalists that there is time to test before the long measurement; one at least."""
+    if not shop.schedule.limited:
+        return MOST
+    least_s, given = time_to_confirm(shop, least=True), baseline_trial(shop).artifact
+    one_s = test_s(shop, [given, "one more"]) - test_s(shop, [given])
+    most = MOST if one_s <= 0 else 1 + max(0, int((shop.schedule.left_s() - least_s) / one_s))
+    if most < MOST:
+        shop.schedule.left_out(f"at most {most} finalist{'s' * (most > 1)} asked test")
+    return min(MOST, most)
 
 
 def _chance(shop: Shop, situation: Situation, trial: Trial) -> float:
@@ -133,8 +148,10 @@ def confirm(shop: Shop, situation: Situation, order: Sequence[Contender]) -> Con
         order: From `finalists`.
     """
     noise = floor_share(floor(shop, baseline_trial(shop).artifact))
-    if not order:
-        return Confirmed(chosen=None, nearest=_nearest(shop, situation, noise), tested=[], floor=noise)
+    lacking = _lacking(shop, situation)
+    if not order or lacking:
+        nearest = _nearest(shop, situation, noise)
+        return Confirmed(chosen=None, nearest=nearest, tested=[], floor=noise, undecided=lacking)
     _note_late_finalists(shop, order)
     quality = [rule for rule in shop.job.policy.rules if rule.id in _quality_rules(shop.job.policy)]
     only_quality = replace(
@@ -153,14 +170,34 @@ def confirm(shop: Shop, situation: Situation, order: Sequence[Contender]) -> Con
 
     _, seen = fixed_sequence(list(order), passes)
     passed = [contender for contender, entry in zip(seen, tested) if entry["outcome"] == "pass"]
-    last: Final | None = None
+    last, undecided = None, ""
     for contender in reversed(passed):
-        last = _measured_at_length(shop, contender.trial, noise)
+        try:
+            last = _measured_at_length(shop, contender.trial, noise)
+        except LimitExceeded as error:
+            undecided = f"the budget ended before the long measurement: {str(error).splitlines()[0].partition(';')[0].rstrip('.')}."
+            last = _at_screening(shop, contender.trial, noise, "test", undecided)
+            break
         if not last.blocked:
             return Confirmed(chosen=last, nearest=None, tested=tested, floor=noise)
     if last is None:
         last = _at_screening(shop, seen[0].trial, noise, "test")
-    return Confirmed(chosen=None, nearest=last, tested=tested, floor=noise)
+    return Confirmed(chosen=None, nearest=last, tested=tested, floor=noise, undecided=undecided)
+
+
+def _lacking(shop: Shop, situation: Situation) -> str:
+    """Why nothing can be confirmed: the budget has no time for the shortest way to it; empty where it has, or test was read before."""
+    schedule = shop.schedule
+    if not schedule.limited or shop.study.ledger.records("test_read"):
+        return ""
+    needed_s, measured = time_to_confirm(shop, least=True), bool(situation.done())
+    if measured and schedule.left_s() >= needed_s / SLACK:  # it may be shorter still, and is ended where it is not
+        return ""
+    would_s = schedule.passed_s() + needed_s + (0.0 if measured else schedule.passed_s())
+    found = (
+        f"confirming takes {needed_s:.0f} s, and {max(schedule.left_s(), 0):.0f} s are left" if measured else "no candidate was measured"
+    )
+    return f"{found}; a budget of about {_UP_TO_S * math.ceil(would_s / _UP_TO_S):.0f} s would do."
 
 
 def _note_late_finalists(shop: Shop, order: Sequence[Contender]) -> None:
@@ -227,25 +264,6 @@ def _screened(shop: Shop, trial: Trial) -> tuple[Finding, ...]:
     return judge(shop.job.policy, _evidence(shop, trial, "validation", 0.0))
 
 
-def _sides(shop: Shop, trial: Trial) -> list[Side]:
-    given = baseline_trial(shop)
-    fastest = fastest_trial(shop)
-    sides = [
-        Side(name="baseline", artifact=shop.artifacts.folder(given.artifact)),
-        Side(name="candidate", artifact=shop.artifacts.folder(trial.artifact)),
-    ]
-    if fastest is not None and fastest.artifact != trial.artifact:
-        sides.append(Side(name="fastest", artifact=shop.artifacts.folder(fastest.artifact)))
-    return sides
-
-
-def long_windows(shop: Shop, trial: Trial) -> tuple[list[Side], Windows]:
-    """The long measurement of a candidate between the model as given and the fastest fp32; taken once."""
-    sides = _sides(shop, trial)
-    names = [[side.name, side.artifact.name] for side in sides]
-    return sides, measured(shop, "measure", digests.of_value([names, FINAL.rounds, FINAL.window_s, FINAL.sittings]), sides, FINAL)
-
-
 def _measured_at_length(shop: Shop, trial: Trial, noise: float) -> Final:
     shop.listener.stage(f"measuring at length: {trial.recipe}")
     sides, windows = long_windows(shop, trial)
@@ -254,19 +272,16 @@ def _measured_at_length(shop: Shop, trial: Trial, noise: float) -> Final:
     after = _complete(shop, windows, "candidate", trial.artifact) | {
         key: trial.readings[key] for key in ("multiply_adds",) if key in trial.readings
     }
-    after["graph_time"] = _graph_time(shop, trial.artifact)
-    defaults = Side(name="as_found", artifact=shop.artifacts.folder(given.artifact), threads=shop.host.cores)
-    found = measured(
-        shop,
-        "measure",
-        digests.of_value([given.artifact, trial.artifact, shop.host.cores, "as found"]),
-        [defaults, Side(name="candidate", artifact=shop.artifacts.folder(trial.artifact))],
-        AS_FOUND,
-    )
+    after["graph_time"] = graph_time(shop, trial.artifact)
+    found = found_windows(shop, trial)
     for name in ("as_found", "fastest", "candidate"):
         shop.bench.close(name)
-    as_found = _complete(shop, found, "as_found", given.artifact)
-    short = _complete(shop, found, "candidate", trial.artifact)
+    ratios_now = _ratios(shop, windows, ("baseline", "candidate"), before, after)
+    as_found, short = _complete(shop, found, "as_found", given.artifact), _complete(shop, found, "candidate", trial.artifact)
+    ratios_found = _ratios(shop, found, ("as_found", "candidate"), as_found, short)
+    unclaimed = unexplained(found, "as_found", ratios_found.get("cpu_time"), ratios_now.get("cpu_time"), shop.host.cores)
+    if said := told(windows):
+        shop.study.note(said)
     fastest: dict[str, Reading | Missing] = {}
     ratios_fastest: dict[str, Reading | Missing] = {}
     if len(sides) > 2:
@@ -277,15 +292,19 @@ def _measured_at_length(shop: Shop, trial: Trial, noise: float) -> Final:
         asked,
         readings={**after, "flips": asked.readings["flips"]},
         baseline=before,
-        as_found=as_found,
-        ratios=_ratios(shop, windows, ("baseline", "candidate"), before, after),
-        ratios_as_found=_ratios(shop, found, ("as_found", "candidate"), as_found, short),
+        as_found=without_work(as_found, unclaimed),
+        ratios=ratios_now,
+        ratios_as_found=without_work(ratios_found, unclaimed),
     )
     return _final(shop, trial, _with_payback(shop, evidence), "test", fastest, ratios_fastest, long=True)
 
 
-def _at_screening(shop: Shop, trial: Trial, noise: float, split: str) -> Final:
-    return _final(shop, trial, _evidence(shop, trial, split, noise), split, {}, {}, long=False)
+def _at_screening(shop: Shop, trial: Trial, noise: float, split: str, undecided: str = "") -> Final:
+    """A candidate by its short windows; with `undecided` no rule is judged by what they say of time."""
+    evidence = _evidence(shop, trial, split, noise)
+    if undecided:
+        evidence = replace(evidence, readings=withheld(evidence.readings, undecided), ratios=withheld(evidence.ratios, undecided))
+    return _final(shop, trial, evidence, split, {}, {}, long=False)
 
 
 def _final(
@@ -340,21 +359,6 @@ def _ratios(shop: Shop, windows: Windows, sides: tuple[str, str], before: Readin
             source="ratio of wall times",
         )
     return accounted_ratios(found, before, after, shop.site)
-
-
-def _graph_time(shop: Shop, artifact: str) -> Reading | Missing:
-    key = digests.of_value(["graph time", artifact])
-    known = shop.study.ledger.find("graph_time", key)
-    if known is None:
-        shop.bench.open(Side(name="candidate", artifact=shop.artifacts.folder(artifact)))
-        with shop.study.ledger.span("graph_time", key) as span:
-            shop.bench.take_cpu_s()
-            value = shop.bench.graph_time("candidate")
-            cpu_s = shop.bench.take_cpu_s()
-            known = span.finish(value, cpu_s=cpu_s, energy_j=shop.joules(cpu_s))
-    if known.value is None:
-        return Missing(quantity="graph_time", reason="the program has more than one graph")
-    return Reading(quantity="graph_time", value=known.value, how=How.MEASURED, n=1)
 
 
 def settled(shop: Shop, confirmed: Confirmed) -> Confirmed:

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 QUIET_S = 10.0
 """Without a terminal, steps of one piece of work are told at most this often."""
 
+SILENT_S = 20.0
+"""Without a terminal, a line is written at least this often, also where the work itself says nothing."""
+
+_LOOK_S = 1.0
+_FORETOLD_S = 2.0
+"""Seconds of one piece of work from which the time that is left is told."""
+
 
 class Progress:
     """A listener of a run; use it as a context manager.
@@ -35,7 +42,10 @@ class Progress:
         self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
         self._clock, self._began = clock, clock()
         self._told = self._began
-        self._stage = self._step = ""
+        self._stage = self._what = ""
+        self._done = self._total = 0
+        self._first = 0, self._began
+        self._over = threading.Event()
         self._trials, self._joules = 0, 0.0
         self._live: Live | None = None
         self._interrupted = False
@@ -53,21 +63,47 @@ class Progress:
     def stage(self, text: str) -> None:
         """A new part of the story begins."""
         self._stop_if_interrupted()
-        self._stage, self._step = text, ""
+        self._stage = text
+        self._now("", 0, 0)
         self.say(text)
 
     def step(self, what: str, done: int, total: int) -> None:
-        """Work goes on."""
+        """Work goes on; a total of 0 is work that does not say how far it is."""
         self._stop_if_interrupted()
-        self._step = f"{what} {done}/{total}"
+        self._now(what, done, total)
         if self._live is None and self._clock() - self._told >= QUIET_S:
             self.say(f"  {self._step}")
+
+    def _now(self, what: str, done: int, total: int) -> None:
+        if (what, total) != (self._what, self._total) or done < self._done or not done:
+            self._first = done, self._clock()
+        self._what, self._done, self._total = what, done, total
+
+    @property
+    def _step(self) -> str:
+        """What goes on, how much of it is done and how long the rest will take at this pace."""
+        if not self._total:
+            return f"{self._what}, for {_minutes(self._clock() - self._first[1])} now" if self._what else ""
+        told = f"{self._what} {self._done}/{self._total}"
+        done, passed_s = self._done - self._first[0], self._clock() - self._first[1]
+        if done <= 0 or passed_s < _FORETOLD_S:
+            return told
+        return f"{told}, {self._done / self._total:.0%}, about {_minutes((self._total - self._done) * passed_s / done)} left"
+
+    def beat(self) -> None:
+        """Write a line where none was for a while: nothing is silent for long."""
+        if self._live is None and self._clock() - self._told >= SILENT_S:
+            self.say(f"  still at it: {self._step or self._stage or 'starting'}")
+
+    def _beats(self) -> None:
+        while not self._over.wait(_LOOK_S):
+            self.beat()
 
     def trial(self, trial: Trial) -> None:
         """A recipe was tried, now or in an earlier run of this study."""
         self._trials += 1
         self._joules += trial.energy_j
-        self._step = ""
+        self._now("", 0, 0)
         self.say(f"  trial {trial.id}: {trial.recipe}: {_outcome(trial)}; {self._spent()}")
 
     def _spent(self) -> str:
@@ -76,8 +112,7 @@ class Progress:
         return f"{style_of(self._joules, 'energy').write(self._joules)} on trials so far"
 
     def _elapsed(self) -> str:
-        minutes, seconds = divmod(int(self._clock() - self._began), 60)
-        return f"{minutes:d}:{seconds:02d}"
+        return _minutes(self._clock() - self._began)
 
     def say(self, line: str) -> None:
         """A line of its own, with the time since the start."""
@@ -97,15 +132,22 @@ class Progress:
 
             self._live = Live(self, console=self._console, refresh_per_second=4, transient=True)
             self._live.start()
+        threading.Thread(target=self._beats, daemon=True, name="progress").start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._over.set()
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
             self._before = None
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+
+def _minutes(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes:d}:{rest:02d}"
 
 
 def _outcome(trial: Trial) -> str:

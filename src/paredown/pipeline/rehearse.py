@@ -17,11 +17,11 @@ from paredown.ground import registry
 from paredown.ground.host import host
 from paredown.ground.rowfile import write_rows
 from paredown.impact.energy import active_energy, cpu_curve
-from paredown.pipeline.confirm import AS_FOUND, FINAL
+from paredown.pipeline.long_measurement import AS_FOUND, FINAL
 from paredown.pipeline.setup import usable
 from paredown.pipeline.shop import encoding, engine_reasons, fitted_on
 from paredown.pipeline.trials import FLOOR
-from paredown.protocol.bench import SCREENING, Plan
+from paredown.protocol.plan import SCREENING, Plan
 from paredown.search.finalists import MOST
 from paredown.study.splits import Splits
 from paredown.tasks.feed import feed_shapes

@@ -26,7 +26,7 @@ from paredown.pipeline.shop import Shop
 from paredown.pipeline.trials import baseline_trial, detectable_share, fastest_trial, finite, floor
 from paredown.policy.relax import smallest_relaxation
 from paredown.policy.rules import verdict
-from paredown.protocol.gates import Code
+from paredown.protocol.gates import Code, blind
 from paredown.search.finalists import front
 from paredown.search.situation import Situation
 from paredown.stats.intervals import wilson
@@ -234,6 +234,8 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
             *study.notes(),
             *_said_of(shop.job.model),
             *([f"The search ended early: {shop.ended}"] if shop.ended else []),
+            *([f"Nothing is decided: {confirmed.undecided}"] if confirmed.undecided else []),
+            *([said] if (said := shop.schedule.said()) else []),
             *_disturbed(windows),
         ],
         "search": {
@@ -281,6 +283,8 @@ def _said_of(model: ModelSpec) -> list[str]:
 def _verdict(confirmed: Confirmed) -> str:
     if confirmed.chosen is not None:
         return "pass"
+    if confirmed.undecided:
+        return "inconclusive"
     if confirmed.nearest is not None and verdict(confirmed.nearest.findings) == Outcome.INCONCLUSIVE:
         return "inconclusive"
     return "infeasible"
@@ -314,7 +318,12 @@ def _payback(confirmed: Confirmed) -> dict[str, Any]:
     return _number(confirmed.chosen.readings["payback_inferences"])
 
 
-_BY = {Code.STEAL: "other machines on the same hardware", Code.HEAT: "heat", Code.FREQUENCY: "a falling clock"}
+_BY = {
+    Code.STEAL: "other machines on the same hardware",
+    Code.WAITING: "other processes on this machine",
+    Code.HEAT: "heat",
+    Code.FREQUENCY: "a falling clock",
+}
 
 
 def _window_counts(shop: Shop) -> dict[str, Any]:
@@ -326,6 +335,7 @@ def _window_counts(shop: Shop) -> dict[str, Any]:
         "all": len(raw),
         "disturbed": sum(bool(window["reasons"]) for window in raw),
         "reasons": {str(code): n for code in Code if (n := sum(reason.startswith(f"{code}:") for reason in reasons))},
+        "unseen": {str(code): reason for code, reason in blind().items()},
         "uncounted": sorted({record["uncounted"] for record in records if record.get("uncounted")}),
         "warm_up": dict(Counter(found["state"] for record in records for found in record.get("steady", {}).values())),
     }
@@ -333,11 +343,13 @@ def _window_counts(shop: Shop) -> dict[str, Any]:
 
 def _disturbed(counts: Mapping[str, Any]) -> Iterator[str]:
     if counts["disturbed"]:
-        by = " and ".join(said for code, said in _BY.items() if code in counts["reasons"])
+        by = " and ".join(f"{said} ({code})" for code, said in _BY.items() if code in counts["reasons"])
         yield (
             f"{counts['disturbed']} of {counts['all']} measuring windows were disturbed{f' by {by}' if by else ''}; "
             "each was taken again once while there were windows to spare, and what was still disturbed then stands in the intervals."
         )
+    for code, reason in counts["unseen"].items():
+        yield f"Disturbance by {_BY[Code(code)]} ({code}) would not be seen: {reason}."
     for reason in counts["uncounted"]:
         yield f"Energy is estimated although this machine counts it: {reason}"
 

@@ -26,9 +26,11 @@ from paredown.impact.declared import site_of
 from paredown.pipeline import result as results
 from paredown.pipeline.derived import DERIVED, undeclared
 from paredown.pipeline.shop import Listener, Shop, encoding, engine_reasons, fitted_on, metric_of, open_shop
+from paredown.pipeline.timing import fitted, holding
 from paredown.pipeline.trials import attempt
 from paredown.protocol.readings import RATIOS
 from paredown.search.ladder import STRATEGIES
+from paredown.search.schedule import Schedule
 from paredown.search.situation import Situation
 from paredown.study.splits import Splits, load_splits
 from paredown.study.study import Study
@@ -63,7 +65,9 @@ def check_units(job: Job) -> None:
 
 
 @contextmanager
-def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, listener: Listener) -> Iterator[Shop]:
+def opened(
+    job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, listener: Listener, schedule: Schedule | None = None
+) -> Iterator[Shop]:
     """The job's study and tools; test stays sealed.
 
     What its ledger and its cache name to build a model is called where the job names it too; else the user has to give the word.
@@ -96,7 +100,9 @@ def opened(job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, l
             if span.kind != "trial":
                 study.note(f"An earlier run ended in the middle of {span.kind}; its {span.wall_s or 0:.1f} s are booked as lost.")
         listener.stage(results.provable(job.policy, len(splits.test), metric_of(job).name())["text"])
-        with open_shop(study, job, splits, listener) as shop:
+        schedule = schedule or Schedule()
+        schedule.before_s = study.ledger.spent(since_baseline=False).wall_s
+        with open_shop(study, job, splits, listener, schedule) as shop:
             if ":" in job.metric:  # asked in a worker once, where what it is made of is seen
                 shop.light.order("metric", digests.of_value(job.metric), "paredown.builder.work:metric", target=job.metric)
             unknown = undeclared(shop.site)
@@ -182,10 +188,12 @@ def prepare(shop: Shop) -> Trial:
     shop.listener.stage("the model as given")
     inputs = feed_shapes(shop.builder.scene.encode)
     model = shop.study.digests["model"]
-    candidate = shop.builder.baseline(shop.job.model, shop.job.folder, inputs, len(shop.splits.names), model)
+    with holding(shop.schedule, "making the model as given"):
+        candidate = shop.builder.baseline(shop.job.model, shop.job.folder, inputs, len(shop.splits.names), model)
     refuse_rare(shop.job, shop.builder.scene.encode)
     shop.with_baseline(candidate)
-    trial = attempt(shop, shop.as_given(), "the model as given.", role="baseline")
+    with holding(shop.schedule, "measuring the model as given"):
+        trial = attempt(shop, shop.as_given(), "the model as given.", role="baseline")
     if trial.artifact and read_manifest(shop.artifacts.folder(trial.artifact))["decode"]["kind"] == PROBABILITIES:
         shop.study.note("The model as given answers with probabilities, which are taken as they are.")
     return trial
@@ -210,6 +218,7 @@ def situation_of(shop: Shop) -> Situation:
         margin=job.policy.margin.value if job.policy.margin is not None else None,
         outputs=lambda artifact: shop.outputs(artifact, "validation"),
         labels=splits.validation.labels,
+        fitted=lambda chain: fitted(shop, chain),
     )
 
 

@@ -34,6 +34,7 @@ from paredown.impact.energy import Curve, active_energy, cpu_curve
 from paredown.impact.site import Site
 from paredown.pipeline.derived import accounted, accounted_ratios, with_idle
 from paredown.protocol.bench import Bench, fewest, thread_counts
+from paredown.search.schedule import Schedule
 from paredown.study.splits import Splits
 from paredown.study.study import Study, outputs_file, rows_file
 
@@ -83,6 +84,7 @@ class Shop:
         baseline: The model as given, once it exists.
         ended: Why the search ended early; empty when it did not.
         uncounted: Why a read of test could not be counted on this machine; None when all were.
+        schedule: What time the budget leaves; open where there is none.
     """
 
     study: Study
@@ -102,6 +104,7 @@ class Shop:
     baseline: Candidate | None = None
     ended: str = ""
     uncounted: Missing | None = None
+    schedule: Schedule = field(default_factory=Schedule)
     _derived: dict[int, Trial] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -211,7 +214,7 @@ def _written(rows: Rows, path: Path) -> Path:
 
 
 @contextmanager
-def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Iterator[Shop]:
+def open_shop(study: Study, job: Job, splits: Splits, listener: Listener, schedule: Schedule) -> Iterator[Shop]:
     """Set up a run's tools; all processes end with the block.
 
     Raises:
@@ -239,7 +242,10 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
         heavy = stack.enter_context(Worker(path, log, {"GOMP_SPINCOUNT": "2000"}, apart=study.folder.resolve()))
         light = stack.enter_context(Worker(path, log, apart=study.folder.resolve()))
         bench = stack.enter_context(Bench(study.data_folder / "bench.npz", job.deploy.batch, log, path))
-        booked = Booked(recorder=study.ledger, worker=heavy, joules=joules, progress=listener.step, read=study.note_read)
+        bench.left_s = schedule.open_s
+        booked = Booked(
+            recorder=study.ledger, worker=heavy, joules=joules, progress=listener.step, read=study.note_read, left_s=schedule.open_s
+        )
         shop = Shop(
             study=study,
             job=job,
@@ -275,6 +281,7 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
             ),
             bench=bench,
             listener=listener,
+            schedule=schedule,
         )
         present = [split for split in ("train", "calibration", "unlabeled") if getattr(splits, split) is not None]
         files = {split: str(shop.rows_file(split).resolve()) for split in present}

@@ -19,7 +19,8 @@ from paredown.tracking.instruments import failed
 if TYPE_CHECKING:
     from paredown.core.rows import Rows
     from paredown.core.task import Metric
-    from paredown.protocol.bench import Plan, Windows
+    from paredown.protocol.bench import Windows
+    from paredown.protocol.plan import Plan
     from paredown.protocol.serving import Load
 
 Tick = Callable[[str, int, int], None]
@@ -232,7 +233,7 @@ def plan_of(seconds: float, sides: int, rate: float | None = None) -> Plan:
         sides: How many share them, a twin among them.
         rate: Requests per second; None asks one call after the other.
     """
-    from paredown.protocol.bench import Plan
+    from paredown.protocol.plan import Plan
 
     side_s, sittings = seconds / sides, min(_MOST_SITTINGS, int(seconds / _SITTING_S))
     window_s = min(_WINDOW_S, side_s / _LEAST_ROUNDS) if rate is None else max(min(_SERVED_S, side_s / 2), _LEAST_REQUESTS / rate)

@@ -17,16 +17,22 @@ from paredown.core.reading import Reading
 from paredown.ground.clock import SteadyClock
 from paredown.pipeline import result as results
 from paredown.pipeline.confirm import confirm, finalists, settled
+from paredown.pipeline.long_measurement import time_to_confirm
 from paredown.pipeline.publish import publish
 from paredown.pipeline.setup import check_units, fastest_fp32, opened, prepare, situation_of
 from paredown.pipeline.shop import Listener, Shop, Silent
+from paredown.pipeline.timing import learn_pace, time_lacking
 from paredown.pipeline.trials import attempt, baseline_trial
 from paredown.pipeline.why import explain
 from paredown.report.cell import cell, line
 from paredown.search.budget import Spending, reason_to_stop
 from paredown.search.ladder import STRATEGIES
+from paredown.search.schedule import Schedule
 from paredown.search.situation import Situation
 from paredown.study.jobfile import read_job
+
+_NAMED = 3
+"""Recipes that were not begun, by name."""
 
 EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3, "infeasible": 4}
 
@@ -118,18 +124,22 @@ def run(
         Damaged: The study's ledger or cache is not what was written.
     """
     job = job if isinstance(job, Job) else read_job(job)
+    schedule = Schedule(budget_s=job.search.budget_s)
     listener = listener or Silent()
     check_units(job)
-    with opened(job, folder, fresh=fresh, wait_s=wait_s, listener=listener) as shop:  # test stays sealed
+    with opened(job, folder, fresh=fresh, wait_s=wait_s, listener=listener, schedule=schedule) as shop:  # test stays sealed
         if note:
             shop.study.note(note)
         prepare(shop)
         since = SteadyClock(), time.process_time()
+        schedule.reserved_s = time_to_confirm(shop, least=True)
         fastest_fp32(shop)
+        schedule.reserved_s = time_to_confirm(shop)
         situation = situation_of(shop)
         search(shop, situation)
         listener.stage("confirming on test")
         shop.study.refuse_changed()
+        schedule.reserved_s = 0.0
         confirmed = confirm(shop, situation, finalists(shop, situation))
         why = explain(shop, confirmed)
         book_own_time(shop, since)
@@ -140,16 +150,25 @@ def run(
 
 
 def search(shop: Shop, situation: Situation) -> None:
-    """Try what the strategy proposes, until it ends, the budget is spent or the next trial cannot pay."""
+    """Try what the strategy proposes, until it ends, the budget is spent or the next trial cannot pay; what cannot end is not begun."""
     strategy = STRATEGIES[shop.job.search.strategy]
     shop.listener.stage(f"searching: {shop.job.search.strategy}")
+    learn_pace(shop, situation)
+    left_out: list[str] = []
     for proposal in strategy(situation):
         reason = _reason_to_stop(shop, situation)
         if reason is not None:
             shop.ended = reason
             shop.listener.stage(f"the search ends: {reason}")
-            return
+            break
+        if (needs := time_lacking(shop, proposal.recipe)) is not None:
+            shop.listener.stage(f"  not begun: {proposal.recipe}: {needs}")
+            left_out.append(str(proposal.recipe))
+            continue
         attempt(shop, proposal.recipe, proposal.why)
+    if left_out:
+        more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+        shop.schedule.left_out(f"not begun were {', '.join(left_out[:_NAMED])}{more}")
 
 
 def book_own_time(shop: Shop, since: tuple[SteadyClock, float]) -> None:
@@ -166,9 +185,11 @@ def book_own_time(shop: Shop, since: tuple[SteadyClock, float]) -> None:
 
 
 def _reason_to_stop(shop: Shop, situation: Situation) -> str | None:
+    if shop.schedule.search_s() <= 0:
+        kept_s = shop.schedule.reserved_s
+        return f"the budget of {shop.schedule.budget_s:g} s has no more time for it; {kept_s:.0f} s are kept for confirmation and report."
     spent = shop.study.spent()
     trials = [trial for trial in shop.trials() if trial.role != "baseline"]
     good = [trial for trial in situation.done() if situation.keeps_quality(trial)]
     energies = [reading.value for trial in [baseline_trial(shop), *good] if isinstance(reading := trial.readings.get("energy"), Reading)]
-    spending = Spending(wall_s=spent.wall_s, energy_j=spent.energy_j)
-    return reason_to_stop(shop.job.search, shop.job.deploy, spending, trials, min(energies, default=None))
+    return reason_to_stop(shop.job.search, shop.job.deploy, Spending(energy_j=spent.energy_j), trials, min(energies, default=None))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +11,14 @@ from paredown.builder.build import Built
 from paredown.core.errors import BadModel, CannotWrite, Damaged, NotTrusted, ParedownError
 from paredown.core.policy import Scale
 from paredown.core.reading import How, Missing, Reading
-from paredown.core.recipe import Recipe
+from paredown.core.recipe import Recipe, engines_of
 from paredown.core.trial import Trial, trial_from_json
 from paredown.ground import digests
 from paredown.pipeline.shop import Shop
+from paredown.pipeline.timing import Steps, foretold
 from paredown.policy.quality import compare
-from paredown.protocol.bench import SCREENING, Plan, Side, Windows
+from paredown.protocol.bench import Side, Windows
+from paredown.protocol.plan import SCREENING, Plan
 from paredown.protocol.readings import facts, of_windows, ratios
 from paredown.stats.ratios import detectable, noise_floor
 
@@ -43,7 +45,10 @@ def attempt(shop: Shop, recipe: Recipe, why: str, role: str = "candidate") -> Tr
     """
     asked = f"{role}: {recipe}"
     # a failure is worth another try once the limits that it ran into are others; a success never is
-    limits = f" within {shop.builder.trial_s or 0:g} s and {shop.builder.trial_b or 0:.3g} B"
+    schedule = shop.schedule
+    within_s = schedule.search_s() if role == "candidate" else schedule.open_s()
+    wall_s = min(shop.builder.trial_s or 0.0, within_s)
+    limits = f" within {wall_s:g} s and {shop.builder.trial_b or 0:.3g} B"
     ledger, key = shop.study.ledger, asked + limits
     known = next(
         (
@@ -57,17 +62,20 @@ def attempt(shop: Shop, recipe: Recipe, why: str, role: str = "candidate") -> Tr
         trial = trial_from_json(known.value | {"id": known.id})
         shop.listener.trial(trial)
         return trial
-    before = shop.study.spent()
+    before, began_s, steps_s = shop.study.spent(), schedule.passed_s(), Steps(schedule, foretold(shop, recipe))
     with ledger.span("trial", key) as span:
         try:
-            built = shop.builder.build(recipe)
+            built = replace(shop.builder, took=steps_s.took).build(recipe, within_s)
             trial = examine(shop, built, role)
         except (Damaged, CannotWrite, NotTrusted):
             raise
         except ParedownError as error:
             if role == "baseline":
                 raise
+            shop.bench.close("candidate")
             trial = Trial(id=0, recipe=str(recipe), role=role, state="failed", reason=str(error).strip().splitlines()[0])
+        else:
+            steps_s.rest(list(engines_of(recipe)), schedule.passed_s() - began_s)
         after = shop.study.spent()
         trial = replace(trial, why=why, energy_j=max(0.0, after.energy_j - before.energy_j), wall_s=max(0.0, after.wall_s - before.wall_s))
         record = span.finish(trial.json())
@@ -136,8 +144,24 @@ def fastest_trial(shop: Shop) -> Trial | None:
     return min(times)[2] if times else None
 
 
-def measured(shop: Shop, kind: str, key: str, sides: list[Side], plan: Plan) -> Windows:
-    """Interleaved windows, recorded under a name and taken only once."""
+def planned(shop: Shop, kind: str, plan: Plan, key: Callable[[Plan], str]) -> tuple[str, Plan]:
+    """Under which name a short measurement is recorded, and its plan: whole where that is known already, else as the budget allows."""
+    shorter = shop.schedule.scaled(plan)
+    if shorter == plan or shop.study.ledger.find(kind, key(plan)) is not None:
+        return key(plan), plan
+    shop.schedule.left_out("short measurements have fewer windows")
+    return key(shorter), shorter
+
+
+def measured(shop: Shop, kind: str, key: str, sides: list[Side], plan: Plan, within_s: float = math.inf) -> Windows:
+    """Interleaved windows, recorded under a name and taken only once.
+
+    Args:
+        within_s: Wall seconds that they may take; what the budget leaves bounds them too.
+
+    Raises:
+        LimitExceeded: Even the shortest measurement takes longer.
+    """
     known = shop.study.ledger.find(kind, key)
     if known is None:
         with shop.study.ledger.span(kind, key) as span:
@@ -147,7 +171,8 @@ def measured(shop: Shop, kind: str, key: str, sides: list[Side], plan: Plan) -> 
                 shop.listener.step("measuring", done, total)
                 span.beat(cpu_s=shop.bench.spent_s, energy_j=shop.joules(shop.bench.spent_s))
 
-            windows = shop.bench.measure(sides, plan, tick)
+            most_s = min(within_s, shop.schedule.open_s())
+            windows = shop.bench.measure(sides, plan, tick, None if math.isinf(most_s) else most_s)
             cpu_s = shop.bench.take_cpu_s()
             known = span.finish(windows.json(), cpu_s=cpu_s, energy_j=shop.joules(cpu_s))
     return Windows(**known.value)
@@ -157,7 +182,8 @@ def floor(shop: Shop, artifact: str) -> Windows:
     """The A/A run of the baseline; its windows are the baseline's own readings too."""
     folder = shop.artifacts.folder(artifact)
     sides = [Side(name="baseline", artifact=folder), Side(name="twin", artifact=folder)]
-    windows = measured(shop, "floor", digests.of_value([artifact, FLOOR.rounds, FLOOR.window_s]), sides, FLOOR)
+    key, plan = planned(shop, "floor", FLOOR, lambda plan: digests.of_value([artifact, plan.rounds, plan.window_s]))
+    windows = measured(shop, "floor", key, sides, plan)
     shop.bench.close("twin")
     return windows
 
@@ -178,8 +204,8 @@ def screen(shop: Shop, baseline: str, candidate: str) -> Windows:
         Side(name="baseline", artifact=shop.artifacts.folder(baseline)),
         Side(name="candidate", artifact=shop.artifacts.folder(candidate)),
     ]
-    key = digests.of_value([baseline, candidate, SCREENING.rounds, SCREENING.window_s])
-    windows = measured(shop, "measure", key, sides, SCREENING)
+    key, plan = planned(shop, "measure", SCREENING, lambda plan: digests.of_value([baseline, candidate, plan.rounds, plan.window_s]))
+    windows = measured(shop, "measure", key, sides, plan)
     shop.bench.close("candidate")
     return windows
 

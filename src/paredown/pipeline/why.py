@@ -13,11 +13,16 @@ from paredown.core.recipe import Chain, Composed, Engine, Recipe, Step, parse
 from paredown.core.technique import Stage
 from paredown.core.trial import Trial
 from paredown.ground import digests, registry
-from paredown.pipeline.confirm import Confirmed, Final, long_windows
+from paredown.pipeline.confirm import Confirmed, Final
+from paredown.pipeline.long_measurement import long_windows
 from paredown.pipeline.shop import Shop
+from paredown.pipeline.timing import time_lacking
 from paredown.pipeline.trials import baseline_trial, fastest_trial, screen
 from paredown.protocol.readings import of_windows, ratios
 from paredown.search.situation import trial_of
+
+LEAST_PROFILE_S = 4.0
+"""Wall seconds of starting an engine with its profiler, and of asking it."""
 
 PROFILE_S = 0.5
 """Wall seconds for which an engine answers with its profiler on."""
@@ -159,8 +164,11 @@ def _reached(shop: Shop, final: Final, stop: Stop) -> Reading | Missing:
         return ratios(windows, "baseline", "fastest", of_windows(windows, "baseline"), of_windows(windows, "fastest"))["cpu_time"]
     if known is not None:
         return known.ratios["cpu_time"]
+    if (lacking := time_lacking(shop, stop.recipe)) is not None:
+        shop.schedule.left_out("not all steps of the recipe are told apart")
+        return Missing(quantity="cpu_time", reason=lacking)
     try:
-        built = shop.builder.build(stop.recipe)
+        built = shop.builder.build(stop.recipe, shop.schedule.open_s())
         shown = screen(shop, baseline_trial(shop).artifact, built.artifact)
     except Damaged:
         raise
@@ -190,6 +198,9 @@ def layers(shop: Shop, trial: Trial) -> dict[str, Any]:
 
     A composition asks its later graphs for some rows only; their times count by the share that they answered on validation.
     """
+    if shop.schedule.open_s() < LEAST_PROFILE_S and shop.schedule.limited:
+        shop.schedule.left_out("no profile by layer was taken")
+        return {"missing": f"the budget of {shop.schedule.budget_s:g} s has no time for it"}
     key = digests.of_value(["profile", trial.artifact, shop.job.deploy.batch, PROFILE_S])
     verb, folder = "paredown.protocol.subject:profile", str(shop.artifacts.folder(trial.artifact))
     try:

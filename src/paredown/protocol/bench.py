@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -16,29 +17,27 @@ from paredown.executors.processes import READ_B_PER_S, Limits, Worker, room_for
 from paredown.ground import registry
 from paredown.ground.files import size_b
 from paredown.ground.host import host
-from paredown.protocol.gates import close_gate, frequency_hz, open_gate
+from paredown.protocol.gates import Code, close_gate, frequency_hz, open_gate
 from paredown.protocol.idle import Idle, idle_power, in_windows
-from paredown.protocol.steady import State, Steadiness, spread_of, state_of
+from paredown.protocol.plan import SWEEP, Plan
+from paredown.protocol.steady import LOOK, State, Steadiness, spread_of, state_of
 
 _SUBJECT = "paredown.protocol.subject"
 _OPEN_S = 120.0
 """Seconds that opening an artifact and its first answer may take, beside reading its files."""
 _LATE, _CALLS_LATE = 20, 60
 """Times its length, and times a call of its warm-up, that a window may take beside that: a graph may never end."""
-CALLS = 24
-"""Calls of one side that a measurement needs, so that the 95th percentile exists; windows of slow models grow to hold them."""
-
 _SPARE = 8
 """Disturbed windows that one measurement may take again, each once; on a machine that is always disturbed more would not help."""
 
 _WARM_SHARE, _WARM_LEAST, _WARM_MOST_S = 0.25, 15, 60.0
 """Warm-up may take this share of a side's windows, or so many windows of its own where that is more, and this long."""
 
-_OPENING_SHARE, _FEWEST = 3, 5
-"""Starting the processes anew may take a third of the windows' time; but fewer than five sittings say nothing about what differs."""
+_SHORT_S, _WARM_OF = 30.0, 30
+"""Within so few seconds a warm-up may be as short as the windows it is judged by; it may take one part of so many of a limited time."""
 
-_LEAST_ROUNDS = 10
-"""Rounds that are kept where single calls are longer than a window."""
+_FEWEST_SITTINGS = 2
+"""Whole sittings, or windows of a single one, that are kept where the time is over: what differs between two needs two."""
 
 _COUNTERS = {"package_energy", "dram_energy", "wall_energy"}
 """Whose energy above idle is the work's: the engines compute on the CPU, and an accelerator that rests beside it has no part in that."""
@@ -60,57 +59,6 @@ class Side:
     name: str
     artifact: Path
     threads: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How long to measure.
-
-    Args:
-        rounds: Windows per side.
-        window_s: Wall seconds of one window. Short ones side by side cancel what drifts within seconds.
-        warm_s: Wall seconds of one warm-up window; they go on until they are steady, for a quarter of the side's windows at most.
-        sittings: Times that all processes are started, each for its share of the rounds; fewer where starting them takes long.
-        rate: Requests per second that arrive at random; None asks one call after the other.
-        idle_s: Wall seconds at rest before and after, where the machine has energy counters; with 0 energy stays estimated.
-    """
-
-    rounds: int
-    window_s: float
-    warm_s: float = 0.05
-    sittings: int = 1
-    rate: float | None = None
-    idle_s: float = 0.0
-
-    def enough_s(self, least_s: float) -> float:
-        """Wall seconds per side that enough windows of `least_s` would take; 0 where the plan has them."""
-        needed_s = _LEAST_ROUNDS * least_s
-        return needed_s if needed_s > self.rounds * self.window_s else 0.0
-
-    def fitted(self, call_s: float, opening_s: float = 0.0, least_s: float = 0.0) -> Plan:
-        """The plan for slow calls and processes that start slowly: windows hold a call and all of a side's together `CALLS`.
-
-        Args:
-            call_s: Wall seconds of one call of the slowest side.
-            opening_s: Wall seconds of starting one process, on average over the sides.
-            least_s: Wall seconds of the shortest window that the counters can tell; passed over where it would leave too few windows.
-        """
-        total_s = self.rounds * self.window_s
-        if self.enough_s(least_s):
-            least_s = 0.0
-        if self.rate is not None:
-            call_s = 0.0  # a window of requests is as long as enough of them take to arrive
-        rounds = min(self.rounds, max(_LEAST_ROUNDS, int(total_s / max(self.window_s, call_s, least_s))))
-        most = max(_FEWEST, int(total_s / (_OPENING_SHARE * opening_s))) if opening_s else self.sittings
-        window_s = max(self.window_s, least_s, total_s / rounds if rounds < self.rounds else 0.0, call_s * CALLS / rounds)
-        return replace(self, rounds=rounds, window_s=window_s, sittings=max(1, min(self.sittings, most, rounds // 2)))
-
-
-SCREENING = Plan(rounds=20, window_s=0.1)
-"""Enough to compare candidates, never enough for a must-rule."""
-
-SWEEP = Plan(rounds=3, window_s=0.1)
-"""Enough to choose a thread count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +90,11 @@ class Windows:
         found = [window.get(quantity, {}) for window in self.sides[side]]
         return [item["value"] for item in found] if all("value" in item for item in found) else []
 
+    def disturbed(self, side: str, code: Code) -> float:
+        """Share of a side's windows that a gate closed on, also when they were taken again."""
+        last = {window["round"]: window["reasons"] for window in self.raw if window["side"] == side}
+        return sum(any(reason.startswith(f"{code}:") for reason in reasons) for reasons in last.values()) / max(1, len(last))
+
     def json(self) -> dict[str, Any]:
         """As recorded."""
         return {
@@ -165,6 +118,9 @@ class Bench(AbstractContextManager["Bench"]):
         log: File for what the processes print.
         path: Folders for the workers' module search path.
         environment: Variables set in the workers.
+
+    `sitting_s` has the wall seconds from starting an artifact's process to the end of its last warm-up, by its folder; `left_s` says how
+    many the budget leaves for what begins now.
     """
 
     def __init__(
@@ -179,10 +135,12 @@ class Bench(AbstractContextManager["Bench"]):
         self._patience_s: dict[str, float] = {}
         self._call_s: dict[str, float] = {}
         self._counters: list[Meter] | None = None
+        self.sitting_s: dict[Path, float] = {}
+        self.left_s: Callable[[], float] = lambda: math.inf
 
     def open(self, side: Side) -> None:
         """Start a process for a side, load its artifact, answer once, then stop it; no effect when it is open already."""
-        if side.name in self._open and self._open[side.name][1] == side:
+        if side.name in self._open and self._open[side.name][1] == side and self._open[side.name][0].pid:
             return
         self.close(side.name)
         worker = Worker(self._path, self._log, self._environment)
@@ -196,9 +154,12 @@ class Bench(AbstractContextManager["Bench"]):
         artifact_b = size_b(side.artifact)
         wall_s, room_b = _OPEN_S + artifact_b / READ_B_PER_S, room_for(artifact_b, self.rows.stat().st_size)
         self._patience_s[side.name] = wall_s
+        limits = Limits(wall_s=wall_s).within(self.left_s())
         try:
-            answer = worker.order(f"{_SUBJECT}:open_artifact", Limits(wall_s=wall_s), room_b=room_b, **arguments)
+            answer = worker.order(f"{_SUBJECT}:open_artifact", limits, room_b=room_b, **arguments)
         except LimitExceeded:
+            if limits.by_budget:
+                raise
             raise LimitExceeded(
                 f"{side.artifact} has not opened and answered once within {wall_s:.0f} s and {room_b / 1e9:.1f} GB."
             ) from None
@@ -224,9 +185,12 @@ class Bench(AbstractContextManager["Bench"]):
         worker = self._open[name][0]
         worker.go()
         wall_s = self._patience_s[name] + _LATE * arguments["seconds"] + _CALLS_LATE * self._call_s.get(name, 0.0)
+        limits = Limits(wall_s=wall_s).within(self.left_s())
         try:
-            answer = worker.order(f"{_SUBJECT}:{verb}", Limits(wall_s=wall_s), **arguments)
+            answer = worker.order(f"{_SUBJECT}:{verb}", limits, **arguments)
         except LimitExceeded as error:
+            if limits.by_budget:
+                raise
             raise LimitExceeded(f"{self._open[name][1].artifact} does not come to the end of a window within {wall_s:.0f} s.") from error
         finally:
             worker.pause()
@@ -236,7 +200,7 @@ class Bench(AbstractContextManager["Bench"]):
 
     def _gated(self, name: str, verb: str, **arguments: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
         """A window, and why it does not count; empty when it does."""
-        gate = open_gate(steady_hz=self._pace_hz.get(name))
+        gate = open_gate(steady_hz=self._pace_hz.get(name), pid=self._open[name][0].pid)
         return self._order(name, verb, **arguments), close_gate(gate)
 
     def _warm(self, name: str, plan: Plan, most_s: float) -> tuple[float, Steadiness]:
@@ -261,7 +225,9 @@ class Bench(AbstractContextManager["Bench"]):
             self._counters = [meter for meter in (unit() for unit in units) if meter.ready(host()) is None]
         return idle_power(self._counters, seconds) if self._counters else {}
 
-    def measure(self, sides: Sequence[Side], plan: Plan, tick: Callable[[int, int], None] = lambda done, total: None) -> Windows:
+    def measure(
+        self, sides: Sequence[Side], plan: Plan, tick: Callable[[int, int], None] = lambda done, total: None, within_s: float | None = None
+    ) -> Windows:
         """Interleaved windows of all sides: A B C, C B A, A B C, ...; the windows of one round ask the same rows.
 
         A window in which the machine was disturbed (see `gates`) is taken again once, for `_SPARE` windows at most; all stand in `raw`.
@@ -270,21 +236,29 @@ class Bench(AbstractContextManager["Bench"]):
             sides: Two or more for a comparison, one for a plain measurement.
             plan: How many and how long.
             tick: Called with (rounds done, rounds); the processes stand still meanwhile.
+            within_s: Wall seconds for all of it; the plan is shortened to fit, and ends with its last whole sitting where it was slower.
+
+        Raises:
+            LimitExceeded: Not even the shortest measurement ends within that time.
         """
         began = time.perf_counter()
+        until = math.inf if within_s is None else began + within_s
         idle = self._at_rest(plan.idle_s) if plan.idle_s else {}
         least_s = max([meter.least_s for meter in self._counters or ()], default=0.0) if idle else 0.0
         enough_s = plan.enough_s(least_s)
         kept: list[tuple[str, dict[str, Any]]] = []
-        laps: dict[str, list[float]] = {side.name: [] for side in sides}
         cold: dict[str, list[float]] = {side.name: [] for side in sides}
         steady: dict[str, list[Steadiness]] = {side.name: [] for side in sides}
-        warm_least_s = _WARM_LEAST * plan.warm_s
-        most_s = min(_WARM_MOST_S, max(warm_least_s, _WARM_SHARE * plan.rounds * plan.window_s))
+        warm_least_s = (_WARM_LEAST if within_s is None or within_s > _SHORT_S else LOOK) * plan.warm_s
+        most_s = min(_WARM_MOST_S, _WARM_SHARE * plan.rounds * plan.window_s, (until - began) / _WARM_OF)
+        most_s = max(warm_least_s, most_s)
         raw: list[dict[str, Any]] = []
         spare, sitting, number, slowest_s, last = _SPARE, 0, 0, 0.0, 0
         while number < plan.rounds:
             if number == last:  # a sitting begins
+                now = time.perf_counter()
+                if sitting >= _FEWEST_SITTINGS and now + (now - began) / sitting > until:
+                    break
                 for side in sides if sitting % 2 == 0 else reversed(sides):
                     if sitting:
                         self.close(side.name)
@@ -294,8 +268,11 @@ class Bench(AbstractContextManager["Bench"]):
                     call_s, found = self._warm(side.name, plan, most_s)
                     slowest_s = max(slowest_s, call_s)
                     steady[side.name].append(found)
+                    self.sitting_s[side.artifact] = self._cold[side.name] + found.wall_s
                 if not sitting:
+                    sitting_s = sum(self.sitting_s[side.artifact] for side in sides)
                     plan = plan.fitted(slowest_s, sum(self._cold[side.name] for side in sides) / len(sides), least_s)
+                    plan = _shortened(plan, until - time.perf_counter() + sitting_s, sitting_s, len(sides))
                     longest_s = max(found.wall_s for times in steady.values() for found in times)
                     most_s = max(warm_least_s, longest_s, most_s / plan.sittings)
                 sitting += 1
@@ -309,9 +286,14 @@ class Bench(AbstractContextManager["Bench"]):
                     window, reasons = self._gated(side.name, **order)
                     raw.append({"side": side.name, "round": number, "sitting": sitting - 1, "reasons": list(reasons)} | window)
                 kept.append((side.name, window))
-                laps[side.name] += window["laps_s"]
             number += 1
             tick(number, plan.rounds)
+            if time.perf_counter() > until:
+                break
+        if number < plan.rounds:
+            plan = _ended(plan, number, sitting - (number < last), until - began)
+            kept = kept[: plan.rounds * len(sides)]
+        laps = {side.name: [lap for name, found in kept if name == side.name for lap in found["laps_s"]] for side in sides}
         warmed = {
             name: asdict(sorted(found, key=lambda item: (list(State).index(item.state), item.spread))[len(found) // 2])
             for name, found in steady.items()
@@ -373,6 +355,27 @@ class Bench(AbstractContextManager["Bench"]):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for name in list(self._open):
             self.close(name)
+
+
+def _shortened(plan: Plan, wall_s: float, sitting_s: float, sides: int) -> Plan:
+    """The plan for the time that there is, the sitting that has begun included."""
+    shorter = plan.within(wall_s, sitting_s, sides)
+    if shorter is None:
+        raise LimitExceeded(_no_time(plan.least_s(sitting_s, sides), wall_s))
+    return shorter
+
+
+def _ended(plan: Plan, rounds: int, sittings: int, wall_s: float) -> Plan:
+    """What was measured when the time was over; of several sittings, the whole ones: one that was begun says less than the others."""
+    if plan.sittings > 1:
+        rounds = plan.rounds * sittings // plan.sittings
+    if rounds < _FEWEST_SITTINGS or (plan.sittings > 1 and sittings < _FEWEST_SITTINGS):
+        raise LimitExceeded(_no_time(wall_s * plan.rounds / max(1, rounds), wall_s))
+    return replace(plan, rounds=rounds, sittings=max(1, sittings) if plan.sittings > 1 else 1)
+
+
+def _no_time(needed_s: float, wall_s: float) -> str:
+    return f"measuring needs about {needed_s:.0f} s and has {max(wall_s, 0):.0f} s.\n  Raise `search: {{budget: ...}}`."
 
 
 def thread_counts(cores: int) -> list[int]:

@@ -282,8 +282,11 @@ def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch:
     if room_b is not None:
         hold_to(room_b)
     given = read_rows(Path(rows))
+    tell, parts = state.get("progress", lambda done, total: None), []
     with load(Path(artifact)) as model:
-        parts = [_answered(model, given, start, batch) for start in range(0, len(given), batch)]
+        for start in range(0, len(given), batch):
+            parts.append(_answered(model, given, start, batch))
+            tell(min(start + batch, len(given)), len(given))
         asked = dict(model.program.asked)
     found = np.concatenate(parts)
     path = Path(out)

@@ -1,4 +1,4 @@
-"""When to stop: the budget is spent, or the next trial cannot pay."""
+"""When to stop: the budget of energy is spent, or the next trial cannot pay. Time is the schedule's."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ class Spending:
     """What the search has used so far.
 
     Args:
-        wall_s: Wall time in seconds.
         energy_j: Joules.
     """
 
-    wall_s: float
     energy_j: float
 
 
@@ -38,8 +36,6 @@ def reason_to_stop(search: SearchSpec, deploy: Deploy, spent: Spending, trials: 
         trials: Recorded ones, without the baseline.
         energy_now_j: Joules per inference of the best candidate so far, or of the baseline; None when not known.
     """
-    if search.budget_s is not None and spent.wall_s >= search.budget_s:
-        return f"the budget of {search.budget_s:g} s is spent ({spent.wall_s:.0f} s)."
     if search.budget_j is not None and spent.energy_j >= search.budget_j:
         return f"the budget of {search.budget_j:g} J is spent ({spent.energy_j:.0f} J)."
     if deploy.volume is None or energy_now_j is None:

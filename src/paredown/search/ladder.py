@@ -1,6 +1,7 @@
 """The strategy `ladder`: cheap rungs first; each rung uses what the ones below have shown.
 
-1. What needs no training: quantization of the model as given, on every engine. What these gain says which engine leads.
+1. What needs no training: quantization of the model as given, on every engine. What these gain says which engine leads. Where a setting
+   gains less than the same engine has without it, harder ones are not tried, and nothing smaller is quantized that way there.
 2. Each technique on tensors alone, mildest setting first, followed by recovery where it cuts; harder settings only while the last one
    kept the quality and gained something. On the leading engine, like the next.
 3. The best of these, quantized; the second best too where that helped.
@@ -65,7 +66,17 @@ def _chain(engine: str, *steps: tuple[type[Technique], Mapping[str, Any]]) -> Ch
 def _first(situation: Situation, engine: str) -> Iterator[Proposal]:
     for unit in _of(situation, Stage.QUANTIZE):
         for values in unit.ladder:
-            yield Proposal(recipe=_chain(engine, (unit, values)), why=f"{unit.name()} needs no training, so it comes first.")
+            recipe = _chain(engine, (unit, values))
+            yield Proposal(recipe=recipe, why=f"{unit.name()} needs no training, so it comes first.")
+            found = trial_of(situation.trials(), recipe)
+            if found is not None and situation.gain(found) < _exported(situation, engine):
+                break
+
+
+def _exported(situation: Situation, engine: str) -> float:
+    """What the model as given gains by this engine alone; 0 where it was not tried."""
+    found = trial_of(situation.trials(), Chain((), Engine.of(engine)))
+    return 0.0 if found is None else situation.gain(found)
 
 
 def _second(situation: Situation, engine: str) -> Iterator[Proposal]:
@@ -74,7 +85,7 @@ def _second(situation: Situation, engine: str) -> Iterator[Proposal]:
         follow = [(recoveries[0], recoveries[0].ladder[0])] if recoveries and unit.stage in _CUTS else []
         gain = 0.0
         for number, values in enumerate(unit.ladder):
-            recipe = _chain(engine, (unit, values), *follow)
+            recipe = situation.fitted(_chain(engine, (unit, values), *follow))
             why = (
                 f"{unit.name()} alone, its mildest setting first."
                 if not number
@@ -88,9 +99,13 @@ def _second(situation: Situation, engine: str) -> Iterator[Proposal]:
 
 
 def _quantizer(situation: Situation, engine: str) -> Step | None:
-    """What quantized the model as given best on this engine, with the quality kept where one did; None when nothing did."""
+    """What quantized the model as given best on this engine, with the quality kept where one did; None when nothing gained by it.
+
+    What loses to the engine's own fp32 loses more in a smaller network, where there is less to save.
+    """
     steps = [Step.of(unit.name(), **values) for unit in _of(situation, Stage.QUANTIZE) for values in unit.ladder]
     found = [(trial, step) for step in steps if (trial := trial_of(situation.trials(), Chain((step,), Engine.of(engine))))]
+    found = [item for item in found if situation.gain(item[0]) >= _exported(situation, engine)]
     return max(found, key=lambda item: (situation.keeps_quality(item[0]), situation.gain(item[0])))[1] if found else None
 
 

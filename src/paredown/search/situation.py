@@ -37,6 +37,7 @@ class Situation:
         margin: The drop of quality that the policy allows, as a share of the baseline's; None when it has no such rule.
         outputs: Artifact digest -> probabilities (N, classes) on validation.
         labels: Class indices (N,) of validation.
+        fitted: A chain that trains -> the same with the passes and rows that the budget's time holds.
     """
 
     trials: Callable[[], Sequence[Trial]]
@@ -47,6 +48,7 @@ class Situation:
     margin: float | None
     outputs: Callable[[str], object]
     labels: object
+    fitted: Callable[[Chain], Chain] = lambda chain: chain
 
     def done(self) -> list[Trial]:
         """The candidates that were built and measured."""

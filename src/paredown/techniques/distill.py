@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from paredown.core import knob
 from paredown.core.candidate import Candidate
-from paredown.core.technique import Context, DataNeed, Stage, Technique
+from paredown.core.technique import Context, DataNeed, Stage, Technique, usual_passes
 from paredown.ground.lazy import need
 from paredown.ground.seeds import stream
 
@@ -29,6 +29,7 @@ class Distill(Technique):
     epochs: int = knob.count(0, low=0, high=1000, help="Passes over the training data; 0 takes about 900 steps and at least 8 passes.")
     lr: float = knob.number(0.0, low=0.0, high=1.0, help="Peak learning rate; 0 takes 0.004, for networks with layer norms 0.0003.")
     batch: int = knob.count(64, low=1, high=4096, help="Rows per step.")
+    rows: int = knob.count(0, low=0, high=1_000_000_000, help="Training rows taken at most, evenly spread; 0 takes all.")
 
     stage: ClassVar[Stage] = Stage.ARCHITECTURE
     data: ClassVar[DataNeed] = DataNeed.TRAINING
@@ -44,6 +45,10 @@ class Distill(Technique):
         """A student by share needs the baseline's tensors; one from a function can be taught by any model."""
         return super().fits(candidate) if ":" not in self.student else None
 
+    def passes(self, rows: int) -> int:
+        """As many as about 900 steps need, and at least 8, where `epochs` does not say."""
+        return self.epochs or usual_passes(900, rows, self.batch)
+
     def apply(self, candidate: Candidate, context: Context) -> Candidate:
         """Build the student and train it with the baseline as teacher."""
         blueprints = need("paredown.modelkit.blueprint", self.name())
@@ -53,8 +58,8 @@ class Distill(Technique):
         note = students.learn(
             module,
             context,
-            epochs=self.epochs,
-            steps=900,
+            passes=self.passes,
+            most=self.rows,
             lr=self.lr,
             alpha=self.alpha,
             temperature=self.temperature,

@@ -46,7 +46,8 @@ class PruneChannels(Technique):
         rows = context.rows("calibration")
         feed = context.encode(rows.inputs)
         if self.criterion == "fisher":
-            scores = calibrate.fisher(module, groups, feed, seed=stream(context.seed, self.text(), candidate.digest))
+            seed = stream(context.seed, self.text(), candidate.digest)
+            scores = calibrate.fisher(module, groups, feed, seed=seed, progress=context.progress)
         else:
             scores = calibrate.magnitude(module, groups)
         kept = widths.allocate(module, blueprint.example(), groups, scores, keep=self.keep, round_to=self.round_to)

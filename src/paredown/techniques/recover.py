@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from paredown.core import knob
 from paredown.core.candidate import Candidate
-from paredown.core.technique import Context, DataNeed, Stage, Technique
+from paredown.core.technique import Context, DataNeed, Stage, Technique, usual_passes
 from paredown.ground.lazy import need
 from paredown.ground.seeds import stream
 
@@ -22,6 +22,7 @@ class Recover(Technique):
     alpha: float = knob.share(0.1, help="Weight of the labels; the teacher's answers have the rest.")
     temperature: float = knob.number(4.0, low=0.1, high=20.0, help="Softens the answers of teacher and student.")
     batch: int = knob.count(64, low=1, high=4096, help="Rows per step.")
+    rows: int = knob.count(0, low=0, high=1_000_000_000, help="Training rows taken at most, evenly spread; 0 takes all.")
 
     stage: ClassVar[Stage] = Stage.RECOVER
     data: ClassVar[DataNeed] = DataNeed.TRAINING
@@ -31,6 +32,10 @@ class Recover(Technique):
     avoid_when: ClassVar[str] = "nothing was cut yet: it then only trains the same model longer."
     ladder: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
 
+    def passes(self, rows: int) -> int:
+        """As many as about 500 steps need, and at least 4, where `epochs` does not say."""
+        return self.epochs or usual_passes(500, rows, self.batch)
+
     def apply(self, candidate: Candidate, context: Context) -> Candidate:
         """Train a copy with the baseline as teacher."""
         blueprints = need("paredown.modelkit.blueprint", self.name())
@@ -39,8 +44,8 @@ class Recover(Technique):
         note = students.learn(
             module,
             context,
-            epochs=self.epochs,
-            steps=500,
+            passes=self.passes,
+            most=self.rows,
             lr=self.lr,
             alpha=self.alpha,
             temperature=self.temperature,
