@@ -64,7 +64,7 @@ def _bears(module: nn.Module, part: tuple[Tensor, ...]) -> bool:
 
 def _moves(value: Tensor) -> bool:
     """Whether channels last is another order for it."""
-    return value.dim() == 4 and value.shape[1] > 1 and value.shape[2:].numel() > 1
+    return bool(value.dim() == 4 and value.shape[1] > 1 and value[0, 0].numel() > 1)
 
 
 def _asked(module: nn.Module, part: tuple[Tensor, ...]) -> tuple[Tensor, list[Tensor | None]]:
