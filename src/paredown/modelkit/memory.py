@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from paredown.core.errors import BadModel, Damaged
+from paredown.core.other_answers import one_number
 from paredown.ground import digests, seal, trust
 from paredown.ground.files import write_atomic
 from paredown.ground.lazy import need
@@ -79,11 +80,12 @@ def unwrapped(model: Any) -> nn.Module:
     return model
 
 
-def logits(model: nn.Module, inputs: Sequence[Any]) -> Any:
+def logits(model: nn.Module, inputs: Sequence[Any], classes: int = 2) -> Any:
     """The module's answers, logits or probabilities, in eval mode on its own device, float32 (N, K); its mode is as before afterwards.
 
     Args:
         inputs: One array per parameter of `forward`, each (N, ...).
+        classes: Of the data.
 
     Raises:
         BadModel: It does not take the inputs, or answers with something else than finite numbers, one per class.
@@ -111,11 +113,7 @@ def logits(model: nn.Module, inputs: Sequence[Any]) -> Any:
             "  Wrap it in a module whose forward returns them."
         )
     if answer.shape[1] == 1:
-        raise BadModel(
-            "the model answers with 1 number per row; two classes need 2 logits.\n"
-            "  Wrap it in a module that returns `torch.cat([torch.zeros_like(z), z], 1)` for its logit z, or `torch.cat([1 - p, p], 1)` "
-            "for its probability p."
-        )
+        raise BadModel(one_number("the model", classes))
     found = answer.float().cpu().numpy()
     if not (fine := torch.from_numpy(found).isfinite().all(1)).all():
         bad = (~fine).nonzero().flatten().tolist()

@@ -13,6 +13,7 @@ from torch import nn
 
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel, UnknownName
+from paredown.core.other_answers import one_number
 from paredown.core.technique import Context
 from paredown.ground import opened_files
 from paredown.ground.seeds import stream
@@ -104,6 +105,8 @@ def _build(
     if not isinstance(answer, torch.Tensor) or answer.dim() != 2 or len(answer) != 2:
         found = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
         raise BadModel(f"{factory} answers a batch of 2 with {found}; it must be logits of shape (2, {classes}).")
+    if answer.shape[1] == 1:
+        raise BadModel(one_number(factory, classes))
     if answer.shape[1] != classes:
         raise BadModel(f"{factory} answers with {answer.shape[1]} numbers per row; the data have {classes} classes.")
     blueprint = detect_answers(module, blueprint, context)

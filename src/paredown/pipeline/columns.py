@@ -66,6 +66,11 @@ def find_label(columns: Mapping[str, Any], outputs: Sequence[str] = (), width: i
     return None
 
 
+def find_target(columns: Mapping[str, Any]) -> str:
+    """A column that is named as labels are and holds fractions; empty where there is none."""
+    return next((name for name, values in columns.items() if name.lower() in _LABELS and is_fractional(values)), "")
+
+
 def candidates(columns: Mapping[str, Any]) -> list[str]:
     """Columns with few values, for the reader to choose from."""
     return [name for name, values in columns.items() if 2 <= len(counted(values)) <= MOST_GROUPS]
@@ -101,10 +106,15 @@ def counted(values: Any) -> dict[str, int]:
     """Value -> rows, the most frequent first, without what is missing; fractions are no classes: then it is empty."""
     cells = Counter(values.tolist())
     known = {cell: count for cell, count in cells.items() if cell == cell and cell not in (None, "")}
-    if any(isinstance(cell, float) and not cell.is_integer() for cell in known):
+    if is_fractional(values):
         return {}
     words = {str(int(cell)) if isinstance(cell, float) else str(cell): count for cell, count in known.items()}
     return dict(sorted(words.items(), key=lambda item: -item[1]))
+
+
+def is_fractional(values: Any) -> bool:
+    """Whether a column holds numbers, and a fraction among them."""
+    return values.dtype.kind == "f" and any(cell == cell and not cell.is_integer() for cell in values.tolist())
 
 
 def _is_text(values: Any) -> bool:

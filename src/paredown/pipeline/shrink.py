@@ -275,7 +275,7 @@ def _asked(module: Any, task: Task, parts: Mapping[str, Rows], options: Mapping[
                 "rows are fed as float32.\n"
                 "  Give X exactly as you feed it: `X.astype('float32')`, divided by 255 where the model was trained on 0 to 1."
             )
-    return int(memory.logits(module, [*feed.values()]).shape[1])
+    return int(memory.logits(module, [*feed.values()], len({*head.labels.tolist()})).shape[1])
 
 
 def _policy(policy: str | Path | Mapping[str, Any], minimize: str | None) -> Any:
