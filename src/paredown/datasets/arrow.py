@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from paredown.core.errors import BadData
-from paredown.core.other_answers import SEVERAL, refusal
+from paredown.core.unsupported import SEVERAL, refusal
 from paredown.datasets.tables import Roles
 from paredown.ground import lazy
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
-from paredown.core.other_answers import SEVERAL, refusal
 from paredown.core.rows import Rows
+from paredown.core.unsupported import SEVERAL, refusal
 from paredown.datasets.lines import Lines
 from paredown.datasets.sources import find
 from paredown.datasets.tables import roles, rows_from_table

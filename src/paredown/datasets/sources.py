@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadData
-from paredown.core.other_answers import REGRESSION, SEVERAL, refusal
 from paredown.core.rows import Rows
+from paredown.core.unsupported import REGRESSION, SEVERAL, refusal, several_inputs
+from paredown.datasets.shapes import lists, matrix, several
 from paredown.ground.host import host
 
 
@@ -145,6 +146,8 @@ def rows_from_arrays(
         BadData: Objects instead of numbers, items of different shapes, empty texts, columns or labels of another length, no rows.
     """
     at = where or (lambda row: f"{source}: row {row}")
+    if count := several(inputs, labels):
+        raise BadData(several_inputs(f"{source}: the inputs are {count} arrays"))
     if hasattr(inputs, "columns") and hasattr(inputs, "to_numpy"):
         inputs = {str(name): inputs[name].to_numpy() for name in inputs.columns}
     data: Any
@@ -334,40 +337,15 @@ def _double(value: float) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def _lists(labels: Any) -> Any:
-    """Cells that may be lists of any length; none where the labels are numbers or words, or rows of equal length in an array."""
-    if isinstance(labels, np.ndarray) or not hasattr(labels, "__len__"):
-        return labels if getattr(labels, "ndim", 0) == 1 and labels.dtype.kind == "O" else ()
-    sizes = {len(cell) if isinstance(cell, list | tuple | np.ndarray) else -1 for cell in labels}
-    return labels if len(sizes) > 1 or any(isinstance(cell, set) or _holds_words(cell) for cell in labels) else ()
-
-
-def _holds_words(cell: Any) -> bool:
-    return isinstance(cell, list | tuple) and any(isinstance(part, str) for part in cell)
-
-
-def _matrix(labels: np.ndarray, source: str) -> str:
-    """What labels with several numbers per row are."""
-    shape = f"{source}: the labels have shape {labels.shape}"
-    if labels.ndim == 2 and len(labels) and labels.dtype.kind in "buif":
-        marks, fractions = np.isin(labels, (0, 1)).all(), labels.dtype.kind == "f" and (labels != np.round(labels)).any()
-        if marks and (labels.sum(axis=1) != 1).any():
-            row = int(np.argmax(labels.sum(axis=1) != 1))
-            return refusal(SEVERAL, f"{shape}, and row {row} has {int(labels[row].sum())} of {labels.shape[1]}")
-        if fractions and (labels.min() < 0 or np.abs(labels.sum(axis=1) - 1).max() > 1e-3):
-            return refusal(REGRESSION, f"{shape} and fractions")
-    return f"{shape}.\n  Give one class per row, shape (N,); for one-hot rows use argmax(axis=1)."
-
-
 def _labels(labels: Any, count: int, source: str, where: Callable[[int], str]) -> list[str]:
-    listed = next((row for row, cell in enumerate(_lists(labels)) if isinstance(cell, list | tuple | set | np.ndarray)), None)
+    listed = next((row for row, cell in enumerate(lists(labels)) if isinstance(cell, list | tuple | set | np.ndarray)), None)
     if listed is not None:
         raise BadData(refusal(SEVERAL, f"{where(listed)}: the label is a list"))
     array = _flat(labels, f"{source}: the labels")
     if array.ndim == 2 and array.shape[1] == 1:
         labels = array = array[:, 0]
     if array.ndim != 1:
-        raise BadData(_matrix(array, source))
+        raise BadData(matrix(array, source))
     if len(array) != count:
         raise BadData(f"{source}: {len(array)} labels for {count} rows.\n  Give one label per row.")
     cells = [int(cell) if isinstance(cell, bool) else cell for cell in _cells(labels)]

@@ -67,7 +67,7 @@ def tensors(feed: Mapping[str, Any]) -> tuple[Tensor, ...]:
 
 def lengths(inputs: tuple[Tensor, ...]) -> Tensor | None:
     """Tokens of each row (N,), from the input that is a mask of ones and then zeros; None where there is none, as with images."""
-    for item in inputs:
+    for item in inputs if len(inputs) > 1 else ():
         if item.dim() == 2 and not item.is_floating_point():
             falls = (item[:, 1:] <= item[:, :-1]).all() and (item[:, 0] == 1).all() and (item >= 0).all()
             if bool(falls):

@@ -11,8 +11,8 @@ from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.model import ModelSource
-from paredown.core.other_answers import REGRESSION, SEVERAL, SPANS, TOKENS, refusal
 from paredown.core.technique import Context
+from paredown.core.unsupported import REGRESSION, SEVERAL, SPANS, TOKENS, refusal
 from paredown.ground import digests
 from paredown.ground.lazy import need
 from paredown.ground.untrusted import read_json

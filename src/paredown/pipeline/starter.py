@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadData, BadModel, UnknownName, UsageError
-from paredown.core.other_answers import REGRESSION, refusal
 from paredown.core.rows import Rows
 from paredown.ground import documents, registry
 from paredown.ground.lazy import need
@@ -151,11 +150,7 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
     for column in (*text, *groups):
         if column not in table:
             raise UnknownName(f"column of {first}", column, table or ["(none)"])
-    if config:
-        refuse_other_head(Path(entry["huggingface"]), config)
-    fractions = label if found is not None and not found.counts and columns.is_fractional(table[label]) else ""
-    if fractions := fractions or (columns.find_target(table) if found is None else ""):
-        raise BadData(refusal(REGRESSION, f"{first}: the label {fractions!r} holds fractions"))
+    columns.refuse_numbers(table, found, first)
     if found is not None and len(found.counts) < 2:
         raise BadData(f"{first}: the label {found.name!r} has one value, {next(iter(found.counts), '')!r}.\n  Two classes are the least.")
     if found is not None and width and width != len(found.counts):
@@ -224,6 +219,7 @@ def _config(folder: Path) -> dict[str, Any]:
         raise BadModel(f"{file} {error}.\n  `save_pretrained` writes it.") from None
     if not isinstance(found, dict):
         raise BadModel(f"{file} holds a {type(found).__name__}, not a mapping.\n  `save_pretrained` writes it.")
+    refuse_other_head(folder, found)
     return found
 
 

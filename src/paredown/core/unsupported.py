@@ -1,4 +1,7 @@
-"""What a model may answer with beside one class per row, and the words that refuse it wherever it is seen: in a model or in its labels."""
+"""What models may take and answer with beside what paredown supports now, and the words that refuse it wherever it is seen.
+
+In a model, in its labels, or in its inputs: the same sentence at every entrance.
+"""
 
 from __future__ import annotations
 
@@ -43,4 +46,17 @@ def one_number(model: str, classes: int) -> str:
         f"{seen}; two classes need 2 logits, and a number of its own is regression, which is not answered.\n"
         "  Wrap it in a module that returns `torch.cat([torch.zeros_like(z), z], 1)` for its logit z, or `torch.cat([1 - p, p], 1)` "
         "for its probability p."
+    )
+
+
+def several_inputs(seen: str) -> str:
+    """The same for a model that takes several arrays.
+
+    Args:
+        seen: What takes or gives them, and how many.
+    """
+    return (
+        f"{seen}; one input is taken now.\n"
+        "  Put them side by side, `X = np.concatenate([a.reshape(len(a), -1), b.reshape(len(b), -1)], 1)`, and give a module whose forward "
+        "takes them apart: `a, b = x[:, :A].view(-1, ...), x[:, A:].view(-1, ...)`."
     )
