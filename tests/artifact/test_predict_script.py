@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from paredown.artifact.load import load
-from paredown.artifact.predict_main import answered, main, read_inputs
+from paredown.artifact.predict_main import answered, main, parsed, read_inputs
 from paredown.core.errors import BadData
 from paredown.testing import tiny
 from watched import watched
@@ -115,6 +115,58 @@ def test_a_long_file_is_asked_in_parts_and_says_where_it_is_wrong() -> None:
         answered(ask, [*texts[:66], "", *texts])
     whole = np.zeros((150, 2))
     assert len(answered(lambda rows: rows.sum(1), whole)) == 150
+
+
+WRITTEN = [
+    (".txt", "a\n\nb\n", "line 2 is blank, and answers have to stand beside their rows"),
+    (".txt", "\n", "line 1 is blank"),
+    (".txt", "\ufeffa\r\nb\x85\u2028c\r\n\r\n", ["a", "b\x85\u2028c"]),
+    (".jsonl", '"a"\n{"text": "b"}\n\n', ["a", {"text": "b"}]),
+    (".ndjson", '"a"\n \n"b"', "line 2 is blank"),
+    (".jsonl", '"a"\n"b" c', "line 2 is no JSON, from its character 5 on"),
+    (".json", "[1,\n2", "line 2 is no JSON, from its character 2 on"),
+    (".csv", "text\na\n\nb\n", "line 3 is blank"),
+    (".csv", 'text\na\n""\nb\n', "line 3 is blank"),
+    (".csv", "\na;b\r\n 1;x, y \r\n", [{"a": "1", "b": "x, y"}]),
+    (".csv", "a|b\n1|2\n\n\n", [{"a": "1", "b": "2"}]),
+    (".tsv", 'a\tb\n"1\n2"\t3\n', [{"a": "1\n2", "b": "3"}]),
+    (".csv", 'a,b\n"1\n2",3\n4\n', "line 4 has 1 cells, and the table has 2 columns; cells are parted by a comma"),
+    (".csv", "a,b\n1,2,3\n", "line 2 has 3 cells"),
+    (".csv", 'a,b\n"1,2\n3,4\n', "line 2: a cell begins with a quote here, and no quote ends it"),
+    (".csv", f"text\n{'long ' * 40_000}", [{"text": ("long " * 40_000).strip()}]),
+    (".csv", "", "it holds no row below a header"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "found"), WRITTEN)
+def test_each_row_has_its_answer_or_its_line_is_named(kind: str, text: str, found: Any) -> None:
+    if isinstance(found, list):
+        assert parsed(text.encode(), kind) == found
+        return
+    with pytest.raises(ValueError, match=f"^{re.escape(found)}"):
+        parsed(text.encode(), kind)
+
+
+def test_what_is_not_utf_8_is_named_with_its_line() -> None:
+    with pytest.raises(ValueError, match=r"^line 2 is not UTF-8 \(0xe9\); save it as UTF-8\."):
+        parsed("a\né".encode("latin-1"), ".txt")
+    for code in ("utf-16", "utf-16-be"):
+        data = b"\xfe\xff" * (code == "utf-16-be") + "a\n".encode(code)
+        with pytest.raises(ValueError, match=r"^it is text in UTF-16; save it as UTF-8\."):
+            parsed(data, ".csv")
+
+
+def test_a_table_from_standard_input_is_read_as_in_training(packed: Any, tmp_path: Path) -> None:
+    rows = [{"age": 20 + at, "job": ["cook", "Lehrerin", "", "pilot"][at % 4], "size": "lmsx"[at % 3]} for at in range(25)]
+    text = "\n".join(["size ; age; job", *(f"{row['size']}; {row['age']} ; {row['job']}" for row in rows)])
+    (tmp_path / "rows.csv").write_text(text, "utf-8")
+    expected = alone(packed.table, tmp_path, "rows.csv")
+    with load(packed.table) as model:
+        assert expected.stdout.splitlines() == model.predict(rows)
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    command = [sys.executable, "-I", "-c", ALONE, str(packed.table / "predict.py"), "-"]
+    done = subprocess.run(command, input=text.encode(), cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert (done.stdout.decode(), done.returncode) == (expected.stdout, 0)
 
 
 def test_files_are_read_by_their_ending(tmp_path: Path) -> None:

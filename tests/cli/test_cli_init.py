@@ -14,7 +14,9 @@ import pytest
 from paredown.core.errors import BadData, BadModel, UnknownName
 from paredown.ground import documents
 from paredown.pipeline import columns
+from paredown.pipeline.plan import plan
 from paredown.pipeline.starter import quoted, starter
+from paredown.pipeline.story import run
 from paredown.study.jobfile import read_job
 from readme_folder import write_onnx
 from tiny_cli import leave
@@ -90,6 +92,46 @@ def test_without_a_label_there_is_a_line_to_fill_in(capfd) -> None:
     assert "to fill in: no column of labels was found: write `label:`, or say `--label`; with few values: sex, a, z" in out
     assert "  # label: column    # FILL IN: the column of labels; with few values: sex, a, z" in Path("job.yaml").read_text()
     assert starter("mlp", "test.csv", "test.csv", label="z").seen[0] == "label is 'z': you said so"
+
+
+def test_labels_with_fractions_are_a_regression() -> None:
+    said = r"paredown answers classification now, one class per row\.\n  Cut the numbers into classes"
+    for name in ("score", "target"):
+        write_table("test.csv", 60, header=("age", "sex", "a", "b", name), classes=("0.5", "1", "2.25"))
+        with pytest.raises(BadData, match=rf"test\.csv: the label '{name}' holds fractions: regression, the answer is a number; {said}"):
+            starter("mlp", "test.csv", label=name if name == "score" else "")
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"problem_type": "regression"}, "says `problem_type: regression`: regression, the answer is a number; paredown answers"),
+        ({"problem_type": "multi_label_classification"}, "multi-label, each of several labels may hold at once; paredown answers"),
+        ({"id2label": {"0": "score"}}, "config.json has one label, 'score': regression"),
+        ({"architectures": ["BertForTokenClassification"]}, "token classification, each token has a class; paredown answers"),
+        ({"architectures": ["BertForQuestionAnswering"]}, "question answering, the answer is a part of the text"),
+    ],
+)
+def test_a_head_that_is_no_choice_of_one_class_is_told_by_init_as_by_a_run(config: dict[str, object], said: str) -> None:
+    Path("given").mkdir()
+    Path("given/config.json").write_text(json.dumps({"model_type": "bert", "architectures": ["BertForSequenceClassification"]} | config))
+    Path("given/model.safetensors").touch()
+    write_table("test.csv", 60)
+    with pytest.raises(BadModel, match=re.escape(said)) as found:
+        starter("given", "test.csv")
+    job = {
+        "name": "a",
+        "model": {"huggingface": "given"},
+        "task": "text-classification",
+        "data": {"test": "test.csv"},
+        "metric": "accuracy",
+    }
+    for entrance in (plan, run):
+        with pytest.raises(BadModel, match=re.escape(str(found.value))):
+            entrance(read_job(job | {"policy": "frugal"}, Path()))
+    fresh = job | {"model": {"huggingface": "given", "finetune": {}}, "policy": "frugal"}
+    with pytest.raises(BadData, match="no column 'label'"):  # a new head has no past
+        plan(read_job(fresh, Path()))
 
 
 def test_groups_that_are_named_are_switched_on_with_a_rule(capfd) -> None:

@@ -55,8 +55,8 @@ def test_out_writes_the_answers_and_leaves_stdout_alone(tiny_study: TinyStudy, i
 BAD = {
     "pickled.npy": (b"\x80\x04K\x01.", "holds pickled objects, which are never read"),
     "cut.npz": (b"PK\x03\x04rest", "cannot be read"),
-    "words.json": (b"{", "cannot be read: Expecting"),
-    "latin.csv": (b"a,b\n\xff,1\n", "'utf-8' codec"),
+    "words.json": (b"{", "cannot be read: line 1 is no JSON, from its character 2 on"),
+    "latin.csv": (b"a,b\n\xff,1\n", r"line 2 is not UTF-8 \(0xff\); save it as UTF-8"),
     "empty.tsv": (b"a\tb\n", "it holds no row below a header"),
     "noise.png": (b"\x00\x01", r"the inputs have shape \(1,\); one row is \(8,\)"),
     "rows.xlsx": (b"PK", r"its ending '\.xlsx' is not one of \.npy"),

@@ -47,6 +47,36 @@ def test_tabs_byte_order_marks_windows_line_ends_and_spaces_are_taken(read):
     assert rows.inputs["job"].tolist() == ["a b", "c"]
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.data"])
+@pytest.mark.parametrize("sign", [",", ";", "\t", "|"])
+def test_the_separator_is_seen(read, sign, name):
+    rows = read(PEOPLE.replace(",", sign), name)
+    assert (list(rows.inputs), rows.inputs["age"].tolist(), rows.names) == (["age", "job"], [50, 30.5, -100], ("no", "yes"))
+    nameless = PEOPLE.partition("\n")[2].replace(",", sign)
+    assert read(nameless, name, names=["age", "job", "label"]).inputs["job"].tolist() == ["cook", "nurse", "poet"]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "inputs"),
+    [
+        ("text;label\nyes, please;a\nno;b\n", {"text": "text"}, ["yes, please", "no"]),
+        ('text;label\n"a; ""b""";x\n"two\nlines, here";y\n', {"text": "text"}, ['a; "b"', "two\nlines, here"]),
+        ("text, told;label\none, two;a\nthree, four;b\n", {"text": "text, told"}, ["one, two", "three, four"]),
+        ("text,label\na;b,x\nc|d,y\n", {"text": "text"}, ["a;b", "c|d"]),
+        ("text,label|a\nb|c,x\nd|e,y\n", {"text": "text", "label": "label|a"}, ["b|c", "d|e"]),
+        ("text\na, b\n", {"text": "text", "label": None, "separator": ";"}, ["a, b"]),
+        ("text^label\na, b^x\nc^y\n", {"text": "text", "separator": "^"}, ["a, b", "c"]),
+    ],
+)
+def test_signs_within_texts_do_not_part_them(read, text, columns, inputs):
+    assert read(text, **columns).inputs.tolist() == inputs
+
+
+def test_a_decimal_comma_in_a_column_of_words_is_a_word(read):
+    assert read("size;label\n1,5;x\nwide;y\n").inputs["size"].tolist() == ["1,5", "wide"]
+    assert read("size;label\n1,5;x\n2,5;y\n", categorical=["size"]).inputs["size"].tolist() == ["1,5", "2,5"]
+
+
 def test_a_cell_may_hold_a_long_document(read):
     text = "长" * 500_000
     assert read(f"q,label\n{text},a\n", text="q").inputs.tolist() == [text]
@@ -138,10 +168,21 @@ def test_labels_are_matched_by_name_before_by_index(read, cells, labels, names, 
         ("a,label\n1,x\n1e39,y\n", {}, "t.csv:3: column 'a' holds '1e39'; numbers must be finite"),
         ("a,label\n1,x\nold,y\n", {"numeric": ["a"]}, "t.csv:3: column 'a' holds 'old'; it is a column of numbers"),
         ("a,label\n1,0.5\n2,1\n", {}, "t.csv:2: the label '0.5' is a fraction"),
-        ('a,label\n"1,x\n', {}, "t.csv:2: unexpected end of data"),
+        ('a,label\n"1,x\n', {}, "t.csv:2: a cell begins with a quote here, and no quote ends it"),
+        (
+            'a,label\n"1" or 2,x\n',
+            {},
+            "t.csv:2: something follows the quote that ends a cell; a quote within a quoted cell is written twice",
+        ),
+        ("a,label\r1,x\r", {}, "t.csv:1: its lines end as on old Macs, with CR alone; save it with usual line ends"),
+        (PEOPLE, {"separator": ";;"}, "separator: ';;' is not one sign.\n  Write"),
+        ("a^label\n1^x\n", {}, "comma, a semicolon, a tab, a bar, name it with `separator:`"),
+        ("a;label\n1;x\n1;2;y\n", {}, "t.csv:3: the row has 3 cells; the table has 2 columns.\n  Cells are parted by a semicolon: quote"),
+        ("a;label\n;x\n1,5;x\n2;y\n", {}, "t.csv:3: column 'a' holds '1,5', a number with a decimal comma.\n  Write the numbers with"),
+        ("a;label\n1.234,5;y\n", {"numeric": ["a"]}, "holds '1.234,5'; it is a column of numbers.\n  Write it with a decimal point."),
         (b"a,label\n1,x\n2,\xe9t\xe9\n", {}, "t.csv:3: byte 3 of the line (0xe9) is not UTF-8"),
         ("a,label\n1,x\n2,\0\n", {}, "t.csv:3: there is a NUL byte"),
-        ("a,label\n1," + "x" * 4_200_000, {}, "t.csv:2: field larger than field limit (4194304)"),
+        ("a,label\n1," + "x" * 4_200_000, {}, "t.csv:2: a cell is longer than 4 MiB; is a quote missing?"),
     ],
 )
 def test_broken_files_are_refused_with_file_and_line(read, text, columns, message):

@@ -51,6 +51,11 @@ def flat(classes: int = 3) -> nn.Module:
     )
 
 
+def alone(classes: int = 1) -> nn.Module:
+    """One number per row in an axis of its own, as a regression has it."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(36, classes))
+
+
 def perceptron(classes: int = 3) -> nn.Module:
     """Two hidden layers."""
     return nn.Sequential(nn.Flatten(), nn.Linear(36, 16), nn.ReLU(), nn.LayerNorm(16), nn.Linear(16, 8), nn.PReLU(8), nn.Linear(8, classes))

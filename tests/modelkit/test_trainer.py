@@ -75,6 +75,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, state: dict[str, to
     ("factory", "message"),
     [
         ("modelkit_nets:silent", r"modelkit_nets:silent answers a batch of 2 with \(2,\); it must be logits of shape \(2, 3\)\."),
+        ("modelkit_nets:alone", r"modelkit_nets:alone answers with 1 number per row, and the labels have 3 values: regression, the answer"),
         ("modelkit_nets:stubborn", r"modelkit_nets:stubborn cannot take the task's feed \(input \(1, 6, 6\)\): RuntimeError: not today"),
     ],
 )

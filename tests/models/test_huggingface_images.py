@@ -11,6 +11,7 @@ import pytest
 import torch
 import transformers
 from PIL import Image
+from safetensors.torch import load_file
 
 from paredown.artifact.load import load
 from paredown.artifact.pack import Label, pack
@@ -20,6 +21,7 @@ from paredown.core.job import ModelSpec
 from paredown.core.rows import Rows
 from paredown.core.technique import Context
 from paredown.ground.store import FolderStore
+from paredown.modelkit import pretrained
 from paredown.modelkit.blueprint import open_module
 from paredown.modelkit.lower import to_onnx
 from paredown.modelkit.train import predict
@@ -75,6 +77,21 @@ def pictures() -> list[Image.Image]:
         size = (20 + 7 * at, 61 - 9 * at)
         out.append(Image.fromarray(random.integers(0, 256, (*size, depth) if depth else size).astype(np.uint8), mode=None).convert(mode))
     return [*out, out[0].convert("P"), out[0].resize((32, 32))]
+
+
+@pytest.mark.parametrize("head", ["DeiTForImageClassification", "DeiTForImageClassificationWithTeacher"])
+def test_of_two_heads_for_one_configuration_the_saved_one_is_built(tmp_path: Path, head: str) -> None:
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 64}
+    model = getattr(transformers, head)(transformers.DeiTConfig(image_size=32, patch_size=8, **sizes, **SMALL)).eval()
+    model.save_pretrained(tmp_path / "given")
+    arguments, weights = pretrained.unpack(tmp_path / "given", ["pixel_values"], 3, tmp_path, new_head=False)
+    module = pretrained.build(**arguments).eval()
+    module.load_state_dict(load_file(weights))
+    pixels = torch.randn(2, 3, 32, 32)
+    with torch.inference_mode():
+        torch.testing.assert_close(module(pixels), model(pixels).logits)
+    nameless = {key: value for key, value in arguments["config"].items() if key != "architectures"}
+    assert type(pretrained.build(nameless, ["pixel_values"], 3).model).__name__ == "DeiTForImageClassification"
 
 
 def in_files(images: list[Image.Image]) -> np.ndarray:

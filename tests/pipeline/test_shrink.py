@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -225,7 +226,8 @@ def scripted() -> nn.Module:
         (net(8, 2), X, Y, r"y goes up to 2; the model answers 2 numbers per row"),
         (net(8, 3), X, np.array(["a", "b", "c"])[Y], r"3 words \(a, b, c\), and the model has 3 outputs; which is which is not guessed"),
         (net(7, 3), X, Y, r"does not take X as it is: RuntimeError(.|\n)*One row of X is \(8,\) in float32"),
-        (net(8, 1), X, Y, r"1 number per row; two classes need 2 logits"),
+        (net(8, 1), X, Y % 2, r"the model answers with 1 number per row; two classes need 2 logits(.|\n)*its probability p\."),
+        (net(8, 1), X, Y, r"1 number per row, and the labels have 3 values: regression, the answer is a number; paredown answers"),
         (nn.Sequential(net(8, 3), nn.Flatten(0)), X, Y, r"answers 60 rows with a tensor \(180,\); it has to be logits"),
         (nan(net()), X, Y, r"2\.bias holds NaN or infinite numbers"),
         (net().double(), X, Y, r"0\.weight is float64(.|\n)*`model\.float\(\)`"),
@@ -248,7 +250,11 @@ def test_a_model_that_cannot_be_used_is_refused_with_what_to_do(tmp_path: Path, 
         (["a text", "another"], [0, 1], r"X is texts; a torch module takes numbers"),
         (np.where(np.eye(60, 8) > 0, np.nan, X), Y, r"test: 8 of 60 rows hold NaN or infinite values, first row 0"),
         (X, Y[:5], r"test: 5 labels for 60 rows"),
-        (X, Y / 7, r"is a fraction"),
+        (X, Y / 7, r"test: row 1: the label '0\.14\d+' is a fraction: regression, the answer is a number; paredown answers"),
+        (X, (np.eye(3)[Y] + np.eye(3)[0] > 0).astype(int), r"shape \(60, 3\), and row 1 has 2 of 3: multi-label, each of several"),
+        (X, np.eye(3)[Y], r"shape \(60, 3\)\.\n  Give one class per row, shape \(N,\); for one-hot rows use argmax"),
+        (X, np.eye(3)[Y] * 2.5, r"shape \(60, 3\) and fractions: regression"),
+        (X, [["a"], *[["a", "b"]] * 59], r"row 0: the label is a list: multi-label"),
         (X[0, 0], Y, r"the inputs are a float32"),
         ({"age": X[:, 0], "job": ["x"] * 60}, Y, r"the column 'job' holds words(.|\n)*preprocess=\{'one_hot': True\}"),
         ({"age": np.where(Y == 0, np.nan, 1.0)}, Y, r"the column 'age' has no value in 20 rows"),
@@ -260,8 +266,43 @@ def test_data_that_cannot_be_used_are_refused_with_what_to_do(tmp_path: Path, in
 
 
 def test_whole_numbers_that_the_model_takes_otherwise_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match=r"X is int64, and the model takes it otherwise than float32"):
-        refuse(tmp_path, Picky(), np.arange(24).reshape(12, 2), np.arange(12) % 2)
+    class Bytes(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.stack([x.float().sum(1), x.float().mean(1) * (1 if x.dtype != torch.uint8 else 7)], 1)
+
+    with pytest.raises(BadData, match=r"X is uint8, and the model takes it otherwise than float32"):
+        refuse(tmp_path, Bytes(), np.arange(24, dtype=np.uint8).reshape(12, 2), np.arange(12) % 2)
+
+
+@pytest.mark.parametrize("kind", ["int64", "int32", "uint8"])
+@pytest.mark.parametrize("model", [Picky(), nn.Sequential(nn.Embedding(24, 3), nn.Flatten(1), nn.Linear(6, 2))])
+def test_whole_numbers_stay_whole_where_the_model_takes_them(kind: str, model: nn.Module) -> None:
+    rows = Rows(inputs=np.arange(24, dtype=kind).reshape(12, 2), labels=np.arange(12) % 2, names=("0", "1"))
+    task = paredown_task("tabular-classification")
+    assert shrink._asked(model, task, {"test": rows}, {}) == (2, {"numbers": "int64"})
+    assert shrink._asked(net(2, 2), task, {"test": replace(rows, inputs=rows.inputs.astype("float32"))}, {}) == (2, {})
+
+
+class Two(nn.Module):
+    """Two inputs."""
+
+    def forward(self, x: torch.Tensor, z: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
+        return torch.cat([x, z], 1)[:, :3] * scale
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ((X, X), "test: the inputs are 2 arrays; one input is taken now"),
+        ([torch.from_numpy(X), torch.from_numpy(X)], "test: the inputs are 2 arrays; one input"),
+        ({"x": X, "z": X}, "test: the inputs are 2 arrays; one input is taken now"),
+        (X, r"the model takes 2 inputs \(x, z\); one input is taken now\.\n  Put them side by side"),
+        (np.round(X).astype(int), r"the model takes 2 inputs \(x, z\); one input is taken now"),
+    ],
+)
+def test_several_inputs_are_told_with_the_way_to_make_one_of_them(tmp_path: Path, inputs: object, said: str) -> None:
+    with pytest.raises((BadData, BadModel), match=said):
+        refuse(tmp_path, Two(), inputs, Y)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +337,7 @@ def test_the_model_is_asked_in_eval_mode_and_left_as_it_was() -> None:
     model[0].eval()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     parts = {"test": Rows(inputs=X, labels=Y, names=("0", "1", "2"))}
-    assert shrink._asked(model, paredown_task("tabular-classification"), parts, {}) == 3
+    assert shrink._asked(model, paredown_task("tabular-classification"), parts, {}) == (3, {})
     assert [module.training for module in model.modules()] == [True, False, True, True]
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
@@ -318,7 +359,7 @@ def test_images_for_a_torch_module_are_fed_as_they_are() -> None:
             fed.append(x)
             return x.flatten(1)[:, :2] * torch.tensor([1.0, -1.0])
 
-    assert shrink._asked(Net(), paredown_task("array-classification"), {"test": rows}, {}) == 2
+    assert shrink._asked(Net(), paredown_task("array-classification"), {"test": rows}, {}) == (2, {})
     assert fed[0].shape == (12, 3, 8, 8)
     assert torch.equal(fed[0], torch.full((12, 3, 8, 8), 0.5))
 

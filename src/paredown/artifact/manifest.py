@@ -176,12 +176,13 @@ _TEXTS = is_record(
         "columns": is_list(is_text),
     }
 )
+_NUMBERS = is_one_of("float32", "int64")
 _ENCODE = is_kind(
     {
         "image": _IMAGE,
         "table": is_record({"input": is_text, "columns": is_list(_COLUMN, 1)}),
-        "vector": is_record({"input": is_text, "width": is_whole(1, MOST_NUMBERS)}, {"mean": _MEAN, "std": _STD}),
-        "array": is_record({"input": is_text, "shape": is_shape(1, 8)}),
+        "vector": is_record({"input": is_text, "width": is_whole(1, MOST_NUMBERS)}, {"mean": _MEAN, "std": _STD, "numbers": _NUMBERS}),
+        "array": is_record({"input": is_text, "shape": is_shape(1, 8)}, {"numbers": _NUMBERS}),
         "text": _TEXTS,
     }
 )

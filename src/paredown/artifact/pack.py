@@ -179,6 +179,7 @@ def _script() -> str:
     parts = [
         resources.files("paredown.ground").joinpath("untrusted.py").read_text("utf-8"),
         resources.files("paredown.ground").joinpath("checks.py").read_text("utf-8"),
+        resources.files("paredown.ground").joinpath("separated.py").read_text("utf-8"),
         resources.files("paredown.artifact").joinpath("manifest.py").read_text("utf-8"),
         resources.files("paredown.tasks").joinpath("tokens.py").read_text("utf-8"),
         resources.files("paredown.tasks").joinpath("pictures.py").read_text("utf-8"),

@@ -1,6 +1,7 @@
 """The command-line end of an artifact's `predict.py`; `pack` puts the sources of `tasks.feed` and `programs` before it."""
 
 import csv
+import io
 import json
 import os
 import sys
@@ -14,17 +15,19 @@ import numpy as np
 
 from paredown.artifact.manifest import MANIFEST, RESTORE, read_checked, threads_of
 from paredown.artifact.programs import make_program
+from paredown.ground.separated import LONGEST_CELL, SEEN, broken, is_blank, separator_of, sign_name
 from paredown.ground.untrusted import visible
 
 USAGE = """usage: python predict.py INPUT [--proba]
 
 INPUT: .npy or .npz with an array (N, ...); .csv or .tsv with a header; .txt with one text per line; an image as .png or .jpg (needs
-pillow); .json with a list of rows.
-Prints one answer per line; with --proba the probabilities of all classes.
+pillow); .json with a list of rows; .jsonl with one row per line; - for standard input, read as .txt by a model of texts, else as .csv.
+Prints one answer per row, in their order; with --proba the probabilities of all classes.
 """
 
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+WRITTEN = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 PART = 64
 """Rows of a file that are asked at once."""
 BAD_FILE = (ValueError, OSError, EOFError, LookupError, RecursionError, csv.Error, zipfile.BadZipFile)
@@ -68,19 +71,78 @@ def read_inputs(path: Path) -> Any:
     kind = path.suffix.lower()
     if kind in (".npy", ".npz"):
         return _array(path)
-    if kind in (".csv", ".tsv"):
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="," if kind == ".csv" else "\t"))
-        if not rows:
-            raise ValueError("it holds no row below a header.")
-        return rows
-    if kind == ".txt":
-        return [line for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
-    if kind == ".json":
-        return json.loads(path.read_text("utf-8"))
+    if kind in WRITTEN:
+        return parsed(path.read_bytes(), kind)
     if kind in PICTURES:
         return [path.read_bytes()]
-    raise ValueError(f"its ending {path.suffix!r} is not one of .npy, .npz, .csv, .tsv, .txt, .json, {', '.join(PICTURES)}.")
+    raise ValueError(f"its ending {path.suffix!r} is not one of .npy, .npz, {', '.join((*WRITTEN, *PICTURES))}.")
+
+
+def parsed(data: bytes, kind: str) -> list[Any]:
+    """Raw inputs from what is written in a file of one of the endings in WRITTEN.
+
+    Raises:
+        ValueError: It is no such file; a line in its middle is blank or no row, so that answers would not stand beside their rows.
+    """
+    text = _decoded(data)
+    if kind in (".csv", ".tsv"):
+        return _rows(text, "," if kind == ".csv" else "\t")
+    try:
+        if kind == ".json":
+            return json.loads(text)  # type: ignore[no-any-return]
+        lines = [line.removesuffix("\r") for line in text.rstrip().split("\n")]
+        for at, line in enumerate(lines, 1):
+            if not line.strip():
+                raise ValueError(_blank(at))
+        if kind == ".txt":
+            return lines
+        return [json.loads(f"{chr(10) * at}{line}") for at, line in enumerate(lines)]  # an error then names the line
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {error.lineno} is no JSON, from its character {error.colno} on.") from None
+
+
+def _decoded(data: bytes) -> str:
+    """The text of a file, with the line of what is none."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError("it is text in UTF-16; save it as UTF-8.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"line {line} is not UTF-8 (0x{data[error.start]:02x}); save it as UTF-8.") from None
+
+
+def _blank(line: int) -> str:
+    return f"line {line} is blank, and answers have to stand beside their rows; write what belongs there, or take the line out."
+
+
+def _rows(text: str, usual: str) -> list[dict[str, str]]:
+    """The rows of a table below its header, read as in training."""
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
+    sign = separator_of([f"{line}\n" for line in text.split("\n", SEEN)[:SEEN]], usual)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=sign, skipinitialspace=True, strict=True)
+    ended, blank, names, rows = 0, 0, list[str](), list[dict[str, str]]()
+    try:
+        for cells in reader:
+            began, ended = ended + 1, reader.line_num
+            if is_blank(cells):
+                blank = blank or (began if names else 0)  # above the header, and at the end, none is missing
+                continue
+            if blank:
+                raise ValueError(_blank(blank))
+            cells = [cell.strip() for cell in cells]
+            if not names:
+                names = cells
+            elif len(cells) != len(names):
+                what = f"cells are parted by {sign_name(sign)}; quote those that hold one"
+                raise ValueError(f"line {began} has {len(cells)} cells, and the table has {len(names)} columns; {what}.")
+            else:
+                rows.append(dict(zip(names, cells)))
+    except csv.Error as error:
+        raise ValueError("line {}: {}.".format(*broken(error, ended + 1, reader.line_num))) from None
+    if not rows:
+        raise ValueError("it holds no row below a header.")
+    return rows
 
 
 def answered(ask: Callable[[Any], Any], inputs: Any) -> list[Any]:
@@ -120,7 +182,7 @@ def main(arguments: list[str]) -> int:
         print(USAGE, end="")
         return 0 if arguments else 2
     folder, path = Path(__file__).resolve().parent, Path(arguments[0])
-    if not path.is_file():
+    if not path.is_file() and arguments[0] != "-":
         return _say(2, f"{path} does not exist.")
     try:
         manifest = read_checked(folder)
@@ -137,7 +199,8 @@ def main(arguments: list[str]) -> int:
     except Exception as error:  # engines and tokenizers raise classes of their own
         return _say(5, f"{folder} cannot be opened: {type(error).__name__}: {str(error)[:300]}")
     try:
-        inputs = read_inputs(path)
+        texts = ".txt" if manifest["encode"]["kind"] == "text" else ".csv"
+        inputs = parsed(sys.stdin.buffer.read(), texts) if arguments[0] == "-" else read_inputs(path)
     except BAD_FILE as error:
         return _say(2, f"{path} cannot be read: {str(error) or type(error).__name__}")
     try:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from paredown.core.errors import BadData
+from paredown.core.unsupported import SEVERAL, refusal
 from paredown.datasets.tables import Roles
 from paredown.ground import lazy
 
@@ -21,14 +22,17 @@ def kind(dtype: Any) -> str | None:
     return "numbers" if any(is_one(dtype) for is_one in numeric) else None
 
 
-def check_kinds(schema: Any, names: Sequence[str], source: str) -> None:
+def check_kinds(schema: Any, parts: Roles, source: str) -> None:
     """Refuse columns that hold neither numbers nor words.
 
     Raises:
         BadData: Names the first such column and its type.
     """
-    for name in names:
+    types = lazy.need("pyarrow", "reading Arrow columns").types
+    for name in parts.columns:
         dtype = schema.field(name).type
+        if name == parts.label and any(is_one(dtype) for is_one in (types.is_list, types.is_large_list, types.is_fixed_size_list)):
+            raise BadData(refusal(SEVERAL, f"{source}: the label {name!r} is {dtype!s:.80}"))
         if kind(dtype) is None:
             raise BadData(
                 f"{source}: column {name!r} holds {dtype!s:.80}.\n"

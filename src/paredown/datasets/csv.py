@@ -6,6 +6,8 @@ import csv
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,8 @@ from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.datasets.lines import Lines
 from paredown.datasets.sources import find, match_labels, text_inputs
-from paredown.datasets.tables import Roles, as_number, listed, missing_words, number, roles
-
-_LONGEST_CELL = 1 << 22
+from paredown.datasets.tables import Roles, as_number, comma_number, listed, missing_words, number, roles
+from paredown.ground.separated import LONGEST_CELL, SEEN, SIGNS, broken, is_blank, separator_of, sign_name
 
 
 class Csv(DatasetReader):
@@ -32,7 +33,8 @@ class Csv(DatasetReader):
             dropped or left out of `features`: to judge a model by group does not by itself hide the group from it.
         groups: Columns that are kept apart as strings as well, for rules by group.
         names: Column names of a file without a header line.
-        separator: "," or, for `.tsv`, a tab by default. skip: lines before the header. comment: lines that start with it are no rows.
+        separator: Seen by itself where it is a comma, semicolon, tab or bar. skip: lines before the header. comment: lines that start
+            with it are no rows.
         missing: Cells that mean "no value", besides the empty one; a number becomes NaN, a word the empty word.
         numeric, categorical: Columns that are numbers or words whatever they look like; else a column is numbers when every cell that
             is not missing is one.
@@ -78,17 +80,41 @@ class _Table:
         self.source, self.path, self.columns = source, path, columns
         self.missing = missing_words(columns)
 
+    def _lines(self) -> Lines:
+        return Lines(self.path, self.source, int(self.columns.get("skip") or 0), self.columns.get("comment"))
+
+    @cached_property
+    def separator(self) -> str:
+        """The sign between cells, as the job says it or as it is seen.
+
+        Raises:
+            BadData: The job names something else than one sign.
+        """
+        named = self.columns.get("separator")
+        if named:
+            if not isinstance(named, str) or len(named) != 1 or named in '\r\n"':
+                raise BadData(f'separator: {named!r} is not one sign.\n  Write `";"`, `","`, `"|"` or `"\\t"`.')
+            return named
+        usual = "\t" if self.path.suffix.lower() == ".tsv" else ","
+        with self._lines() as lines:
+            head = list(islice(lines, SEEN))
+        entries = (name for entry in ("text", "features", "groups") for name in listed(self.columns, entry))
+        label = self.columns.get("label", "label")
+        return separator_of(head, usual, {*entries, *([] if label is None else [label])}, len(listed(self.columns, "names")))
+
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """(line, cells) of the header and the rows; blank lines are left out."""
-        separator = self.columns.get("separator") or ("\t" if self.path.suffix.lower() == ".tsv" else ",")
-        csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))  # Python's own limit is 128 KiB, less than a long document
-        with Lines(self.path, self.source, int(self.columns.get("skip") or 0), self.columns.get("comment")) as lines:
+        csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
+        separator, ended = self.separator, 0
+        with self._lines() as lines:
             try:
                 for cells in csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True):
-                    if len(cells) > 1 or (cells and cells[0].strip()):
+                    ended = lines.number
+                    if not is_blank(cells):
                         yield lines.number, [cell.strip() for cell in cells]
             except csv.Error as error:
-                raise BadData(f"{lines.where}: {error}.\n  Check quotes and line ends there; a quoted cell ends with a quote.") from None
+                line, said = broken(error, ended + 1, lines.number)
+                raise BadData(f"{self.source}:{line}: {said}.\n  Check quotes and line ends there.") from None
 
     def rows(self, layout: _Layout) -> Iterator[tuple[int, list[str]]]:
         """(line, cells) of the rows, each of the right length."""
@@ -99,7 +125,7 @@ class _Table:
             if len(cells) != len(layout.place):
                 raise BadData(
                     f"{self.source}:{line}: the row has {len(cells)} cells; the table has {len(layout.place)} columns.\n"
-                    "  Quote cells that hold the separator."
+                    f"  Cells are parted by {sign_name(self.separator)}: quote those that hold one, or name another with `separator:`."
                 )
             yield line, cells
 
@@ -110,19 +136,38 @@ class _Table:
             line, header = next(self.records(), (0, []))
         if not header:
             raise BadData(f"{self.source} is empty.\n  It needs a header line and rows.")
-        return _Layout(parts=roles(header, self.columns, f"{self.source}:{line}"), place={name: at for at, name in enumerate(header)})
+        try:
+            parts = roles(header, self.columns, f"{self.source}:{line}")
+        except BadData as error:
+            if len(header) > 1:
+                raise
+            signs = ", ".join(map(sign_name, SIGNS))
+            raise BadData(f"{error}\n  If cells are parted by something else than {signs}, name it with `separator:`.") from None
+        return _Layout(parts=parts, place={name: at for at, name in enumerate(header)})
 
     def word_columns(self, layout: _Layout) -> set[str]:
         """The features that hold a cell which is neither missing nor a number."""
         forced, numeric = set(listed(self.columns, "categorical")), set(listed(self.columns, "numeric"))
         words = forced & set(layout.parts.features)
         open_columns = layout.places(name for name in layout.parts.features if name not in forced | numeric)
+        commas: dict[str, tuple[int, str]] = {}
         if open_columns:
-            for _, cells in self.rows(layout):
+            for line, cells in self.rows(layout):
                 for name, at in list(open_columns.items()):
-                    if cells[at] not in self.missing and as_number(cells[at]) is None:
-                        words.add(name)
-                        del open_columns[name]
+                    if cells[at] in self.missing or as_number(cells[at]) is not None:
+                        continue
+                    if comma_number(cells[at]):
+                        commas.setdefault(name, (line, cells[at]))
+                        continue
+                    words.add(name)
+                    del open_columns[name]
+        for name in open_columns:
+            if name in commas:  # as words each number would be a category of its own
+                line, cell = commas[name]
+                raise BadData(
+                    f"{self.source}:{line}: column {name!r} holds {cell!r}, a number with a decimal comma.\n  Write the numbers with a "
+                    f"point; if they are words, say `categorical: [{name}]`, if they are not needed, `drop: [{name}]`."
+                )
         return words
 
 

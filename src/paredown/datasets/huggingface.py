@@ -55,7 +55,7 @@ class Huggingface(DatasetReader):
         classes = [name for name in parts.columns if hasattr(features[name], "int2str")]
         given = labels or (features[parts.label].names if parts.label in classes else ())
         plain = Roles(label=parts.label, text=() if image else parts.text, features=parts.features, groups=parts.groups)
-        arrow.check_kinds(table.schema, plain.columns, source)
+        arrow.check_kinds(table.schema, plain, source)
         values = arrow.values(table, plain, [*listed(columns, "categorical"), *classes])
         for name in classes:
             words = features[name].names

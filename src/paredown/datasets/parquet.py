@@ -45,7 +45,7 @@ class Parquet(DatasetReader):
             with parquet.ParquetFile(path) as file:
                 schema = file.schema_arrow
                 parts = roles([name for name in schema.names if not _INDEX.fullmatch(name)], columns, source)
-                arrow.check_kinds(schema, parts.columns, source)
+                arrow.check_kinds(schema, parts, source)
                 _check_size(file.metadata, parts.columns, source)
             words = [name for name in parts.columns if arrow.kind(schema.field(name).type) == "words"]
             # Words are read as dictionaries: a million rows of one long text need one text.

@@ -15,6 +15,8 @@ import numpy as np
 
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
+from paredown.core.unsupported import REGRESSION, SEVERAL, refusal, several_inputs
+from paredown.datasets.shapes import lists, matrix, several
 from paredown.ground.host import host
 
 
@@ -78,13 +80,10 @@ def match_labels(found: Sequence[str], names: Sequence[str], where: Callable[[in
         _refuse_half(label, "the label", lambda label=label: where(found.index(label)) if label in distinct else "`labels:`")  # type: ignore[misc]
     whole = {label: number for label in distinct if (number := _whole(label)) is not None}
     all_whole = len(whole) == len(distinct)
+    fraction = next((label for label in found if _is_fraction(label)), None)
+    if fraction is not None and not distinct & {*names} and all(_is_fraction(label) or label in whole for label in distinct):
+        raise BadData(refusal(REGRESSION, f"{where(found.index(fraction))}: the label {fraction!r} is a fraction"))
     if not names:
-        fraction = next((label for label in distinct if _is_fraction(label)), None)
-        if fraction is not None and all(_is_fraction(label) or label in whole for label in distinct):
-            raise BadData(
-                f"{where(found.index(fraction))}: the label {fraction!r} is a fraction.\n"
-                "  Classification needs words or whole numbers; cut the values into classes first."
-            )
         if all_whole:
             names = [str(number) for number in sorted(set(whole.values()))]
             at = {name: place for place, name in enumerate(names)}
@@ -147,6 +146,8 @@ def rows_from_arrays(
         BadData: Objects instead of numbers, items of different shapes, empty texts, columns or labels of another length, no rows.
     """
     at = where or (lambda row: f"{source}: row {row}")
+    if count := several(inputs, labels):
+        raise BadData(several_inputs(f"{source}: the inputs are {count} arrays"))
     if hasattr(inputs, "columns") and hasattr(inputs, "to_numpy"):
         inputs = {str(name): inputs[name].to_numpy() for name in inputs.columns}
     data: Any
@@ -337,13 +338,14 @@ def _double(value: float) -> float:
 
 
 def _labels(labels: Any, count: int, source: str, where: Callable[[int], str]) -> list[str]:
+    listed = next((row for row, cell in enumerate(lists(labels)) if isinstance(cell, list | tuple | set | np.ndarray)), None)
+    if listed is not None:
+        raise BadData(refusal(SEVERAL, f"{where(listed)}: the label is a list"))
     array = _flat(labels, f"{source}: the labels")
     if array.ndim == 2 and array.shape[1] == 1:
         labels = array = array[:, 0]
     if array.ndim != 1:
-        raise BadData(
-            f"{source}: the labels have shape {array.shape}.\n  Give one class per row, shape (N,); for one-hot rows use argmax(axis=1)."
-        )
+        raise BadData(matrix(array, source))
     if len(array) != count:
         raise BadData(f"{source}: {len(array)} labels for {count} rows.\n  Give one label per row.")
     cells = [int(cell) if isinstance(cell, bool) else cell for cell in _cells(labels)]

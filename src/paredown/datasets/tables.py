@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,9 +108,8 @@ def number(cell: str, column: str, where: str, missing: frozenset[str]) -> float
         return math.nan
     value = as_number(cell)
     if value is None:
-        raise BadData(
-            f"{where}: column {column!r} holds {cell!r}; it is a column of numbers.\n  Correct the cell, or add it to `missing:`."
-        )
+        do = "Write it with a decimal point." if comma_number(cell) else "Correct the cell, or add it to `missing:`."
+        raise BadData(f"{where}: column {column!r} holds {cell!r}; it is a column of numbers.\n  {do}")
     if not abs(value) <= _LARGEST:
         raise BadData(f"{where}: column {column!r} holds {cell!r}; numbers must be finite.\n  Correct the cell, or add it to `missing:`.")
     return value
@@ -121,6 +121,11 @@ def as_number(cell: str) -> float | None:
         return None if "_" in cell else float(cell)
     except ValueError:
         return None
+
+
+def comma_number(cell: str) -> bool:
+    """Whether a word is a number with a decimal comma, as "1,5" and "-1.234,50"."""
+    return re.fullmatch(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+", cell) is not None
 
 
 def rows_from_table(

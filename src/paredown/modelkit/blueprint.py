@@ -23,6 +23,7 @@ from paredown.ground.user_code import resolve
 from paredown.modelkit import answers, factories
 from paredown.modelkit.answers import LOGITS, PROBABILITIES
 from paredown.modelkit.graphs import TOKENS
+from paredown.modelkit.module_checks import bare
 from paredown.modelkit.surgery import Surgery, operate
 
 BLUEPRINT, TENSORS = "blueprint.json", "model.safetensors"
@@ -40,6 +41,7 @@ class Blueprint:
         inputs: Input name -> shape of one item without the batch dimension, in the order of the module's parameters; a free axis is named,
             as "tokens".
         surgeries: What was cut since, in order.
+        whole: Inputs without a free axis that take int64.
         answers: "logits" or "probabilities", which is what the module itself gives; `open_module` gives one that answers with logits.
     """
 
@@ -48,14 +50,16 @@ class Blueprint:
     inputs: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
     surgeries: Sequence[Surgery] = ()
     answers: str = LOGITS
+    whole: Sequence[str] = ()
 
     def then(self, surgeries: Sequence[Surgery]) -> Blueprint:
         """The same with more surgeries at the end."""
         return replace(self, surgeries=(*self.surgeries, *surgeries))
 
     def example(self, batch: int = 1) -> tuple[Tensor, ...]:
-        """Tensors of the right shapes: zeros, float32, or ones in the kind of number of their free axis."""
-        return tuple(_example(batch, shape) for shape in self.inputs.values())
+        """Tensors of the right shapes: zeros, float32 or int64, or ones in the kind of number of their free axis."""
+        kinds = {name: torch.int64 if name in self.whole else torch.float32 for name in self.inputs}
+        return tuple(_example(batch, shape, kinds[name]) for name, shape in self.inputs.items())
 
     def build(self) -> nn.Module:
         """The structure with whatever weights the factory gives, in eval mode.
@@ -72,6 +76,7 @@ class Blueprint:
             raise BadModel(f"{self.factory}({dict(self.arguments)}) failed: {type(error).__name__}: {error}") from error
         if not isinstance(module, nn.Module):
             raise BadModel(f"{self.factory} returned {type(module).__name__}; it must return a torch.nn.Module.")
+        module = bare(module)
         for surgery in self.surgeries:
             operate(module, surgery)
         return module.eval()
@@ -85,13 +90,13 @@ class Blueprint:
             "inputs": {key: list(shape) for key, shape in self.inputs.items()},
             "surgeries": [surgery.json() for surgery in self.surgeries],
             "answers": self.answers,
-        }
+        } | ({"whole": [*self.whole]} if self.whole else {})
 
 
-def _example(batch: int, shape: Sequence[int | str]) -> Tensor:
+def _example(batch: int, shape: Sequence[int | str], kind: torch.dtype) -> Tensor:
     free = [FREE[axis] for axis in shape if isinstance(axis, str)]
     sizes = [FREE[axis][1] if isinstance(axis, str) else axis for axis in shape]
-    return torch.ones(batch, *sizes, dtype=free[0][0]) if free else torch.zeros(batch, *sizes)
+    return torch.ones(batch, *sizes, dtype=free[0][0]) if free else torch.zeros(batch, *sizes, dtype=kind)
 
 
 def read_blueprint(folder: Path) -> Blueprint:
@@ -106,7 +111,8 @@ def read_blueprint(folder: Path) -> Blueprint:
     except (OSError, ValueError) as error:
         raise Damaged(f"{folder / BLUEPRINT} cannot be read: it {error}.") from error
     surgeries, given = tuple(Surgery.of(item) for item in data["surgeries"]), data.get("answers", LOGITS)
-    return Blueprint(factory=data["factory"], arguments=data["arguments"], inputs=data["inputs"], surgeries=surgeries, answers=given)
+    parts = {"factory": data["factory"], "arguments": data["arguments"], "inputs": data["inputs"], "whole": data.get("whole", ())}
+    return Blueprint(**parts, surgeries=surgeries, answers=given)
 
 
 _ROW = is_whole(0, 1 << 31)
@@ -118,7 +124,7 @@ _BLUEPRINT = is_record(
         "inputs": is_mapping(is_list(is_either(is_whole(1, 1 << 26), is_one_of(*FREE), "a size or the name of a free axis"), 0, 8)),
         "surgeries": is_list(_SURGERY),
     },
-    {"answers": is_one_of(LOGITS, PROBABILITIES)},
+    {"answers": is_one_of(LOGITS, PROBABILITIES), "whole": is_list(is_text)},
 )
 
 

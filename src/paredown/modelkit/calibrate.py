@@ -156,7 +156,7 @@ def refresh_norms(module: nn.Module, feed: Mapping[str, Any], batch: int = 64) -
         feed: Input name -> array (N, ...).
     """
     norms = [layer for layer in module.modules() if isinstance(layer, _NORM) and layer.track_running_stats]
-    if not norms:
+    if not norms or len(next(iter(feed.values()))) < 2:  # one row has no variance
         return
     momenta = [layer.momentum for layer in norms]
     for layer in norms:

@@ -22,11 +22,13 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from paredown.core.errors import BadModel, Damaged
+from paredown.core.unsupported import one_number, several_inputs
 from paredown.ground import digests, seal, trust
 from paredown.ground.files import write_atomic
 from paredown.ground.lazy import need
 from paredown.ground.user_code import is_own
 from paredown.modelkit.fingerprint import of as fingerprint_of
+from paredown.modelkit.module_checks import bare, refuse_unready, takes_more
 
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 _SHOWN = 300
@@ -53,15 +55,9 @@ def unwrapped(model: Any) -> nn.Module:
             f"the model is a {type(model).__name__}.\n"
             "  Give a torch.nn.Module, the path of an .onnx file, or a mapping as in job files, as {'builtin': 'mlp'}."
         )
-    while isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel) or hasattr(model, "_orig_mod"):
-        model = model._orig_mod if hasattr(model, "_orig_mod") else model.module
-    if isinstance(model, torch.jit.ScriptModule):
-        raise BadModel("the model is a TorchScript module, whose code is not Python any more.\n  Give the module it was made from.")
+    model = bare(model)
+    refuse_unready(model)
     for name, value in [*model.named_parameters(), *model.named_buffers()]:
-        if isinstance(value, nn.parameter.UninitializedTensorMixin) or value.is_meta:
-            raise BadModel(f"{name} has no numbers yet.\n  Load the weights, or call a lazy module once, before you give it.")
-        if value.is_floating_point() and value.dtype != torch.float32:
-            raise BadModel(f"{name} is {_word(value.dtype)}; the model as given is measured in float32.\n  Give `model.float()`.")
         if not torch.isfinite(value).all():
             raise BadModel(f"{name} holds NaN or infinite numbers.\n  Give a model whose training did not diverge.")
     for name, module in model.named_modules():
@@ -79,11 +75,12 @@ def unwrapped(model: Any) -> nn.Module:
     return model
 
 
-def logits(model: nn.Module, inputs: Sequence[Any]) -> Any:
+def logits(model: nn.Module, inputs: Sequence[Any], classes: int = 2) -> Any:
     """The module's answers, logits or probabilities, in eval mode on its own device, float32 (N, K); its mode is as before afterwards.
 
     Args:
         inputs: One array per parameter of `forward`, each (N, ...).
+        classes: Of the data.
 
     Raises:
         BadModel: It does not take the inputs, or answers with something else than finite numbers, one per class.
@@ -96,6 +93,8 @@ def logits(model: nn.Module, inputs: Sequence[Any]) -> Any:
         with torch.inference_mode():
             answer = model(*(torch.from_numpy(array).to(first.device) for array in inputs))
     except Exception as error:
+        if taken := takes_more(model, len(inputs)):
+            raise BadModel(several_inputs(f"the model {taken}")) from None
         raise BadModel(
             f"the model does not take X as it is: {type(error).__name__}: {str(error)[:_SHOWN]}\n"
             f"  One row of X is {shapes}. Give X exactly as you feed it to the model, scaled, in its shape and as float32."
@@ -111,11 +110,7 @@ def logits(model: nn.Module, inputs: Sequence[Any]) -> Any:
             "  Wrap it in a module whose forward returns them."
         )
     if answer.shape[1] == 1:
-        raise BadModel(
-            "the model answers with 1 number per row; two classes need 2 logits.\n"
-            "  Wrap it in a module that returns `torch.cat([torch.zeros_like(z), z], 1)` for its logit z, or `torch.cat([1 - p, p], 1)` "
-            "for its probability p."
-        )
+        raise BadModel(one_number("the model", classes))
     found = answer.float().cpu().numpy()
     if not (fine := torch.from_numpy(found).isfinite().all(1)).all():
         bad = (~fine).nonzero().flatten().tolist()

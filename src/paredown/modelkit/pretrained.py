@@ -53,6 +53,7 @@ def build(config: Mapping[str, Any], inputs: Sequence[str], classes: int) -> nn.
     transformers = need("transformers", "building a pretrained model's structure")
     settings = {key: value for key, value in config.items() if key != "model_type"}
     made = transformers.AutoConfig.for_model(config["model_type"], **settings, num_labels=classes)
+    made.architectures = made.architectures or []  # transformers looks there where a configuration has several heads
     return Logits(_auto(transformers, inputs).from_config(made, trust_remote_code=False).float(), inputs)
 
 
@@ -77,6 +78,7 @@ def unpack(path: Path, inputs: Sequence[str], classes: int, work: Path, *, new_h
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     config = transformers.AutoConfig.from_pretrained(str(path), trust_remote_code=False, local_files_only=True)
+    config.architectures = config.architectures or []
     if not new_head and config.num_labels != classes:
         raise BadModel(
             f"{path} answers with {config.num_labels} numbers per row; the data have {classes} classes.\n"
@@ -110,6 +112,8 @@ def unpack(path: Path, inputs: Sequence[str], classes: int, work: Path, *, new_h
             "  Train it with `finetune: {}` beside `huggingface:`; `epochs`, `lr` and `batch` go into the braces."
         )
     structure = {key: value for key, value in config.to_dict().items() if key not in _NOT_STRUCTURE}
+    if isinstance(auto._model_mapping[type(config)], tuple | list):  # of several heads for one configuration transformers takes the named
+        structure["architectures"] = [type(model).__name__]
     arguments = {"config": structure, "inputs": list(inputs), "classes": classes}
     file = work / "pretrained.safetensors"
     save_file({name: value.detach().float().contiguous().clone() for name, value in Logits(model, inputs).state_dict().items()}, file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,10 +45,10 @@ def make(student: str, candidate: Candidate, context: Context, seed: int) -> tup
         kept = widths.uniform(groups, calibrate.magnitude(module, groups), SHARES[student])
         surgeries = couple.cut(module, groups, kept)
         return module, blueprint.then(surgeries), f"student of {couple.widths_after(groups, surgeries)}.{found.said}"
-    inputs = {name: _shape(array) for name, array in context.encode(_few(context)).items()}
+    inputs, whole = _fed(context)
     if ":" in student:
         factories.refuse_strange(student, {}, f"distill(student={student!r:.80})")  # a recipe may come from a ledger of others
-        blueprint = Blueprint(factory=student, inputs=inputs)
+        blueprint = Blueprint(factory=student, inputs=inputs, whole=whole)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream(seed, "init"))
             module = blueprint.build()
@@ -94,9 +94,13 @@ _PASSES = ((0.2, 16), (1.0, 4), (math.inf, 1))
 """Seconds of a first pass over a few rows, and the passes by which training is timed then."""
 
 
-def _shape(array: Any) -> list[int | str]:
-    """The shape of one item of a feed; whole numbers are tokens."""
-    return ["tokens"] if array.dtype.kind == "i" else list(array.shape[1:])
+def _fed(context: Context) -> tuple[dict[str, Sequence[int | str]], Sequence[str]]:
+    """What the job feeds: input -> the shape of one item, and the inputs of fixed shape that are whole numbers."""
+    if context.teacher.form == "torch":
+        known = read_blueprint(context.store.folder(context.teacher.digest))
+        return dict(known.inputs), known.whole
+    feed = context.encode(_few(context))  # a graph is fed floats, or tokens
+    return {name: ["tokens"] if array.dtype.kind == "i" else list(array.shape[1:]) for name, array in feed.items()}, ()
 
 
 def _few(context: Context) -> Any:

@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from paredown.core.errors import BadModel
 from paredown.ground.seeds import stream
 from paredown.modelkit import augment, losses
+from paredown.modelkit.layout import fast_layout
 
 _POOL = 32
 """Batches among which rows are sorted by length: enough to leave little padding, few enough to stay random."""
@@ -65,7 +67,7 @@ def tensors(feed: Mapping[str, Any]) -> tuple[Tensor, ...]:
 
 def lengths(inputs: tuple[Tensor, ...]) -> Tensor | None:
     """Tokens of each row (N,), from the input that is a mask of ones and then zeros; None where there is none, as with images."""
-    for item in inputs:
+    for item in inputs if len(inputs) > 1 else ():
         if item.dim() == 2 and not item.is_floating_point():
             falls = (item[:, 1:] <= item[:, :-1]).all() and (item[:, 0] == 1).all() and (item >= 0).all()
             if bool(falls):
@@ -74,11 +76,12 @@ def lengths(inputs: tuple[Tensor, ...]) -> Tensor | None:
 
 
 def part_of(inputs: tuple[Tensor, ...], rows: Tensor | slice, sizes: Tensor | None) -> tuple[Tensor, ...]:
-    """Some rows of all inputs, without the columns that are padding in all of them; at least two columns stay."""
+    """Some rows of all inputs, without the columns that are padding in all of them; at least two columns stay. All are contiguous."""
     if sizes is None:
         return tuple(item[rows] for item in inputs)
     longest, width = max(2, int(sizes[rows].max())), len(sizes) and max(item.shape[1] for item in inputs if item.dim() == 2)
-    return tuple(item[rows, :longest] if item.dim() == 2 and item.shape[1] == width else item[rows] for item in inputs)
+    parts = (item[rows, :longest] if item.dim() == 2 and item.shape[1] == width else item[rows] for item in inputs)
+    return tuple(part.contiguous() for part in parts)
 
 
 def batches(count: int, batch: int, sizes: Tensor | None, generator: torch.Generator) -> Iterator[Tensor]:
@@ -139,11 +142,10 @@ def fit(
     per_epoch = max(1, count // batch)
     steps = max(1, how.epochs * per_epoch)
     last = 0.0
-    with _repeatable(seed, threads) as generator:
-        _lay_out(module, torch.channels_last)  # convolutions of images take a quarter less time; nothing else changes
+    with _repeatable(seed, threads) as generator, fast_layout(module, part_of(inputs, slice(0, batch), sizes)):
         optimizer = torch.optim.AdamW(module.parameters(), lr=how.lr, weight_decay=how.weight_decay, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=how.lr, total_steps=max(steps + 1, 12), pct_start=0.1)
-        module.train()
+        _to_training(module, batch)
         for epoch in range(how.epochs):
             total = 0.0
             for step, rows in enumerate(batches(count, batch, sizes, generator)):
@@ -154,7 +156,7 @@ def fit(
                     part = augment.mirrored(part, generator)
                 if changes:
                     part = augment.batch(part, generator, blend=blend)
-                logits = module(*part)
+                logits = _trained_answer(module, part)
                 value = logits.new_zeros(())
                 if alpha > 0 and goal is not None:
                     value = value + alpha * losses.supervised(loss, logits, goal[rows])
@@ -170,15 +172,42 @@ def fit(
                 total += float(value.detach())
                 progress(epoch * per_epoch + step + 1, steps)
             last = total / per_epoch
-    _lay_out(module, torch.contiguous_format)
     module.eval()
     return last
 
 
-def _lay_out(module: nn.Module, order: torch.memory_format) -> None:
-    for item in module.parameters():
-        if item.dim() == 4:
-            item.data = item.data.contiguous(memory_format=order)
+def _to_training(module: nn.Module, batch: int) -> None:
+    """Training mode; batch norms keep their statistics where one row is all that they would be measured on."""
+    module.train()
+    for layer in module.modules() if batch == 1 else ():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.track_running_stats:
+            layer.eval()
+
+
+def _trained_answer(module: nn.Module, part: tuple[Tensor, ...]) -> Tensor:
+    """Logits (N, classes) of a module in training mode; where it then gives more, as those of auxiliary heads, the first of them.
+
+    Raises:
+        BadModel: Its forward fails in training mode, or gives no logits, or they have no gradient.
+    """
+    try:
+        answer = module(*part)
+    except Exception as error:  # a user's forward raises what it likes
+        said = str(error).strip().splitlines()
+        raise BadModel(
+            f"the model answers in eval mode and fails in training mode, on a batch of {len(part[0])} rows: "
+            f"{type(error).__name__}{f': {said[0][:200]}' if said else ''}\n"
+            "  Its forward has to run after `model.train()` too; without train and unlabeled nothing is trained."
+        ) from error
+    found = [answer, *(answer.values() if isinstance(answer, Mapping) else answer if isinstance(answer, tuple | list) else ())]
+    logits = next((item for item in found if isinstance(item, Tensor) and item.dim() == 2 and len(item) == len(part[0])), None)
+    if logits is None or not logits.requires_grad:
+        what = f"a {type(answer).__name__} without logits (N, classes)" if logits is None else "logits that no parameter can change"
+        raise BadModel(
+            f"in training mode the model answers with {what}.\n  It has to give logits that follow from parameters which learn; "
+            "`requires_grad_(True)` lets a frozen one learn."
+        )
+    return logits
 
 
 def predict(module: Callable[..., Tensor], feed: Mapping[str, Any], batch: int = 256) -> Tensor:

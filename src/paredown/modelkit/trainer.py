@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ from torch import nn
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel, UnknownName
 from paredown.core.technique import Context
+from paredown.core.unsupported import one_number, several_inputs
 from paredown.ground import opened_files
 from paredown.ground.seeds import stream
 from paredown.modelkit.blueprint import Blueprint, detect_answers, not_finite, save_module, with_logits
+from paredown.modelkit.module_checks import refuse_unready, takes_more
 from paredown.modelkit.train import Training, fit
 
 
@@ -89,25 +91,52 @@ def _build(
     weights: Path | None,
 ) -> tuple[nn.Module, Blueprint]:
     """A module that answers with logits, and its blueprint."""
-    blueprint = Blueprint(factory=factory, arguments=arguments, inputs=inputs)
+    blueprint = Blueprint(factory=factory, arguments=arguments, inputs=inputs, whole=_whole(inputs, context))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(context.seed, "init"))
         module = blueprint.build()
     if weights is not None:
         _load(module, weights)
+    refuse_unready(module)
     with torch.inference_mode():
         try:
             answer = module(*blueprint.example(2))
         except Exception as error:
+            if taken := takes_more(module, len(inputs)):
+                raise BadModel(several_inputs(f"{factory} {taken}")) from None
+            kind = "float32" if blueprint.whole else "int64"
+            other = replace(blueprint, whole=() if blueprint.whole else [*inputs])
+            if not any(isinstance(axis, str) for shape in inputs.values() for axis in shape) and _runs(module, other):
+                raise BadModel(
+                    f"{factory} takes {kind}, and the rows are fed as {'int64' if blueprint.whole else 'float32'}.\n"
+                    f"  Say so: `data: {{preprocess: {{numbers: {kind}}}}}`."
+                ) from None
             shapes = ", ".join(f"{name} {tuple(shape)}" for name, shape in inputs.items())
             raise BadModel(f"{factory} cannot take the task's feed ({shapes}): {type(error).__name__}: {str(error)[:300]}") from error
     if not isinstance(answer, torch.Tensor) or answer.dim() != 2 or len(answer) != 2:
         found = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
         raise BadModel(f"{factory} answers a batch of 2 with {found}; it must be logits of shape (2, {classes}).")
+    if answer.shape[1] == 1:
+        raise BadModel(one_number(factory, classes))
     if answer.shape[1] != classes:
         raise BadModel(f"{factory} answers with {answer.shape[1]} numbers per row; the data have {classes} classes.")
     blueprint = detect_answers(module, blueprint, context)
     return with_logits(module, blueprint), blueprint
+
+
+def _whole(inputs: Mapping[str, Sequence[int | str]], context: Context) -> list[str]:
+    """The inputs of fixed shape that the task feeds with whole numbers."""
+    split = next(iter(context.data), None)
+    feed = {} if split is None else context.encode(context.rows(split).take(slice(0, 1)).inputs)
+    return [name for name, array in feed.items() if array.dtype.kind in "iu" and not any(isinstance(axis, str) for axis in inputs[name])]
+
+
+def _runs(module: nn.Module, blueprint: Blueprint) -> bool:
+    try:
+        module(*blueprint.example(2))
+    except Exception:  # it is only asked whether it does
+        return False
+    return True
 
 
 def _load(module: nn.Module, weights: Path) -> None:
@@ -124,6 +153,13 @@ def _load(module: nn.Module, weights: Path) -> None:
         ) from error
     if not isinstance(state, Mapping):
         raise BadModel(f"{weights} holds a {type(state).__name__}; it must hold a state dict (name -> tensor).")
+    for prefix in ("_orig_mod.", "module."):  # of torch.compile and DataParallel, which the module is taken out of
+        if (
+            state
+            and all(str(name).startswith(prefix) for name in state)
+            and not any(name.startswith(prefix) for name in module.state_dict())
+        ):
+            state = {str(name).removeprefix(prefix): value for name, value in state.items()}
     try:
         module.load_state_dict(dict(state))
     except (RuntimeError, TypeError) as error:

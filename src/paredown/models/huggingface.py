@@ -12,6 +12,7 @@ from paredown.core.errors import BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.model import ModelSource
 from paredown.core.technique import Context
+from paredown.core.unsupported import REGRESSION, SEVERAL, SPANS, TOKENS, refusal
 from paredown.ground import digests
 from paredown.ground.lazy import need
 from paredown.ground.untrusted import read_json
@@ -49,6 +50,8 @@ class Huggingface(ModelSource):
         path = find(spec, folder)
         if not any(True for pattern in _WEIGHTS for _ in path.glob(pattern)):
             raise BadModel(f"{path} has no weights.\n  It needs model.safetensors; `model.save_pretrained(folder)` writes it.")
+        if not self.trains(spec):
+            refuse_other_head(path, configuration(path))
         parts: list[object] = [dict(spec.options), *([item.name, digests.of_file(item)] for item in saved.files_of(path))]
         words = tokenizer.named(spec.options, folder)
         return digests.of_value(parts + ([tokenizer.digest(words)] if words else []))
@@ -110,6 +113,31 @@ def find(spec: ModelSpec, folder: Path) -> Path:
             "  Give the folder that `model.save_pretrained(folder)` wrote, with the files of its tokenizer or image processor in it."
         )
     return path
+
+
+_TYPES = {"regression": REGRESSION, "multi_label_classification": SEVERAL}
+_HEADS = {"ForTokenClassification": TOKENS, "ForQuestionAnswering": SPANS}
+
+
+def refuse_other_head(path: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a model that was trained to answer with something else than one class per row; a new head has no past.
+
+    Args:
+        path: Its folder, for the message.
+        config: Its config.json.
+
+    Raises:
+        BadModel: Says what it answers with, and what says so.
+    """
+    made = [str(name) for name in config.get("architectures") or ()]
+    for ending, kind in _HEADS.items():
+        if any(name.endswith(ending) for name in made):
+            raise BadModel(refusal(kind, f"{path / CONFIG} says `architectures: {made}`"))
+    if (kind := _TYPES.get(str(config.get("problem_type")))) is not None:
+        raise BadModel(refusal(kind, f"{path / CONFIG} says `problem_type: {config['problem_type']}`"))
+    names = config.get("id2label")
+    if isinstance(names, Mapping) and len(names) == 1:
+        raise BadModel(refusal(REGRESSION, f"{path / CONFIG} has one label, {next(iter(names.values()))!r:.60}"))
 
 
 def _sees(path: Path) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paredown.core.errors import BadData
+from paredown.core.unsupported import REGRESSION, refusal
 from paredown.stats.rare_values import identifies
 
 _LABELS = ("label", "labels", "target", "class", "category", "intent", "sentiment", "outcome", "y")
@@ -66,6 +68,17 @@ def find_label(columns: Mapping[str, Any], outputs: Sequence[str] = (), width: i
     return None
 
 
+def refuse_numbers(columns: Mapping[str, Any], label: Label | None, source: str) -> None:
+    """Refuse a label whose values are fractions, or, where no label was found, a column that is named as labels are.
+
+    Raises:
+        BadData: The answer is a number.
+    """
+    named = [name for name in columns if name.lower() in _LABELS] if label is None else [] if label.counts else [label.name]
+    if (name := next((name for name in named if _is_fractional(columns[name])), None)) is not None:
+        raise BadData(refusal(REGRESSION, f"{source}: the label {name!r} holds fractions"))
+
+
 def candidates(columns: Mapping[str, Any]) -> list[str]:
     """Columns with few values, for the reader to choose from."""
     return [name for name, values in columns.items() if 2 <= len(counted(values)) <= MOST_GROUPS]
@@ -101,10 +114,15 @@ def counted(values: Any) -> dict[str, int]:
     """Value -> rows, the most frequent first, without what is missing; fractions are no classes: then it is empty."""
     cells = Counter(values.tolist())
     known = {cell: count for cell, count in cells.items() if cell == cell and cell not in (None, "")}
-    if any(isinstance(cell, float) and not cell.is_integer() for cell in known):
+    if _is_fractional(values):
         return {}
     words = {str(int(cell)) if isinstance(cell, float) else str(cell): count for cell, count in known.items()}
     return dict(sorted(words.items(), key=lambda item: -item[1]))
+
+
+def _is_fractional(values: Any) -> bool:
+    """Whether a column holds numbers, and a fraction among them."""
+    return values.dtype.kind == "f" and any(cell == cell and not cell.is_integer() for cell in values.tolist())
 
 
 def _is_text(values: Any) -> bool:

@@ -55,6 +55,8 @@ def unlabeled(given: Any) -> Rows:
 
 def _rows(split: str, inputs: Any, labels: Any, groups: Mapping[str, Any], columns: Sequence[str]) -> Rows:
     inputs, labels = _plain(inputs), None if labels is None else _plain(labels)
+    if isinstance(inputs, tuple):
+        inputs = tuple(map(_plain, inputs))
     if isinstance(inputs, Mapping) or hasattr(inputs, "columns"):
         inputs = {str(key): _plain(inputs[key]) for key in (inputs if isinstance(inputs, Mapping) else inputs.columns)}
     for column in columns:

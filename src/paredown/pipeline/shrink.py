@@ -115,7 +115,8 @@ def shrink(
     options, names = dict(preprocess or {}), None if labels is None else given.class_names(labels)
     if module is not None:
         options = _unscaled(guess, parts, options)
-        parts = given.with_names(parts, labels, _asked(module, registry.get("tasks", guess)(), parts, options))
+        outputs, kind = _asked(module, registry.get("tasks", guess)(), parts, options)
+        parts, options = given.with_names(parts, labels, outputs), kind | options
         names = [*parts["test"].names]
     title = name or _title(model, module if tokenizer is None else model)
     target = Path(folder) if folder is not None else Path("runs") / title
@@ -247,12 +248,12 @@ def _unscaled(task: str, parts: Mapping[str, Rows], options: dict[str, Any]) -> 
     return {"standardize": False} | options
 
 
-def _asked(module: Any, task: Task, parts: Mapping[str, Rows], options: Mapping[str, Any]) -> int:
-    """How many numbers the module answers per row; it is fed some rows of test just as it will be.
+def _asked(module: Any, task: Task, parts: Mapping[str, Rows], options: Mapping[str, Any]) -> tuple[int, dict[str, str]]:
+    """How many numbers the module answers per row, and what its encoder has to be told; it is fed some rows of test just as it will be.
 
     Raises:
         BadModel: It does not take them, or answers with something else than finite numbers, one per class.
-        BadData: A split is not what the task takes, or the module takes whole numbers otherwise than as float32.
+        BadData: A split is not what the task takes, or the module takes whole numbers neither as int64 nor as float32.
     """
     memory = need("paredown.modelkit.memory", "a model in memory")
     for split, rows in parts.items():
@@ -264,18 +265,36 @@ def _asked(module: Any, task: Task, parts: Mapping[str, Rows], options: Mapping[
     asked = options if task.raw != "table" else {"rare": "keep", **options}
     feed = make_encoder(task.encoder(parts.get("train", parts["test"]), asked))(head.inputs)
     whole = not isinstance(head.inputs, Mapping) and head.inputs.dtype.kind in "biu" and task.name() != "image-classification"
-    if whole:
-        try:
-            own = memory.logits(module, [head.inputs])
-        except BadModel:
-            own = None
-        if own is None or not np.allclose(own, memory.logits(module, [*feed.values()]), atol=1e-4):
+    classes = len({*head.labels.tolist()})
+    if whole and "numbers" not in options:
+        own, as_int64, as_float32 = (
+            _answers(memory, module, array, classes) for array in (head.inputs, head.inputs.astype(np.int64), *feed.values())
+        )
+        own = as_int64 if own is None and as_float32 is None else own  # an embedding takes int64, however narrow X is
+        if _alike(own, as_int64) and not _alike(own, as_float32):
+            return int(as_int64.shape[1]), {"numbers": "int64"}
+        if as_float32 is None:
+            memory.logits(module, [*feed.values()], classes)
+        if not _alike(own, as_float32):
             raise BadData(
                 f"X is {head.inputs.dtype}, and the model {'does not take that' if own is None else 'takes it otherwise than float32'}; "
                 "rows are fed as float32.\n"
                 "  Give X exactly as you feed it: `X.astype('float32')`, divided by 255 where the model was trained on 0 to 1."
             )
-    return int(memory.logits(module, [*feed.values()]).shape[1])
+    return int(memory.logits(module, [*feed.values()], classes).shape[1]), {}
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether there are both, and they are the same."""
+    return one is not None and other is not None and np.allclose(one, other, atol=1e-4)
+
+
+def _answers(memory: Any, module: Any, array: Any, classes: int) -> Any:
+    """The module's answers, or None where it does not take that."""
+    try:
+        return memory.logits(module, [array], classes)
+    except BadModel:
+        return None
 
 
 def _policy(policy: str | Path | Mapping[str, Any], minimize: str | None) -> Any:

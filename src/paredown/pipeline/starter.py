@@ -17,6 +17,7 @@ from paredown.core.rows import Rows
 from paredown.ground import documents, registry
 from paredown.ground.lazy import need
 from paredown.ground.untrusted import read_json
+from paredown.models.huggingface import refuse_other_head
 from paredown.pipeline import columns
 from paredown.pipeline.entry import entry_of
 from paredown.pipeline.plan import plan
@@ -150,6 +151,7 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
     for column in (*text, *groups):
         if column not in table:
             raise UnknownName(f"column of {first}", column, table or ["(none)"])
+    columns.refuse_numbers(table, found, first)
     if found is not None and len(found.counts) < 2:
         raise BadData(f"{first}: the label {found.name!r} has one value, {next(iter(found.counts), '')!r}.\n  Two classes are the least.")
     if found is not None and width and width != len(found.counts):
@@ -218,6 +220,7 @@ def _config(folder: Path) -> dict[str, Any]:
         raise BadModel(f"{file} {error}.\n  `save_pretrained` writes it.") from None
     if not isinstance(found, dict):
         raise BadModel(f"{file} holds a {type(found).__name__}, not a mapping.\n  `save_pretrained` writes it.")
+    refuse_other_head(folder, found)
     return found
 
 

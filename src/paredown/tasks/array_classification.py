@@ -10,8 +10,9 @@ import numpy as np
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
 from paredown.core.task import Task
+from paredown.tasks import whole_numbers
 
-_OPTIONS = ("input",)
+_OPTIONS = ("input", "numbers")
 
 
 class ArrayClassification(Task):
@@ -41,21 +42,27 @@ class ArrayClassification(Task):
 
         Args:
             train: Rows.
-            options: input: the name of the model's input ("input" by default).
+            options: input: the name of the model's input ("input" by default); numbers: "float32", or "int64" for a model that takes whole
+                numbers, as tokens.
 
         Raises:
             UnknownName: No such option; what has to be scaled is an image or a table.
+            BadData: The rows hold fractions, and the model takes whole numbers.
         """
         for key in options:
             if key not in _OPTIONS:
                 hint = "Arrays are fed as they are; `task: image-classification` and `tabular-classification` scale theirs."
                 raise UnknownName("preprocess option of array-classification", key, _OPTIONS, hint)
-        return {"kind": "array", "input": str(options.get("input", "input")), "shape": list(train.inputs.shape[1:])}
+        return {"kind": "array", "input": str(options.get("input", "input")), "shape": list(train.inputs.shape[1:])} | whole_numbers.entry(
+            train.inputs, options
+        )
 
     def decoder(self, names: tuple[str, ...]) -> dict[str, Any]:
         """Logits, one per class."""
         return {"kind": "softmax", "output": "logits", "classes": len(names)}
 
     def probe(self, encoder: Mapping[str, Any], seed: int) -> np.ndarray:
-        """Four rows of normal numbers."""
+        """Four rows of normal numbers; of zeros and ones where whole numbers are taken, which name something that the model knows."""
+        if "numbers" in encoder:
+            return whole_numbers.probe((4, *encoder["shape"]), seed)
         return np.random.default_rng(seed).standard_normal((4, *encoder["shape"])).astype(np.float32)

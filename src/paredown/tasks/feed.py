@@ -28,7 +28,8 @@ def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[An
             {"name", "kind": "categorical", "values"} | {"name", "kind": "code", "values"}]}: one float32 matrix in the order of the
             columns; a word becomes one number per value, all 0 when it is unknown, or its position, -1 when it is unknown;
             {"kind": "vector", "input", "width", "mean", "std"}: (x - mean) / std, where mean and std may be absent;
-            {"kind": "array", "input", "shape"}: the numbers as they are;
+            {"kind": "array", "input", "shape"}: the numbers as they are; here and for a vector "numbers" may be "int64", for a model that
+            takes whole numbers;
             {"kind": "text", ...}: see `tokens.make_text_encoder`.
         folder: Where the files lie that a declaration names, as a tokenizer's.
 
@@ -111,21 +112,35 @@ def _image_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
 
 def _vector_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndarray]]:
     name, item, scaled = spec["input"], (int(spec["width"]),), "mean" in spec
-    std = np.asarray(spec.get("std", 1.0), np.float64)
+    std, convert = np.asarray(spec.get("std", 1.0), np.float64), _converter(spec)
     gain, shift = (1 / std).astype(np.float32), (-np.asarray(spec.get("mean", 0.0), np.float64) / std).astype(np.float32)
 
     def encode(inputs: Any) -> dict[str, np.ndarray]:
-        values = np.ascontiguousarray(_batch(inputs, item, "row"), np.float32)
+        values = convert(_batch(inputs, item, "row"))
         return {name: values * gain + shift if scaled else values}
 
     return encode
 
 
+def _converter(spec: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+    """The function rows -> the kind of number that the model takes."""
+    if spec.get("numbers", "float32") == "float32":
+        return lambda rows: np.ascontiguousarray(rows, np.float32)
+
+    def whole(rows: np.ndarray) -> np.ndarray:
+        if rows.dtype.kind not in "biu" and not (rows == np.floor(rows)).all():
+            bad = int(np.argmax((rows != np.floor(rows)).reshape(len(rows), -1).any(axis=1)))
+            raise ValueError(f"row {bad} holds a fraction or no number; the model takes whole numbers.")
+        return np.ascontiguousarray(rows, np.int64)
+
+    return whole
+
+
 def _array_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndarray]]:
-    name, item = spec["input"], tuple(spec["shape"])
+    name, item, convert = spec["input"], tuple(spec["shape"]), _converter(spec)
 
     def encode(inputs: Any) -> dict[str, np.ndarray]:
-        return {name: np.ascontiguousarray(_batch(inputs, item, "row"), np.float32)}
+        return {name: convert(_batch(inputs, item, "row"))}
 
     return encode
 

@@ -11,8 +11,9 @@ from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
 from paredown.core.task import Task
 from paredown.stats.rare_values import FEWEST, identifies, shared
+from paredown.tasks import whole_numbers
 
-_OPTIONS = ("standardize", "one_hot", "rare", "input")
+_OPTIONS = ("standardize", "one_hot", "rare", "input", "numbers")
 _RARE = ("other", "keep")
 _MOST_WORDS = 1000
 
@@ -65,7 +66,8 @@ class TabularClassification(Task):
         Args:
             train: Rows that the statistics and the words come from.
             options: standardize (true for columns; a plain array stays as it is unless true), one_hot (true; false gives one code per
-                word, its place among the sorted words), rare ("other"; "keep" lets what few rows share ship too).
+                word, its place among the sorted words), rare ("other"; "keep" lets what few rows share ship too), numbers (of a plain
+                array: "float32", or "int64" for a model that takes whole numbers).
 
         Raises:
             UnknownName: No such option or way with rare words.
@@ -81,7 +83,8 @@ class TabularClassification(Task):
             raise UnknownName("way with rare words", rare, _RARE)
         if not isinstance(train.inputs, Mapping):
             out: dict[str, Any] = {"kind": "vector", "input": str(options.get("input", "input")), "width": int(train.inputs.shape[1])}
-            if options.get("standardize", False):
+            out |= whole_numbers.entry(train.inputs, options)
+            if options.get("standardize", False) and "numbers" not in out:
                 spread = train.inputs.std(axis=0, dtype=np.float64)
                 out |= {"mean": train.inputs.mean(axis=0, dtype=np.float64).tolist(), "std": np.where(spread > 0, spread, 1.0).tolist()}
             return out
@@ -145,6 +148,8 @@ class TabularClassification(Task):
         The words are those that it holds and one that no row had; that one alone where rare words ship.
         """
         random = np.random.default_rng(seed)
+        if "numbers" in encoder:
+            return whole_numbers.probe((4, encoder["width"]), seed)
         if encoder["kind"] == "vector":
             values = random.standard_normal((4, encoder["width"]))
             return (values * encoder.get("std", 1.0) + encoder.get("mean", 0.0)).astype(np.float32)

@@ -1,0 +1,62 @@
+"""What models may take and answer with beside what paredown supports now, and the words that refuse it wherever it is seen.
+
+In a model, in its labels, or in its inputs: the same sentence at every entrance.
+"""
+
+from __future__ import annotations
+
+REGRESSION, SEVERAL, TOKENS, SPANS = "regression", "multi-label", "token classification", "question answering"
+
+_MEANS = {
+    REGRESSION: (
+        "the answer is a number",
+        "Cut the numbers into classes, as low, middle and high, and give a model that was trained on those.",
+    ),
+    SEVERAL: (
+        "each of several labels may hold at once",
+        "Give a model that chooses one class per row: of one of the labels, or of the combinations that occur.",
+    ),
+    TOKENS: ("each token has a class", "Give a model with one answer per row; a new head is trained with `finetune: {}`."),
+    SPANS: ("the answer is a part of the text", "Give a model with one answer per row; a new head is trained with `finetune: {}`."),
+}
+
+
+def refusal(kind: str, seen: str) -> str:
+    """One sentence that says what a model is, and what to do.
+
+    Args:
+        kind: REGRESSION, SEVERAL, TOKENS or SPANS.
+        seen: Where it was seen, and by what.
+    """
+    means, do = _MEANS[kind]
+    return f"{seen}: {kind}, {means}; paredown answers classification now, one class per row.\n  {do}"
+
+
+def one_number(model: str, classes: int) -> str:
+    """The same for a model that answers with one number per row.
+
+    Args:
+        model: What it is called.
+        classes: Of the data; one number may stand for two.
+    """
+    seen = f"{model} answers with 1 number per row"
+    if classes > 2:
+        return refusal(REGRESSION, f"{seen}, and the labels have {classes} values")
+    return (
+        f"{seen}; two classes need 2 logits, and a number of its own is regression, which is not answered.\n"
+        "  Wrap it in a module that returns `torch.cat([torch.zeros_like(z), z], 1)` for its logit z, or `torch.cat([1 - p, p], 1)` "
+        "for its probability p."
+    )
+
+
+def several_inputs(seen: str) -> str:
+    """The same for a model that takes several arrays.
+
+    Args:
+        seen: What takes or gives them, and how many.
+    """
+    return (
+        f"{seen}; one input is taken now.\n"
+        "  Put them side by side, `X = np.concatenate([a.reshape(len(a), -1), b.reshape(len(b), -1)], 1)`, and give a module whose forward "
+        "takes them apart: `a, b = x[:, :A].view(-1, ...), x[:, A:].view(-1, ...)`."
+    )

@@ -1,0 +1,51 @@
+"""What arrays of more axes than rows of one input and one label have are: several inputs, several labels. Not a unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from paredown.core.unsupported import REGRESSION, SEVERAL, refusal
+
+_MOST_INPUTS = 16
+
+
+def several(inputs: Any, labels: Any) -> int:
+    """How many arrays of several numbers per row stand for the inputs; 0 where each is a row or a column."""
+    if hasattr(inputs, "columns") or not isinstance(inputs, Mapping | tuple | list):
+        return 0
+    parts = [*(inputs.values() if isinstance(inputs, Mapping) else inputs)]
+    if not 2 <= len(parts) <= _MOST_INPUTS or not all(hasattr(part, "shape") and len(part.shape) for part in parts):
+        return 0
+    sizes = {len(part) for part in parts}
+    if isinstance(inputs, Mapping):
+        return len(parts) if len(sizes) == 1 and any(len(part.shape) > 1 and part.shape[1:] != (1,) for part in parts) else 0
+    rows = isinstance(inputs, tuple) if labels is None else hasattr(labels, "__len__") and sizes == {len(labels)} != {len(parts)}
+    return len(parts) if rows and len(sizes) == 1 else 0
+
+
+def matrix(labels: np.ndarray, source: str) -> str:
+    """What labels with several numbers per row are."""
+    shape = f"{source}: the labels have shape {labels.shape}"
+    if labels.ndim == 2 and len(labels) and labels.dtype.kind in "buif":
+        marks, fractions = np.isin(labels, (0, 1)).all(), labels.dtype.kind == "f" and (labels != np.round(labels)).any()
+        if marks and (labels.sum(axis=1) != 1).any():
+            row = int(np.argmax(labels.sum(axis=1) != 1))
+            return refusal(SEVERAL, f"{shape}, and row {row} has {int(labels[row].sum())} of {labels.shape[1]}")
+        if fractions and (labels.min() < 0 or np.abs(labels.sum(axis=1) - 1).max() > 1e-3):
+            return refusal(REGRESSION, f"{shape} and fractions")
+    return f"{shape}.\n  Give one class per row, shape (N,); for one-hot rows use argmax(axis=1)."
+
+
+def lists(labels: Any) -> Any:
+    """Cells that may be lists of any length; none where the labels are numbers or words, or rows of equal length in an array."""
+    if isinstance(labels, np.ndarray) or not hasattr(labels, "__len__"):
+        return labels if getattr(labels, "ndim", 0) == 1 and labels.dtype.kind == "O" else ()
+    sizes = {len(cell) if isinstance(cell, list | tuple | np.ndarray) else -1 for cell in labels}
+    return labels if len(sizes) > 1 or any(isinstance(cell, set) or _holds_words(cell) for cell in labels) else ()
+
+
+def _holds_words(cell: Any) -> bool:
+    return isinstance(cell, list | tuple) and any(isinstance(part, str) for part in cell)
