@@ -184,6 +184,9 @@ def prepare(shop: Shop) -> Trial:
     model = shop.study.digests["model"]
     candidate = shop.builder.baseline(shop.job.model, shop.job.folder, inputs, len(shop.splits.names), model)
     refuse_rare(shop.job, shop.builder.scene.encode)
+    if candidate.note:
+        shop.study.note(candidate.note)
+        shop.listener.stage(candidate.note)
     shop.with_baseline(candidate)
     trial = attempt(shop, shop.as_given(), "the model as given.", role="baseline")
     if trial.artifact and read_manifest(shop.artifacts.folder(trial.artifact))["decode"]["kind"] == PROBABILITIES:

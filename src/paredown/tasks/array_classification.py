@@ -10,6 +10,7 @@ import numpy as np
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
 from paredown.core.task import Task
+from paredown.tasks.graph_columns import made_whole, refuse_fractions_of, whole_of
 
 _OPTIONS = ("input",)
 
@@ -45,12 +46,18 @@ class ArrayClassification(Task):
 
         Raises:
             UnknownName: No such option; what has to be scaled is an image or a table.
+            BadData: An ONNX graph takes whole numbers, and there are fractions.
         """
+        options = dict(options)
+        whole = whole_of(options.pop("graph", None))
         for key in options:
             if key not in _OPTIONS:
                 hint = "Arrays are fed as they are; `task: image-classification` and `tabular-classification` scale theirs."
                 raise UnknownName("preprocess option of array-classification", key, _OPTIONS, hint)
-        return {"kind": "array", "input": str(options.get("input", "input")), "shape": list(train.inputs.shape[1:])}
+        if whole is not None:
+            refuse_fractions_of(train.inputs, whole, "")
+        shape = list(train.inputs.shape[1:])
+        return {"kind": "array", "input": str(options.get("input", "input")), "shape": shape} | ({"whole": whole} if whole else {})
 
     def decoder(self, names: tuple[str, ...]) -> dict[str, Any]:
         """Logits, one per class."""
@@ -58,4 +65,5 @@ class ArrayClassification(Task):
 
     def probe(self, encoder: Mapping[str, Any], seed: int) -> np.ndarray:
         """Four rows of normal numbers."""
-        return np.random.default_rng(seed).standard_normal((4, *encoder["shape"])).astype(np.float32)
+        values = np.random.default_rng(seed).standard_normal((4, *encoder["shape"]))
+        return made_whole(values, encoder.get("whole")).astype(np.float32)
