@@ -21,6 +21,11 @@ _DIFFERS = 0.2
 _FEW = 16
 
 
+def engine() -> Any:
+    """The first engine here that takes ONNX graphs."""
+    return next(engine for engine in (unit() for unit in registry.working("runtimes")) if engine.form == "onnx")
+
+
 class Asked:
     """Opens graphs and asks them, in a job's scratch folder.
 
@@ -30,7 +35,7 @@ class Asked:
 
     def __init__(self, context: Context) -> None:
         self._context, self._numbers = context, count()
-        self._engine = next(engine for engine in (unit() for unit in registry.working("runtimes")) if engine.form == "onnx")
+        self._engine = engine()
 
     def feed(self, inputs: Mapping[str, Sequence[int | str]]) -> dict[str, Any]:
         """Some rows of the job, as they are fed, and made-up ones."""
