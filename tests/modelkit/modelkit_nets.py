@@ -103,3 +103,26 @@ def liven(module: nn.Module, seed: int = 0) -> nn.Module:
                 fresh = torch.randn(value.shape, generator=generator) * 0.5
                 value.copy_(fresh.abs() + 0.5 if name.endswith("running_var") else fresh + (1.0 if value.dim() == 1 else 0.0))
     return module.eval()
+
+
+class CountsItsRows(nn.Module):
+    """A class token for each row, as many write it: `len(x)` makes the exporter take the batch for a constant."""
+
+    def __init__(self, listed: bool = False) -> None:
+        super().__init__()
+        self.listed = listed
+        self.token, self.head = nn.Parameter(torch.randn(1, 1, 6)), nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x[:, 0]
+        if self.listed:
+            return torch.stack([self.head(rows[at].sum(0)) for at in range(int(rows.shape[0]))])
+        return self.head(torch.cat([self.token.expand(len(rows), -1, -1), rows], 1).sum(1))
+
+
+def counts_its_rows() -> nn.Module:
+    return CountsItsRows()
+
+
+def lists_its_rows() -> nn.Module:
+    return CountsItsRows(listed=True)

@@ -94,5 +94,27 @@ def test_a_module_that_cannot_be_exported_is_unfit(store: FolderStore) -> None:
         to_onnx(given, store, store.scratch())
 
 
+def test_a_forward_that_counts_its_rows_is_exported_for_any_batch(store: FolderStore) -> None:
+    blueprint = Blueprint(factory="modelkit_nets:counts_its_rows", inputs={"input": (1, 6, 6)})
+    module = blueprint.build()
+    graph = to_onnx(save_module(module, blueprint, store, store.scratch()), store, store.scratch())
+    images = np.random.default_rng(0).normal(size=(5, 1, 6, 6)).astype(np.float32)
+    for count in (1, 2, 5):
+        with torch.no_grad():
+            expected = module(torch.from_numpy(images[:count])).numpy()
+        np.testing.assert_allclose(answers(store.folder(graph.digest) / GRAPH, images[:count]), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_batch_that_stays_a_constant_is_unfit_and_its_line_is_named(store: FolderStore) -> None:
+    blueprint = Blueprint(factory="modelkit_nets:lists_its_rows", inputs={"input": (1, 6, 6)})
+    given = save_module(blueprint.build(), blueprint, store, store.scratch())
+    said = (
+        r"the exported graph does not answer batches of 1 and 3 as the module does, since the batch is a plain number in "
+        r"modelkit_nets\.py:\d+: `return torch\.stack\(\[self\.head\(rows\[at\].*`; write `x\.shape\[0\]` there\."
+    )
+    with pytest.raises(Unfit, match=said):
+        to_onnx(given, store, store.scratch())
+
+
 def test_the_table_of_lowerings() -> None:
     assert {("torch", "onnx"): to_onnx} == LOWERINGS

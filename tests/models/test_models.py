@@ -145,11 +145,9 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path, source: ModelSource
 
 def test_a_graph_has_to_fit_the_task(tmp_path: Path, graph: Path) -> None:
     entry = spec("onnx", "model.onnx")
-    said = (
-        r"model\.onnx takes the inputs input; the task feeds pixels\.\n  Name the graph's input in the job: `preprocess: \{input: input\}`"
-    )
+    said = r"model\.onnx takes the inputs input: float \(.*1, 6, 6\); the task feeds a, b\.\n  Export it with one input, or with one column"
     with pytest.raises(BadModel, match=said):
-        prepare(Onnx(), entry, tmp_path, {"pixels": (1, 6, 6)})
+        prepare(Onnx(), entry, tmp_path, {"a": (1, 6, 6), "b": (1, 6, 6)})
     with pytest.raises(BadModel, match=r"model\.onnx answers with 3 numbers per row; the data have 7 classes\."):
         Onnx().prepare(entry, tmp_path, INPUTS, 7, tiny.context(tmp_path / "b"))
     graph.write_bytes(b"not a graph")

@@ -11,11 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from paredown.core.errors import BadModel
 from paredown.core.job import ModelSpec
-from paredown.core.rows import Rows
 from paredown.modelkit import graphs
 from paredown.models.onnx import Onnx
-from paredown.tasks.image_classification import ImageClassification
-from paredown.tasks.tabular_classification import TabularClassification
 from paredown.testing import tiny
 
 
@@ -40,14 +37,12 @@ def test_tensors_in_a_file_beside_are_part_of_the_model_and_of_its_digest(tmp_pa
     assert Onnx().digest(spec, tmp_path) != before
 
 
-def test_an_input_of_another_name_is_refused_with_the_entry_that_names_it_and_the_entry_works(tmp_path: Path) -> None:
+def test_an_input_of_another_name_takes_what_the_task_feeds(tmp_path: Path) -> None:
     spec = write(tmp_path, np.ones((4, 3), np.float32))
-    with pytest.raises(BadModel, match=r"takes the inputs pixels; the task feeds input\.\n.*preprocess: \{input: pixels\}"):
-        Onnx().prepare(spec, tmp_path, {"input": [4]}, 3, tiny.context(tmp_path / "store"))
-    images = Rows(inputs=np.zeros((2, 4, 4), np.uint8), labels=None)
-    table = Rows(inputs=np.zeros((2, 4), np.float32), labels=None)
-    assert ImageClassification().encoder(images, {"input": "pixels"})["input"] == "pixels"
-    assert TabularClassification().encoder(table, {"input": "pixels"})["input"] == "pixels"
+    context = tiny.context(tmp_path / "store")
+    candidate = Onnx().prepare(spec, tmp_path, {"input": [4]}, 3, context)
+    stored = onnx.load(context.store.folder(candidate.digest) / "graph.onnx")
+    assert [item.name for item in stored.graph.input] == ["input"]
 
 
 def external(folder: Path, name: str, array: np.ndarray, location: str) -> TensorProto:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from paredown.tasks import feed, pictures, tokens
+from paredown.tasks import declared_feed, feed, pictures, tokens
 
 
 def image(**changes):
@@ -183,10 +183,11 @@ def test_wrong_outputs_are_refused_with_what_was_found():
 
 
 def test_the_modules_stand_alone():
-    source = "".join(Path(module.__file__).read_text("utf-8") for module in (tokens, pictures, feed))
+    source = "".join(Path(module.__file__).read_text("utf-8") for module in (declared_feed, tokens, pictures, feed))
     imports = re.findall(r"^\s*(?:from|import) ([\w.]+)", source, re.M)
     lazy = {"tokenizers", "PIL", "io", "warnings"}
-    assert set(imports) == {"collections.abc", "pathlib", "typing", "numpy", "paredown.tasks.tokens", "paredown.tasks.pictures", *lazy}
+    ours = {f"paredown.tasks.{name}" for name in ("tokens", "pictures", "declared_feed")}
+    assert set(imports) == {"collections.abc", "pathlib", "typing", "numpy", *ours, *lazy}
     assert not set(re.findall(r"^(?:from|import) ([\w.]+)", source, re.M)) & lazy
     source = "\n".join(line for line in source.splitlines() if not line.startswith("from paredown."))
     space: dict = {}

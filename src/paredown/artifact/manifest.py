@@ -154,16 +154,21 @@ def _for_each(item: Check) -> Check:
 
 _MEAN, _STD = _for_each(is_number()), _for_each(is_number(but=0))
 _WORDS = is_record({"name": is_text, "values": is_list(is_text)}, {"rare": is_whole(0, 1 << 31)})
+_BOUNDS = is_list(is_whole(-(1 << 24), 1 << 24), 2, 2)
 _COLUMN = is_kind(
     {
-        "numeric": is_record({"name": is_text, "mean": is_number(), "std": is_number(but=0), "fill": is_number()}),
+        "numeric": is_record(
+            {"name": is_text, "mean": is_number(), "std": is_number(but=0)},
+            {"fill": is_number(), "rare": is_whole(0, 1 << 31), "whole": _BOUNDS},
+        ),
         "categorical": _WORDS,
         "code": _WORDS,
     }
 )
 _IMAGE = is_record(
     {"input": is_text, "shape": is_shape(2, 3), "scale": is_number(), "mean": _MEAN, "std": _STD, "layout": is_text},
-    {"mode": is_text, "resize": is_either(_SIZE, is_list(_SIZE, 2, 2), "a size, or height and width"), "resample": is_text},
+    {"mode": is_text, "resize": is_either(_SIZE, is_list(_SIZE, 2, 2), "a size, or height and width"), "resample": is_text}
+    | {"whole": _BOUNDS},
 )
 _TEXTS = is_record(
     {
@@ -174,15 +179,29 @@ _TEXTS = is_record(
         "cut": is_text,
         "width": is_whole(1, 2),
         "columns": is_list(is_text),
-    }
+    },
+    {"length": is_whole(1, 1 << 24)},
 )
 _NUMBERS = is_one_of("float32", "int64")
+_WORDS_FED = is_record({"input": is_text, "columns": is_list(is_text, 1, 1000), "known": is_list(is_text, 0, 64)})
+
+
+def _table(value: Any, place: str) -> None:
+    """Columns of numbers, or of words for inputs of their own."""
+    is_record({"input": is_text, "columns": is_list(_COLUMN, 0 if value.get("words") else 1)}, {"words": is_list(_WORDS_FED, 0, 1000)})(
+        value, place
+    )
+
+
+_VECTOR = is_record(
+    {"input": is_text, "width": is_whole(1, MOST_NUMBERS)}, {"mean": _MEAN, "std": _STD, "numbers": _NUMBERS, "whole": _BOUNDS}
+)
 _ENCODE = is_kind(
     {
         "image": _IMAGE,
-        "table": is_record({"input": is_text, "columns": is_list(_COLUMN, 1)}),
-        "vector": is_record({"input": is_text, "width": is_whole(1, MOST_NUMBERS)}, {"mean": _MEAN, "std": _STD, "numbers": _NUMBERS}),
-        "array": is_record({"input": is_text, "shape": is_shape(1, 8)}, {"numbers": _NUMBERS}),
+        "table": _table,
+        "vector": _VECTOR,
+        "array": is_record({"input": is_text, "shape": is_shape(1, 8)}, {"numbers": _NUMBERS, "whole": _BOUNDS}),
         "text": _TEXTS,
     }
 )

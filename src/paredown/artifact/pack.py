@@ -183,6 +183,7 @@ def _script() -> str:
         resources.files("paredown.artifact").joinpath("manifest.py").read_text("utf-8"),
         resources.files("paredown.tasks").joinpath("tokens.py").read_text("utf-8"),
         resources.files("paredown.tasks").joinpath("pictures.py").read_text("utf-8"),
+        resources.files("paredown.tasks").joinpath("declared_feed.py").read_text("utf-8"),
         resources.files("paredown.tasks").joinpath("feed.py").read_text("utf-8"),
         resources.files("paredown.artifact").joinpath("programs.py").read_text("utf-8"),
         resources.files("paredown.artifact").joinpath("predict_main.py").read_text("utf-8"),

@@ -17,6 +17,7 @@ from paredown.artifact.manifest import MANIFEST, RESTORE, read_checked, threads_
 from paredown.artifact.programs import make_program
 from paredown.ground.separated import LONGEST_CELL, SEEN, broken, is_blank, separator_of, sign_name
 from paredown.ground.untrusted import visible
+from paredown.tasks.declared_feed import in_batches
 
 USAGE = """usage: python predict.py INPUT [--proba]
 
@@ -49,7 +50,8 @@ def _onnxruntime(file: Path, threads: int) -> Any:
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     names = [item.name for item in session.get_outputs()]
-    return lambda feed: dict(zip(names, session.run(None, feed)))
+    batch = next((item.shape[0] for item in session.get_inputs() if item.shape and isinstance(item.shape[0], int)), 0)
+    return _fed(lambda feed: dict(zip(names, session.run(None, feed))), batch)
 
 
 def _openvino(file: Path, threads: int) -> Any:
@@ -60,7 +62,13 @@ def _openvino(file: Path, threads: int) -> Any:
     settings |= {"ENABLE_HYPER_THREADING": True, "ENABLE_CPU_PINNING": False}
     compiled = openvino.Core().compile_model(str(file), "CPU", settings)
     names, request = [item.any_name for item in compiled.outputs], compiled.create_infer_request()
-    return lambda feed: dict(zip(names, request.infer(feed, share_inputs=True).values()))
+    shapes = [item.partial_shape for item in compiled.inputs]
+    batch = next((shape[0].get_length() for shape in shapes if len(shape) and shape[0].is_static), 0)
+    return _fed(lambda feed: dict(zip(names, request.infer(feed, share_inputs=True).values())), batch)
+
+
+def _fed(run: Any, batch: int) -> Any:
+    return in_batches(run, batch) if batch else run
 
 
 _ENGINES = {"onnxruntime": _onnxruntime, "openvino": _openvino}

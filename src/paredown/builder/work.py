@@ -90,7 +90,8 @@ def rehearse(
     """Prepare the model as given and time its answers to a few rows, one by one and all at once.
 
     Returns:
-        {"prepare_s", "call_s", "row_s", "resident_b", "parameters", "rows"}: seconds of preparing, of one answer and of one row among many.
+        {"prepare_s", "call_s", "row_s", "resident_b", "parameters", "rows", "note"}: seconds of preparing, of one answer and of one row
+        among many; what was done to the model.
 
     Raises:
         BadModel: It cannot be opened, or answers NaN.
@@ -115,7 +116,7 @@ def rehearse(
         except ValueError as error:
             raise BadModel(f"the model as given: {error}") from error
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    known = {"resident_b": float(resident), "parameters": candidate["parameters"], "rows": len(asked)}
+    known = {"resident_b": float(resident), "parameters": candidate["parameters"], "rows": len(asked), "note": candidate["note"]}
     return {"prepare_s": prepare_s, "call_s": call_s, "row_s": row_s, **known}
 
 

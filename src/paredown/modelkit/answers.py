@@ -61,6 +61,16 @@ def detect(ask: Callable[[Mapping[str, Any]], Any], inputs: Mapping[str, Sequenc
     return kind_of(np.concatenate(found), ending) if found else by_ending(ending)
 
 
+def some_rows(inputs: Mapping[str, Sequence[int | str]], context: Context) -> dict[str, Any]:
+    """A feed of some rows of the job, and made-up ones beside them where they are floats: rows that differ."""
+    split = next(iter(context.data), None)
+    feed = {} if split is None else context.encode(context.rows(split).spread(_FEW).inputs)
+    if {name: len(array.shape) - 1 for name, array in feed.items()} != {name: len(shape) for name, shape in inputs.items()}:
+        feed = _blank(inputs)
+    parts = [feed, *_made_up(feed)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in feed}
+
+
 def _blank(inputs: Mapping[str, Sequence[int | str]]) -> dict[str, Any]:
     """A feed of zeros, or of ones where an axis is free, which is where tokens stand."""
     shapes = {name: [TOKENS if isinstance(axis, str) else axis for axis in shape] for name, shape in inputs.items()}

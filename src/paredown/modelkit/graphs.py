@@ -7,7 +7,6 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from paredown.core.errors import BadModel
 from paredown.ground.lazy import need
 
 GRAPH = "graph.onnx"
@@ -81,23 +80,6 @@ def load_clean(folder: Path, purpose: str) -> Any:
     model = onnx.load(folder / GRAPH)
     strip(model)
     return onnx.shape_inference.infer_shapes(model)
-
-
-def signature(file: Path) -> tuple[dict[str, tuple[int, ...]], int]:
-    """Input name -> dims and the width of the first output of an ONNX file; a free dim is 0. Tensors in files beside it stay unread.
-
-    Raises:
-        BadModel: It is no ONNX file.
-    """
-    onnx = need("onnx", "looking at an ONNX model")
-    try:
-        graph = onnx.load(file, load_external_data=False).graph
-    except Exception as error:  # protobuf raises classes of its own
-        raise BadModel(f"{file} is not a valid ONNX model: {str(error)[:300]}") from error
-    held = {item.name for item in graph.initializer}
-    shapes = {value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim) for value in (*graph.input, *graph.output)}
-    width = shapes[graph.output[0].name][-1:] if graph.output else ()
-    return {value.name: shapes[value.name] for value in graph.input if value.name not in held}, width[0] if width else 0
 
 
 def _of_tokens(onnx: Any, model: Any) -> Any:

@@ -133,8 +133,8 @@ def refuse_other_head(path: Path, config: Mapping[str, Any]) -> None:
     for ending, kind in _HEADS.items():
         if any(name.endswith(ending) for name in made):
             raise BadModel(refusal(kind, f"{path / CONFIG} says `architectures: {made}`"))
-    if (kind := _TYPES.get(str(config.get("problem_type")))) is not None:
-        raise BadModel(refusal(kind, f"{path / CONFIG} says `problem_type: {config['problem_type']}`"))
+    if (said := _TYPES.get(str(config.get("problem_type")))) is not None:
+        raise BadModel(refusal(said, f"{path / CONFIG} says `problem_type: {config['problem_type']}`"))
     names = config.get("id2label")
     if isinstance(names, Mapping) and len(names) == 1:
         raise BadModel(refusal(REGRESSION, f"{path / CONFIG} has one label, {next(iter(names.values()))!r:.60}"))

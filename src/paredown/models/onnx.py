@@ -11,10 +11,14 @@ from paredown.core.errors import BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.model import ModelSource
 from paredown.core.technique import Context
-from paredown.ground import digests, opened_files, registry
+from paredown.ground import digests, opened_files
 from paredown.ground.lazy import need
-from paredown.modelkit import answers, graphs, tokenizer
-from paredown.modelkit.answers import LOGITS, PROBABILITIES
+from paredown.modelkit import declared, graph_batch, graph_ends, graphs, tokenizer
+from paredown.modelkit.answers import PROBABILITIES
+from paredown.modelkit.graph_asked import Asked
+
+_KNOWN = 64
+"""Words of a graph's own that made-up rows are made of, at most."""
 
 
 class Onnx(ModelSource):
@@ -35,50 +39,74 @@ class Onnx(ModelSource):
         parts += [[name, digests.of_file(path.parent / name)] for name in _tensor_files(path)]
         return digests.of_value(parts + ([tokenizer.digest(words)] if words else []))
 
+    def labels(self, spec: ModelSpec, folder: Path) -> tuple[str, ...]:
+        """The names that the graph itself holds, as converters of classical models write them; else none."""
+        return _declared(spec, folder).classes
+
     def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:
-        """The tokenizer that `tokenizer:` names, for the inputs of those names that the graph has."""
-        words = tokenizer.named(spec.options, folder)
-        if words is None:
+        """The tokenizer that `tokenizer:` names, for the inputs of those names that the graph has; else what it declares of its inputs.
+
+        Of a graph that takes one array of floats, and knows nothing of missing numbers, there is nothing to say.
+        """
+        words, found = tokenizer.named(spec.options, folder), _declared(spec, folder)
+        if words is not None:
+            taken = {end.name for end in found.inputs}
+            made = tokenizer.encoding(words, work)
+            made |= {"inputs": {name: role for name, role in tokenizer.ROLES.items() if name in taken}}
+            return made | ({"length": length} if (length := _length(found, made)) else {})
+        several = len(found.inputs) > 1 or any(end.kind == "string" for end in found.inputs)
+        takes = [
+            {
+                "input": end.name,
+                "width": end.width,
+                "whole": list(declared.WHOLE[end.kind]) if end.kind in declared.WHOLE else None,
+                "words": list(found.words[end.name][:_KNOWN]) if end.kind == "string" else None,
+            }
+            for end in found.inputs
+        ]
+        if several and not all(end.width for end in found.inputs):
             return {}
-        onnx: Any = need("onnx", "opening an ONNX model")
-        graph = _opened(onnx, _file(spec, folder), tensors=False).graph
-        found, taken = tokenizer.encoding(words, work), {item.name for item in graph.input}
-        return found | {"inputs": {name: role for name, role in tokenizer.ROLES.items() if name in taken}}
+        if not (several or found.plain or found.missing or any(take["whole"] for take in takes)):
+            return {}
+        return {"graph": {"takes": takes, "several": several, "missing": found.missing, "plain": found.plain}}
 
     def prepare(
         self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, context: Context
     ) -> Candidate:
-        """Check the graph against the task's feed and store it."""
+        """Check the graph against the task's feed, give it ends as rows are fed and answers are read, and store it."""
         onnx: Any = need("onnx", "opening an ONNX model")
-        path = _file(spec, folder)
+        path, found = _file(spec, folder), _declared(spec, folder)
         model = _opened(onnx, path)
-        held = {item.name for item in model.graph.initializer}
-        wanted = [item.name for item in model.graph.input if item.name not in held]
-        if sorted(wanted) != sorted(inputs):
+        _fit(path, model, found, inputs)
+        if found.width and found.width != classes:
             raise BadModel(
-                f"{path} takes the inputs {', '.join(wanted)}; the task feeds {', '.join(inputs)}.\n"
-                f"  Name the graph's input in the job: `preprocess: {{input: {wanted[0] if wanted else '...'}}}`."
-            )
-        _refuse_other_shape(path, model.graph, inputs)
-        answered = _answered(model.graph)
-        output = next(item for item in model.graph.output if answered in (None, item.name)).type.tensor_type.shape.dim
-        width = output[-1].dim_value if len(output) else 0
-        if width and width != classes:
-            raise BadModel(
-                f"{path} answers with {width} numbers per row; the data have {classes} classes.\n"
+                f"{path} answers with {found.width} numbers per row; the data have {classes} classes.\n"
                 "  Name the classes in the model's order with `data: {labels: [...]}`, or give the model of these data."
             )
         parameters = sum(_size(item.dims) for item in model.graph.initializer)
+        opened_files.tell([path, *(path.parent / name for name in _tensor_files(path))])
+        asked = Asked(context)
+        feed = asked.feed(inputs)
+        whole, note = model, ""
+        if found.label or found.scores not in [item.name for item in model.graph.output]:
+            whole = onnx.ModelProto()
+            whole.CopyFrom(model)
+        graph_ends.answer_alone(model, found)
+        model, note = graph_batch.settle(model, lambda some: asked.opened(some, found.scores), feed)
+        answers = asked.answers(path, model, found.scores, feed, classes)
+        kinds = sorted({end.kind for end in found.inputs if end.kind not in ("float", "string", "int64" if _of_tokens(inputs) else "")})
+        fed = "int64" if _of_tokens(inputs) else "float32"
+        cast = f"Rows are fed as {fed}, which the graph casts to the {' and '.join(kinds)} that it takes." if kinds else ""
+        said = [cast, note]
+        if whole is not model:
+            said.append(asked.agreement(path, whole, found, feed, answers))
+        holds = asked.holds(model, found.scores, inputs)
+        if (holds == PROBABILITIES) != (found.scores == PROBABILITIES):
+            graphs.rename(model.graph, found.scores, holds)
         target = context.work / "given"
         target.mkdir()
-        opened_files.tell([path, *(path.parent / name for name in _tensor_files(path))])
         onnx.save(model, target / graphs.GRAPH)
-        if answered is not None:
-            holds = _detect(model.graph, answered, target, inputs, context)
-            if (holds == PROBABILITIES) != (answered == PROBABILITIES):
-                graphs.rename(model.graph, answered, holds)
-                onnx.save(model, target / graphs.GRAPH)
-        return Candidate(digest=context.store.put(target), form="onnx", parameters=parameters)
+        return Candidate(digest=context.store.put(target), form="onnx", parameters=parameters, note=" ".join(filter(None, said)))
 
 
 def _tensor_files(path: Path) -> list[str]:
@@ -103,25 +131,61 @@ def _tensor_files(path: Path) -> list[str]:
     return named
 
 
-def _answered(graph: Any) -> str | None:
-    """The output that is decoded: one called "logits", the only one, or one called "probabilities"; None where none is."""
-    names = [item.name for item in graph.output]
-    return next((name for name in (LOGITS, *(names if len(names) == 1 else ()), PROBABILITIES) if name in names), None)
+def _declared(spec: ModelSpec, folder: Path) -> declared.Declared:
+    output = spec.options.get("output")
+    return declared.read(_file(spec, folder), None if output is None else str(output))
 
 
-def _detect(graph: Any, output: str, folder: Path, inputs: Mapping[str, Sequence[int | str]], context: Context) -> str:
-    """What an output holds: "logits" or "probabilities"."""
-    last = graphs.ending(graph, output)
-    ending = "" if last is None else str(last.op_type)
-    engine = next(engine for engine in (unit() for unit in registry.working("runtimes")) if engine.form == "onnx")
-    try:
-        session = engine.open(folder, graphs.GRAPH, {"threads": context.threads})
-    except Exception:  # a graph that the engine does not take is refused where it is packed, in the engine's words
-        return answers.by_ending(ending)
-    try:
-        return answers.detect(lambda feed: session.run(feed)[output], inputs, context, ending)
-    finally:
-        session.close()
+def _length(found: declared.Declared, made: Mapping[str, Any]) -> int:
+    """Tokens that all rows have, where the inputs of tokens say a number; 0 where it is free."""
+    sizes = [end.shape[1] for end in found.inputs if end.name in made["inputs"] and end.shape is not None and len(end.shape) == 2]
+    return min((size for size in sizes if isinstance(size, int)), default=0)
+
+
+def _of_tokens(inputs: Mapping[str, Sequence[int | str]]) -> bool:
+    """Whether a feed is of tokens, whose number is free."""
+    return any(isinstance(axis, str) for shape in inputs.values() for axis in shape)
+
+
+def _fit(path: Path, model: Any, found: declared.Declared, inputs: Mapping[str, Sequence[int | str]]) -> None:
+    """Let a graph's inputs take the task's feed, in place.
+
+    Raises:
+        BadModel: They cannot: other inputs, or another shape.
+    """
+    words = [end for end in found.inputs if end.kind == "string"]
+    numbers = [end for end in found.inputs if end.kind != "string"]
+    named = {end.name for end in words}
+    fed = {name: shape for name, shape in inputs.items() if name not in named}
+    right = (
+        {end.name for end in found.inputs} == {*inputs}
+        if (tokens := _of_tokens(inputs))
+        else len(fed) == min(1, len(numbers)) and named <= {*inputs}
+    )
+    if not right:
+        raise BadModel(
+            f"{path} takes the inputs {', '.join(map(str, found.inputs))}; the task feeds {', '.join(inputs)}.\n"
+            + (
+                "  A model of texts names its tokenizer beside it: `model: {onnx: ..., tokenizer: folder}`."
+                if {end.name for end in found.inputs} & {*tokenizer.ROLES}
+                else "  Export it with one input, or with one column of a table per input."
+            )
+        )
+    for end in words:
+        _refuse_other_shape(path, end, inputs[end.name])
+    if tokens:
+        for end in numbers:
+            _refuse_other_shape(path, end, inputs[end.name])
+        graph_ends.cast_tokens(model, {end.name: end for end in numbers})
+    elif numbers:
+        ((name, shape),) = fed.items()
+        if len(numbers) == 1:
+            _refuse_other_shape(path, numbers[0], shape)
+        elif shape != (total := sum(end.width for end in numbers),) and list(shape) != [total]:
+            raise BadModel(
+                f"{path} takes {total} columns of numbers; the data give {_axes(shape)}.\n  Give the columns that it was trained on."
+            )
+        graph_ends.feed_numbers(model, numbers, name, shape)
 
 
 def _opened(onnx: Any, path: Path, tensors: bool = True) -> Any:
@@ -134,18 +198,17 @@ def _opened(onnx: Any, path: Path, tensors: bool = True) -> Any:
         raise BadModel(f"{path} is not a valid ONNX model: {said}.\n  Export it again; a copy may have been cut short.") from error
 
 
-def _refuse_other_shape(path: Path, graph: Any, inputs: Mapping[str, Sequence[int | str]]) -> None:
-    for item in graph.input:
-        if item.name not in inputs or not item.type.tensor_type.HasField("shape"):
-            continue
-        fed, taken = inputs[item.name], [dim.dim_value or dim.dim_param or "?" for dim in item.type.tensor_type.shape.dim[1:]]
-        fixed = [(mine, its) for mine, its in zip(fed, taken) if isinstance(mine, int) and isinstance(its, int)]
-        if len(fed) != len(taken) or any(mine != its for mine, its in fixed):
-            raise BadModel(
-                f"{path} takes {item.name} in the shape ({_axes(taken)}) per row; the data give ({_axes(fed)}).\n"
-                "  Give the columns, or the size and channels of images, that it was trained with; a column with a word in it "
-                "becomes one number per word, unless `numeric:` names it."
-            )
+def _refuse_other_shape(path: Path, end: declared.End, fed: Sequence[int | str]) -> None:
+    if end.shape is None:
+        return
+    taken = end.shape[1:]
+    fixed = [(mine, its) for mine, its in zip(fed, taken) if isinstance(mine, int) and isinstance(its, int)]
+    if len(fed) != len(taken) or any(mine != its for mine, its in fixed):
+        raise BadModel(
+            f"{path} takes {end.name} in the shape ({_axes(taken)}) per row; the data give ({_axes(fed)}).\n"
+            "  Give the columns, or the size and channels of images, that it was trained with; a column with a word in it "
+            "becomes one number per word, unless `numeric:` names it."
+        )
 
 
 def _axes(shape: Sequence[int | str]) -> str:

@@ -50,7 +50,9 @@ def plan(job: Job | str | Path | Mapping[str, Any], *, timed: bool = False) -> d
         "techniques": _techniques(job, trainable=splits.train is not None or splits.unlabeled is not None),
         "runtimes": [{"name": name, "tried": why is None, "reason": why or ""} for name, why in engine_reasons(job, host()).items()],
     }
-    found |= {"estimate": estimate(job, splits)} if timed else {}
+    if timed:
+        found |= {"estimate": (timing := estimate(job, splits))}
+        found["notes"] = [*splits.notes, *left_out, *([note] if (note := timing.get("rehearsed", {}).get("note")) else [])]
     if table is not None:
         refuse_rare(job, table)
     return found

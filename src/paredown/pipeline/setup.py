@@ -191,6 +191,9 @@ def prepare(shop: Shop) -> Trial:
     with holding(shop.schedule, "making the model as given"):
         candidate = shop.builder.baseline(shop.job.model, shop.job.folder, inputs, len(shop.splits.names), model)
     refuse_rare(shop.job, shop.builder.scene.encode)
+    if candidate.note:
+        shop.study.note(candidate.note)
+        shop.listener.stage(candidate.note)
     shop.with_baseline(candidate)
     with holding(shop.schedule, "measuring the model as given"):
         trial = attempt(shop, shop.as_given(), "the model as given.", role="baseline")

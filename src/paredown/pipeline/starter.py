@@ -15,21 +15,18 @@ import numpy as np
 from paredown.core.errors import BadData, BadModel, UnknownName, UsageError
 from paredown.core.rows import Rows
 from paredown.ground import documents, registry
-from paredown.ground.lazy import need
-from paredown.ground.untrusted import read_json
-from paredown.models.huggingface import refuse_other_head
 from paredown.pipeline import columns
-from paredown.pipeline.entry import entry_of
+from paredown.pipeline.entry import config_of, declared_by, entry_of, fits_as_it_is, outputs_of
 from paredown.pipeline.plan import plan
 from paredown.pipeline.result import provable
 from paredown.stats.power import smallest_drop
-from paredown.study.classes import nameless
 from paredown.study.jobfile import read_job
 from paredown.study.splits import read_rows
 
 _MARGINS = (1, 1.5, 2, 3, 5, 10)
 """Margins in per cent that a person would write."""
 
+_TOKENS = ("input_ids", "attention_mask", "token_type_ids")
 _PLAIN = re.compile(r"[A-Za-z_][\w./ -]*[\w/]|[A-Za-z]")
 _YAML_1_1 = re.compile(r"y|n|yes|no|on|off", re.IGNORECASE)
 """Words that older readers of YAML take for true and false."""
@@ -65,8 +62,8 @@ class _Look:
     label: columns.Label | None
     text: tuple[str, ...]
     groups: Sequence[str]
-    input: str
     layout: str
+    known: Sequence[str]
 
     @property
     def classes(self) -> list[str]:
@@ -77,7 +74,7 @@ class _Look:
     @property
     def outputs(self) -> list[str]:
         """The names that the model itself gives its outputs; empty when it gives none, or only LABEL_0, LABEL_1, ..."""
-        return _outputs(self.config)
+        return list(self.known)
 
     @property
     def suggested(self) -> dict[str, int]:
@@ -128,33 +125,36 @@ def starter(
     made.text = _text(look, out, made, 1)
     if look.label is not None and not (look.new_head and "train" not in sources):
         try:
-            made.plan = plan(read_job(documents.parse(made.text, str(out)).data, out.parent))
+            # a graph is asked some rows: what it does not take is found here, and what was done about it is said
+            made.plan = plan(read_job(documents.parse(made.text, str(out)).data, out.parent), timed="onnx" in look.entry)
         except UsageError as error:
             made.open.append(f"the job as it stands is refused: {' '.join(str(error).split())}")
         else:
-            rows = made.plan["rows"]["test"]
+            planned, rows = made.plan, made.plan["rows"]["test"]
             shown = 100 * smallest_drop(rows, 0.04)
-            made = Starter(plan=made.plan)
+            made = Starter(plan=planned)
             made.text = _text(look, out, made, next((margin for margin in _MARGINS if margin >= shown), _MARGINS[-1]))
             policy = read_job(documents.parse(made.text, str(out)).data, out.parent).policy
+            made.seen += [note] if (note := planned.get("estimate", {}).get("rehearsed", {}).get("note")) else []
             made.seen.append(provable(policy, rows)["text"] + (f" The job says `drop: {policy.margin.text}`." if policy.margin else ""))
     return made
 
 
 def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: str, text: tuple[str, ...], groups: Sequence[str]) -> _Look:
-    config = _config(Path(entry["huggingface"])) if "huggingface" in entry else {}
-    inputs, width = _signature(entry)
+    config = config_of(Path(entry["huggingface"])) if "huggingface" in entry else {}
+    inputs, width, classes = declared_by(entry)
+    known = classes or outputs_of(config)
     first = sources.get("train", sources["test"])
     rows = _rows(first)
     table = rows.inputs if isinstance(rows.inputs, Mapping) else {}
-    found = _label(rows, table, label, _outputs(config), width)
+    found = _label(rows, table, label, known, width)
     for column in (*text, *groups):
         if column not in table:
             raise UnknownName(f"column of {first}", column, table or ["(none)"])
     columns.refuse_numbers(table, found, first)
     if found is not None and len(found.counts) < 2:
         raise BadData(f"{first}: the label {found.name!r} has one value, {next(iter(found.counts), '')!r}.\n  Two classes are the least.")
-    if found is not None and width and width != len(found.counts):
+    if found is not None and width and width != len(found.counts) and not ({*found.counts} <= {*known}):
         raise BadModel(
             f"{model} answers with {width} numbers per row; the label {found.name!r} of {first} has {len(found.counts)} classes.\n"
             "  Is it the right model, and `--label` the right column?"
@@ -162,10 +162,11 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
     text = text or columns.find_text(table, found.name if found else "")
     shape = next(iter(inputs.values()), ())
     if table:
-        task = "text-classification" if text and ("huggingface" in entry or len(inputs) > 1) else "tabular-classification"
+        tokens = not {*inputs}.isdisjoint(_TOKENS)
+        task = "text-classification" if text and ("huggingface" in entry or tokens) else "tabular-classification"
     else:
         task = (
-            "image-classification"
+            ("array-classification" if fits_as_it_is(shape, rows.inputs.shape) else "image-classification")
             if rows.inputs.ndim > 2
             else "text-classification"
             if rows.inputs.dtype.kind in "OU"
@@ -181,8 +182,8 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
         label=found,
         text=text if task == "text-classification" else (),
         groups=groups,
-        input="" if len(inputs) != 1 or "input" in inputs else next(iter(inputs)),
         layout="" if task != "image-classification" or len(shape) != 4 or shape[1] in (0, 1, 3) else "nhwc" if shape[3] in (1, 3) else "",
+        known=known,
     )
 
 
@@ -207,37 +208,6 @@ def _label(rows: Rows, table: Mapping[str, Any], label: str, outputs: Sequence[s
     if label not in table:
         raise UnknownName("column", label, table, "Name the column of labels with `--label`.")
     return columns.Label(name=label, why="you said so", counts=columns.counted(table[label]))
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    """config.json of a Hugging Face folder; empty for an id, whose files are not looked up."""
-    file = folder / "config.json"
-    if not file.is_file():
-        return {}
-    try:
-        found = read_json(file, finite=False)  # transformers writes Infinity
-    except (OSError, ValueError) as error:
-        raise BadModel(f"{file} {error}.\n  `save_pretrained` writes it.") from None
-    if not isinstance(found, dict):
-        raise BadModel(f"{file} holds a {type(found).__name__}, not a mapping.\n  `save_pretrained` writes it.")
-    refuse_other_head(folder, found)
-    return found
-
-
-def _outputs(config: Mapping[str, Any]) -> list[str]:
-    found = config.get("id2label") or {}
-    names = [str(found[key]) for key in sorted(found, key=int)]
-    return [] if nameless(names) else names
-
-
-def _signature(entry: Mapping[str, str]) -> tuple[dict[str, tuple[int, ...]], int]:
-    """Input name -> dims (0 is free) and the width of the answers of an ONNX graph; nothing for other models."""
-    if "onnx" not in entry:
-        return {}, 0
-    found: tuple[dict[str, tuple[int, ...]], int] = need("paredown.modelkit.graphs", "looking at an ONNX model").signature(
-        Path(entry["onnx"])
-    )
-    return found
 
 
 def quoted(text: str) -> str:
@@ -304,7 +274,7 @@ def _data(look: _Look, out: Path, made: Starter) -> Iterator[str]:
         yield "  # label: y    # FILL IN: the array of labels; none was found"
         made.open.append("no labels were found: name them with `label:`")
     yield from _labels(look, made)
-    options = {key: quoted(value) for key, value in (("input", look.input), ("layout", look.layout)) if value}
+    options = {key: quoted(value) for key, value in (("layout", look.layout),) if value}
     if look.table and look.task == "tabular-classification" and "onnx" in look.entry:
         options["standardize"] = "false"
         made.seen.append(

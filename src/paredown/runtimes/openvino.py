@@ -14,6 +14,7 @@ from paredown.core.reading import Missing
 from paredown.core.runtime import Host, NodeTime, Runtime, Session, cannot_answer
 from paredown.core.technique import Store
 from paredown.ground.lazy import missing, need
+from paredown.tasks.declared_feed import in_batches
 
 _FILE = "model.xml"
 _PRODUCTS = ("Convolution", "FullyConnected", "MatMul", "Deconvolution", "RNNCell", "RNNSeq")
@@ -77,11 +78,16 @@ class Openvino(Runtime):
         """The engine's own counters; its nodes have lost the names of layers, so that only kinds of work are told apart."""
         compiled = _compiled(need("openvino", "the runtime openvino"), folder / file, placement, PERF_COUNT=True)
         request = compiled.create_infer_request()
+
+        def once(feed: Mapping[str, Any]) -> dict[str, Any]:
+            return {str(at): found for at, found in enumerate(request.infer(feed, share_inputs=True).values())}
+
+        ask = in_batches(once, batch) if (batch := _batch(compiled)) else once
         until, calls = time.perf_counter() + seconds, 0
         spent: dict[str, list[float]] = {}
         ops: dict[str, str] = {}
         while calls < 2 or time.perf_counter() < until:
-            request.infer(feeds[calls % len(feeds)], share_inputs=True)
+            ask(feeds[calls % len(feeds)])
             calls += 1
             for node in request.profiling_info if calls > 1 else ():  # the first call allocates
                 ops[node.node_name] = node.node_type
@@ -106,6 +112,12 @@ def _compiled(openvino: Any, file: Path, placement: Mapping[str, Any], **more: A
     return openvino.Core().compile_model(str(file), "CPU", settings | more)
 
 
+def _batch(compiled: Any) -> int:
+    """Rows that a graph takes at once; 0 where any number may be fed."""
+    shapes = [item.partial_shape for item in compiled.inputs]
+    return int(next((shape[0].get_length() for shape in shapes if len(shape) and shape[0].is_static), 0))
+
+
 def _name_anew(model: Any) -> None:
     """Name inner nodes by their place: the converter counts them on from graph to graph, so that no two files would be alike."""
     for number, node in enumerate(model.get_ordered_ops()):
@@ -126,10 +138,14 @@ class _Graph(Session):
     def __init__(self, compiled: Any) -> None:
         self.names = [item.any_name for item in compiled.outputs]
         self._infer = compiled.create_infer_request().infer
+        self._ask = in_batches(self._once, batch) if (batch := _batch(compiled)) else self._once
+
+    def _once(self, feed: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(zip(self.names, self._infer(feed, share_inputs=True).values()))
 
     def run(self, feed: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            return dict(zip(self.names, self._infer(feed, share_inputs=True).values()))
+            return self._ask(feed)
         except Exception as error:
             raise cannot_answer("openvino", error) from error
 

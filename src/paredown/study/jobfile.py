@@ -24,7 +24,7 @@ LATER_MODELS = ("keras", "sklearn", "predictions")
 OPTIONS = {
     "builtin": ("train", "hidden", "widths"),
     "python": ("weights", "train", "arguments", "tokenizer"),
-    "onnx": ("tokenizer",),
+    "onnx": ("tokenizer", "output"),
     "huggingface": ("finetune", "revision", "tokenizer"),
 }
 UPSTREAM = ("training_energy", "source")
@@ -238,6 +238,10 @@ class _Reader:
                 self.note(place, f"does not go with {kind}.", f"Allowed beside `{kind}`: {allowed}.")
             elif key in ("train", "arguments", "finetune") and not isinstance(value, dict):
                 self.note(place, f"is {shown(value)}; it has to be a mapping.", f"Write `{key}: {{...}}`.")
+            elif key == "output" and not isinstance(value, str):
+                self.note(
+                    place, f"is {shown(value)}; it has to be a name.", "Name the output of the graph that gives one number per class."
+                )
             elif key in ("weights", "tokenizer"):
                 if isinstance(value, str):
                     self.exists(place, value)

@@ -11,6 +11,7 @@ from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
 from paredown.core.task import Task
 from paredown.tasks import whole_numbers
+from paredown.tasks.graph_columns import made_whole, refuse_fractions_of, whole_of
 
 _OPTIONS = ("input", "numbers")
 
@@ -47,15 +48,19 @@ class ArrayClassification(Task):
 
         Raises:
             UnknownName: No such option; what has to be scaled is an image or a table.
-            BadData: The rows hold fractions, and the model takes whole numbers.
+            BadData: The rows hold fractions, and the model or an ONNX graph takes whole numbers.
         """
+        options = dict(options)
+        whole = whole_of(options.pop("graph", None))
         for key in options:
             if key not in _OPTIONS:
                 hint = "Arrays are fed as they are; `task: image-classification` and `tabular-classification` scale theirs."
                 raise UnknownName("preprocess option of array-classification", key, _OPTIONS, hint)
-        return {"kind": "array", "input": str(options.get("input", "input")), "shape": list(train.inputs.shape[1:])} | whole_numbers.entry(
-            train.inputs, options
-        )
+        if whole is not None:
+            refuse_fractions_of(train.inputs, whole, "")
+        shape = list(train.inputs.shape[1:])
+        made = {"kind": "array", "input": str(options.get("input", "input")), "shape": shape}
+        return made | ({"whole": whole} if whole else {}) | whole_numbers.entry(train.inputs, options)
 
     def decoder(self, names: tuple[str, ...]) -> dict[str, Any]:
         """Logits, one per class."""
@@ -65,4 +70,6 @@ class ArrayClassification(Task):
         """Four rows of normal numbers; of zeros and ones where whole numbers are taken, which name something that the model knows."""
         if "numbers" in encoder:
             return whole_numbers.probe((4, *encoder["shape"]), seed)
-        return np.random.default_rng(seed).standard_normal((4, *encoder["shape"])).astype(np.float32)
+        values = np.random.default_rng(seed).standard_normal((4, *encoder["shape"]))
+        made: np.ndarray = made_whole(values, encoder.get("whole")).astype(np.float32)
+        return made

@@ -1,8 +1,8 @@
 """Raw inputs to a model's feed, and a model's outputs to answers.
 
-This file, `pictures` and `tokens` stand alone: numpy, and what a declaration asks for. Their source is copied into an artifact's
-`predict.py`, so what is measured here is what ships. The functions that `make_*` return are called once per inference; all that can be
-worked out before is worked out there.
+This file, `declared_feed`, `pictures` and `tokens` stand alone: numpy, and what a declaration asks for. Their source is copied into an
+artifact's `predict.py`, so what is measured here is what ships. The functions that `make_*` return are called once per inference; all
+that can be worked out before is worked out there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from paredown.tasks.declared_feed import refuse_fractions
 from paredown.tasks.pictures import one_by_one, picture_reader
 from paredown.tasks.tokens import make_text_encoder
 
@@ -26,15 +27,17 @@ def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[An
             cut or padded with zeros to "shape" around their middle;
             {"kind": "table", "input", "columns": [{"name", "kind": "numeric", "mean", "std", "fill"} |
             {"name", "kind": "categorical", "values"} | {"name", "kind": "code", "values"}]}: one float32 matrix in the order of the
-            columns; a word becomes one number per value, all 0 when it is unknown, or its position, -1 when it is unknown;
+            columns; a word becomes one number per value, all 0 when it is unknown, or its position, -1 when it is unknown; without
+            "fill" a missing number stays NaN; with "words" ([{"input", "columns"}]) these columns go as words to inputs of their own;
             {"kind": "vector", "input", "width", "mean", "std"}: (x - mean) / std, where mean and std may be absent;
             {"kind": "array", "input", "shape"}: the numbers as they are; here and for a vector "numbers" may be "int64", for a model that
             takes whole numbers;
             {"kind": "text", ...}: see `tokens.make_text_encoder`.
+            "whole": [low, high] in a declaration, or in one of its numeric columns, refuses all but whole numbers between these.
         folder: Where the files lie that a declaration names, as a tokenizer's.
 
     Returns:
-        A function that takes one item or a batch and gives {input: float32 array (N, ...)}, int64 for tokens. It raises
+        A function that takes one item or a batch and gives {input: float32 array (N, ...)}, int64 for tokens, objects for words. It raises
         ValueError when the inputs have another shape, lack a column or hold a word where a number belongs.
 
     Raises:
@@ -53,7 +56,8 @@ def feed_shapes(spec: Mapping[str, Any]) -> dict[str, tuple[int | str, ...]]:
     """Input -> the shape of one encoded item, without N; an axis of free length is named: "tokens"."""
     if spec["kind"] == "text":
         return dict.fromkeys(spec["inputs"], ("tokens",))
-    return {spec["input"]: feed_shape(spec)}
+    words: dict[str, tuple[int | str, ...]] = {entry["input"]: (len(entry["columns"]),) for entry in spec.get("words", ())}
+    return {**({spec["input"]: feed_shape(spec)} if spec.get("columns", True) else {}), **words}
 
 
 def feed_shape(spec: Mapping[str, Any]) -> tuple[int, ...]:
@@ -94,7 +98,7 @@ def _image_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
     target, float32 = (-1, *feed_shape(spec)), np.dtype(np.float32)
     size, read = spec.get("resize"), picture_reader(spec)
     as_is = size is None or size == list(item[:2])  # an array of the declared shape is ready
-    changes = size is not None or "mode" in spec
+    changes, whole = size is not None or "mode" in spec, spec.get("whole")
 
     def encode(inputs: Any) -> dict[str, np.ndarray]:
         given = one_by_one(inputs, item if as_is else (), changes)
@@ -103,6 +107,8 @@ def _image_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
         values *= gain
         if shifted:
             values += shift
+        if whole is not None:
+            refuse_fractions(values, whole)
         if swapped:
             return {name: np.ascontiguousarray(values.transpose(0, 3, 1, 2))}
         return {name: values.reshape(target)}
@@ -114,9 +120,12 @@ def _vector_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.nda
     name, item, scaled = spec["input"], (int(spec["width"]),), "mean" in spec
     std, convert = np.asarray(spec.get("std", 1.0), np.float64), _converter(spec)
     gain, shift = (1 / std).astype(np.float32), (-np.asarray(spec.get("mean", 0.0), np.float64) / std).astype(np.float32)
+    whole = spec.get("whole")
 
     def encode(inputs: Any) -> dict[str, np.ndarray]:
         values = convert(_batch(inputs, item, "row"))
+        if whole is not None:
+            refuse_fractions(values, whole)
         return {name: values * gain + shift if scaled else values}
 
     return encode
@@ -137,16 +146,21 @@ def _converter(spec: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _array_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndarray]]:
-    name, item, convert = spec["input"], tuple(spec["shape"]), _converter(spec)
+    name, item, convert, whole = spec["input"], tuple(spec["shape"]), _converter(spec), spec.get("whole")
 
     def encode(inputs: Any) -> dict[str, np.ndarray]:
-        return {name: convert(_batch(inputs, item, "row"))}
+        values = convert(_batch(inputs, item, "row"))
+        if whole is not None:
+            refuse_fractions(values, whole)
+        return {name: values}
 
     return encode
 
 
 def _word(value: Any) -> str:
-    """A cell of a column of words; an absent one is the empty word."""
+    """A cell of a column of words; an absent one is the empty word, and a whole number is written without a point."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return value if isinstance(value, str) else "" if value is None or value != value else str(value)
 
 
@@ -165,13 +179,21 @@ def _numbers(values: Any, column: str) -> np.ndarray:
     return out
 
 
+def _cells(column: Any) -> Any:
+    return column.tolist() if isinstance(column, np.ndarray) else column
+
+
 def _table_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndarray]]:
     numeric: list[tuple[str, int, float, float, float]] = []  # name, place, mean, std, fill
     words: list[tuple[str, int, dict[str, int] | None, dict[str, float] | None]] = []  # name, first place, one-hot index or codes
+    whole: list[tuple[str, int, Sequence[int]]] = []  # name, place, bounds
     width = 0
     for column in spec["columns"]:
         if column["kind"] == "numeric":
-            numeric.append((column["name"], width, float(column["mean"]), float(column["std"]), float(column["fill"])))
+            fill = column.get("fill")
+            numeric.append((column["name"], width, float(column["mean"]), float(column["std"]), np.nan if fill is None else float(fill)))
+            if "whole" in column:
+                whole.append((column["name"], width, column["whole"]))
             width += 1
         elif column["kind"] == "code":
             words.append((column["name"], width, None, {value: float(code) for code, value in enumerate(column["values"])}))
@@ -179,11 +201,21 @@ def _table_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
         else:
             words.append((column["name"], width, {value: width + place for place, value in enumerate(column["values"])}, None))
             width += len(column["values"])
-    feed, names = spec["input"], [column["name"] for column in spec["columns"]]
+    texts = [(entry["input"], list(entry["columns"])) for entry in spec.get("words", ())]
+    feed, names = spec["input"], [column["name"] for column in spec["columns"]] + [name for _, each in texts for name in each]
+    numbers = bool(spec["columns"])
 
     def absent(row: Mapping[str, Any]) -> ValueError:
         missing = [name for name in names if name not in row]
         return ValueError(f"the inputs lack the column {missing[0]!r}; they need {', '.join(names)}.")
+
+    def fed(out: np.ndarray, column: Callable[[str], Any]) -> dict[str, np.ndarray]:
+        for name, place, bounds in whole:
+            refuse_fractions(out[:, place], bounds, f"the column {name!r}")
+        found = {feed: out} if numbers else {}
+        for name, each in texts:
+            found[name] = np.array([[_word(cell) for cell in column(one)] for one in each], object).T
+        return found
 
     def encode_row(row: Mapping[str, Any], out: np.ndarray) -> None:
         for name, place, mean, std, fill in numeric:
@@ -206,7 +238,7 @@ def _table_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
             values = _numbers(columns[name], name)
             out[:, place] = (np.where(np.isnan(values), fill, values) - mean) / std
         for name, first, index, codes in words:
-            cells = columns[name].tolist() if isinstance(columns[name], np.ndarray) else columns[name]
+            cells = _cells(columns[name])
             if codes is not None:
                 out[:, first] = [codes.get(_word(cell), -1.0) for cell in cells]
             elif index is not None:
@@ -219,11 +251,12 @@ def _table_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
         try:
             if isinstance(inputs, Mapping):
                 if isinstance(inputs[names[0]], np.ndarray | list | tuple):
-                    return {feed: encode_columns(inputs)}
+                    return fed(encode_columns(inputs), lambda name: _cells(inputs[name]))
                 inputs = [inputs]
             out = np.zeros((len(inputs), width), np.float32)
             for row, line in zip(inputs, out):
                 encode_row(row, line)
+            return fed(out, lambda name: [row[name] for row in inputs])
         except KeyError:
             raise absent(
                 inputs if isinstance(inputs, Mapping) else next(row for row in inputs if any(name not in row for name in names))
@@ -232,7 +265,6 @@ def _table_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
             raise ValueError(
                 f"the inputs are of type {type(inputs).__name__}; give a mapping column -> values, a dict, or a list of dicts."
             ) from None
-        return {feed: out}
 
     return encode
 

@@ -12,6 +12,7 @@ from paredown.core.rows import Rows
 from paredown.core.task import Task
 from paredown.ground.amounts import is_finite
 from paredown.tasks import feed
+from paredown.tasks.graph_columns import whole_of
 from paredown.tasks.pictures import RESAMPLE
 
 _OPTIONS = ("scale", "mean", "std", "layout", "input", "mode", "resize", "crop", "resample")
@@ -71,8 +72,11 @@ class ImageClassification(Task):
 
         Raises:
             UnknownName: No such option, layout, mode or filter.
-            BadData: An option is no number, or not one per channel; std is not above 0; pixels to be resized are not 8-bit.
+            BadData: An option is no number, or not one per channel; std is not above 0; pixels to be resized are not 8-bit; an ONNX graph
+                takes whole numbers, and these are scaled.
         """
+        options = dict(options)
+        whole = whole_of(options.pop("graph", None))
         for key in options:
             if key not in _OPTIONS:
                 raise UnknownName("preprocess option", key, _OPTIONS)
@@ -87,7 +91,7 @@ class ImageClassification(Task):
         changes = _changes(options, images)
         eight = _are_files(images) or images.dtype == np.uint8
         high = train.high if train.high is not None else 255.0 if eight else 1.0
-        scale = _numbers("scale", options.get("scale", 1.0 / high), 1)
+        scale = _numbers("scale", options.get("scale", 1.0 / high if whole is None else 1.0), 1)
         spec = {"kind": "image", "input": str(options.get("input", "input")), **changes, "scale": scale, "mean": 0.0, "std": 1.0}
         mean, std = options.get("mean", 0.0), options.get("std", 1.0)
         if "train" in (mean, std):
@@ -103,7 +107,10 @@ class ImageClassification(Task):
         std = _numbers("std", std, channels)
         if min(std if isinstance(std, list) else [std]) <= 0:
             raise BadData(f"preprocess: std is {std}.\n  It divides; give numbers above 0.")
-        return spec | {"mean": _numbers("mean", mean, channels), "std": std, "layout": options.get("layout", "nchw")}
+        spec |= {"mean": _numbers("mean", mean, channels), "std": std, "layout": options.get("layout", "nchw")}
+        if whole is not None and (spec["scale"] != 1 or np.any(spec["mean"]) or np.any(np.asarray(std) != 1)):
+            raise BadData("preprocess scales the pixels, and the model takes whole numbers.\n  Leave scale, mean and std out.")
+        return spec | ({"whole": whole} if whole else {})
 
     def ships(self, encoder: Mapping[str, Any]) -> list[str]:
         """Mean and spread of the pixels, where they were taken from train."""
@@ -121,6 +128,8 @@ class ImageClassification(Task):
         random, shape = np.random.default_rng(seed), (4, *encoder["shape"])
         if "resize" in encoder:
             return random.integers(0, 256, (4, *_PROBE, *encoder["shape"][2:])).astype(np.uint8)
+        if "whole" in encoder:
+            return random.integers(0, min(255, encoder["whole"][1]) + 1, shape).astype(np.uint8)
         high = round(1.0 / encoder["scale"]) if 0 < encoder["scale"] < 1 else 1
         if high == 1:
             return random.random(shape, dtype=np.float32)

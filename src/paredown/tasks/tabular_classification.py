@@ -12,8 +12,9 @@ from paredown.core.rows import Rows
 from paredown.core.task import Task
 from paredown.stats.rare_values import FEWEST, identifies, shared
 from paredown.tasks import whole_numbers
+from paredown.tasks.graph_columns import columns_of, made_whole, refuse_fractions_of
 
-_OPTIONS = ("standardize", "one_hot", "rare", "input", "numbers")
+_OPTIONS = ("standardize", "one_hot", "rare", "input", "inputs", "numbers")
 _RARE = ("other", "keep")
 _MOST_WORDS = 1000
 
@@ -67,12 +68,17 @@ class TabularClassification(Task):
             train: Rows that the statistics and the words come from.
             options: standardize (true for columns; a plain array stays as it is unless true), one_hot (true; false gives one code per
                 word, its place among the sorted words), rare ("other"; "keep" lets what few rows share ship too), numbers (of a plain
-                array: "float32", or "int64" for a model that takes whole numbers).
+                array: "float32", or "int64" for a model that takes whole numbers), inputs (where the model has several: input -> its
+                columns), graph (from the model alone: what an ONNX graph declares, see `graph_columns`).
 
         Raises:
             UnknownName: No such option or way with rare words.
-            BadData: An option is not true or false; a column has more than 1000 different words; no column is left.
+            BadData: An option is not true or false; a column has more than 1000 different words; no column is left; the graph takes
+                other columns, or whole numbers where there are fractions.
         """
+        options = dict(options)
+        graph = options.pop("graph", None) or {"takes": [], "several": False, "missing": False, "plain": False}
+        whole = None if graph["several"] or not graph["takes"] else graph["takes"][0]["whole"]
         for key, value in options.items():
             if key not in _OPTIONS:
                 raise UnknownName("preprocess option", key, _OPTIONS)
@@ -87,11 +93,15 @@ class TabularClassification(Task):
             if options.get("standardize", False) and "numbers" not in out:
                 spread = train.inputs.std(axis=0, dtype=np.float64)
                 out |= {"mean": train.inputs.mean(axis=0, dtype=np.float64).tolist(), "std": np.where(spread > 0, spread, 1.0).tolist()}
-            return out
-        standardize, one_hot = options.get("standardize", True), options.get("one_hot", True)
-        columns = []
+            return out | _whole_numbers(train.inputs, whole, "mean" in out)
+        standardize = options.get("standardize", not (graph["plain"] or graph["several"] or whole))
+        if graph["several"]:
+            return _as_declared(train.inputs, graph, options.get("inputs"), str(options.get("input", "input")), standardize)
+        columns, one_hot = [], options.get("one_hot", True)
         for name, column in train.inputs.items():
             made = _numeric(name, column, standardize, rare) if column.dtype.kind in "buif" else _words(name, column, one_hot, rare)
+            if made is not None and made["kind"] == "numeric":
+                made = _fed_as_is(made, column, graph["missing"], whole, standardize)
             columns += [] if made is None else [made]
         if not columns:
             raise BadData(
@@ -105,9 +115,12 @@ class TabularClassification(Task):
         if encoder["kind"] == "vector":
             return []
         kept, said = {column["name"]: column for column in encoder["columns"]}, []
+        fed = {name for entry in encoder.get("words", ()) for name in entry["columns"]}
         for name, column in train.inputs.items():
             numeric = column.dtype.kind in "buif"
-            if name not in kept:
+            if name not in kept and "words" in encoder:
+                said += [] if name in fed else [f"The column {name!r} goes to none of the model's inputs."]
+            elif name not in kept:
                 few = f"only {_known(column)} of {len(column)} rows have a value" if numeric else _mostly_rare(column)
                 said.append(f"The column {name!r} is left out: {few}, and it would ship. `drop: [{name}]` says so in the job.")
             elif not numeric and (count := len({*column.tolist()} - {*kept[name]["values"]})):
@@ -151,9 +164,53 @@ class TabularClassification(Task):
         if "numbers" in encoder:
             return whole_numbers.probe((4, encoder["width"]), seed)
         if encoder["kind"] == "vector":
-            values = random.standard_normal((4, encoder["width"]))
-            return (values * encoder.get("std", 1.0) + encoder.get("mean", 0.0)).astype(np.float32)
-        return [{column["name"]: _cell(column, random) for column in encoder["columns"]} for _ in range(4)]
+            values = random.standard_normal((4, encoder["width"])) * encoder.get("std", 1.0) + encoder.get("mean", 0.0)
+            return made_whole(values, encoder.get("whole")).astype(np.float32)
+        known = [(name, entry["known"] or ["made up"]) for entry in encoder.get("words", ()) for name in entry["columns"]]
+        return [
+            {column["name"]: _cell(column, random) for column in encoder["columns"]}
+            | {name: words[int(random.integers(len(words)))] for name, words in known}
+            for _ in range(4)
+        ]
+
+
+def _whole_numbers(inputs: Any, whole: Any, scaled: bool) -> dict[str, Any]:
+    """The bounds of a plain array for a graph of whole numbers, as an entry of the declaration."""
+    if whole is None:
+        return {}
+    _refuse_scaled(scaled)
+    refuse_fractions_of(inputs, whole, "")
+    return {"whole": whole}
+
+
+def _refuse_scaled(scaled: bool) -> None:
+    if scaled:
+        raise BadData("preprocess: standardize is true, and the model takes whole numbers.\n  Write `standardize: false`.")
+
+
+def _fed_as_is(made: dict[str, Any], column: np.ndarray, missing: bool, whole: Any, standardize: bool) -> dict[str, Any]:
+    """A column of numbers as a graph takes it: a missing one as such where it knows what to do with it, whole ones as they are."""
+    if missing:
+        made = {key: value for key, value in made.items() if key not in ("fill", "rare")}
+    if whole is not None:
+        _refuse_scaled(standardize)
+        refuse_fractions_of(column, whole, f"the column {made['name']!r}")
+        made = made | {"whole": whole} | ({"fill": float(round(made["fill"]))} if "fill" in made else {})
+    return made
+
+
+def _as_declared(columns: Mapping[str, Any], graph: Mapping[str, Any], named: Any, feed: str, standardize: bool) -> dict[str, Any]:
+    """The declaration for a graph of several inputs: numbers in one matrix, in the order of its inputs; words to inputs of their own."""
+    numbers, words = [], []
+    for take, names in columns_of(columns, graph["takes"], named):
+        if take["words"] is not None:
+            words.append({"input": take["input"], "columns": names, "known": list(take["words"])})
+            continue
+        for name in names:
+            made = _numeric(name, columns[name], standardize, "keep")
+            assert made is not None
+            numbers.append(_fed_as_is(made, columns[name], graph["missing"], take["whole"], standardize))
+    return {"kind": "table", "input": feed, "columns": numbers, "words": words}
 
 
 def _check_array(inputs: Any) -> None:
@@ -209,6 +266,7 @@ def _words(name: str, column: np.ndarray, one_hot: bool, rare: str) -> dict[str,
 
 def _cell(column: Mapping[str, Any], random: np.random.Generator) -> float | str:
     if column["kind"] == "numeric":
-        return float(column["fill"] + column["std"] * random.standard_normal())
+        value = column.get("fill", column["mean"]) + column["std"] * random.standard_normal()
+        return float(made_whole(np.float64(value), column.get("whole")))
     values = ["made up", *([] if "rare" in column else column["values"])]
     return str(values[int(random.integers(len(values)))])

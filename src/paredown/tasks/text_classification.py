@@ -12,7 +12,7 @@ from paredown.core.rows import Rows
 from paredown.core.task import Task
 from paredown.tasks.tokens import ROLES
 
-_OPTIONS = ("tokenizer", "inputs", "max_length", "pad", "cut", "columns")
+_OPTIONS = ("tokenizer", "inputs", "max_length", "length", "pad", "cut", "columns")
 # parts of words of several scripts, with and without spaces between words: a probe that every tokenizer has to work on
 _PARTS = ("ba", "ne", "ri", "to", "su", " ", " ", " ", "7", ".", "é", "ß", "да", "نا", "好", "的", "か", "ก")
 
@@ -51,22 +51,25 @@ class TextClassification(Task):
         Args:
             train: Rows; says whether texts come in pairs.
             options: tokenizer (a file; the model source names it), inputs (the model's input -> ids, mask or types), max_length (tokens),
-                pad and cut (as the tokenizer has them), columns (names of the texts).
+                length (tokens that all rows have, where a graph says a number), pad and cut (as the tokenizer has them), columns (names of
+                the texts).
 
         Raises:
             UnknownName: No such option or role.
             BadData: No tokenizer; max_length is no whole number from 4 on.
         """
-        for key in options:
-            if key not in _OPTIONS:
-                raise UnknownName("preprocess option", key, _OPTIONS)
         if "tokenizer" not in options:
             raise BadData(
                 "texts need a tokenizer, and the model names none.\n  Add it beside the model: `tokenizer: folder or tokenizer.json`."
             )
-        longest = options.get("max_length", 512)
+        for key in options:
+            if key not in _OPTIONS:
+                raise UnknownName("preprocess option", key, _OPTIONS)
+        length = int(options.get("length", 0))
+        longest = options.get("max_length", length or 512)
         if not isinstance(longest, int) or isinstance(longest, bool) or longest < 4:
             raise BadData(f"preprocess: max_length is {longest!r}.\n  Give the most tokens of a row, a whole number from 4 on.")
+        longest = min(longest, length or longest)
         inputs = dict(options.get("inputs", {"input_ids": "ids", "attention_mask": "mask"}))
         for role in inputs.values():
             if role not in ROLES:
@@ -81,7 +84,7 @@ class TextClassification(Task):
             "cut": options.get("cut", "right"),
             "width": width,
             "columns": list(options.get("columns") or (["text"] if width == 1 else ["first", "second"])),
-        }
+        } | ({"length": length} if length else {})
 
     def ships(self, encoder: Mapping[str, Any]) -> list[str]:
         """The tokenizer is the model's: nothing in it was made from these texts."""

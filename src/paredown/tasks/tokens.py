@@ -21,7 +21,7 @@ def make_text_encoder(spec: Mapping[str, Any], folder: Path) -> Callable[[Any], 
     Args:
         spec: {"kind": "text", "tokenizer": file name, "inputs": {input: "ids" | "mask" | "types"}, "max_length": tokens, "pad": {"id",
             "type_id", "token", "direction"}, "cut": "right" | "left", "width": 1, or 2 for pairs, "columns": names of the texts in rows
-            that are dicts}.
+            that are dicts}; "length" where all rows have that many tokens, filled up.
         folder: Where the tokenizer's file lies.
 
     Returns:
@@ -31,7 +31,7 @@ def make_text_encoder(spec: Mapping[str, Any], folder: Path) -> Callable[[Any], 
     from tokenizers import Tokenizer
 
     tokenizer, width, columns = Tokenizer.from_file(str(folder / spec["tokenizer"])), int(spec["width"]), list(spec["columns"])
-    pad, longest = spec["pad"], int(spec["max_length"])
+    pad, longest, fixed = spec["pad"], int(spec["max_length"]), int(spec.get("length", 0))
     tokenizer.enable_truncation(max_length=longest, direction=spec["cut"])
     tokenizer.no_padding()
     one, many = tokenizer.encode, tokenizer.encode_batch
@@ -45,12 +45,12 @@ def make_text_encoder(spec: Mapping[str, Any], folder: Path) -> Callable[[Any], 
         if len(rows) == 1:
             found = [one(rows[0]) if width == 1 else one(*rows[0])]
             size = len(found[0].ids)
-            if size >= SHORTEST:
+            if size >= SHORTEST and size >= fixed:
                 return {name: np.array([getattr(found[0], fields[role])], int64) for name, role in names}
         else:
             found = many(rows)
         sizes = [len(item.ids) for item in found]
-        most, out = max(SHORTEST, *sizes), {}
+        most, out = max(SHORTEST, fixed, *sizes), {}
         for name, role in names:
             array, field = np.full((len(found), most), fills[role], int64), fields[role]
             for line, item, size in zip(array, found, sizes):

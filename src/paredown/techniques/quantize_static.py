@@ -72,7 +72,7 @@ class QuantizeStatic(Technique):
         quantization.quantize_static(
             model,
             file,
-            _reader(quantization.CalibrationDataReader, feed),
+            _reader(quantization.CalibrationDataReader, feed, need("paredown.modelkit.graph_batch", self.name()).fixed(model)),
             quant_format=quantization.QuantFormat.QDQ,
             per_channel=self.per_channel,
             activation_type=quantization.QuantType.QUInt8,
@@ -96,12 +96,12 @@ class QuantizeStatic(Technique):
         return nncf.quantize(model, nncf.Dataset(items), subset_size=count)
 
 
-def _reader(base: type[Any], feed: Mapping[str, Any], most: int = 32) -> Any:
+def _reader(base: type[Any], feed: Mapping[str, Any], fixed: int, most: int = 32) -> Any:
     count = len(next(iter(feed.values())))
-    batch = max(size for size in range(1, most + 1) if count % size == 0)  # histograms need batches of one size
+    batch = fixed or max(size for size in range(1, most + 1) if count % size == 0)  # histograms need batches of one size
 
     def batches() -> Iterator[dict[str, Any]]:
-        for start in range(0, count, batch):
+        for start in range(0, count - batch + 1, batch):
             yield {name: array[start : start + batch] for name, array in feed.items()}
 
     class Reader(base):  # type: ignore[misc]
