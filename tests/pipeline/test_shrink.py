@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -189,13 +188,6 @@ X, Y = tiny_rows(60, 0)
 IMAGES = np.zeros((12, 3, 8, 8), np.float32)
 
 
-class Picky(nn.Module):
-    """Answers whole numbers in another way than the same numbers as float32."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.stack([x.float().sum(1), x.float().mean(1) * (1 if x.is_floating_point() else 7)], 1)
-
-
 def with_attribute(**attributes: object) -> nn.Module:
     model = net()
     for key, value in attributes.items():
@@ -263,46 +255,6 @@ def test_a_model_that_cannot_be_used_is_refused_with_what_to_do(tmp_path: Path, 
 def test_data_that_cannot_be_used_are_refused_with_what_to_do(tmp_path: Path, inputs, labels, message: str) -> None:
     with pytest.raises(BadData, match=message):
         refuse(tmp_path, net(), inputs, labels)
-
-
-def test_whole_numbers_that_the_model_takes_otherwise_are_refused(tmp_path: Path) -> None:
-    class Bytes(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.stack([x.float().sum(1), x.float().mean(1) * (1 if x.dtype != torch.uint8 else 7)], 1)
-
-    with pytest.raises(BadData, match=r"X is uint8, and the model takes it otherwise than float32"):
-        refuse(tmp_path, Bytes(), np.arange(24, dtype=np.uint8).reshape(12, 2), np.arange(12) % 2)
-
-
-@pytest.mark.parametrize("kind", ["int64", "int32", "uint8"])
-@pytest.mark.parametrize("model", [Picky(), nn.Sequential(nn.Embedding(24, 3), nn.Flatten(1), nn.Linear(6, 2))])
-def test_whole_numbers_stay_whole_where_the_model_takes_them(kind: str, model: nn.Module) -> None:
-    rows = Rows(inputs=np.arange(24, dtype=kind).reshape(12, 2), labels=np.arange(12) % 2, names=("0", "1"))
-    task = paredown_task("tabular-classification")
-    assert shrink._asked(model, task, {"test": rows}, {}) == (2, {"numbers": "int64"})
-    assert shrink._asked(net(2, 2), task, {"test": replace(rows, inputs=rows.inputs.astype("float32"))}, {}) == (2, {})
-
-
-class Two(nn.Module):
-    """Two inputs."""
-
-    def forward(self, x: torch.Tensor, z: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
-        return torch.cat([x, z], 1)[:, :3] * scale
-
-
-@pytest.mark.parametrize(
-    ("inputs", "said"),
-    [
-        ((X, X), "test: the inputs are 2 arrays; one input is taken now"),
-        ([torch.from_numpy(X), torch.from_numpy(X)], "test: the inputs are 2 arrays; one input"),
-        ({"x": X, "z": X}, "test: the inputs are 2 arrays; one input is taken now"),
-        (X, r"the model takes 2 inputs \(x, z\); one input is taken now\.\n  Put them side by side"),
-        (np.round(X).astype(int), r"the model takes 2 inputs \(x, z\); one input is taken now"),
-    ],
-)
-def test_several_inputs_are_told_with_the_way_to_make_one_of_them(tmp_path: Path, inputs: object, said: str) -> None:
-    with pytest.raises((BadData, BadModel), match=said):
-        refuse(tmp_path, Two(), inputs, Y)
 
 
 @pytest.mark.parametrize(
