@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -234,3 +235,10 @@ def test_the_script_reports_nothing(packed: Any, tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", IMAGES)
     code = "sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')"
     assert len(watched(tmp_path / "home", "paredown", code, packed.single / "predict.py", tmp_path / "images.npy").split()) == len(IMAGES)
+
+
+def test_no_name_stands_for_two_things_in_the_one_file(packed: Any) -> None:
+    tree = ast.parse((packed.single / "predict.py").read_text("utf-8"))
+    named = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    named += [name.id for node in tree.body if isinstance(node, ast.Assign) for name in node.targets if isinstance(name, ast.Name)]
+    assert [name for name, count in Counter(named).items() if count > 1] == []

@@ -243,7 +243,7 @@ _MANIFEST = is_record(
 _ANSWERS = is_list(is_list(is_number(-2, 2), 1), 1, MOST_ROWS)
 
 
-def _rows(value: Any, place: str) -> None:
+def _are_rows(value: Any, place: str) -> None:
     """Rows of a table: mappings with one set of columns."""
     is_list(is_mapping(is_either(is_text, is_either(is_number(), is_none, ""), "a word, a number or null")), 1, MOST_ROWS)(value, place)
     if any(row.keys() != value[0].keys() for row in value):
@@ -259,7 +259,7 @@ _INPUTS: Mapping[str, Check] = {
     "image": _arrays,
     "vector": _arrays,
     "array": _arrays,
-    "table": _rows,
+    "table": _are_rows,
     "text": is_list(is_either(is_text, is_list(is_text, 2, 2), "a text or a pair of texts"), 1, MOST_ROWS),
 }
 """Kind of encoder -> what a probe of it holds."""

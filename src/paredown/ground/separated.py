@@ -24,7 +24,7 @@ def separator_of(lines: Sequence[str], usual: str, wanted: Collection[str] = (),
         wanted: Columns that the header has to have.
         width: Cells of each row where there is no header; 0 where there is one.
     """
-    tables = {sign: _cells(lines, sign) for sign in (usual, *(sign for sign in SIGNS if sign != usual))}
+    tables = {sign: _cells_of(lines, sign) for sign in (usual, *(sign for sign in SIGNS if sign != usual))}
 
     def fit(sign: str) -> tuple[bool, bool, int]:
         rows = tables[sign]
@@ -39,7 +39,7 @@ def separator_of(lines: Sequence[str], usual: str, wanted: Collection[str] = (),
     return best if fits[best][2] > 1 else usual
 
 
-def _cells(lines: Sequence[str], sign: str) -> list[list[str]]:
+def _cells_of(lines: Sequence[str], sign: str) -> list[list[str]]:
     rows = []
     try:
         for cells in csv.reader(lines, delimiter=sign, skipinitialspace=True, strict=True):
