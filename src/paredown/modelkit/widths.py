@@ -49,16 +49,28 @@ def allocate(
             axis = shares.setdefault((member.layer, member.tensor), {}).setdefault(member.axis, {})
             axis[number] = len(member.rows[0]) / member.size
 
-    def total(now: Sequence[int]) -> float:
-        gone = [group.channels - width for group, width in zip(groups, now)]
-        left = {
-            tensor: prod(1 - sum(each * gone[at] for at, each in lost.items()) for lost in axes.values()) for tensor, axes in shares.items()
-        }
-        return sum(cost * left.get(tensor, 1.0) for tensor, cost in costs.items())
+    touched = [
+        [tensor for tensor, axes in shares.items() if any(number in lost for lost in axes.values())] for number in range(len(groups))
+    ]
 
-    goal = keep * total(widths)
+    def cost(tensor: tuple[str, str]) -> float:
+        """Multiply-adds of a tensor at the widths as they are."""
+        lost = [sum(each * (groups[at].channels - widths[at]) for at, each in axis.items()) for axis in shares[tensor].values()]
+        return costs.get(tensor, 0.0) * prod(1 - share for share in lost)
+
+    def saved(number: int) -> float:
+        """Multiply-adds that one move in this group takes away."""
+        before = sum(map(cost, touched[number]))
+        widths[number] -= steps[number]
+        after = sum(map(cost, touched[number]))
+        widths[number] += steps[number]
+        return before - after
+
+    current = float(sum(costs.values()))
+    goal = keep * current
     floors = [max(step, group.channels * keep**0.5 / 2) for group, step in zip(groups, steps)]
-    current = total(widths)
+    beside = [[other for other in range(len(groups)) if not touched[other].isdisjoint(mine)] for mine in touched]
+    known: dict[int, float] = {}
     # what a norm sees of a smaller width is not in the predicted losses: those groups come second
     for some in ([number for number, group in enumerate(groups) if not group.normed], range(len(groups))):
         while current > goal:
@@ -67,16 +79,19 @@ def allocate(
                 group, width = groups[number], widths[number] - steps[number]
                 if width < floors[number]:
                     continue
-                after = total([*widths[:number], width, *widths[number + 1 :]])
+                if number not in known:
+                    known[number] = saved(number)
                 gone = group.channels - width
                 loss = rising[number][gone - 1] - (rising[number][gone - steps[number] - 1] if gone > steps[number] else 0.0)
-                price = loss / max(current - after, 1e-9)
+                price = loss / max(known[number], 1e-9)
                 if best is None or price < best[0]:
-                    best = (price, number, after)
+                    best = (price, number, known[number])
             if best is None:
                 break
             widths[best[1]] -= steps[best[1]]
-            current = best[2]
+            current -= best[2]
+            for number in beside[best[1]]:
+                known.pop(number, None)
     return [sorted(order[group.channels - width :]) for group, order, width in zip(groups, orders, widths)]
 
 
