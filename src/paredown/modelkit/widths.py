@@ -49,9 +49,7 @@ def allocate(
             axis = shares.setdefault((member.layer, member.tensor), {}).setdefault(member.axis, {})
             axis[number] = len(member.rows[0]) / member.size
 
-    touched = [
-        [tensor for tensor, axes in shares.items() if any(number in lost for lost in axes.values())] for number in range(len(groups))
-    ]
+    touched = [{(member.layer, member.tensor) for member in group.members} for group in groups]
 
     def cost(tensor: tuple[str, str]) -> float:
         """Multiply-adds of a tensor at the widths as they are."""
