@@ -75,7 +75,7 @@ def attempt(shop: Shop, recipe: Recipe, why: str, role: str = "candidate") -> Tr
             shop.bench.close("candidate")
             trial = Trial(id=0, recipe=str(recipe), role=role, state="failed", reason=str(error).strip().splitlines()[0])
         else:
-            steps_s.rest(list(engines_of(recipe)), schedule.passed_s() - began_s)
+            steps_s.rest(list(engines_of(recipe)) if role != "baseline" else [], schedule.passed_s() - began_s)
         after = shop.study.spent()
         trial = replace(trial, why=why, energy_j=max(0.0, after.energy_j - before.energy_j), wall_s=max(0.0, after.wall_s - before.wall_s))
         record = span.finish(trial.json())
