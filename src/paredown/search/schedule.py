@@ -26,7 +26,7 @@ _REPORT_S, _WRITE_B_PER_S = 3.0, 50e6
 _NAMED = 3
 """Recipes that were not begun, by name."""
 
-LEAST_REST_S = 15.0
+LEAST_REST_S = 30.0
 """Seconds that measuring the model as given and the report take at least; how long really is known once it has been measured."""
 
 
