@@ -85,6 +85,10 @@ def test_what_cannot_end_is_not_begun_and_a_training_is_made_to_fit(tmp_path: Pa
         now[0] = 300.0  # 600 s are the search's
         assert timing.time_lacking(shop, cheap) is None
         assert timing.time_lacking(shop, dear) == "it is expected to take 612 s, and the search has 600 s."
+        assert timing.share_s(shop, cheap) == 300
+        schedule.steps_s["quantize_dynamic"] = [(None, 200.0)]
+        assert timing.share_s(shop, cheap) == pytest.approx(2 * 1.2 * 210)
+        assert timing.share_s(shop, dear) == 600
         situation = situation_of(shop)
         recovered = parse("prune_channels() > recover() @ onnxruntime")
         assert situation.fitted(recovered) == recovered, "how fast it trains is not known"
