@@ -138,12 +138,16 @@ def test_in_a_log_nothing_is_silent_for_long() -> None:
     progress.step("build", 30, 300)
     for now[0] in (79.0, 80.0):
         progress.beat()
+    progress.step("build", 300, 300)
+    now[0] = 101.0
+    progress.beat()
     assert [line.strip() for line in out.getvalue().splitlines()] == [
         "0:00  the model as given",
         "0:20    still at it: the model as given",
         "0:40    still at it: the model as given",
         "1:00    still at it: pack, for 0:20 now",
         "1:20    still at it: build 30/300, 10%, about 3:00 left",
+        "1:41    still at it: the model as given",
     ]
 
 

@@ -47,8 +47,8 @@ def test_a_budget_that_does_not_hold_the_model_as_given_is_refused_with_one_that
     error.needed_s = 300.0
     said = (
         r"the budget of 60 s does not hold making the model as given: would take about 300 s, more than the 35 s that the budget leaves "
-        r"for it\. 15 s are kept for what has to follow\.\n  The smallest budget that would do is 360 s: write `search: "
-        r"\{budget: 360 s\}`\."
+        r"for it\. 30 s are kept for what has to follow\.\n  The smallest budget that would do is 390 s: write `search: "
+        r"\{budget: 390 s\}`\."
     )
     kept = []
 
@@ -59,7 +59,7 @@ def test_a_budget_that_does_not_hold_the_model_as_given_is_refused_with_one_that
 
     with pytest.raises(BudgetTooSmall, match=said):
         fail()
-    assert (kept, schedule.reserved_s) == ([15], 0)
+    assert (kept, schedule.reserved_s) == ([30], 0)
 
 
 def test_where_the_end_is_not_known_the_refusal_says_more_than() -> None:

@@ -12,7 +12,7 @@ import pytest
 from paredown.core import knob
 from paredown.core.candidate import Candidate
 from paredown.core.reading import How, Missing, Reading
-from paredown.core.recipe import Composed, parse, steps_of
+from paredown.core.recipe import Chain, Composed, Step, parse, steps_of
 from paredown.core.technique import Composition, Context, DataNeed, Stage, Technique
 from paredown.core.trial import Trial
 from paredown.search.ladder import STRATEGIES, ladder
@@ -76,6 +76,7 @@ class World:
     engines: Sequence[str] = ("onnxruntime",)
     trainable: bool = True
     margin: float | None = 0.02
+    fitted: Callable[[Chain], Chain] = lambda chain: chain
     outputs: Callable[[str], Any] = lambda artifact: np.full((8, 2), 0.5)
     trials: list[Trial] = field(default_factory=list)
     whys: list[str] = field(default_factory=list)
@@ -91,6 +92,7 @@ class World:
             margin=self.margin,
             outputs=self.outputs,
             labels=np.zeros(8, int),
+            fitted=self.fitted,
         )
         out = []
         for proposal in ladder(situation):
@@ -247,6 +249,44 @@ def test_a_quantizer_that_kept_the_quality_comes_before_one_that_gained_more() -
 def test_nothing_is_quantized_on_top_when_no_quantizer_worked() -> None:
     world = World(outcome=lambda text: None if "quantize" in text else (2.0, 0.0), techniques=[DropLayers, QuantizeStatic])
     assert [text for text in world.run() if "quantize" in text] == ["quantize_static() @ onnxruntime"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreeWays(RoundWeights):
+    """A quantizer with three settings."""
+
+    ladder: ClassVar[Sequence[Mapping[str, Any]]] = ({}, {"keep": 0.7}, {"keep": 0.6})
+
+
+def test_a_quantizer_that_loses_to_the_engines_own_fp32_ends_that_line_on_that_engine() -> None:
+    def outcome(text: str) -> tuple[float, float]:
+        steps, slow = stage_of(text), text.endswith("@ slow")
+        quantized = 1.0 if "three_ways" not in steps else 0.8 if slow else 1.5
+        return (6.0 if "drop_layers" in steps else 3.0) * quantized, 0.0
+
+    world = World(outcome=outcome, techniques=[DropLayers, ThreeWays], engines=("slow", "fast"))
+    for engine in world.engines:
+        ratio = Reading(quantity="cpu_time", value=3.0, unit="x", how=How.MEASURED)
+        fp32 = Trial(id=0, recipe=f"as_given @ {engine}(threads=1)", role="fastest_fp32", artifact=engine, ratios={"cpu_time": ratio})
+        world.trials.append(fp32)
+    quantized = [text for text in world.run() if "three_ways" in text]
+    assert [text for text in quantized if text.endswith("@ slow")] == ["three_ways() @ slow"]
+    assert [text for text in quantized if text.endswith("@ fast")][:3] == [
+        "three_ways() @ fast",
+        "three_ways(keep=0.7) @ fast",
+        "three_ways(keep=0.6) @ fast",
+    ]
+    assert any(len(stage_of(text)) > 1 for text in quantized if text.endswith("@ fast"))
+
+
+def test_what_trains_is_tried_as_the_time_allows_and_found_again_by_that_text() -> None:
+    def fitted(chain: Chain) -> Chain:
+        short = Step.of("recover", epochs=2)
+        return Chain(tuple(short if step.name == "recover" else step for step in chain.steps), chain.engine)
+
+    found = World(outcome=lambda text: (2.0, 0.0), techniques=[DropLayers, Recover, QuantizeStatic], fitted=fitted).run()
+    assert "drop_layers(keep=0.8) > recover(epochs=2) @ onnxruntime" in found
+    assert "drop_layers(keep=0.8) > recover(epochs=2) > quantize_static() @ onnxruntime" in found
 
 
 SURE = np.array([[0.95, 0.05]] * 6 + [[0.55, 0.45]] * 2)

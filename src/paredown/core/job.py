@@ -168,7 +168,7 @@ class SearchSpec:
 
     Args:
         strategy: Name of a strategy; "ladder".
-        budget_s: Wall time in seconds for the search; None is open.
+        budget_s: Wall time in seconds of the whole run, confirmation and report included; None is open.
         budget_j: Energy in joules for the search; None is open.
         exclude: Techniques that may not be used.
         seed: Root of all random streams.

@@ -129,7 +129,9 @@ def _refuse_late(pace: _Pace, wall_s: float, limits: Limits) -> None:
     if whole_s is not None and whole_s > _FAR_OVER * limits.wall_s:
         raise limits.exceeded(whole_s)
     if wall_s > limits.wall_s:
-        raise limits.exceeded()
+        error = limits.exceeded()
+        error.needed_s = whole_s
+        raise error
 
 
 def _status(pid: int) -> tuple[float, float]:

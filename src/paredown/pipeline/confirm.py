@@ -148,7 +148,7 @@ def confirm(shop: Shop, situation: Situation, order: Sequence[Contender]) -> Con
         order: From `finalists`.
     """
     noise = floor_share(floor(shop, baseline_trial(shop).artifact))
-    lacking = _lacking(shop, situation)
+    lacking = _lacking(shop, situation, order)
     if not order or lacking:
         nearest = _nearest(shop, situation, noise)
         return Confirmed(chosen=None, nearest=nearest, tested=[], floor=noise, undecided=lacking)
@@ -185,18 +185,22 @@ def confirm(shop: Shop, situation: Situation, order: Sequence[Contender]) -> Con
     return Confirmed(chosen=None, nearest=last, tested=tested, floor=noise, undecided=undecided)
 
 
-def _lacking(shop: Shop, situation: Situation) -> str:
+def _lacking(shop: Shop, situation: Situation, order: Sequence[Contender]) -> str:
     """Why nothing can be confirmed: the budget has no time for the shortest way to it; empty where it has, or test was read before."""
     schedule = shop.schedule
     if not schedule.limited or shop.study.ledger.records("test_read"):
         return ""
-    needed_s, measured = time_to_confirm(shop, least=True), bool(situation.done())
-    if measured and schedule.left_s() >= needed_s / SLACK:  # it may be shorter still, and is ended where it is not
+    needed_s, left_s = time_to_confirm(shop, least=True), max(schedule.left_s(), 0.0)
+    trial_s = max(map(schedule.engine_s, situation.engines), default=0.0) or schedule.passed_s()
+    if not situation.done():
+        found = "no candidate was measured"
+    elif not order and (shop.ended or schedule.not_begun) and not any(trial.role == "candidate" for trial in shop.trials()):
+        found = "there was no time to try a recipe"
+    elif order and left_s < needed_s / SLACK:  # it may be shorter still, and is ended where it is not
+        found, trial_s = f"confirming takes {needed_s:.0f} s, and {left_s:.0f} s are left", 0.0
+    else:
         return ""
-    would_s = schedule.passed_s() + needed_s + (0.0 if measured else schedule.passed_s())
-    found = (
-        f"confirming takes {needed_s:.0f} s, and {max(schedule.left_s(), 0):.0f} s are left" if measured else "no candidate was measured"
-    )
+    would_s = schedule.passed_s() + needed_s + trial_s
     return f"{found}; a budget of about {_UP_TO_S * math.ceil(would_s / _UP_TO_S):.0f} s would do."
 
 

@@ -83,7 +83,8 @@ class Progress:
     def _step(self) -> str:
         """What goes on, how much of it is done and how long the rest will take at this pace."""
         if not self._total:
-            return f"{self._what}, for {_minutes(self._clock() - self._first[1])} now" if self._what else ""
+            passed_s = self._clock() - self._first[1]
+            return f"{self._what}, for {_minutes(passed_s)} now" if self._what and passed_s >= 1 else self._what
         told = f"{self._what} {self._done}/{self._total}"
         done, passed_s = self._done - self._first[0], self._clock() - self._first[1]
         if done <= 0 or passed_s < _FORETOLD_S:
@@ -93,7 +94,8 @@ class Progress:
     def beat(self) -> None:
         """Write a line where none was for a while: nothing is silent for long."""
         if self._live is None and self._clock() - self._told >= SILENT_S:
-            self.say(f"  still at it: {self._step or self._stage or 'starting'}")
+            going = self._step if self._done < self._total or not self._total else ""
+            self.say(f"  still at it: {going or self._stage or 'starting'}")
 
     def _beats(self) -> None:
         while not self._over.wait(_LOOK_S):

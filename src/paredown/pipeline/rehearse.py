@@ -72,13 +72,13 @@ def estimate(job: Job, splits: Splits) -> dict[str, Any]:
     rows = 0 if trainable is None else len(trainable)
     low, high = (_search_s(units, engines, rows, len(splits.validation), seen, end) for end in (0, 1))
     trials = [len(units), engines * sum(len(unit.ladder) for unit in units) + 2]
-    if job.search.budget_s is not None:
-        low, high = min(low, job.search.budget_s), min(high, job.search.budget_s + job.search.trial_s)
     prepare_s = seen["prepare_s"] * (max(1.0, rows / _ROWS) if registry.get("models", job.model.kind)().trains(job.model) else 1.0)
     fixed_s = prepare_s + engines * _measured_s(SCREENING, seen, 2) + _measured_s(FLOOR, seen, 2)
     final_s = _measured_s(FINAL, seen, 3) + _measured_s(AS_FOUND, seen, 2) + len(splits.test) * seen["row_s"]
     wall_s = [fixed_s + low + final_s, 1.5 * fixed_s + high + MOST * final_s]
     curve = cpu_curve(here)
+    if job.search.budget_s is not None:
+        wall_s = [min(end, job.search.budget_s) for end in wall_s]  # a budget is what the whole run takes
     energy_j = [active_energy(curve, wall_s[0]).value, active_energy(curve, wall_s[1] * here.cores).value]
     memory_b = [seen["resident_b"] + 4.0 * copies * seen["parameters"] for copies in _COPIES]
     budget = ", within the budget" if job.search.budget_s is not None else ""

@@ -80,7 +80,7 @@ def shrink(
         metric: accuracy, macro_f1, loss, or `pkg.mod:function`.
         policy: Name of a built-in policy, path of a policy file, or its content.
         minimize: What counts among all that pass: cpu_time, energy, latency_p50, size, peak_rss; the policy's when not given.
-        budget: For the search: `"20 min"`, `"300 kJ"`, or both.
+        budget: `"20 min"` for all of it, report included, `"300 kJ"` for the search, or both.
         runtimes: Engines that may be deployed; all that are ready here when empty.
         volume: Inferences over the model's life, as `"2e6 / month for 12 months"`.
         preprocess: Options of the task's encoder, as in job files.

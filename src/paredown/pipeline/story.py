@@ -31,9 +31,6 @@ from paredown.search.schedule import Schedule
 from paredown.search.situation import Situation
 from paredown.study.jobfile import read_job
 
-_NAMED = 3
-"""Recipes that were not begun, by name."""
-
 EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3, "infeasible": 4}
 
 
@@ -134,7 +131,7 @@ def run(
         since = SteadyClock(), time.process_time()
         schedule.reserved_s = time_to_confirm(shop, least=True)
         fastest_fp32(shop)
-        schedule.reserved_s = time_to_confirm(shop)
+        schedule.reserved_s = max(schedule.reserved_s, min(time_to_confirm(shop), schedule.left_s() / 2))
         situation = situation_of(shop)
         search(shop, situation)
         listener.stage("confirming on test")
@@ -154,7 +151,6 @@ def search(shop: Shop, situation: Situation) -> None:
     strategy = STRATEGIES[shop.job.search.strategy]
     shop.listener.stage(f"searching: {shop.job.search.strategy}")
     learn_pace(shop, situation)
-    left_out: list[str] = []
     for proposal in strategy(situation):
         reason = _reason_to_stop(shop, situation)
         if reason is not None:
@@ -163,12 +159,9 @@ def search(shop: Shop, situation: Situation) -> None:
             break
         if (needs := time_lacking(shop, proposal.recipe)) is not None:
             shop.listener.stage(f"  not begun: {proposal.recipe}: {needs}")
-            left_out.append(str(proposal.recipe))
+            shop.schedule.not_begun.append(str(proposal.recipe))
             continue
         attempt(shop, proposal.recipe, proposal.why)
-    if left_out:
-        more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
-        shop.schedule.left_out(f"not begun were {', '.join(left_out[:_NAMED])}{more}")
 
 
 def book_own_time(shop: Shop, since: tuple[SteadyClock, float]) -> None:

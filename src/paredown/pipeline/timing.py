@@ -22,6 +22,9 @@ _LEAST_STEPS = 20
 _SHARED = 2
 """A training may take one part of so many of what is left of the search, and of more while more kinds of training wait."""
 
+_LATE = 2.0
+"""Times what was expected after which a trial is ended."""
+
 _PACE_SHARE = 0.1
 """Share of the search's time in which training has to show how fast it is."""
 
@@ -113,6 +116,12 @@ def expected_s(shop: Shop, recipe: Recipe) -> float:
         return max(expected_s(shop, part) for part in recipe.parts)  # what its parts are made of is recorded
     rest_s = shop.schedule.engine_s(recipe.engine.name)
     return rest_s + sum(_step_s(shop, technique, rest_s) for technique in shop.builder.pending(recipe))
+
+
+def share_s(shop: Shop, recipe: Recipe) -> float:
+    """Wall seconds after which building a candidate is ended: twice what was expected or half of the search's time, at most all of it."""
+    left_s = shop.schedule.search_s()
+    return left_s if math.isinf(left_s) else min(left_s, max(_LATE * expected_s(shop, recipe), left_s / _SHARED))
 
 
 def time_lacking(shop: Shop, recipe: Recipe) -> str | None:

@@ -15,7 +15,7 @@ from paredown.core.recipe import Recipe, engines_of
 from paredown.core.trial import Trial, trial_from_json
 from paredown.ground import digests
 from paredown.pipeline.shop import Shop
-from paredown.pipeline.timing import Steps, foretold
+from paredown.pipeline.timing import Steps, foretold, share_s
 from paredown.policy.quality import compare
 from paredown.protocol.bench import Side, Windows
 from paredown.protocol.plan import SCREENING, Plan
@@ -46,7 +46,7 @@ def attempt(shop: Shop, recipe: Recipe, why: str, role: str = "candidate") -> Tr
     asked = f"{role}: {recipe}"
     # a failure is worth another try once the limits that it ran into are others; a success never is
     schedule = shop.schedule
-    within_s = schedule.search_s() if role == "candidate" else schedule.open_s()
+    within_s = share_s(shop, recipe) if role == "candidate" else schedule.open_s()
     wall_s = min(shop.builder.trial_s or 0.0, within_s)
     limits = f" within {wall_s:g} s and {shop.builder.trial_b or 0:.3g} B"
     ledger, key = shop.study.ledger, asked + limits
@@ -75,7 +75,7 @@ def attempt(shop: Shop, recipe: Recipe, why: str, role: str = "candidate") -> Tr
             shop.bench.close("candidate")
             trial = Trial(id=0, recipe=str(recipe), role=role, state="failed", reason=str(error).strip().splitlines()[0])
         else:
-            steps_s.rest(list(engines_of(recipe)), schedule.passed_s() - began_s)
+            steps_s.rest(list(engines_of(recipe)) if role != "baseline" else [], schedule.passed_s() - began_s)
         after = shop.study.spent()
         trial = replace(trial, why=why, energy_j=max(0.0, after.energy_j - before.energy_j), wall_s=max(0.0, after.wall_s - before.wall_s))
         record = span.finish(trial.json())

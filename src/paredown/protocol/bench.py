@@ -19,7 +19,7 @@ from paredown.ground.files import size_b
 from paredown.ground.host import host
 from paredown.protocol.gates import Code, close_gate, frequency_hz, open_gate
 from paredown.protocol.idle import Idle, idle_power, in_windows
-from paredown.protocol.plan import SWEEP, Plan
+from paredown.protocol.plan import LEAST_SITTINGS, SWEEP, Plan
 from paredown.protocol.steady import LOOK, State, Steadiness, spread_of, state_of
 
 _SUBJECT = "paredown.protocol.subject"
@@ -35,9 +35,6 @@ _WARM_SHARE, _WARM_LEAST, _WARM_MOST_S = 0.25, 15, 60.0
 
 _SHORT_S, _WARM_OF = 30.0, 30
 """Within so few seconds a warm-up may be as short as the windows it is judged by; it may take one part of so many of a limited time."""
-
-_FEWEST_SITTINGS = 2
-"""Whole sittings, or windows of a single one, that are kept where the time is over: what differs between two needs two."""
 
 _COUNTERS = {"package_energy", "dram_energy", "wall_energy"}
 """Whose energy above idle is the work's: the engines compute on the CPU, and an accelerator that rests beside it has no part in that."""
@@ -257,7 +254,7 @@ class Bench(AbstractContextManager["Bench"]):
         while number < plan.rounds:
             if number == last:  # a sitting begins
                 now = time.perf_counter()
-                if sitting >= _FEWEST_SITTINGS and now + (now - began) / sitting > until:
+                if sitting >= LEAST_SITTINGS and now + (now - began) / sitting > until:
                     break
                 for side in sides if sitting % 2 == 0 else reversed(sides):
                     if sitting:
@@ -369,7 +366,7 @@ def _ended(plan: Plan, rounds: int, sittings: int, wall_s: float) -> Plan:
     """What was measured when the time was over; of several sittings, the whole ones: one that was begun says less than the others."""
     if plan.sittings > 1:
         rounds = plan.rounds * sittings // plan.sittings
-    if rounds < _FEWEST_SITTINGS or (plan.sittings > 1 and sittings < _FEWEST_SITTINGS):
+    if rounds < LEAST_SITTINGS or (plan.sittings > 1 and sittings < LEAST_SITTINGS):
         raise LimitExceeded(_no_time(wall_s * plan.rounds / max(1, rounds), wall_s))
     return replace(plan, rounds=rounds, sittings=max(1, sittings) if plan.sittings > 1 else 1)
 

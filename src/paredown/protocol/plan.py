@@ -13,8 +13,8 @@ _OPENING_SHARE, _FEWEST = 3, 5
 _LEAST_ROUNDS = 10
 """Rounds that are kept where single calls are longer than a window."""
 
-LEAST_SITTINGS = 3
-"""Sittings that are left where the time is short: the intervals of three are wide, and say so."""
+LEAST_SITTINGS = 2
+"""Sittings that are left where the time is short: the intervals of two are very wide, and say so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class Plan:
         if self.takes_s(sitting_s, sides) <= wall_s:
             return self
         least, fewest = min(self.sittings, LEAST_SITTINGS), min(self.rounds, _LEAST_ROUNDS)
-        most = int(wall_s / 2 / sitting_s) if sitting_s > 0 else self.sittings
+        most = self.sittings if self.sittings * sitting_s <= wall_s / 2 else int(wall_s / 2 / sitting_s)
         for sittings in (max(least, min(self.sittings, most)), least):
             rounds = min(self.rounds, int((wall_s - sittings * sitting_s) / (sides * self.window_s)))
             if rounds >= fewest:

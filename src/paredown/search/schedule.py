@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from paredown.protocol.plan import Plan
@@ -23,7 +23,10 @@ _MARGIN = 1.2
 _REPORT_S, _WRITE_B_PER_S = 3.0, 50e6
 """Seconds for result, report and evidence, and bytes per second at which an artifact is copied and read again."""
 
-LEAST_REST_S = 15.0
+_NAMED = 3
+"""Recipes that were not begun, by name."""
+
+LEAST_REST_S = 30.0
 """Seconds that measuring the model as given and the report take at least; how long really is known once it has been measured."""
 
 
@@ -42,6 +45,7 @@ class Schedule:
         steps_s: Name of a technique -> (seconds foretold, seconds taken) of each time it was applied.
         rest_s: Name of an engine -> seconds of all else that a trial on it took: export, packing, answers and screening.
         short: What was shortened or left out for want of time, one phrase each.
+        not_begun: Recipes that were proposed and could not have ended.
     """
 
     budget_s: float | None = None
@@ -52,6 +56,7 @@ class Schedule:
     steps_s: dict[str, list[tuple[float | None, float]]] = field(default_factory=dict)
     rest_s: dict[str, list[float]] = field(default_factory=dict)
     short: list[str] = field(default_factory=list)
+    not_begun: list[str] = field(default_factory=list)
     _began_s: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -135,9 +140,10 @@ class Schedule:
         if what not in self.short:
             self.short.append(what)
 
-    def said(self, told: Sequence[str] = ()) -> str:
+    def said(self) -> str:
         """One sentence of all that was shortened or left out; empty where nothing was."""
-        everything = [*told, *self.short]
+        more = f" and {len(self.not_begun) - _NAMED} more" if len(self.not_begun) > _NAMED else ""
+        everything = [*self.short, *([f"not begun were {', '.join(self.not_begun[:_NAMED])}{more}"] if self.not_begun else [])]
         if not everything or self.budget_s is None:
             return ""
         return f"To end within the budget of {self.budget_s:g} s: {'; '.join(everything)}."
