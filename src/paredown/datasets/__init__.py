@@ -1,3 +1,3 @@
 """Dataset readers, one kind of source per file."""
 
-NOT_UNITS = ("arrow", "lines", "sources", "tables")
+NOT_UNITS = ("arrow", "lines", "sources", "streams", "tables")

@@ -1,3 +1,3 @@
 """Tasks: what goes into a model and what comes out."""
 
-NOT_UNITS = ("feed", "pictures", "tokens")
+NOT_UNITS = ("feed", "finite", "pictures", "tokens")
