@@ -13,7 +13,7 @@ from paredown.core.rows import Rows
 from paredown.datasets import arrow
 from paredown.datasets.lines import known_by_content
 from paredown.datasets.sources import check_room, find
-from paredown.datasets.streams import PIECE, collected, is_large, piece_of_table
+from paredown.datasets.streams import PIECE_ROWS, Piece, collected, is_large, piece_of_table
 from paredown.datasets.tables import Roles, listed, roles, rows_from_table
 from paredown.ground import lazy
 
@@ -74,19 +74,18 @@ def _streamed(path: Path, parts: Roles, words: Sequence[str], columns: Mapping[s
     """All rows, piece by piece onto the disk."""
     parquet, pyarrow = lazy.need("pyarrow.parquet", source), lazy.need("pyarrow", source)
 
-    def pieces() -> Iterator[tuple[Rows, Sequence[str] | None]]:
+    def pieces() -> Iterator[Piece]:
         start = 0
         with parquet.ParquetFile(path, read_dictionary=list(words), buffer_size=1 << 18) as file:  # else whole row groups are held
             for group in range(file.num_row_groups):
-                for batch in file.iter_batches(PIECE, row_groups=[group], columns=parts.columns, use_threads=False):
+                for batch in file.iter_batches(PIECE_ROWS, row_groups=[group], columns=parts.columns, use_threads=False):
                     found = arrow.values(pyarrow.Table.from_batches([batch]), parts, listed(columns, "categorical"))
-                    yield piece_of_table(found, parts, columns, words, source=source, where=lambda row, start=start: where(start + row))
+                    yield piece_of_table(
+                        found, parts, columns, words, source=source, where=lambda row, start=start: f"{source}: row {start + row}"
+                    )
                     start += len(batch)
 
-    def where(row: int) -> str:
-        return f"{source}: row {row}"
-
-    return collected(pieces(), source, names, where)
+    return collected(pieces(), source, names)
 
 
 def _size_b(metadata: Any, names: Sequence[str]) -> tuple[int, str]:

@@ -14,7 +14,7 @@ from paredown.datasets.sources import match_labels
 from paredown.datasets.tables import Roles, label_words, rows_from_table
 from paredown.ground.blocks import IN_MEMORY_B, Table, Writer, rows_of, spool
 
-PIECE = 1 << 14
+PIECE_ROWS = 1 << 14
 """Rows that a reader hands over at a time."""
 _PACKED_MOST = 100
 
@@ -24,45 +24,48 @@ def is_large(needed_b: int, file_b: int) -> bool:
     return IN_MEMORY_B < needed_b < _PACKED_MOST * file_b
 
 
-def collected(pieces: Iterable[tuple[Rows, Sequence[str] | None]], source: str, names: Sequence[str], where: Callable[[int], str]) -> Rows:
+Piece = tuple[Rows, Sequence[str] | None, Callable[[int], str]]
+"""Rows without labels, their labels as words, None for unlabeled rows, and the position of a row of the piece for messages."""
+
+
+def collected(pieces: Iterable[Piece], source: str, names: Sequence[str]) -> Rows:
     """All rows of the pieces, on disk, with labels that index one set of names.
 
     Args:
-        pieces: Rows without labels, and their labels as words; None for unlabeled rows.
+        pieces: In the order of the source.
         source: Shown in messages.
         names: Class names in the model's order, or empty.
-        where: Position of a row, for messages.
 
     Raises:
         BadData: As `match_labels`; there are no rows.
     """
-    file, seen, first, count = spool(), dict[str, int](), list[int](), 0
-    writer, high = Writer(file), None
-    for rows, words in pieces:
-        labels = None
-        if words is not None:
-            labels = np.empty(len(rows), np.int64)
-            for at, word in enumerate(words):
-                if (code := seen.get(word)) is None:
-                    code = seen[word] = len(seen)
-                    first.append(count + at)
-                labels[at] = code
-        writer.add(replace(rows, labels=labels))
-        count, high = count + len(rows), rows.high
-    if not count:
-        raise BadData(f"{source}: there are no rows.\n  Give at least one.")
-    if not seen:
-        writer.finish(names, high)
-        return rows_of(Table(file, source))
-    index, found = match_labels(list(seen), names, lambda at: where(first[at]))
-    writer.finish(found, high)
-    rows = rows_of(Table(file, source))
-    return replace(rows, labels=rows.labels.mapped(index))
+    seen, first, count, high = dict[str, int](), list[str](), 0, None
+    index, found = None, tuple(names)
+    with spool() as file:
+        writer = Writer(file)
+        for rows, words, where in pieces:
+            labels = None
+            if words is not None:
+                labels = np.empty(len(rows), np.int64)
+                for at, word in enumerate(words):
+                    if (code := seen.get(word)) is None:
+                        code = seen[word] = len(seen)
+                        first.append(where(at))
+                    labels[at] = code
+            writer.add(replace(rows, labels=labels))
+            count, high = count + len(rows), rows.high
+        if not count:
+            raise BadData(f"{source}: there are no rows.\n  Give at least one.")
+        if seen:
+            index, found = match_labels(list(seen), names, first.__getitem__)
+        writer.finish(found, high)
+        rows = rows_of(Table(file, source))
+    return rows if index is None else replace(rows, labels=rows.labels.mapped(index))
 
 
 def piece_of_table(
     values: Mapping[str, Any], parts: Roles, columns: Mapping[str, Any], words: Sequence[str], *, source: str, where: Callable[[int], str]
-) -> tuple[Rows, Sequence[str] | None]:
+) -> Piece:
     """One piece of a table for `collected`; arguments as for `tables.rows_from_table`.
 
     Args:
@@ -74,4 +77,4 @@ def piece_of_table(
         empty = np.full(len(rows), "", object)
         inputs = {name: empty if name in words and column.dtype != object else column for name, column in rows.inputs.items()}
         rows = replace(rows, inputs=inputs)
-    return rows, None if parts.label is None else label_words(values[parts.label], columns, source=source, where=where)
+    return rows, None if parts.label is None else label_words(values[parts.label], columns, source=source, where=where), where
