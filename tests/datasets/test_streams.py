@@ -9,12 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets import csv, parquet, streams
-from paredown.ground.blocks import on_disk
+from paredown.datasets import csv, images, parquet, streams
+from paredown.ground.columns import on_disk
+from paredown.ground.rowfile import read_rows, write_rows
 
 CSV, PARQUET = csv.Csv(), parquet.Parquet()
 
@@ -98,3 +100,45 @@ def test_a_small_file_that_announces_hundreds_of_times_its_size_is_judged_by_mem
     assert streams.is_large(200 << 20, 40 << 20)
     assert not streams.is_large(200 << 20, 1 << 20)
     assert not streams.is_large(1 << 20, 1 << 20)
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Twelve JPEGs of three classes, each folder of them counts as large and is read two files at a time."""
+    draw = np.random.default_rng(0)
+    for name in ("a", "b", "c"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for at in range(4):
+            Image.fromarray(draw.integers(0, 255, (9, 7, 3)).astype(np.uint8)).save(tmp_path / "photos" / name / f"{at}.jpg")
+    monkeypatch.setattr(images, "is_large", lambda needed_b, file_b: True)
+    monkeypatch.setattr(images, "PIECE_ROWS", 2)
+    return tmp_path
+
+
+@pytest.mark.parametrize("options", [{}, {"mode": "L"}, {"resize": [6, 6]}], ids=str)
+@pytest.mark.parametrize("more", [{}, {"label": None}], ids=str)
+def test_images_of_a_large_folder_stay_files_until_they_are_asked_for(
+    photos: Path, options: dict[str, Any], more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = {"preprocess": options, **more}
+    found = images.Images().read("photos", photos, columns, ())
+    monkeypatch.setattr(images, "is_large", lambda needed_b, file_b: False)
+    expected = images.Images().read("photos", photos, columns, ())
+    assert on_disk(found)
+    assert not on_disk(expected)
+    mask = np.arange(12) % 2 > 0
+    write_rows(found.take(mask), photos / "some.npz")
+    assert (photos / "some.npz").stat().st_size < sum(path.stat().st_size for path in photos.rglob("*.jpg")) + 3000
+    for one, other in ((found, expected), (read_rows(photos / "some.npz"), expected.take(mask))):
+        assert (one.digest(), one.form(), one.names, one.high) == (other.digest(), other.form(), other.names, other.high)
+        assert one.take([3, 1]).row_digests() == other.take([3, 1]).row_digests()
+
+
+def test_a_damaged_or_other_image_in_a_large_folder_is_named(photos: Path) -> None:
+    Image.fromarray(np.zeros((5, 7, 3), np.uint8)).save(photos / "photos" / "b" / "2.jpg")
+    with pytest.raises(BadData, match=r"photos/b/2.jpg is 5 x 7 pixels; photos/a/0.jpg is 9 x 7"):
+        images.Images().read("photos", photos, {}, ())
+    (photos / "photos" / "b" / "2.jpg").write_bytes(b"no image")
+    for options in ({}, {"resize": [6, 6]}):
+        with pytest.raises(BadData, match=r"photos/b/2.jpg cannot be opened as an image"):
+            images.Images().read("photos", photos, {"preprocess": options}, ())

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from paredown.core.errors import Damaged
 from paredown.core.rows import Rows
 from paredown.ground import blocks
-from paredown.ground.blocks import Column, Table, Writer, held, joined, on_disk, rows_of, spool
+from paredown.ground.blocks import Table, Writer, spool
+from paredown.ground.columns import Column, held, joined, on_disk, rows_of
 from paredown.ground.rowfile import read_rows, write_rows
 from paredown.ground.selection import Selection
 

@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
-PART_ROWS = 1 << 14
-"""Rows that are in memory at a time where all are gone over."""
+PART_ROWS, _PART_B = 1 << 14, 16 << 20
+"""Rows that are in memory at a time where all are gone over, and their bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +49,15 @@ class Rows:
         digests = None if self.digests is None else self.digests[which]
         return Rows(inputs=inputs, labels=labels, names=self.names, groups=groups, high=self.high, digests=digests)
 
-    def parts(self, count: int = PART_ROWS) -> Iterator[Rows]:
-        """All rows in order, `count` at a time, in memory."""
+    def part_rows(self) -> int:
+        """How many of these rows are in memory at a time where all are gone over: fewer where one row takes much."""
+        columns = self.inputs.values() if isinstance(self.inputs, Mapping) else [self.inputs]
+        each_b = [max(prod(column.shape[1:]) * column.dtype.itemsize, getattr(column, "row_b", 0)) for column in columns]
+        return max(1, min(PART_ROWS, _PART_B // int(max(1, *each_b))))
+
+    def parts(self, count: int | None = None) -> Iterator[Rows]:
+        """All rows in order, some at a time, in memory."""
+        count = count or self.part_rows()
         for start in range(0, len(self), count):
             yield self.take(slice(start, start + count))
 
@@ -75,11 +83,10 @@ class Rows:
 
     def digest_parts(self) -> Iterator[bytes]:
         """The digests of all rows in order, 32 bytes each, those of some rows at a time."""
-        for start in range(0, len(self), PART_ROWS):
-            if self.digests is not None:
-                yield self.digests[start : start + PART_ROWS].tobytes()
-            else:
-                yield bytes.fromhex("".join(self.take(slice(start, start + PART_ROWS)).row_digests()))
+        count = PART_ROWS if self.digests is not None else self.part_rows()
+        for start in range(0, len(self), count):
+            which = slice(start, start + count)
+            yield self.digests[which].tobytes() if self.digests is not None else bytes.fromhex("".join(self.take(which).row_digests()))
 
     def form(self) -> list[Any]:
         """What `digest` leaves out and an encoder or a rule goes by: columns, kinds of numbers, shape, largest pixel, groups."""

@@ -12,7 +12,8 @@ from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.datasets.sources import match_labels
 from paredown.datasets.tables import Roles, label_words, rows_from_table
-from paredown.ground.blocks import IN_MEMORY_B, Table, Writer, rows_of, spool
+from paredown.ground.blocks import IN_MEMORY_B, Picture, Table, Writer, spool
+from paredown.ground.columns import rows_of
 
 PIECE_ROWS = 1 << 14
 """Rows that a reader hands over at a time."""
@@ -28,13 +29,14 @@ Piece = tuple[Rows, Sequence[str] | None, Callable[[int], str]]
 """Rows without labels, their labels as words, None for unlabeled rows, and the position of a row of the piece for messages."""
 
 
-def collected(pieces: Iterable[Piece], source: str, names: Sequence[str]) -> Rows:
+def collected(pieces: Iterable[Piece], source: str, names: Sequence[str], picture: Picture | None = None) -> Rows:
     """All rows of the pieces, on disk, with labels that index one set of names.
 
     Args:
         pieces: In the order of the source.
         source: Shown in messages.
         names: Class names in the model's order, or empty.
+        picture: The inputs are files that are to be read as pixels of this form.
 
     Raises:
         BadData: As `match_labels`; there are no rows.
@@ -58,7 +60,7 @@ def collected(pieces: Iterable[Piece], source: str, names: Sequence[str]) -> Row
             raise BadData(f"{source}: there are no rows.\n  Give at least one.")
         if seen:
             index, found = match_labels(list(seen), names, first.__getitem__)
-        writer.finish(found, high)
+        writer.finish(found, high, picture)
         rows = rows_of(Table(file, source))
     return rows if index is None else replace(rows, labels=rows.labels.mapped(index))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import mmap
 import tempfile
@@ -16,6 +17,7 @@ import numpy as np
 
 from paredown.core.errors import Damaged
 from paredown.core.rows import Rows
+from paredown.ground import lazy
 from paredown.ground.selection import Selection
 from paredown.ground.untrusted import parse_json
 from paredown.ground.words import are_files, packed, unpacked
@@ -25,6 +27,9 @@ IN_MEMORY_B = 64 << 20
 """Bytes of rows that are simply held in memory: below that nothing is gained on disk."""
 _BLOCK_ROWS, _BLOCK_B = 1 << 14, 8 << 20
 _TOUCHED_B, _AROUND_B = 32 << 20, 1 << 16
+
+Picture = tuple[str, tuple[int, ...]]
+"""The mode that files of images are converted to, empty for their own, and the shape of their pixels."""
 
 _place: ContextVar[Path | None] = ContextVar("place of rows on disk", default=None)
 
@@ -65,18 +70,18 @@ class Writer:
 
     def add(self, rows: Rows) -> None:
         """Take some rows that are in memory; all calls have the same columns and kinds of number."""
-        arrays = _arrays(rows)
+        found = arrays(rows)
         if self._digests:
-            arrays["digests"] = np.frombuffer(b"".join(rows.digest_parts()), np.uint8).reshape(len(rows), 32)
+            found["digests"] = np.frombuffer(b"".join(rows.digest_parts()), np.uint8).reshape(len(rows), 32)
         if not self._form:
             table = isinstance(rows.inputs, Mapping)
             self._form = {"columns": list(rows.inputs) if table else None, "groups": list(rows.groups), "arrays": {}}
-            for name, array in arrays.items():
+            for name, array in found.items():
                 words = "files" if are_files(array) else "words" if array.dtype.kind in "OU" else array.dtype.str
                 self._form["arrays"][name] = [words, *array.shape[1:]]
-        self._pieces.append(arrays)
+        self._pieces.append(found)
         self._waiting += len(rows)
-        self._waiting_b += sum(array.nbytes if array.dtype != object else 64 * array.size for array in arrays.values())
+        self._waiting_b += sum(size_b(array) for array in found.values())
         if self._waiting >= _BLOCK_ROWS or self._waiting_b >= _BLOCK_B:
             self._flush()
 
@@ -94,16 +99,40 @@ class Writer:
         self._blocks.append(places)
         self._pieces, self._waiting, self._waiting_b = [], 0, 0
 
-    def finish(self, names: Sequence[str], high: float | None) -> None:
-        """Write what is left and the index; then the file can be opened as a `Table`."""
+    def finish(self, names: Sequence[str], high: float | None, picture: Picture | None = None) -> None:
+        """Write what is left and the index; then the file can be opened as a `Table`.
+
+        Args:
+            names: Class names.
+            high: As of `Rows`.
+            picture: The inputs, which are files, are to be read as pixels.
+        """
         self._flush()
+        if picture is not None:
+            self._form["arrays"]["column 0"] = [f"picture {picture[0]}", *picture[1]]
         head = {**self._form, "blocks": self._blocks, "names": list(names), "high": high}
         at, text = self._file.tell(), json.dumps(head).encode()
         self._file.write(text + at.to_bytes(8, "little"))
         self._file.flush()
 
 
-def _arrays(rows: Rows) -> dict[str, Any]:
+def size_b(array: Any) -> int:
+    """Bytes of an array in memory, about; of objects those of the texts or files too."""
+    return int(array.nbytes if array.dtype != object else sum(64 + 2 * len(cell) for cell in array.reshape(-1).tolist() if cell))
+
+
+def _are_numbers(kind: str) -> bool:
+    return kind not in ("words", "files") and not kind.startswith("picture")
+
+
+def _opened(file: bytes, mode: str) -> Any:
+    """The pixels of a file that was looked at when it was taken."""
+    image = lazy.need("PIL.ImageOps", "reading images").exif_transpose(lazy.need("PIL.Image", "reading images").open(io.BytesIO(file)))
+    return np.asarray(image.convert(mode) if mode else image)
+
+
+def arrays(rows: Rows) -> dict[str, Any]:
+    """The arrays of some rows by the names that they have in a file."""
     columns = rows.inputs.values() if isinstance(rows.inputs, Mapping) else [rows.inputs]
     arrays = {f"column {number}": column for number, column in enumerate(columns)}
     arrays |= {f"group {number}": column for number, column in enumerate(rows.groups.values())}
@@ -144,12 +173,12 @@ class Table:
         self.starts = np.concatenate([[0], np.cumsum(counts)])
         place = 1
         for name, (kind, *item) in head["arrays"].items():
-            words, shape = kind in ("words", "files"), tuple(int(size) for size in item)
+            words, shape = not _are_numbers(kind), tuple(int(size) for size in item)
             dtype = np.dtype(np.int64 if words else kind)
             if dtype.kind not in "buif" or min(shape, default=0) < 0:
                 raise ValueError(f"{name} has a kind that no column has")
             at = np.array([block[place : place + 1 + words] for block in head["blocks"]], np.int64).reshape(len(counts), 1 + words)
-            sizes = counts * int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+            sizes = counts * (1 if kind.startswith("picture") else int(np.prod(shape, dtype=np.int64))) * dtype.itemsize
             if len(at) and (at.min() < 0 or (at[:, 0] + sizes > end).any()):
                 raise ValueError(f"{name} ends behind the file's end")
             self._kinds[name], self._at[name] = (kind, shape), at
@@ -159,49 +188,64 @@ class Table:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def form(self, name: str) -> tuple[Any, tuple[int, ...], bool]:
-        """The kind of number of one array, the shape of one item, and whether it holds files."""
+    @property
+    def row_b(self) -> int:
+        """Bytes of one row in the file."""
+        return self._end // max(1, len(self))
+
+    def form(self, name: str) -> tuple[Any, tuple[int, ...]]:
+        """The kind of number of one array, and the shape of one item."""
         kind, shape = self._kinds[name]
-        return np.dtype(object if kind in ("words", "files") else kind), shape, kind == "files"
+        return np.dtype(np.uint8 if kind.startswith("picture") else kind if _are_numbers(kind) else object), shape
 
     def has(self, name: str) -> bool:
         """Whether the file has that array."""
         return name in self._kinds
 
-    def read(self, name: str, rows: Any) -> Any:
+    def picture(self, name: str) -> Picture | None:
+        """How files are read as pixels, where they are."""
+        kind, shape = self._kinds[name]
+        return (kind.removeprefix("picture "), shape) if kind.startswith("picture") else None
+
+    def read(self, name: str, rows: Any, *, packed: bool = False) -> Any:
         """A copy of some rows of one array.
 
         Args:
             name: The array.
             rows: Their positions, an array of whole numbers in any order, or (start, stop).
+            packed: True gives files where the array is read as pixels.
         """
         if isinstance(rows, tuple):
             first, last = (int(at) for at in np.searchsorted(self.starts, (rows[0], max(rows[0], rows[1] - 1)), "right") - 1)
             pieces = [
-                self._block(name, at, slice(max(0, rows[0] - int(self.starts[at])), rows[1] - int(self.starts[at])))
+                self._block(name, at, slice(max(0, rows[0] - int(self.starts[at])), rows[1] - int(self.starts[at])), packed)
                 for at in range(first, min(last, len(self.starts) - 2) + 1)
             ]
             return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-        dtype, shape, _ = self.form(name)
+        dtype, shape = (np.dtype(object), ()) if packed else self.form(name)
         out = np.empty((len(rows), *shape), dtype)
         blocks = np.searchsorted(self.starts, rows, "right") - 1
         order = np.argsort(blocks, kind="stable")
         edges = np.flatnonzero(np.diff(blocks[order])) + 1
         for chosen in np.split(order, edges) if len(order) else ():
             block = int(blocks[chosen[0]])
-            out[chosen] = self._block(name, block, rows[chosen] - self.starts[block])
+            out[chosen] = self._block(name, block, rows[chosen] - self.starts[block], packed)
         return out
 
-    def _block(self, name: str, block: int, rows: Any) -> Any:
+    def _block(self, name: str, block: int, rows: Any, packed: bool) -> Any:
         kind, shape = self._kinds[name]
+        picture = self.picture(name)
+        shape = shape if picture is None else ()
         count, at = int(self.starts[block + 1] - self.starts[block]), self._at[name][block].tolist()
         width = int(np.prod(shape, dtype=np.int64))
-        if kind in ("words", "files"):
+        if not _are_numbers(kind):
             ends = np.frombuffer(self._map, np.int64, count * width, at[0])
             if count and not 0 <= int(ends[-1]) <= self._end - at[1]:
                 raise Damaged(f"{self.path} is damaged: {name} ends behind the file's end.\n  Run the job again with `--fresh`.")
             data = memoryview(self._map)[at[1] : at[1] + (int(ends[-1]) if count else 0)]
-            found = unpacked(data, ends, (count, *shape), rows, files=kind == "files")
+            found = unpacked(data, ends, (count, *shape), rows, files=kind != "words")
+            if picture is not None and not packed:
+                found = np.stack([_opened(file, picture[0]) for file in found]) if len(found) else np.empty((0, *picture[1]), np.uint8)
         else:
             found = np.frombuffer(self._map, kind, count * width, at[0]).reshape(count, *shape)[rows]
             found = found.copy() if isinstance(rows, slice) else found
@@ -225,126 +269,3 @@ class Table:
             made = Selection(whole)
         self._last = selection, weakref.ref(mask), made
         return made
-
-
-class Column:
-    """One array of a table in the form of an array that is read when asked: whole where somebody asks for all.
-
-    A slice, whole numbers in any order or one of them give arrays in memory; a mask of truth values gives a column again.
-    """
-
-    def __init__(self, table: Table, name: str, selection: Selection | None = None, lookup: Any = None) -> None:
-        self._table, self._name, self._selection, self._lookup = table, name, selection, lookup
-        dtype, self._item, self.files = table.form(name)
-        self.dtype = dtype if lookup is None else lookup.dtype
-
-    def __len__(self) -> int:
-        return len(self._table if self._selection is None else self._selection)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """As of an array."""
-        return (len(self), *self._item)
-
-    @property
-    def ndim(self) -> int:
-        """As of an array."""
-        return 1 + len(self._item)
-
-    def mapped(self, lookup: Any) -> Column:
-        """The same rows with `lookup[value]` in place of each value, which is a whole number from 0."""
-        return Column(self._table, self._name, self._selection, lookup if self._lookup is None else lookup[self._lookup])
-
-    def __getitem__(self, which: Any) -> Any:
-        if isinstance(which, slice):
-            start, stop, step = which.indices(len(self))
-            if step != 1:
-                return self[np.arange(start, stop, step)]
-            if stop <= start:
-                return np.empty((0, *self._item), self.dtype)
-            return self._read((start, stop) if self._selection is None else self._selection.between(start, stop))
-        if isinstance(which, int | np.integer):
-            return self[np.array([which])][0]
-        which = np.asarray(which)
-        if which.dtype == bool:
-            return Column(self._table, self._name, self._table.narrowed(self._selection, which), self._lookup)
-        which = which.astype(np.int64)
-        which = np.where(which < 0, which + len(self), which)
-        if len(which) and not 0 <= which.min() <= which.max() < len(self):
-            raise IndexError(f"row {int(which.max())} of {len(self)}")
-        return self._read(which if self._selection is None else self._selection.at(which))
-
-    def _read(self, rows: Any) -> Any:
-        found = self._table.read(self._name, rows)
-        return found if self._lookup is None else self._lookup[found]
-
-    def __iter__(self) -> Iterator[Any]:
-        for start in range(0, len(self), _BLOCK_ROWS):
-            yield from self[start : start + _BLOCK_ROWS]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return self[:] if dtype is None else self[:].astype(dtype)
-
-    def tolist(self) -> list[Any]:
-        """All values, in memory."""
-        found: list[Any] = self[:].tolist()
-        return found
-
-
-def rows_of(table: Table) -> Rows:
-    """All rows of a table, none of them in memory."""
-    columns = [Column(table, f"column {number}") for number in range(len(table.columns) if table.columns is not None else 1)]
-    return Rows(
-        inputs=columns[0] if table.columns is None else dict(zip(table.columns, columns)),
-        labels=Column(table, "labels") if table.has("labels") else None,
-        names=table.names,
-        groups={name: Column(table, f"group {number}") for number, name in enumerate(table.groups)},
-        high=table.high,
-        digests=Column(table, "digests") if table.has("digests") else None,
-    )
-
-
-class _Joined:
-    """Two columns, of which at least one is on disk, as one that is read slice by slice."""
-
-    def __init__(self, first: Any, second: Any) -> None:
-        self._first, self._second = first, second
-        self.dtype, self.shape = first.dtype, (len(first) + len(second), *first.shape[1:])
-        self.ndim = len(self.shape)
-
-    def __len__(self) -> int:
-        return int(self.shape[0])
-
-    def __getitem__(self, which: slice) -> Any:
-        start, stop, _ = which.indices(len(self))
-        middle = len(self._first)
-        return np.concatenate([self._first[start : min(stop, middle)], self._second[max(start - middle, 0) : max(stop - middle, 0)]])
-
-
-def joined(first: Rows, second: Rows) -> Rows:
-    """The inputs of two lots of rows, one after the other, without labels; on disk they can be gone over in slices alone."""
-
-    def both(one: Any, other: Any) -> Any:
-        return np.concatenate([one, other]) if isinstance(one, np.ndarray) and isinstance(other, np.ndarray) else _Joined(one, other)
-
-    if isinstance(first.inputs, Mapping):
-        return Rows(inputs={name: both(column, second.inputs[name]) for name, column in first.inputs.items()}, labels=None)
-    return Rows(inputs=both(first.inputs, second.inputs), labels=None)
-
-
-def on_disk(rows: Rows) -> bool:
-    """Whether rows are read from disk when asked."""
-    return any(isinstance(column, Column) for column in _arrays(rows).values())
-
-
-def held(rows: Rows, most_b: int = IN_MEMORY_B) -> Rows:
-    """The same rows in memory, where they are few enough."""
-    if not on_disk(rows) or not len(rows):
-        return rows
-    few = rows.take(slice(len(rows) // 2, len(rows) // 2 + 256))
-    each_b = sum(column.nbytes if column.dtype != object else sum(map(_size_b, column.reshape(-1))) for column in _arrays(few).values())
-    return rows if each_b / len(few) * len(rows) > most_b else rows.take(slice(0, len(rows)))
-
-
-def _size_b(cell: Any) -> int:
-    return 64 + 2 * len(cell)

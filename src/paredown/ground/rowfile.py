@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zlib
 from collections.abc import Mapping
@@ -13,7 +14,8 @@ import numpy as np
 
 from paredown.core.errors import Damaged
 from paredown.core.rows import Rows
-from paredown.ground.blocks import MAGIC, Table, Writer, on_disk, rows_of
+from paredown.ground.blocks import MAGIC, Table, Writer
+from paredown.ground.columns import on_disk, rows_of
 from paredown.ground.untrusted import parse_json
 from paredown.ground.words import are_files, packed, unpacked
 
@@ -44,10 +46,12 @@ def write_rows(rows: Rows, path: Path) -> None:
     """
     if on_disk(rows):
         with path.open("w+b") as file:
+            picture = getattr(rows.inputs, "picture", None)
+            rows = rows if picture is None else dataclasses.replace(rows, inputs=rows.inputs.packed())
             writer = Writer(file, digests=False)
             for part in rows.parts():
                 writer.add(part)
-            writer.finish(rows.names, rows.high)
+            writer.finish(rows.names, rows.high, picture)
         return
     arrays: dict[str, Any] = {}
     columns = list(rows.inputs) if isinstance(rows.inputs, Mapping) else None

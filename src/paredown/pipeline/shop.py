@@ -25,7 +25,7 @@ from paredown.core.trial import Readings, Trial
 from paredown.executors.booked import Booked
 from paredown.executors.processes import Worker
 from paredown.ground import digests, registry, seeds
-from paredown.ground.blocks import joined
+from paredown.ground.columns import joined
 from paredown.ground.host import host
 from paredown.ground.lazy import need
 from paredown.ground.rowfile import write_rows

@@ -29,8 +29,6 @@ from paredown.impact.energy import cpu_curve, idle_energy
 
 _SAMPLE = 256
 _POOLED = 200
-_AT_A_TIME = 4096
-"""Rows that are read at a time where all are answered."""
 
 
 def _calls(inputs: Any, batch: int) -> list[Any]:
@@ -298,7 +296,7 @@ def _answers_written(model: Model, given: Rows, batch: int, file: IO[bytes]) -> 
     import numpy as np
 
     shape, done = [len(given), 0], 0
-    for some in given.parts(batch * max(1, _AT_A_TIME // batch)):
+    for some in given.parts(batch * max(1, given.part_rows() // batch)):
         found = np.concatenate([_answered(model, some, done, at, batch) for at in range(0, len(some), batch)])
         if not done:
             shape[1] = found.shape[1]

@@ -14,9 +14,11 @@ def refuse_not_finite(rows: Rows, what: str, do: str) -> None:
     Raises:
         BadData: Says how many of `what`, the first row, and what to do.
     """
+    if rows.inputs.dtype.kind != "f":
+        return
     bad, first, start = 0, 0, 0
     for part in rows.parts():
-        if part.inputs.dtype.kind == "f" and not (fine := np.isfinite(part.inputs).reshape(len(part), -1).all(axis=1)).all():
+        if not (fine := np.isfinite(part.inputs).reshape(len(part), -1).all(axis=1)).all():
             first = first if bad else start + int(fine.argmin())
             bad += int((~fine).sum())
         start += len(part)

@@ -129,7 +129,7 @@ class ImageClassification(Task):
 
 def _are_files(images: Any) -> bool:
     """Whether the inputs are the bytes of image files, which a folder gives where its images are resized."""
-    return isinstance(images, np.ndarray) and images.dtype == object and bool(len(images)) and isinstance(images[0], bytes)
+    return getattr(images, "dtype", np.dtype(float)).kind == "O" and bool(len(images)) and isinstance(images[0], bytes)
 
 
 def _changes(options: Mapping[str, Any], images: np.ndarray) -> dict[str, Any]:
