@@ -77,6 +77,9 @@ class Scene:
             threads=self.threads,
             work=work,
             progress=progress,
+            answers={
+                split: Path(path).with_name(f"taught-{teacher.digest[:16]}-{Path(path).stem}.npy") for split, path in self.data.items()
+            },
         )
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
+
+PART_ROWS, _PART_B = 1 << 14, 16 << 20
+"""Rows that are in memory at a time where all are gone over, and their bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +24,10 @@ class Rows:
         names: The class names in index order.
         groups: Column -> array (N,) of strings; never given to a model.
         high: The largest raw value an image can take (16 for the digits, 255 for 8-bit images); None where it means nothing.
+        digests: Array (N, 32) of bytes, the digests of the rows where they were worked out before; None has them worked out when asked.
+
+    Rows that do not fit in memory have columns that are read from disk when asked (`ground.blocks`): a slice or positions of them are
+    arrays, a mask of truth values gives a column again. Whoever goes over all rows does so in `parts`.
     """
 
     inputs: Any
@@ -27,17 +35,31 @@ class Rows:
     names: tuple[str, ...] = ()
     groups: Mapping[str, Any] = field(default_factory=dict)
     high: float | None = None
+    digests: Any = None
 
     def __len__(self) -> int:
         columns = self.inputs
         return len(next(iter(columns.values()))) if isinstance(columns, Mapping) else len(columns)
 
     def take(self, which: Any) -> Rows:
-        """The rows at these positions (an index array or a slice), in that order."""
+        """The rows at these positions (an index array, a slice or a mask), in that order."""
         inputs = {key: column[which] for key, column in self.inputs.items()} if isinstance(self.inputs, Mapping) else self.inputs[which]
         labels = None if self.labels is None else self.labels[which]
         groups = {key: column[which] for key, column in self.groups.items()}
-        return Rows(inputs=inputs, labels=labels, names=self.names, groups=groups, high=self.high)
+        digests = None if self.digests is None else self.digests[which]
+        return Rows(inputs=inputs, labels=labels, names=self.names, groups=groups, high=self.high, digests=digests)
+
+    def part_rows(self) -> int:
+        """How many of these rows are in memory at a time where all are gone over: fewer where one row takes much."""
+        columns = self.inputs.values() if isinstance(self.inputs, Mapping) else [self.inputs]
+        each_b = [max(prod(column.shape[1:]) * column.dtype.itemsize, getattr(column, "row_b", 0)) for column in columns]
+        return max(1, min(PART_ROWS, _PART_B // int(max(1, *each_b))))
+
+    def parts(self, count: int | None = None) -> Iterator[Rows]:
+        """All rows in order, some at a time, in memory."""
+        count = count or self.part_rows()
+        for start in range(0, len(self), count):
+            yield self.take(slice(start, start + count))
 
     def spread(self, count: int) -> Rows:
         """At most `count` rows, evenly spaced over all of them: data are often sorted, so that the first rows are of one kind."""
@@ -59,17 +81,34 @@ class Rows:
             return [hashlib.sha256(item if isinstance(item, bytes) else json.dumps(item).encode()).hexdigest() for item in items]
         return [hashlib.sha256(item.tobytes()).hexdigest() for item in self.inputs]
 
+    def digest_parts(self) -> Iterator[bytes]:
+        """The digests of all rows in order, 32 bytes each, those of some rows at a time."""
+        count = PART_ROWS if self.digests is not None else self.part_rows()
+        for start in range(0, len(self), count):
+            which = slice(start, start + count)
+            yield self.digests[which].tobytes() if self.digests is not None else bytes.fromhex("".join(self.take(which).row_digests()))
+
     def form(self) -> list[Any]:
         """What `digest` leaves out and an encoder or a rule goes by: columns, kinds of numbers, shape, largest pixel, groups."""
         columns = self.inputs.items() if isinstance(self.inputs, Mapping) else [("", self.inputs)]
-        groups = {name: hashlib.sha256(json.dumps(values.tolist()).encode()).hexdigest() for name, values in self.groups.items()}
+        groups = {name: self._listed(values) for name, values in self.groups.items()}
         return [[[name, str(values.dtype), list(values.shape)] for name, values in columns], self.high, groups]
+
+    def _listed(self, values: Any) -> str:
+        """The digest of all values as one JSON list."""
+        whole = hashlib.sha256(b"[")
+        for start in range(0, len(self), PART_ROWS):
+            part = json.dumps(values[start : start + PART_ROWS].tolist())[1:-1]
+            whole.update(f"{', ' if start else ''}{part}".encode())
+        whole.update(b"]")
+        return whole.hexdigest()
 
     def digest(self) -> str:
         """Over inputs, labels and class names of all rows, in order."""
         whole = hashlib.sha256()
-        for line in self.row_digests():
-            whole.update(line.encode())
-        whole.update(b"" if self.labels is None else self.labels.astype("<i8").tobytes())
+        for part in self.digest_parts():
+            whole.update(part.hex().encode())
+        for start in range(0, 0 if self.labels is None else len(self), PART_ROWS):
+            whole.update(self.labels[start : start + PART_ROWS].astype("<i8").tobytes())
         whole.update(repr(self.names).encode())
         return whole.hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -75,6 +75,7 @@ class Context:
         threads: CPU threads the work may use.
         work: An empty folder for scratch files, removed afterwards.
         progress: Called with (done, total) while working; keep the calls below ten a second.
+        answers: Split name -> file in which the teacher's answers to its rows can stay; empty where nothing is kept.
     """
 
     data: Mapping[str, Callable[[], Rows]]
@@ -87,6 +88,7 @@ class Context:
     threads: int
     work: Path
     progress: Callable[[int, int], None] = lambda done, total: None
+    answers: Mapping[str, Path] = field(default_factory=dict)
 
     def rows(self, split: str) -> Rows:
         """The rows of one split.
@@ -189,6 +191,10 @@ class Composition(Technique):
         Returns:
             Knob mappings, best first; empty when the composition does not pay.
         """
+
+
+ENOUGH = 100_000
+"""Training rows that a technique takes where nobody says how many, of a split that has more."""
 
 
 def usual_passes(steps: int, rows: int, batch: int) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import sys
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -18,8 +19,12 @@ from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.datasets.lines import Lines
 from paredown.datasets.sources import find, match_labels, text_inputs
+from paredown.datasets.streams import PIECE_ROWS, Piece, collected, is_large
 from paredown.datasets.tables import Roles, as_number, comma_number, listed, missing_words, number, roles
 from paredown.ground.separated import LONGEST_CELL, SEEN, SIGNS, broken, is_blank, separator_of, sign_name
+
+_TIMES_B = 2
+"""Bytes in memory for each byte of a file of text, about."""
 
 
 class Csv(DatasetReader):
@@ -40,7 +45,7 @@ class Csv(DatasetReader):
             is not missing is one.
 
     The file is read twice, line by line: once for the kinds of the columns, once for the values. Numbers need 4 bytes, equal words share
-    one string, so that memory stays below the file's size or a small multiple of it.
+    one string; the rows of a large file go piece by piece onto the disk.
     """
 
     suffixes = (".csv", ".tsv", ".txt", ".data", ".test")
@@ -58,7 +63,7 @@ class Csv(DatasetReader):
         table = _Table(source, path, columns)
         layout = table.layout()
         words = table.word_columns(layout)
-        return _fill(table, layout, words, labels)
+        return _all_rows(table, layout, words, labels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,15 +179,46 @@ class _Table:
 def _one_text_per_line(source: str, path: Path, columns: Mapping[str, Any], names: Sequence[str]) -> Rows:
     if len(listed(columns, "text")) > 1:
         raise BadData(f"{source} holds one text per line; `text:` names two columns.\n  Give a .csv, .tsv, .jsonl or .parquet file.")
-    with Lines(path, source, int(columns.get("skip") or 0), columns.get("comment")) as lines:
-        texts = [text for line in lines if (text := line.strip())]
-    if not texts:
+
+    def pieces(most: int | None) -> Iterator[Piece]:
+        with Lines(path, source, int(columns.get("skip") or 0), columns.get("comment")) as lines:
+            texts = (text for line in lines if (text := line.strip()))
+            while some := list(islice(texts, most)):
+                yield Rows(inputs=np.array(some, object), labels=None, names=tuple(names)), None, lambda row: source
+
+    size_b = path.stat().st_size
+    if is_large(_TIMES_B * size_b, size_b):
+        return collected(pieces(PIECE_ROWS), source, names)
+    whole = next(pieces(None), None)
+    if whole is None:
         raise BadData(f"{source} holds no text.\n  Write one text per line.")
-    return Rows(inputs=np.array(texts, object), labels=None, names=tuple(names))
+    return whole[0]
 
 
-def _fill(table: _Table, layout: _Layout, words: set[str], names: Sequence[str]) -> Rows:
-    """The second pass: the values."""
+def _all_rows(table: _Table, layout: _Layout, words: set[str], names: Sequence[str]) -> Rows:
+    """The second pass: the values, at once or piece by piece onto the disk."""
+    size_b = table.path.stat().st_size
+    if is_large(_TIMES_B * size_b, size_b):
+        return collected(_pieces(table, layout, words, PIECE_ROWS), table.source, names)
+    [(rows, labels, where)] = _pieces(table, layout, words, sys.maxsize)
+    if labels is None:
+        return replace(rows, names=tuple(names))
+    index, found = match_labels(labels, names, where)
+    return replace(rows, labels=index, names=found)
+
+
+def _pieces(table: _Table, layout: _Layout, words: set[str], most: int) -> Iterator[Piece]:
+    """The rows, `most` at a time."""
+    rows, begun = table.rows(layout), False
+    while (piece := _piece(table, layout, words, islice(rows, most))) is not None:
+        begun = True
+        yield piece
+    if not begun:
+        raise BadData(f"{table.source} has a header and no rows.\n  Give at least one row.")
+
+
+def _piece(table: _Table, layout: _Layout, words: set[str], rows: Iterable[tuple[int, list[str]]]) -> Piece | None:
+    """The values of some rows; None where there are none."""
     parts = layout.parts
     numbers = {name: (at, array("f")) for name, at in layout.places(parts.features).items() if name not in words}
     texts: dict[str, tuple[int, list[str]]] = {name: (at, []) for name, at in layout.places(words).items()}
@@ -191,7 +227,7 @@ def _fill(table: _Table, layout: _Layout, words: set[str], names: Sequence[str])
     labels: list[str] = []
     lines, seen = array("Q"), dict[str, str]()
     suffix = str(table.columns.get("label_suffix") or "")
-    for line, cells in table.rows(layout):
+    for line, cells in rows:
         lines.append(line)
         for name, (at, values) in numbers.items():
             values.append(number(cells[at], name, f"{table.source}:{line}", table.missing))
@@ -206,7 +242,7 @@ def _fill(table: _Table, layout: _Layout, words: set[str], names: Sequence[str])
             label = label.removesuffix(suffix)
             labels.append(seen.setdefault(label, label))
     if not lines:
-        raise BadData(f"{table.source} has a header and no rows.\n  Give at least one row.")
+        return None
 
     def where(row: int) -> str:
         return f"{table.source}:{lines[row]}"
@@ -218,7 +254,4 @@ def _fill(table: _Table, layout: _Layout, words: set[str], names: Sequence[str])
     if parts.text:
         inputs = text_inputs([kept[name][1] for name in parts.text], parts.text, where)
     groups = {name: np.array(kept[name][1], object) for name in parts.groups}
-    if parts.label is None:
-        return Rows(inputs=inputs, labels=None, names=tuple(names), groups=groups)
-    index, found = match_labels(labels, names, where)
-    return Rows(inputs=inputs, labels=index, names=found, groups=groups)
+    return Rows(inputs=inputs, labels=None, groups=groups), None if parts.label is None else labels, where

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,10 @@ from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.datasets.sources import match_labels
+from paredown.datasets.streams import Piece, collected, is_large
 from paredown.tasks.pictures import open_picture
 
+PIECE_ROWS = 512
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
@@ -21,7 +26,8 @@ class Images(DatasetReader):
     """A folder with one folder of images per class: `photos/cat/1.png`, whose label is `cat`.
 
     Images of one size become arrays of pixels. Where the job resizes them (`preprocess: {resize: ...}`) they may have any size and stay the
-    bytes of their files, so that what is measured opens files too. Hidden files and what does not end like an image are passed over.
+    bytes of their files, so that what is measured opens files too. Of a large folder the files are kept in one place on disk, and opened
+    when they are asked for. Hidden files and what does not end like an image are passed over.
     """
 
     @classmethod
@@ -54,9 +60,16 @@ class Images(DatasetReader):
             raise BadData(
                 f"{source}/{empty.name} holds no images.\n  Each folder is a class; add images ({', '.join(ENDINGS)}) or remove it."
             )
-        paths = [path for part in ([root, *classes] if unlabeled else classes) for path in _files(part)]
-        mode = options.get("mode")
-        inputs = _bytes(paths, source) if "resize" in options else _pixels(paths, source, mode)
+        folders, mode = [root, *classes] if unlabeled else classes, options.get("mode")
+        first = next(path for part in folders for path in _files(part))
+        count, whole = sum(1 for part in folders for _ in _files(part)), "resize" in options
+        each_b = first.stat().st_size if whole else _open(first, source).size[0] * _open(first, source).size[1] * 3
+        if is_large(count * each_b, count * first.stat().st_size):
+            shape = () if whole else np.asarray(_as(mode, _open(first, source))).shape
+            picture = None if whole else (mode or "", shape)
+            return collected(_pieces(folders, source, mode, whole, unlabeled), source, labels, picture)
+        paths = [path for part in folders for path in _files(part)]
+        inputs = _bytes(paths, source) if whole else _pixels(paths, source, mode)
         if unlabeled:
             return Rows(inputs=inputs, labels=None, names=tuple(labels), high=255.0)
         index, names = match_labels([path.parent.name for path in paths], labels, lambda row: _name(source, paths[row]))
@@ -68,7 +81,11 @@ def _folders(path: Path) -> Iterator[Path]:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    return (item for item in sorted(path.iterdir()) if item.suffix.lower() in ENDINGS and not item.name.startswith(".") and item.is_file())
+    with os.scandir(path) as found:
+        names = sorted(
+            item.name for item in found if item.name.lower().endswith(ENDINGS) and not item.name.startswith(".") and item.is_file()
+        )
+    return (path / name for name in names)
 
 
 def _name(source: str, path: Path) -> str:
@@ -94,25 +111,61 @@ def _bytes(paths: Sequence[Path], source: str) -> np.ndarray:
 
 def _pixels(paths: Sequence[Path], source: str, mode: str | None) -> np.ndarray:
     """All images as one array (N, H, W) or (N, H, W, C), uint8."""
-    found: list[np.ndarray] = []
-    first: Any = None
-    for path in paths:
-        image = _open(path, source)
-        if mode is None and image.mode not in ("L", "RGB"):
+    alike = _Alike(source, mode)
+    return np.stack([alike.pixels(path) for path in paths])
+
+
+def _as(mode: str | None, image: Any) -> Any:
+    return image if mode is None else image.convert(mode)
+
+
+class _Alike:
+    """Images as pixels, all of the size and mode of the first one."""
+
+    def __init__(self, source: str, mode: str | None) -> None:
+        self._source, self._mode, self._path = source, mode, Path()
+        self._first: tuple[tuple[int, int], str] | None = None
+
+    def pixels(self, path: Path) -> np.ndarray:
+        """The pixels of a file.
+
+        Raises:
+            BadData: It is no image, or one of another size or mode.
+        """
+        image, source = _open(path, self._source), self._source
+        if self._mode is None and image.mode not in ("L", "RGB"):
             do = "Add `preprocess: {mode: RGB}`, or `mode: L` for gray."
             raise BadData(f"{_name(source, path)} has mode {image.mode}; without `mode` images are gray (L) or RGB.\n  {do}")
-        image = image if mode is None else image.convert(mode)
-        first = first or image
-        if image.size != first.size:
-            size = f"{first.height} x {first.width}"
+        image = _as(self._mode, image)
+        if self._first is None:
+            self._first, self._path = (image.size, image.mode), path
+        (width, height), first_mode = self._first
+        if image.size != (width, height):
             raise BadData(
-                f"{_name(source, path)} is {image.height} x {image.width} pixels; {_name(source, paths[0])} is {size}.\n"
-                f"  Make them one size, or add `preprocess: {{resize: [{first.height}, {first.width}]}}`."
+                f"{_name(source, path)} is {image.height} x {image.width} pixels; {_name(source, self._path)} is {height} x {width}.\n"
+                f"  Make them one size, or add `preprocess: {{resize: [{height}, {width}]}}`."
             )
-        if image.mode != first.mode:
+        if image.mode != first_mode:
             raise BadData(
-                f"{_name(source, path)} has mode {image.mode}; {_name(source, paths[0])} has {first.mode}.\n"
+                f"{_name(source, path)} has mode {image.mode}; {_name(source, self._path)} has {first_mode}.\n"
                 "  Make them one mode, or add `preprocess: {mode: RGB}`."
             )
-        found.append(np.asarray(image))
-    return np.stack(found)
+        return np.asarray(image)
+
+
+def _pieces(folders: Sequence[Path], source: str, mode: str | None, whole: bool, unlabeled: bool) -> Iterator[Piece]:
+    """The files of some images at a time, with the digests of their pixels, or of the files where they stay `whole`."""
+    alike = _Alike(source, mode)
+    for folder in folders:
+        paths = _files(folder)
+        while some := list(islice(paths, PIECE_ROWS)):
+            files = np.empty(len(some), object)
+            digests = np.empty((len(some), 32), np.uint8)
+            for at, path in enumerate(some):
+                files[at] = path.read_bytes()
+                told = alike.pixels(path).tobytes() if not whole else files[at]
+                if whole:
+                    _open(path, source)
+                digests[at] = np.frombuffer(hashlib.sha256(told).digest(), np.uint8)
+            rows = Rows(inputs=files, labels=None, high=255.0, digests=digests)
+            yield rows, None if unlabeled else [folder.name] * len(some), lambda row, some=some: _name(source, some[row])  # type: ignore[misc]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from paredown.core.rows import Rows
 from paredown.datasets import arrow
 from paredown.datasets.lines import known_by_content
 from paredown.datasets.sources import check_room, find
-from paredown.datasets.tables import listed, roles, rows_from_table
+from paredown.datasets.streams import PIECE_ROWS, Piece, collected, is_large, piece_of_table
+from paredown.datasets.tables import Roles, listed, roles, rows_from_table
 from paredown.ground import lazy
 
 _MAGIC = b"PAR1"
@@ -25,7 +26,7 @@ class Parquet(DatasetReader):
     """`.parquet` and `.pq` files: flat columns, with the same entries as a csv file.
 
     Null and NaN are missing values. The index that pandas writes along is no column. Only the columns that play a part are read; what they
-    will need is judged from the file's own description first.
+    will need is judged from the file's own description first: many rows go piece by piece onto the disk.
     """
 
     suffixes = (".parquet", ".pq")
@@ -46,8 +47,11 @@ class Parquet(DatasetReader):
                 schema = file.schema_arrow
                 parts = roles([name for name in schema.names if not _INDEX.fullmatch(name)], columns, source)
                 arrow.check_kinds(schema, parts, source)
-                _check_size(file.metadata, parts.columns, source)
+                needed_b, what = _size_b(file.metadata, parts.columns)
             words = [name for name in parts.columns if arrow.kind(schema.field(name).type) == "words"]
+            if is_large(needed_b, path.stat().st_size):
+                return _streamed(path, parts, words, columns, labels, source)
+            check_room(source, needed_b, what)
             # Words are read as dictionaries: a million rows of one long text need one text.
             with parquet.ParquetFile(path, read_dictionary=words) as file:
                 table = file.read(columns=parts.columns)
@@ -66,8 +70,31 @@ def _check_magic(path: Path, source: str) -> None:
         raise BadData(f"{source} is {what}, not a parquet file.\n  {do}")
 
 
-def _check_size(metadata: Any, names: Sequence[str], source: str) -> None:
-    """What the columns will need: their pages unpacked, and for each cell a number or a pointer while it is copied."""
+def _streamed(path: Path, parts: Roles, words: Sequence[str], columns: Mapping[str, Any], names: Sequence[str], source: str) -> Rows:
+    """All rows, piece by piece onto the disk."""
+    parquet, pyarrow = lazy.need("pyarrow.parquet", source), lazy.need("pyarrow", source)
+
+    def pieces() -> Iterator[Piece]:
+        start = 0
+        with parquet.ParquetFile(path, read_dictionary=list(words), buffer_size=1 << 18) as file:  # else whole row groups are held
+            for group in range(file.num_row_groups):
+                for batch in file.iter_batches(PIECE_ROWS, row_groups=[group], columns=parts.columns, use_threads=False):
+                    found = arrow.values(pyarrow.Table.from_batches([batch]), parts, listed(columns, "categorical"))
+                    yield piece_of_table(
+                        found,
+                        parts,
+                        columns,
+                        words,
+                        source=source,
+                        where=lambda row, start=start: f"{source}: row {start + row}",  # type: ignore[misc]
+                    )
+                    start += len(batch)
+
+    return collected(pieces(), source, names)
+
+
+def _size_b(metadata: Any, names: Sequence[str]) -> tuple[int, str]:
+    """What the columns will need, their pages unpacked and for each cell a number or a pointer while it is copied; and in words."""
     groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
     rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
     unpacked_b = sum(group.total_byte_size for group in groups)
@@ -75,4 +102,4 @@ def _check_size(metadata: Any, names: Sequence[str], source: str) -> None:
         # Only then, because pyarrow ends the process where the description of a column is damaged.
         columns = (group.column(at) for group in groups for at in range(group.num_columns))
         unpacked_b = sum(column.total_uncompressed_size for column in columns if column.path_in_schema in names)
-    check_room(source, 2 * unpacked_b + 16 * rows * len(names), f"{rows} rows of {len(names)} columns")
+    return 2 * unpacked_b + 16 * rows * len(names), f"{rows} rows of {len(names)} columns"

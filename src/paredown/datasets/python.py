@@ -14,7 +14,7 @@ from paredown.datasets.sources import nearest, rows_from_arrays
 from paredown.datasets.tables import listed, roles, rows_from_table
 from paredown.ground import user_code
 
-_ENTRIES = tuple(item.name for item in fields(Rows))
+_ENTRIES = tuple(item.name for item in fields(Rows) if item.name != "digests")
 
 
 class Python(DatasetReader):

@@ -168,7 +168,7 @@ def rows_from_arrays(
         _refuse_halves(values.tolist(), f"the group {name!r}:", at)
     if labels is None:
         return Rows(inputs=data, labels=None, names=tuple(names), groups=split, high=high)
-    index, named = match_labels(_labels(labels, count, source, at), names, at)
+    index, named = match_labels(as_words(labels, count, source, at), names, at)
     return Rows(inputs=data, labels=index, names=named, groups=split, high=high)
 
 
@@ -337,7 +337,12 @@ def _double(value: float) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def _labels(labels: Any, count: int, source: str, where: Callable[[int], str]) -> list[str]:
+def as_words(labels: Any, count: int, source: str, where: Callable[[int], str]) -> list[str]:
+    """Labels as words, one for each of `count` rows.
+
+    Raises:
+        BadData: Another number or shape of labels, or a row without one; or the label of a row is a list.
+    """
     listed = next((row for row, cell in enumerate(lists(labels)) if isinstance(cell, list | tuple | set | np.ndarray)), None)
     if listed is not None:
         raise BadData(refusal(SEVERAL, f"{where(listed)}: the label is a list"))

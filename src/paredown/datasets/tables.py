@@ -13,7 +13,7 @@ import numpy as np
 
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets.sources import nearest, rows_from_arrays
+from paredown.datasets.sources import as_words, nearest, rows_from_arrays
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -165,12 +165,7 @@ def rows_from_table(
             return [number(cell, name, at(row), missing) if isinstance(cell, str) else cell for row, cell in enumerate(cells)]
         return cells
 
-    labels = None
-    if parts.label is not None:
-        suffix = str(columns.get("label_suffix") or "")
-        labels = [
-            (None if cell in missing else cell.removesuffix(suffix)) if isinstance(cell, str) else cell for cell in values[parts.label]
-        ]
+    labels = None if parts.label is None else _label_cells(values[parts.label], columns)
     return rows_from_arrays(
         {name: values[name] for name in parts.text} if parts.text else {name: feature(name) for name in parts.features},
         labels,
@@ -180,3 +175,19 @@ def rows_from_table(
         text=parts.text,
         where=at,
     )
+
+
+def _label_cells(cells: Any, columns: Mapping[str, Any]) -> list[Any]:
+    """The cells of a label, without the suffix; None where there is none."""
+    missing, suffix = missing_words(columns), str(columns.get("label_suffix") or "")
+    return [(None if cell in missing else cell.removesuffix(suffix)) if isinstance(cell, str) else cell for cell in cells]
+
+
+def label_words(cells: Any, columns: Mapping[str, Any], *, source: str, where: Callable[[int], str]) -> list[str]:
+    """The labels of some rows as words; arguments as for `rows_from_table`.
+
+    Raises:
+        BadData: A row has no label, or one that is neither a word nor a whole number.
+    """
+    found = _label_cells(cells, columns)
+    return as_words(found, len(found), source, where)

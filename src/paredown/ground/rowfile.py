@@ -1,7 +1,8 @@
-"""Rows in one file that any process can read: no pickles, no text parsing."""
+"""Rows in one file that any process can read: no pickles, no text parsing; few as arrays, many in blocks that are read when asked."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zlib
 from collections.abc import Mapping
@@ -13,25 +14,18 @@ import numpy as np
 
 from paredown.core.errors import Damaged
 from paredown.core.rows import Rows
+from paredown.ground.blocks import MAGIC, Table, Writer
+from paredown.ground.columns import on_disk, rows_of
 from paredown.ground.untrusted import parse_json
+from paredown.ground.words import are_files, packed, unpacked
 
 
 def _packed(name: str, array: Any) -> dict[str, Any]:
-    """The arrays that hold one array: itself, or for words their UTF-8 bytes one after the other, where each ends, and the shape.
-
-    Absent cells become empty words. Text of a fixed width would take the memory of the longest word in every row. Files are bytes already.
-    """
+    """The arrays that hold one array: itself, or for words and files their bytes, where each ends, and the shape."""
     if array.dtype.kind not in "OU":
         return {name: array}
-    cells = array.reshape(-1).tolist()
-    kind = "files" if cells and all(isinstance(cell, bytes) for cell in cells) else "bytes"
-    parts = cells if kind == "files" else [_word(cell).encode("utf-8", "surrogatepass") for cell in cells]
-    ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
-    return {f"{name}/{kind}": np.frombuffer(b"".join(parts), np.uint8), f"{name}/ends": ends, f"{name}/shape": np.array(array.shape)}
-
-
-def _word(cell: Any) -> str:
-    return "" if cell is None or cell != cell else str(cell)
+    ends, data = packed(array)
+    return {f"{name}/{'files' if are_files(array) else 'bytes'}": data, f"{name}/ends": ends, f"{name}/shape": np.array(array.shape)}
 
 
 def _unpacked(file: Any, name: str) -> Any:
@@ -39,20 +33,26 @@ def _unpacked(file: Any, name: str) -> Any:
     if name in file.files:
         return file[name]
     whole = f"{name}/files" in file.files
-    data, ends = file[f"{name}/files" if whole else f"{name}/bytes"].tobytes(), file[f"{name}/ends"].tolist()
-    parts = [data[start:end] for start, end in zip([0, *ends], ends)]
-    cells = np.empty(len(ends), object)
-    cells[:] = parts if whole else [part.decode("utf-8", "surrogatepass") for part in parts]
-    return cells.reshape(file[f"{name}/shape"])
+    data, shape = file[f"{name}/files" if whole else f"{name}/bytes"].tobytes(), file[f"{name}/shape"]
+    return unpacked(data, file[f"{name}/ends"], tuple(shape.tolist()), files=whole)
 
 
 def write_rows(rows: Rows, path: Path) -> None:
-    """Write rows as one .npz file.
+    """Write rows as one file: .npz, or blocks where they are on disk or too many for memory.
 
     Args:
         rows: Arrays or columns; words, and files as bytes, may be of any length.
         path: The file; its folder must exist.
     """
+    if on_disk(rows):
+        with path.open("w+b") as file:
+            picture = getattr(rows.inputs, "picture", None)
+            rows = rows if picture is None else dataclasses.replace(rows, inputs=rows.inputs.packed())
+            writer = Writer(file, digests=False)
+            for part in rows.parts():
+                writer.add(part)
+            writer.finish(rows.names, rows.high, picture)
+        return
     arrays: dict[str, Any] = {}
     columns = list(rows.inputs) if isinstance(rows.inputs, Mapping) else None
     if columns is None:
@@ -75,7 +75,10 @@ def read_rows(path: Path) -> Rows:
         Damaged: The file is absent or cannot be read.
     """
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        raw = path.open("rb")
+        if raw.peek(len(MAGIC)).startswith(MAGIC):
+            return rows_of(Table(raw, str(path)))
+        with raw, np.load(raw, allow_pickle=False) as file:
             head = parse_json(str(file["head"]))
             columns = head["columns"]
             inputs = (

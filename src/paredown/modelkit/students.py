@@ -20,8 +20,10 @@ from paredown.ground import opened_files
 from paredown.ground.seeds import stream
 from paredown.modelkit import calibrate, couple, factories, pretrained, tokenizer, widths
 from paredown.modelkit.blueprint import BLUEPRINT, TENSORS, Blueprint, detect_answers, open_folder, open_module, read_blueprint, with_logits
+from paredown.modelkit.streamed import feed_of
 from paredown.modelkit.train import Training, fit
 
+"""Rows to learn from where nobody says how often: a smaller network learns no more from others like them."""
 SHARES = {"half": 1 / 2, "third": 1 / 3, "quarter": 1 / 4, "sixth": 1 / 6, "eighth": 1 / 8}
 
 
@@ -143,7 +145,7 @@ def learn(
     Args:
         lr: Peak learning rate; 0 takes the usual one of the module's kind.
         passes: Rows -> passes over them.
-        most: Rows taken at most, evenly spread; 0 takes all.
+        most: Rows taken at most, drawn by the seed; 0 takes all.
 
     Returns:
         One sentence for the report.
@@ -153,25 +155,27 @@ def learn(
     """
     split = "train" if "train" in context.data else "unlabeled"
     alpha = alpha if split == "train" else 0.0
-    rows = context.rows(split)
-    rows = rows.spread(most) if most else rows
+    feed = feed_of(context, split, labels=alpha > 0, most=most or None)
+    given, count = len(context.rows(split)), len(feed)
     teacher = None
     if alpha < 1:
         teacher = _teacher(context)
-    epochs = passes(len(rows))
+    epochs = passes(count)
     how = Training(epochs=epochs, lr=lr or _usual_lr(module), batch=batch, alpha=alpha, temperature=temperature, distillation=distillation)
     loss = fit(
         module,
-        context.encode(rows.inputs),
-        rows.labels if alpha > 0 else None,
+        feed,
+        None,
         how,
         loss=context.loss,
         seed=seed,
         threads=context.threads,
         teacher=teacher,
         progress=context.progress,
+        answers=context.answers.get(split) and context.answers[split].with_suffix(f".{count}.npy"),
     )
-    return f"learned {epochs} epochs on {len(rows)} rows, last loss {loss:.3g}."
+    drawn = f" of {given}, drawn by the seed" if count < given else ""
+    return f"learned {epochs} epochs on {count} rows{drawn}, last loss {loss:.3g}."
 
 
 def pace(context: Context, rows: int = 64) -> float:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from paredown.core.errors import BadModel
+from paredown.ground.files import PART, replace
 from paredown.ground.seeds import stream
 from paredown.modelkit import augment, losses
 from paredown.modelkit.layout import fast_layout
 
-_POOL = 32
+POOL = 32
 """Batches among which rows are sorted by length: enough to leave little padding, few enough to stay random."""
 
 
@@ -96,15 +99,60 @@ def batches(count: int, batch: int, sizes: Tensor | None, generator: torch.Gener
     # what is left over is taken off before rows are sorted: after it, it would be the longest ones in every pass
     order = torch.randperm(count, generator=generator)[: count // batch * batch]
     if sizes is not None:
-        pool = batch * _POOL
+        pool = batch * POOL
         order = torch.cat([part[torch.argsort(sizes[part], stable=True)] for part in order.split(pool)])
     steps = order.split(batch)
     yield from (steps[at] for at in torch.randperm(len(steps), generator=generator).tolist())
 
 
+Piece = tuple[Tensor, tuple[Tensor, ...], Tensor | None]
+"""One step: positions of its rows, their inputs, and their labels where they have some."""
+
+
+class Feed(Protocol):
+    """Rows to learn from; `floats` says whether an input is of numbers, which can be changed at random."""
+
+    floats: bool
+
+    def __len__(self) -> int: ...
+
+    def steps(self, batch: int, generator: torch.Generator) -> Iterator[Piece]:
+        """The batches of one pass in random order."""
+
+    def parts(self, batch: int) -> Iterator[tuple[Tensor, ...]]:
+        """The inputs of all rows in order, some at a time."""
+
+
+class Kept:
+    """Rows that were encoded together and stay in memory.
+
+    Args:
+        feed: Input name -> array (N, ...).
+        labels: Array (N,) of class indices, or None.
+    """
+
+    def __init__(self, feed: Mapping[str, Any], labels: Any = None) -> None:
+        self._inputs = tensors(feed)
+        self._sizes = lengths(self._inputs)
+        self._goal = None if labels is None else torch.as_tensor(labels, dtype=torch.long)
+        self.floats = any(item.is_floating_point() for item in self._inputs)
+
+    def __len__(self) -> int:
+        return len(self._inputs[0])
+
+    def steps(self, batch: int, generator: torch.Generator) -> Iterator[Piece]:
+        """The batches of one pass in random order; see `batches`."""
+        for rows in batches(len(self), batch, self._sizes, generator):
+            yield rows, part_of(self._inputs, rows, self._sizes), None if self._goal is None else self._goal[rows]
+
+    def parts(self, batch: int) -> Iterator[tuple[Tensor, ...]]:
+        """All at once: they are in memory."""
+        yield self._inputs
+
+
 def fit(
     module: nn.Module,
-    feed: Mapping[str, Any],
+    feed: Mapping[str, Any] | Feed,
     labels: Any,
     how: Training,
     *,
@@ -113,12 +161,13 @@ def fit(
     threads: int = 1,
     teacher: Callable[..., Tensor] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    answers: Path | None = None,
 ) -> float:
     """Train `module` in place and leave it in eval mode.
 
     Args:
         module: Takes the feed's tensors in order, returns logits (N, classes).
-        feed: Input name -> array (N, ...), float32.
+        feed: Input name -> array (N, ...), float32; or rows that are encoded while they are used, which have their labels with them.
         labels: Array (N,) of class indices; None when `how.alpha` is 0.
         how: See Training.
         loss: The task's loss.
@@ -126,30 +175,29 @@ def fit(
         threads: CPU threads.
         teacher: Inputs -> logits (N, classes); needed when `how.alpha` is below 1.
         progress: Called with (steps done, steps) after each.
+        answers: File in which the teacher's answers to rows as they are stay, for whoever learns from the same rows again.
 
     Returns:
         Mean loss of the last epoch.
     """
-    inputs = tensors(feed)
-    count, sizes = len(inputs[0]), lengths(inputs)
+    source = Kept(feed, labels) if isinstance(feed, Mapping) else feed
+    count = len(source)
     # a teacher answers any input, so every other batch of numbers is a blend; labels fit only rows as they are
-    changes = how.augment and any(item.is_floating_point() for item in inputs)
+    changes = how.augment and source.floats
     known = None
     if teacher is not None and how.alpha < 1 and not (changes or how.flip):
-        known = predict(teacher, feed)
-    goal = None if labels is None else torch.as_tensor(labels, dtype=torch.long)
+        known = answered(teacher, source, answers)
     batch = min(how.batch, count)
     per_epoch = max(1, count // batch)
     steps = max(1, how.epochs * per_epoch)
     last = 0.0
-    with _repeatable(seed, threads) as generator, fast_layout(module, part_of(inputs, slice(0, batch), sizes)):
+    with _repeatable(seed, threads) as generator, fast_layout(module, _first(source, batch)):
         optimizer = torch.optim.AdamW(module.parameters(), lr=how.lr, weight_decay=how.weight_decay, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=how.lr, total_steps=max(steps + 1, 12), pct_start=0.1)
         _to_training(module, batch)
         for epoch in range(how.epochs):
             total = 0.0
-            for step, rows in enumerate(batches(count, batch, sizes, generator)):
-                part = part_of(inputs, rows, sizes)
+            for step, (rows, part, goal) in enumerate(source.steps(batch, generator)):
                 blend = changes and teacher is not None and how.alpha < 1 and step % 2 == 1
                 alpha = 0.0 if blend else how.alpha
                 if how.flip:
@@ -159,11 +207,11 @@ def fit(
                 logits = _trained_answer(module, part)
                 value = logits.new_zeros(())
                 if alpha > 0 and goal is not None:
-                    value = value + alpha * losses.supervised(loss, logits, goal[rows])
+                    value = value + alpha * losses.supervised(loss, logits, goal)
                 if alpha < 1 and teacher is not None:
                     with torch.no_grad():
-                        answers = teacher(*part) if known is None else known[rows]
-                    value = value + (1 - alpha) * losses.distillation(how.distillation, logits, answers, how.temperature)
+                        said = teacher(*part) if known is None else torch.from_numpy(known[rows.numpy()])
+                    value = value + (1 - alpha) * losses.distillation(how.distillation, logits, said, how.temperature)
                 optimizer.zero_grad(set_to_none=True)
                 value.backward()
                 torch.nn.utils.clip_grad_norm_(module.parameters(), 5.0)
@@ -174,6 +222,12 @@ def fit(
             last = total / per_epoch
     module.eval()
     return last
+
+
+def _first(source: Feed, batch: int) -> tuple[Tensor, ...]:
+    """The inputs of the first rows of all."""
+    parts = source.parts(batch)
+    return tuple(item[:batch] for item in next(iter(parts)))
 
 
 def _to_training(module: nn.Module, batch: int) -> None:
@@ -218,10 +272,40 @@ def predict(module: Callable[..., Tensor], feed: Mapping[str, Any], batch: int =
         feed: Input name -> array (N, ...).
         batch: Rows per call.
     """
-    inputs = tensors(feed)
+    return _predicted(module, tensors(feed), batch)
+
+
+def _predicted(module: Callable[..., Tensor], inputs: tuple[Tensor, ...], batch: int) -> Tensor:
     sizes = lengths(inputs)
     order = torch.arange(len(inputs[0])) if sizes is None else torch.argsort(sizes, stable=True)
     with torch.no_grad():
         parts = [module(*part_of(inputs, rows, sizes)) for rows in order.split(batch)]
     answers = torch.cat(parts)
     return torch.empty_like(answers).index_copy_(0, order, answers)
+
+
+def answered(module: Callable[..., Tensor], feed: Feed, file: Path | None, batch: int = 256) -> Any:
+    """Logits (N, classes) of all rows as an array; from a file where they are known, which is written where they are not.
+
+    Args:
+        module: As for `predict`.
+        feed: Rows.
+        file: Takes the answers, which are read from it as they are asked for; None keeps them in memory.
+        batch: Rows per call.
+    """
+    if file is None:
+        return np.concatenate([_predicted(module, part, batch).numpy() for part in feed.parts(batch)])
+    with suppress(OSError, ValueError):
+        known = np.load(file, mmap_mode="r", allow_pickle=False)
+        if known.ndim == 2 and len(known) == len(feed):
+            return known
+    part_file = file.with_name(f".{file.name}{PART}")
+    with part_file.open("wb") as out:
+        for part in feed.parts(batch):
+            found = np.ascontiguousarray(_predicted(module, part, batch).numpy(), np.float32)
+            if not out.tell():
+                shape = (len(feed), found.shape[1])
+                np.lib.format.write_array_header_1_0(out, {"descr": "<f4", "fortran_order": False, "shape": shape})
+            out.write(found.data)
+    replace(part_file, file)
+    return np.load(file, mmap_mode="r", allow_pickle=False)

@@ -19,6 +19,7 @@ from paredown.ground import opened_files
 from paredown.ground.seeds import stream
 from paredown.modelkit.blueprint import Blueprint, detect_answers, not_finite, save_module, with_logits
 from paredown.modelkit.module_checks import refuse_unready, takes_more
+from paredown.modelkit.streamed import feed_of
 from paredown.modelkit.train import Training, fit
 
 
@@ -49,11 +50,10 @@ def train_baseline(
         if key not in known:
             raise UnknownName("setting of train", key, known)
     module, blueprint = _build(factory, arguments, inputs, classes, context, weights)
-    rows = context.rows("train")
     fit(
         module,
-        context.encode(rows.inputs),
-        rows.labels,
+        feed_of(context, "train"),
+        None,
         Training(**settings),
         loss=context.loss,
         seed=stream(context.seed, "baseline"),

@@ -20,6 +20,7 @@ from paredown.evidence.bound import LEDGER, differs
 from paredown.evidence.bundle import bound_by
 from paredown.evidence.verify import damage
 from paredown.ground import digests, registry, trust, user_code
+from paredown.ground.blocks import spooling
 from paredown.ground.files import roomy
 from paredown.ground.host import host
 from paredown.impact.declared import site_of
@@ -32,6 +33,7 @@ from paredown.protocol.readings import RATIOS
 from paredown.search.ladder import STRATEGIES
 from paredown.search.schedule import Schedule
 from paredown.search.situation import Situation
+from paredown.study.classes import present
 from paredown.study.splits import Splits, load_splits
 from paredown.study.study import Study
 from paredown.tasks.feed import PROBABILITIES, feed_shapes
@@ -79,7 +81,9 @@ def opened(
     source = registry.get("models", job.model.kind)()
     listener.stage("reading the data")
     model = source.digest(job.model, job.folder)
-    splits = read_splits(job, source)
+    target = Path(folder) if folder is not None else Path("runs") / job.name
+    with roomy(target), spooling(target):
+        splits = read_splits(job, source)
     named = {"model": model, "preprocess": digests.of_value(dict(job.data.preprocess)), "labels": digests.of_value(list(splits.names))}
     named |= {f"data.{split}": digest for split, digest in splits.digests.items()}
     if (table := encoded_table(job, splits)) is not None:
@@ -90,7 +94,6 @@ def opened(
     if ":" in job.metric and (parts := user_code.sources(job.metric.partition(":")[0], job.folder)):
         named["metric.file"] = digests.of_value([digests.of_file(part) for part in parts])
     _refuse_unknown_groups(job, splits)
-    target = Path(folder) if folder is not None else Path("runs") / job.name
     named_by_job = [job.model.value] if job.model.kind == "python" else []
     with trust.trusting(named_by_job), roomy(target), Study.open(target, job, named, fresh=fresh, wait_s=wait_s) as study:
         _refuse_changed_ledger(target)
@@ -139,10 +142,11 @@ def read_splits(job: Job, source: ModelSource) -> Splits:
     told = replace(job, data=replace(job.data, preprocess=options))
     splits = load_splits(told, job.search.seed, source.trains(job.model), source.labels(job.model, job.folder))
     for split in ("test", "validation"):
-        labels = getattr(splits, split).labels
-        if (labels == labels[0]).all():
+        found = present(getattr(splits, split))
+        if len(found) == 1:
+            [(only, count)] = found.items()
             raise BadData(
-                f"all {len(labels)} rows of {split} have the label {splits.names[labels[0]]!r}; no model can be judged by them.\n"
+                f"all {count} rows of {split} have the label {splits.names[only]!r}; no model can be judged by them.\n"
                 f"  Give {split} rows of two classes or more."
             )
     return splits

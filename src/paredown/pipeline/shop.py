@@ -25,6 +25,7 @@ from paredown.core.trial import Readings, Trial
 from paredown.executors.booked import Booked
 from paredown.executors.processes import Worker
 from paredown.ground import digests, registry, seeds
+from paredown.ground.columns import joined
 from paredown.ground.host import host
 from paredown.ground.lazy import need
 from paredown.ground.rowfile import write_rows
@@ -307,16 +308,7 @@ def fitted_on(job: Job, splits: Splits) -> Rows:
         return splits.calibration
     trains = registry.get("models", job.model.kind)().trains(job.model)
     whole = registry.get("tasks", job.task).raw != "table" or trains or "calibration" in job.data.sources
-    return splits.train if whole else _joined(splits.train.inputs, splits.calibration.inputs)
-
-
-def _joined(first: Any, second: Any) -> Rows:
-    import numpy as np
-
-    both = (
-        {key: np.concatenate([first[key], second[key]]) for key in first} if isinstance(first, Mapping) else np.concatenate([first, second])
-    )
-    return Rows(inputs=both, labels=None)
+    return splits.train if whole else joined(splits.train, splits.calibration)
 
 
 def encoding(job: Job, train: Rows, files: Path) -> dict[str, Any]:

@@ -7,12 +7,12 @@ import random
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import accumulate, cycle, islice, repeat, takewhile
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from paredown.artifact.load import Model, load, read_manifest, read_probe
 from paredown.artifact.manifest import cores
@@ -256,12 +256,12 @@ def profile(state: dict[str, Any], *, artifact: str, rows: str, batch: int, seco
     return found
 
 
-def _answered(model: Model, given: Rows, start: int, batch: int) -> Any:
-    """Probabilities of the rows from `start` on; what is wrong is said with where that is."""
+def _answered(model: Model, given: Rows, before: int, at: int, batch: int) -> Any:
+    """Probabilities of the rows from `at` on; what is wrong is said with where that is, `before` rows further on."""
     try:
-        return model.predict_proba(given.take(slice(start, start + batch)).inputs)
+        return model.predict_proba(given.take(slice(at, at + batch)).inputs)
     except BadData as error:
-        raise BadData(f"row {start}{f' and the {batch - 1} after it' * (batch > 1)}: {error}") from error
+        raise BadData(f"row {before + at}{f' and the {batch - 1} after it' * (batch > 1)}: {error}") from error
 
 
 def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch: int, room_b: int | None = None) -> dict[str, Any]:
@@ -277,24 +277,39 @@ def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch:
     Raises:
         BadData: The model answers NaN or with another number of classes; says which rows.
     """
-    import numpy as np
-
     if room_b is not None:
         hold_to(room_b)
-    given = read_rows(Path(rows))
-    tell, parts = state.get("progress", lambda done, total: None), []
-    with load(Path(artifact)) as model:
-        for start in range(0, len(given), batch):
-            parts.append(_answered(model, given, start, batch))
-            tell(min(start + batch, len(given)), len(given))
-        asked = dict(model.program.asked)
-    found = np.concatenate(parts)
-    path = Path(out)
+    given, path = read_rows(Path(rows)), Path(out)
+    tell = state.get("progress", lambda done, total: None)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part.npy")
-    np.save(part, found)
-    part.replace(path)
-    return {"file": path.name, "sha256": of_file(path), "shape": list(found.shape), "asked": asked}
+    try:
+        with load(Path(artifact)) as model, part.open("wb") as file:
+            found = _answers_written(model, given, batch, file, tell)
+            asked = dict(model.program.asked)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return {"file": path.name, "sha256": of_file(path), "shape": found, "asked": asked}
+
+
+def _answers_written(model: Model, given: Rows, batch: int, file: IO[bytes], tell: Callable[[int, int], None]) -> list[int]:
+    """Write the answers to all rows as .npy, some rows at a time; returns its shape."""
+    import numpy as np
+
+    shape, done = [len(given), 0], 0
+    for some in given.parts(batch * max(1, given.part_rows() // batch)):
+        answers = []
+        for at in range(0, len(some), batch):
+            answers.append(_answered(model, some, done, at, batch))
+            tell(min(done + at + batch, len(given)), len(given))
+        found = np.concatenate(answers)
+        if not done:
+            shape[1] = found.shape[1]
+            np.lib.format.write_array_header_1_0(file, {"descr": found.dtype.str, "fortran_order": False, "shape": tuple(shape)})
+        file.write(np.ascontiguousarray(found).data)
+        done += len(some)
+    return shape
 
 
 def import_engines(state: dict[str, Any], *, artifact: str) -> None:

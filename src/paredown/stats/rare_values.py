@@ -11,7 +11,7 @@ FEWEST = 20
 
 
 def shared(values: Iterable[Any]) -> dict[Any, int]:
-    """Value -> rows, in sorted order, of the values that FEWEST rows or more have."""
+    """Value -> rows, in sorted order, of the values that FEWEST rows or more have; of each row, or value -> rows as a mapping."""
     return {value: count for value, count in sorted(Counter(values).items()) if count >= FEWEST}
 
 
@@ -20,8 +20,8 @@ def identifies(values: Iterable[str]) -> bool:
 
     E-mail addresses, names and free text are of this kind, and in a small table any words are.
     """
-    known = [value for value in values if value.strip()]
-    return 2 * sum(shared(known).values()) < len(known)
+    counts = {value: count for value, count in Counter(values).items() if value.strip()}
+    return 2 * sum(shared(counts).values()) < sum(counts.values())
 
 
 def merged(values: Iterable[str]) -> Mapping[str, str]:

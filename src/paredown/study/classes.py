@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from paredown.core.errors import BadData
-from paredown.core.rows import Rows
+from paredown.core.rows import PART_ROWS, Rows
 from paredown.datasets.sources import nearest
 
 _NAMELESS = re.compile(r"LABEL_\d+")
@@ -60,7 +62,7 @@ def one_set_of_classes(
                     f"{split} has the label {new!r} in {_count(rows, new)} rows; train never had it.\n"
                     f"  Add such rows to train, or remove them from {split}."
                 )
-            index = np.array([place.get(name, -1) for name in rows.names], np.int64)[rows.labels]
+            index = _mapped(rows.labels, np.array([place.get(name, -1) for name in rows.names], np.int64))
         out[split] = replace(rows, labels=index, names=names)
     return out, names
 
@@ -106,11 +108,24 @@ def _as_the_model_says(parts: Mapping[str, Rows], model: tuple[str, ...]) -> dic
 
 def _occurring(rows: Rows) -> list[str]:
     """The names that a row has."""
-    return [] if rows.labels is None else [rows.names[at] for at in np.unique(rows.labels).tolist()]
+    return [] if rows.labels is None else [rows.names[at] for at in present(rows)]
+
+
+def present(rows: Rows) -> dict[int, int]:
+    """Class index -> rows, in order, of the classes that a row has."""
+    counts = Counter[int]()
+    for start in range(0, len(rows), PART_ROWS):
+        counts.update(dict(zip(*(found.tolist() for found in np.unique(rows.labels[start : start + PART_ROWS], return_counts=True)))))
+    return dict(sorted(counts.items()))
+
+
+def _mapped(labels: Any, index: Any) -> Any:
+    """Labels that index other names: now, or when they are read."""
+    return labels.mapped(index) if hasattr(labels, "mapped") else index[labels]
 
 
 def _count(rows: Rows, name: str) -> int:
-    return int((rows.labels == rows.names.index(name)).sum())
+    return present(rows)[rows.names.index(name)]
 
 
 def _few(names: Sequence[str]) -> str:

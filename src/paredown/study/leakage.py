@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
+from paredown.study.keys import Equal, by_digest
 
 FIRST = ("test", "validation", "calibration", "train", "unlabeled")
 """Who keeps a row that leaked: test is what the claim is about, so nothing is ever dropped from it."""
@@ -36,17 +36,20 @@ def by_chance(parts: Sequence[Rows]) -> bool:
     Args:
         parts: Tables with the same columns, in any cut.
     """
-    found = Counter(digest for rows in parts for digest in rows.row_digests())
-    repeated, count = sum(times > 1 for times in found.values()), found.total()
+    repeated, different, count = 0, 0, sum(map(len, parts))
+    for found in by_digest(parts):
+        times = np.bincount(found.group)
+        repeated, different = repeated + int((times > 1).sum()), different + len(times)
     if not repeated:
         return False
-    if count >= _OFTEN * len(found):
+    if count >= _OFTEN * different:
         return True
     random, hashes = np.random.default_rng(0), []
-    columns = [*_columns(parts)]
-    at = np.unique(np.linspace(0, count - 1, max(2, min(_ROWS, _CELLS // len(columns)))).astype(np.int64))
-    for column in columns:
-        values, code = np.unique(column[at], return_inverse=True)
+    inputs = parts[0].inputs
+    width = len(inputs) if isinstance(inputs, Mapping) else inputs.shape[1]
+    at = np.unique(np.linspace(0, count - 1, max(2, min(_ROWS, _CELLS // width))).astype(np.int64))
+    for column in _columns(parts, at):
+        values, code = np.unique(column, return_inverse=True)
         if len(values) > 1:
             hashes.append(random.integers(0, 2**63, len(values), dtype=np.uint64)[code])
     if len(hashes) < 2:
@@ -59,10 +62,13 @@ def by_chance(parts: Sequence[Rows]) -> bool:
     return expected >= _EXPLAINED * repeated
 
 
-def _columns(parts: Sequence[Rows]) -> Iterator[np.ndarray]:
-    first = parts[0].inputs
-    for key in first if isinstance(first, Mapping) else range(first.shape[1]):
-        yield np.concatenate([rows.inputs[key] if isinstance(first, Mapping) else rows.inputs[:, key] for rows in parts])
+def _columns(parts: Sequence[Rows], at: np.ndarray) -> Iterator[np.ndarray]:
+    """Each column at some places of all parts, one after the other."""
+    edges = np.searchsorted(at, np.cumsum([0, *map(len, parts)]))
+    begins = np.cumsum([0, *map(len, parts)])
+    few = [rows.take(at[low:high] - begin).inputs for rows, low, high, begin in zip(parts, edges, edges[1:], begins)]
+    for key in few[0] if isinstance(few[0], Mapping) else range(few[0].shape[1]):
+        yield np.concatenate([inputs[key] if isinstance(inputs, Mapping) else inputs[:, key] for inputs in few])
 
 
 def _pairs(columns: Sequence[np.ndarray]) -> float:
@@ -82,29 +88,50 @@ def without_leaks(parts: Mapping[str, Rows]) -> tuple[dict[str, Rows], dict[str,
     Raises:
         BadData: A split would be empty.
     """
-    seen, out, dropped = dict[str, set[int | None]](), dict[str, Rows](), dict[str, int]()
-    for split in FIRST:
-        if split in parts:
-            keys = _keys(parts[split])
-            known = [seen.get(digest, set()) for digest, _ in keys]
-            keep = np.array([not labels or not ({label, None} & labels or label is None) for (_, label), labels in zip(keys, known)], bool)
-            if not keep.any():
-                raise BadData(
-                    f"all {len(keep)} rows of {split} are also in test or another split.\n"
-                    "  Are the files the same, or the features too few to tell rows apart?"
-                )
-            dropped[split] = int((~keep).sum())
-            out[split] = parts[split].take(keep)
-            for digest, label in keys:
-                seen.setdefault(digest, set()).add(label)
+    order = [split for split in FIRST if split in parts]
+    keep = [np.ones(len(parts[split]), bool) for split in order]
+    for found in by_digest([parts[split] for split in order]):
+        nobody = np.full(len(found.part), len(order))
+        anyone = _earliest(found.group, found.part)
+        unknown = _earliest(found.group, np.where(found.label < 0, found.part, nobody))
+        same = _earliest(_with_label(found), found.part)
+        leaked = (np.minimum(same, unknown) < found.part) | ((found.label < 0) & (anyone < found.part))
+        for number, mask in enumerate(keep):
+            mask[found.row[leaked & (found.part == number)]] = False
+    out, dropped = dict[str, Rows](), dict[str, int]()
+    for split, mask in zip(order, keep):
+        if not mask.any():
+            raise BadData(
+                f"all {len(mask)} rows of {split} are also in test or another split.\n"
+                "  Are the files the same, or the features too few to tell rows apart?"
+            )
+        dropped[split] = int(np.count_nonzero(~mask))
+        out[split] = parts[split].take(mask) if dropped[split] else parts[split]
     return out, dropped
+
+
+def _with_label(found: Equal) -> np.ndarray:
+    """The number of each row's digest and label together, from 0."""
+    numbers: np.ndarray = np.unique(found.group * (int(found.label.max(initial=0)) + 2) + found.label + 1, return_inverse=True)[1]
+    return numbers
+
+
+def _earliest(group: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """For each row the least number of a part among those of its group."""
+    least = np.full(int(group.max(initial=-1)) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(least, group, part)
+    of_row: np.ndarray = least[group]
+    return of_row
 
 
 def equal_rows(parts: Mapping[str, Rows]) -> dict[str, int]:
     """Split -> rows whose input another split has too."""
-    digests = {split: rows.row_digests() for split, rows in parts.items()}
-    held = Counter(digest for found in digests.values() for digest in {*found})
-    return {split: sum(held[digest] > 1 for digest in found) for split, found in digests.items()}
+    counts = np.zeros(len(parts), np.int64)
+    for found in by_digest([*parts.values()]):
+        latest = -_earliest(found.group, -found.part.astype(np.int64))
+        shared = _earliest(found.group, found.part) < latest
+        counts += np.bincount(found.part[shared], minlength=len(parts))
+    return dict(zip(parts, counts.tolist()))
 
 
 def parts_of_another(parts: Mapping[str, Rows], sources: Mapping[str, Any]) -> Iterator[str]:
@@ -119,24 +146,26 @@ def parts_of_another(parts: Mapping[str, Rows], sources: Mapping[str, Any]) -> I
     Raises:
         BadData: Two sources hold the same rows with the same labels.
     """
-    counts = {split: Counter(_keys(rows)) for split, rows in parts.items() if rows.labels is not None}
-    for one, other in permutations(counts, 2):
-        mine, its = counts[one], counts[other]
-        if mine == its:
+    labeled = [split for split, rows in parts.items() if rows.labels is not None]
+    pairs = {pair: np.zeros(4) for pair in permutations(range(len(labeled)), 2)}  # differing counts, expected, alone, different rows of one
+    for found in by_digest([parts[split] for split in labeled]):
+        key = _with_label(found)
+        counts = np.zeros((int(key.max(initial=-1)) + 1, len(labeled)), np.int64)
+        np.add.at(counts, (key, found.part), 1)
+        for (left, right), sums in pairs.items():
+            mine, its = counts[:, left], counts[:, right]
+            sizes = [len(parts[labeled[at]]) for at in (left, right)]
+            both = (mine + its)[mine + its > 0]
+            sums += [(mine != its).sum(), ((sizes[0] / sum(sizes)) ** both).sum(), ((mine > 0) & (its == 0)).sum(), (mine > 0).sum()]
+    for (first, second), (differing, expected, alone, different) in pairs.items():
+        one, other = labeled[first], labeled[second]
+        if not differing:
             raise BadData(
-                f"{one} ({sources[one]}) and {other} ({sources[other]}) hold the same {mine.total()} rows.\n"
+                f"{one} ({sources[one]}) and {other} ({sources[other]}) hold the same {len(parts[one])} rows.\n"
                 "  Give each its own; `all:` cuts one file into splits."
             )
-        share = mine.total() / (mine.total() + its.total())
-        expected, alone = sum(share ** (mine[key] + its[key]) for key in mine | its), sum(key not in its for key in mine)
         if expected >= _SURE and alone < expected / _SURE:
             yield (
-                f"{alone} of {len(mine)} different rows of {one} are not in {other} too; chance would leave about {expected:.0f}. "
+                f"{alone:.0f} of {different:.0f} different rows of {one} are not in {other} too; chance would leave about {expected:.0f}. "
                 f"If {one} was taken out of {other}, remove it there: answers that were trained on prove nothing."
             )
-
-
-def _keys(rows: Rows) -> list[tuple[str, int | None]]:
-    """(digest, label) of each row."""
-    labels = [None] * len(rows) if rows.labels is None else rows.labels.tolist()
-    return list(zip(rows.row_digests(), labels))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +15,10 @@ from paredown.core.errors import BadData
 from paredown.core.job import Job
 from paredown.core.rows import Rows
 from paredown.ground import registry
+from paredown.ground.columns import held
 from paredown.ground.files import PICKLES
-from paredown.study.classes import one_set_of_classes
+from paredown.study import keys
+from paredown.study.classes import one_set_of_classes, present
 from paredown.study.leakage import by_chance, equal_rows, parts_of_another, without_leaks
 
 NAMES = ("train", "calibration", "validation", "test", "unlabeled")
@@ -31,6 +31,11 @@ TEST_SHARE = 0.5
 # ranges of activations hardly move after a few hundred rows. Digits (1797): test 899, train 584, validation 224, calibration 90.
 VALIDATION_SHARE, VALIDATION_MOST = 0.25, 2000
 CALIBRATION_SHARE, CALIBRATION_MOST = 0.10, 1000
+# Of a large source test gets no more than shows a drop of 0.15 points at 4 % flips, 1.645 x sqrt(0.04 / 50 000); what more rows would show
+# is less than anyone limits, and each is answered by every finalist.
+TEST_MOST = 50_000
+# Splits of the user's own that rank and calibrate: of more rows than this a sample does, which the seed draws.
+_RANKING_MOST, _RANGES_MOST = 20_000, 10_000
 # What a model that arrives trained leaves for validation when the job names none: the rest of test still proves the claim.
 VALIDATION_OF_TEST = 1 / 3
 
@@ -114,10 +119,15 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
         notes += parts_of_another(parts, job.data.sources)
     if "all" in parts:
         parts = _cut_all(parts, shares, seed, chance)
+        if "test" not in shares and len(parts["test"]) == TEST_MOST:
+            notes.append(
+                f"Test has {TEST_MOST} of the rows; more would show no smaller drop that counts. `shares: {{test: ...}}` asks for more."
+            )
         if not trains_baseline:
             notes.append("The model arrived trained and one source was cut into splits: it may have seen rows of validation and test.")
     else:
         parts = _cut_missing(parts, shares, seed, trains_baseline, chance, notes)
+    parts = _sampled(parts, seed, chance, notes)
     _check_seen(parts, names, "")
     dropped, equal = dict.fromkeys(parts, 0), dict[str, int]()
     if chance:
@@ -127,6 +137,7 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
     else:
         parts, dropped = without_leaks(parts)
         _check_seen(parts, names, " once the rows that validation or test has too are dropped")
+    parts = {split: _judged(split, held(rows)) for split, rows in parts.items()}
     if total := sum(dropped.values()):
         listed = ", ".join(f"{count} from {split}" for split, count in dropped.items() if count)
         notes.append(f"{total} rows were dropped because another split has the same input: {listed}.")
@@ -187,18 +198,8 @@ def stratified(rows: Rows, sizes: Sequence[int], salt: str, chance: bool = False
     Returns:
         len(sizes) + 1 parts, each in the order of `rows`.
     """
-    labels = [0] * len(rows) if rows.labels is None else rows.labels.tolist()
-    keys, copies = list[str](), Counter[tuple[str, int]]()
-    for row in zip(rows.row_digests(), labels):
-        copy = f"/{copies[row]}" if chance and copies[row] else ""
-        keys.append(hashlib.sha256(f"{salt}/{row[0]}{copy}".encode()).hexdigest())
-        copies[row] += 1
-    members: dict[int, list[int]] = {}
-    for at in sorted(range(len(rows)), key=keys.__getitem__):
-        members.setdefault(labels[at], []).append(at)
-    line = sorted(((rank + 0.5) / len(group), keys[at], at) for group in members.values() for rank, at in enumerate(group))
-    order, cuts = np.array([at for _, _, at in line], np.int64), np.cumsum(sizes)
-    return [rows.take(np.sort(part)) for part in np.split(order, cuts)]
+    part = keys.cut(rows, sizes, salt, keys.copies(rows) if chance else None)
+    return [rows.take(part == number) for number in range(len(sizes) + 1)]
 
 
 def _checked_shares(job: Job) -> Mapping[str, float]:
@@ -285,7 +286,7 @@ def _sizes(rows: int, shares: Mapping[str, float], wanted: Sequence[str]) -> lis
 def _cut_all(parts: dict[str, Rows], shares: Mapping[str, float], seed: int, chance: bool) -> dict[str, Rows]:
     """Test first, then train, so that a class of one row is trained on; then calibration and validation. Shares are of all rows."""
     rows = parts.pop("all")
-    test = math.floor(shares.get("test", TEST_SHARE) * len(rows) + 0.5)
+    test = math.floor(shares["test"] * len(rows) + 0.5) if "test" in shares else min(math.floor(TEST_SHARE * len(rows) + 0.5), TEST_MOST)
     rest = max(1, len(rows) - test)
     calibration, validation = _sizes(
         rest, {name: share * len(rows) / rest for name, share in shares.items()}, ("calibration", "validation")
@@ -332,15 +333,35 @@ def _cut_missing(
     return parts
 
 
+def _judged(split: str, rows: Rows) -> Rows:
+    """Rows whose answers are judged have their labels and groups in memory, a few bytes each."""
+    if split not in ("test", "validation"):
+        return rows
+    return replace(rows, labels=np.asarray(rows.labels), groups={name: np.asarray(values) for name, values in rows.groups.items()})
+
+
+def _sampled(parts: dict[str, Rows], seed: int, chance: bool, notes: list[str]) -> dict[str, Rows]:
+    """Samples of the splits that rank and calibrate, where they are larger than that needs."""
+    out = dict(parts)
+    for split, most, use in (("validation", _RANKING_MOST, "rank the candidates"), ("calibration", _RANGES_MOST, "calibrate")):
+        if len(parts[split]) > most:
+            out[split] = stratified(parts[split], [most], f"sample/{seed}", chance)[0]
+            notes.append(
+                f"Of the {len(parts[split])} rows of {split} a sample of {most} is used, drawn by the seed: it is enough to {use}."
+            )
+    return out
+
+
 def _check_seen(parts: Mapping[str, Rows], names: Sequence[str], when: str) -> None:
     """Every class that is judged was also trained on, where the job has train."""
     if "train" not in parts:
         return
-    trained = set(parts["train"].labels.tolist())
+    trained = {*present(parts["train"])}
     for split in ("validation", "test"):
-        new = sorted(set(parts[split].labels.tolist()) - trained)
+        seen = present(parts[split])
+        new = sorted({*seen} - trained)
         if new:
-            count = int((parts[split].labels == new[0]).sum())
+            count = seen[new[0]]
             raise BadData(
                 f"{split} has the label {names[new[0]]!r} in {count} rows; train never had it{when}.\n"
                 f"  Add such rows to train, or remove them from {split}."

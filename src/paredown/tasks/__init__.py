@@ -1,3 +1,3 @@
 """Tasks: what goes into a model and what comes out."""
 
-NOT_UNITS = ("declared_feed", "feed", "graph_columns", "pictures", "tokens", "whole_numbers")
+NOT_UNITS = ("declared_feed", "feed", "finite", "graph_columns", "pictures", "tokens", "whole_numbers")

@@ -11,6 +11,7 @@ from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
 from paredown.core.task import Task
 from paredown.tasks import whole_numbers
+from paredown.tasks.finite import refuse_not_finite
 from paredown.tasks.graph_columns import made_whole, refuse_fractions_of, whole_of
 
 _OPTIONS = ("input", "numbers")
@@ -28,15 +29,11 @@ class ArrayClassification(Task):
             BadData: Another form or kind of number, or values that are not finite; says the first row.
         """
         inputs = rows.inputs
-        if not isinstance(inputs, np.ndarray) or inputs.dtype.kind not in "buif" or inputs.ndim < 2 or 0 in inputs.shape[1:]:
-            found = f"an array {inputs.shape} of {inputs.dtype}" if isinstance(inputs, np.ndarray) else f"a {type(inputs).__name__}"
+        dtype, shape = getattr(inputs, "dtype", None), getattr(inputs, "shape", ())
+        if dtype is None or dtype.kind not in "buif" or len(shape) < 2 or 0 in shape[1:]:
+            found = f"an array {shape} of {dtype}" if dtype is not None else f"a {type(inputs).__name__}"
             raise BadData(f"the inputs are {found}.\n  Array classification needs one array of numbers, shape (N, ...).")
-        fine = np.isfinite(inputs).reshape(len(inputs), -1).all(axis=1)
-        if not fine.all():
-            raise BadData(
-                f"{int((~fine).sum())} of {len(inputs)} rows hold NaN or infinite values, first row {int(np.argmin(fine))}.\n"
-                "  Fill or remove them."
-            )
+        refuse_not_finite(rows, "rows", "Fill or remove them.")
 
     def encoder(self, train: Rows, options: Mapping[str, Any]) -> dict[str, Any]:
         """The shape of one row.

@@ -12,6 +12,7 @@ from paredown.core.rows import Rows
 from paredown.core.task import Task
 from paredown.ground.amounts import is_finite
 from paredown.tasks import feed
+from paredown.tasks.finite import refuse_not_finite
 from paredown.tasks.graph_columns import whole_of
 from paredown.tasks.pictures import RESAMPLE
 
@@ -36,7 +37,7 @@ class ImageClassification(Task):
         images = rows.inputs
         if _are_files(images):
             return
-        if not isinstance(images, np.ndarray) or images.dtype.kind not in "buif":
+        if isinstance(images, Mapping) or getattr(images, "dtype", np.dtype(object)).kind not in "buif":
             found = "columns" if isinstance(images, Mapping) else f"{type(images).__name__} of {getattr(images, 'dtype', 'objects')}"
             raise BadData(f"the inputs are {found}.\n  Image classification needs one array of numbers, shape (N, H, W) or (N, H, W, C).")
         if images.ndim not in (3, 4) or 0 in images.shape[1:]:
@@ -49,15 +50,14 @@ class ImageClassification(Task):
                 f"the images have shape {images.shape}: {images.shape[3]} channels stand last.\n"
                 "  Channels go last in raw images; transpose to (N, H, W, C)."
             )
-        if images.dtype.kind == "f" and not (fine := np.isfinite(images).reshape(len(images), -1).all(axis=1)).all():
+        refuse_not_finite(rows, "images", "Remove or repair them.")
+        if rows.high is None or not len(rows) or (images.dtype == np.uint8 and rows.high >= 255):
+            return
+        ends = [(part.inputs.min(), part.inputs.max()) for part in rows.parts()]
+        low, high = min(low for low, _ in ends), max(high for _, high in ends)
+        if not 0 <= low <= high <= rows.high:
             raise BadData(
-                f"{int((~fine).sum())} of {len(images)} images hold NaN or infinite values, first row {int(np.argmin(fine))}.\n"
-                "  Remove or repair them."
-            )
-        if rows.high is not None and len(images) and not 0 <= images.min() <= images.max() <= rows.high:
-            raise BadData(
-                f"the images hold values from {images.min():g} to {images.max():g}; the data say 0 to {rows.high:g}.\n"
-                "  Correct the pixels or `high`."
+                f"the images hold values from {low:g} to {high:g}; the data say 0 to {rows.high:g}.\n  Correct the pixels or `high`."
             )
 
     def encoder(self, train: Rows, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class ImageClassification(Task):
 
 def _are_files(images: Any) -> bool:
     """Whether the inputs are the bytes of image files, which a folder gives where its images are resized."""
-    return isinstance(images, np.ndarray) and images.dtype == object and bool(len(images)) and isinstance(images[0], bytes)
+    return getattr(images, "dtype", np.dtype(float)).kind == "O" and bool(len(images)) and isinstance(images[0], bytes)
 
 
 def _changes(options: Mapping[str, Any], images: np.ndarray) -> dict[str, Any]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from paredown.core.errors import BadData, UnknownName
-from paredown.core.rows import Rows
+from paredown.core.rows import PART_ROWS, Rows
 from paredown.core.task import Task
 from paredown.stats.rare_values import FEWEST, identifies, shared
 from paredown.tasks import whole_numbers
+from paredown.tasks.finite import refuse_not_finite
 from paredown.tasks.graph_columns import columns_of, made_whole, refuse_fractions_of
 
 _OPTIONS = ("standardize", "one_hot", "rare", "input", "inputs", "numbers")
 _RARE = ("other", "keep")
 _MOST_WORDS = 1000
+_MOST_HELD = 200_000
 
 
 class TabularClassification(Task):
@@ -34,25 +37,27 @@ class TabularClassification(Task):
             BadData: Says the column, the first row and what was found.
         """
         if not isinstance(rows.inputs, Mapping):
-            _check_array(rows.inputs)
+            _check_array(rows)
             return
         if not rows.inputs:
             raise BadData("the table has no feature columns.\n  Name them with `features:`, or drop fewer.")
         for name, column in rows.inputs.items():
-            if column.dtype.kind in "buif":
-                infinite = np.isinf(column)
-                if infinite.any():
-                    raise BadData(
-                        f"column {name!r} holds infinite values in {int(infinite.sum())} rows, first row {int(np.argmax(infinite))}.\n"
-                        "  Remove or repair them."
-                    )
-                empty = bool(np.isnan(column).all())
-            else:
-                cells = column.tolist()
+            empty, infinite = True, list[int]()
+            for start in range(0, len(column), PART_ROWS):
+                part = column[start : start + PART_ROWS]
+                if column.dtype.kind in "buif":
+                    infinite += (np.flatnonzero(np.isinf(part)) + start).tolist()
+                    empty = empty and bool(np.isnan(part).all())
+                    continue
+                cells = part.tolist()
                 strange = next((at for at, cell in enumerate(cells) if not isinstance(cell, str)), None)
                 if strange is not None:
-                    raise BadData(f"column {name!r} holds {cells[strange]!r} in row {strange}.\n  A column is numbers or words.")
-                empty = not any(cell.strip() for cell in cells)
+                    raise BadData(f"column {name!r} holds {cells[strange]!r} in row {start + strange}.\n  A column is numbers or words.")
+                empty = empty and not any(cell.strip() for cell in cells)
+            if infinite:
+                raise BadData(
+                    f"column {name!r} holds infinite values in {len(infinite)} rows, first row {infinite[0]}.\n  Remove or repair them."
+                )
             if empty:
                 raise BadData(f"column {name!r} holds no value in {len(column)} rows.\n  Add it to `drop:`, or correct the data.")
 
@@ -91,8 +96,8 @@ class TabularClassification(Task):
             out: dict[str, Any] = {"kind": "vector", "input": str(options.get("input", "input")), "width": int(train.inputs.shape[1])}
             out |= whole_numbers.entry(train.inputs, options)
             if options.get("standardize", False) and "numbers" not in out:
-                spread = train.inputs.std(axis=0, dtype=np.float64)
-                out |= {"mean": train.inputs.mean(axis=0, dtype=np.float64).tolist(), "std": np.where(spread > 0, spread, 1.0).tolist()}
+                mean, spread = _mean_and_spread(train.inputs, len(train))
+                out |= {"mean": mean.tolist(), "std": np.where(spread > 0, spread, 1.0).tolist()}
             return out | _whole_numbers(train.inputs, whole, "mean" in out)
         standardize = options.get("standardize", not (graph["plain"] or graph["several"] or whole))
         if graph["several"]:
@@ -123,7 +128,7 @@ class TabularClassification(Task):
             elif name not in kept:
                 few = f"only {_known(column)} of {len(column)} rows have a value" if numeric else _mostly_rare(column)
                 said.append(f"The column {name!r} is left out: {few}, and it would ship. `drop: [{name}]` says so in the job.")
-            elif not numeric and (count := len({*column.tolist()} - {*kept[name]["values"]})):
+            elif not numeric and (count := len({*_counted(column)} - {*kept[name]["values"]})):
                 words = f"{count} value{'s' if count > 1 else ''} of the column {name!r}"
                 said.append(f'{words} that fewer than {FEWEST} training rows share count as one, "other", as does what train never had.')
         return said
@@ -213,24 +218,36 @@ def _as_declared(columns: Mapping[str, Any], graph: Mapping[str, Any], named: An
     return {"kind": "table", "input": feed, "columns": numbers, "words": words}
 
 
-def _check_array(inputs: Any) -> None:
-    if not isinstance(inputs, np.ndarray) or inputs.dtype.kind not in "buif" or inputs.ndim != 2 or not inputs.shape[1]:
-        found = f"an array {inputs.shape} of {inputs.dtype}" if isinstance(inputs, np.ndarray) else f"a {type(inputs).__name__}"
+def _check_array(rows: Rows) -> None:
+    inputs = rows.inputs
+    dtype: Any = getattr(inputs, "dtype", None)
+    shape: tuple[int, ...] = getattr(inputs, "shape", ())
+    if dtype is None or dtype.kind not in "buif" or len(shape) != 2 or not shape[1]:
+        found = f"an array {shape} of {dtype}" if dtype is not None else f"a {type(inputs).__name__}"
         raise BadData(f"the inputs are {found}.\n  Tabular classification needs columns by name, or one array of numbers, shape (N, D).")
-    fine = np.isfinite(inputs).all(axis=1)
-    if not fine.all():
-        raise BadData(
-            f"{int((~fine).sum())} of {len(inputs)} rows hold NaN or infinite values, first row {int(np.argmin(fine))}.\n"
-            "  Fill or remove them."
-        )
+    refuse_not_finite(rows, "rows", "Fill or remove them.")
 
 
-def _known(column: np.ndarray) -> int:
+def _known(column: Any) -> int:
     """Rows of a column of numbers that have a value."""
-    return int((~np.isnan(column)).sum())
+    return sum(int((~np.isnan(part)).sum()) for part in _parts(column))
 
 
-def _mostly_rare(column: np.ndarray) -> str:
+def _parts(column: Any) -> Iterator[np.ndarray]:
+    return (column[start : start + PART_ROWS] for start in range(0, len(column), PART_ROWS))
+
+
+def _counted(column: Any) -> Counter[str]:
+    """Word -> rows. Where a column of many rows has ever more words, those that were seen once are let go: they are rare."""
+    counts = Counter[str]()
+    for part in _parts(column):
+        counts.update(part.tolist())
+        if len(counts) > _MOST_HELD:
+            counts = Counter({word: times for word, times in counts.items() if times > 1})
+    return counts
+
+
+def _mostly_rare(column: Any) -> str:
     return f"most of {len(column)} rows share its value with fewer than {FEWEST} others, as they do a name or an address"
 
 
@@ -238,21 +255,32 @@ def _asked_for(column: Mapping[str, Any]) -> str:
     return f", {column['rare']} of them of fewer than {FEWEST} training rows, as `rare: keep` says" if "rare" in column else ""
 
 
-def _numeric(name: str, column: np.ndarray, standardize: bool, rare: str) -> dict[str, Any] | None:
-    known = column[~np.isnan(column)].astype(np.float64)
-    if len(known) < min(FEWEST, len(column)) and rare != "keep":
+def _numeric(name: str, column: Any, standardize: bool, rare: str) -> dict[str, Any] | None:
+    known = _known(column)
+    if known < min(FEWEST, len(column)) and rare != "keep":
         return None
-    mean, spread = float(known.mean()), float(known.std())
+    mean, spread = (float(value) for value in _mean_and_spread(column, known))
     scaled = {"mean": mean, "std": spread if spread > 0 else 1.0} if standardize else {"mean": 0.0, "std": 1.0}
-    few = {"rare": len(known)} if len(known) < min(FEWEST, len(column)) else {}
+    few = {"rare": known} if known < min(FEWEST, len(column)) else {}
     return {"name": name, "kind": "numeric", **scaled, "fill": mean, **few}
 
 
-def _words(name: str, column: np.ndarray, one_hot: bool, rare: str) -> dict[str, Any] | None:
-    cells = column.tolist()
-    all_values, common = {*cells}, {*shared(cells)} | ({""} & {*cells})  # that there is no value tells nothing
+def _mean_and_spread(column: Any, known: int) -> tuple[Any, Any]:
+    """Over the rows that have a value; an array in memory at once, one on disk part by part."""
+    if isinstance(column, np.ndarray):
+        if column.ndim > 1:
+            return column.mean(axis=0, dtype=np.float64), column.std(axis=0, dtype=np.float64)
+        values = column[~np.isnan(column)].astype(np.float64)
+        return values.mean(), values.std()
+    mean = sum(np.nansum(part, axis=0, dtype=np.float64) for part in _parts(column)) / known
+    return mean, np.sqrt(sum(np.nansum((part - mean) ** 2, axis=0) for part in _parts(column)) / known)
+
+
+def _words(name: str, column: Any, one_hot: bool, rare: str) -> dict[str, Any] | None:
+    counts = _counted(column)
+    all_values, common = {*counts}, {*shared(counts)} | ({""} & {*counts})  # that there is no value tells nothing
     few = len(all_values) - len(common)
-    if rare == "other" and identifies(cells):
+    if rare == "other" and identifies(counts):
         return None
     values = sorted(all_values if rare == "keep" else common)
     if len(values) > _MOST_WORDS:

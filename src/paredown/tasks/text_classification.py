@@ -29,16 +29,17 @@ class TextClassification(Task):
             BadData: Says the first row and what was found.
         """
         texts = rows.inputs
-        if not isinstance(texts, np.ndarray) or texts.dtype.kind not in "OU" or texts.shape[1:] not in ((), (2,)):
+        dtype, shape = getattr(texts, "dtype", None), getattr(texts, "shape", ())
+        if dtype is None or dtype.kind not in "OU" or shape[1:] not in ((), (2,)):
             found = (
                 f"the columns {', '.join(list(texts)[:8])}"
                 if isinstance(texts, Mapping)
-                else f"an array {texts.shape} of {texts.dtype}"
-                if isinstance(texts, np.ndarray)
                 else f"a {type(texts).__name__}"
+                if dtype is None
+                else f"an array {shape} of {dtype}"
             )
             raise BadData(f"the inputs are {found}.\n  Text classification needs texts; name their column with `text:`, two for pairs.")
-        for at, row in enumerate(texts.reshape(len(texts), -1).tolist()):
+        for at, row in enumerate(row for part in rows.parts() for row in part.inputs.reshape(len(part), -1).tolist()):
             for text in row:
                 if not isinstance(text, str):
                     raise BadData(f"row {at} holds {text!r:.60}, which is no text.\n  Write all texts as text.")

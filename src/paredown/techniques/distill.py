@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from paredown.core import knob
 from paredown.core.candidate import Candidate
-from paredown.core.technique import Context, DataNeed, Stage, Technique, usual_passes
+from paredown.core.technique import ENOUGH, Context, DataNeed, Stage, Technique, usual_passes
 from paredown.ground.lazy import need
 from paredown.ground.seeds import stream
 
@@ -29,7 +29,9 @@ class Distill(Technique):
     epochs: int = knob.count(0, low=0, high=1000, help="Passes over the training data; 0 takes about 900 steps and at least 8 passes.")
     lr: float = knob.number(0.0, low=0.0, high=1.0, help="Peak learning rate; 0 takes 0.004, for networks with layer norms 0.0003.")
     batch: int = knob.count(64, low=1, high=4096, help="Rows per step.")
-    rows: int = knob.count(0, low=0, high=1_000_000_000, help="Training rows taken at most, evenly spread; 0 takes all.")
+    rows: int = knob.count(
+        0, low=0, high=1_000_000_000, help="Training rows taken at most, drawn by the seed; 0 takes all, or 100 000 where epochs is 0."
+    )
 
     stage: ClassVar[Stage] = Stage.ARCHITECTURE
     data: ClassVar[DataNeed] = DataNeed.TRAINING
@@ -59,7 +61,7 @@ class Distill(Technique):
             module,
             context,
             passes=self.passes,
-            most=self.rows,
+            most=self.rows or (0 if self.epochs else ENOUGH),
             lr=self.lr,
             alpha=self.alpha,
             temperature=self.temperature,

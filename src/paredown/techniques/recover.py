@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from paredown.core import knob
 from paredown.core.candidate import Candidate
-from paredown.core.technique import Context, DataNeed, Stage, Technique, usual_passes
+from paredown.core.technique import ENOUGH, Context, DataNeed, Stage, Technique, usual_passes
 from paredown.ground.lazy import need
 from paredown.ground.seeds import stream
 
@@ -22,7 +22,9 @@ class Recover(Technique):
     alpha: float = knob.share(0.1, help="Weight of the labels; the teacher's answers have the rest.")
     temperature: float = knob.number(4.0, low=0.1, high=20.0, help="Softens the answers of teacher and student.")
     batch: int = knob.count(64, low=1, high=4096, help="Rows per step.")
-    rows: int = knob.count(0, low=0, high=1_000_000_000, help="Training rows taken at most, evenly spread; 0 takes all.")
+    rows: int = knob.count(
+        0, low=0, high=1_000_000_000, help="Training rows taken at most, drawn by the seed; 0 takes all, or 100 000 where epochs is 0."
+    )
 
     stage: ClassVar[Stage] = Stage.RECOVER
     data: ClassVar[DataNeed] = DataNeed.TRAINING
@@ -45,7 +47,7 @@ class Recover(Technique):
             module,
             context,
             passes=self.passes,
-            most=self.rows,
+            most=self.rows or (0 if self.epochs else ENOUGH),
             lr=self.lr,
             alpha=self.alpha,
             temperature=self.temperature,
