@@ -17,7 +17,7 @@ from paredown.ground.lazy import missing, need
 
 _FILE = "model.xml"
 _PRODUCTS = ("Convolution", "FullyConnected", "MatMul", "Deconvolution", "RNNCell", "RNNSeq")
-_DYNAMIC = ("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger")
+_DYNAMIC = ("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger", "DynamicQuantizeLSTM")
 
 
 class Openvino(Runtime):
