@@ -70,7 +70,7 @@ def near(mine: np.ndarray, goal: np.ndarray) -> None:
     assert (mine.argmax(1) == goal.argmax(1)).mean() > 0.95
 
 
-@pytest.mark.parametrize("ranges", ["minmax", "percentile", "entropy"])
+@pytest.mark.parametrize("ranges", ["error", "minmax", "percentile"])
 def test_static_stays_near(prepared: Any, tmp_path: Path, graph_logits: Ask, ranges: str) -> None:
     _, graph, context_at = prepared
     context = context_at(tmp_path)

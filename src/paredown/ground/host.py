@@ -51,6 +51,11 @@ def host(root: Path = Path("/")) -> Host:
     )
 
 
+def saturates(isa: str) -> bool:
+    """Whether this class adds products of 8 bits in 16, as x86 does before VNNI, and cuts large sums off: weights then have room for 7."""
+    return isa in ("avx512", "avx2", "generic")
+
+
 def boot_id() -> str:
     """What no other machine has, new at each of its starts; empty where the system has none."""
     return _text(Path("/proc/sys/kernel/random/boot_id")).strip()

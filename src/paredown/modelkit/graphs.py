@@ -108,9 +108,9 @@ def _of_tokens(onnx: Any, model: Any) -> Any:
 def _shapes(model: Any) -> dict[str, list[int]]:
     found = {item.name: list(item.dims) for item in model.graph.initializer}
     for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
-        dims = value.type.tensor_type.shape.dim
-        # the batch dimension is free; one item counts
-        found.setdefault(value.name, [dim.dim_value or 1 for dim in dims])
+        if value.type.tensor_type.HasField("shape"):
+            # the batch dimension is free; one item counts
+            found.setdefault(value.name, [dim.dim_value or 1 for dim in value.type.tensor_type.shape.dim])
     return found
 
 
@@ -124,6 +124,18 @@ def _product(op: str, inputs: Sequence[str], output: str, shapes: Mapping[str, S
     if op == "Gemm":
         return made * (kernel[1] if transposed else kernel[0])
     return made * (kernel[-2] if len(kernel) > 1 else kernel[0])
+
+
+_RECURRENT = ("RNN", "GRU", "LSTM", "DynamicQuantizeLSTM")
+
+
+def _steps(node: Any, shapes: Mapping[str, Sequence[int]]) -> int | None:
+    """Multiply-adds of a recurrent layer: both of its weights once for each step of a row."""
+    fed, weights = shapes.get(node.input[0]), [shapes.get(name) for name in node.input[1:3]]
+    layout = next((item.i for item in node.attribute if item.name == "layout"), 0)
+    if fed is None or len(fed) != 3 or None in weights:
+        return None
+    return fed[1 if layout else 0] * sum(prod(weight) for weight in weights if weight is not None)
 
 
 _PRODUCTS = ("Conv", "ConvInteger", "QLinearConv", "Gemm", "MatMul", "MatMulInteger", "QLinearMatMul")
@@ -146,6 +158,9 @@ def count(model: Any) -> tuple[int | None, int]:
             shapes.setdefault(made, list(held[origin].dims))
     total: int | None = 0
     for node in model.graph.node:
+        if node.op_type in _RECURRENT and total is not None:
+            made = _steps(node, shapes)
+            total = None if made is None else total + made
         if node.op_type not in _PRODUCTS or total is None:
             continue
         transposed = any(item.name == "transB" and item.i for item in node.attribute)

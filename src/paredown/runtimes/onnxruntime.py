@@ -31,6 +31,7 @@ _INT8 = (
     "MatMulIntegerToFloat",
     "DynamicQuantizeMatMul",
     "QAttention",
+    "DynamicQuantizeLSTM",
 )
 
 
@@ -101,7 +102,7 @@ class Onnxruntime(Runtime):
         onnxruntime = need("onnxruntime", "packing an ONNX graph")
         with tempfile.TemporaryDirectory() as scratch:
             options = onnxruntime.SessionOptions()
-            options.log_severity_level = 3
+            options.log_severity_level = 4  # what is wrong is raised
             options.optimized_model_filepath = str(Path(scratch) / "optimized.onnx")
             onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
             fused = sum(node.op_type in _INT8 for node in onnx.load(options.optimized_model_filepath, load_external_data=False).graph.node)
@@ -115,7 +116,7 @@ def _options(placement: Mapping[str, Any]) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(placement.get("threads", 1))
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what is wrong is raised
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 

@@ -18,7 +18,7 @@ from paredown.tasks.declared_feed import in_batches
 
 _FILE = "model.xml"
 _PRODUCTS = ("Convolution", "FullyConnected", "MatMul", "Deconvolution", "RNNCell", "RNNSeq")
-_DYNAMIC = ("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger")
+_DYNAMIC = ("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger", "DynamicQuantizeLSTM")
 
 
 class Openvino(Runtime):

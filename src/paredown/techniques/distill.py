@@ -30,7 +30,7 @@ class Distill(Technique):
     lr: float = knob.number(0.0, low=0.0, high=1.0, help="Peak learning rate; 0 takes 0.004, for networks with layer norms 0.0003.")
     batch: int = knob.count(64, low=1, high=4096, help="Rows per step.")
     rows: int = knob.count(
-        0, low=0, high=1_000_000_000, help="Training rows taken at most, drawn by the seed; 0 takes all, or 100 000 where epochs is 0."
+        0, low=0, high=1_000_000_000, help="Training rows taken at most, drawn by the seed; 0 takes all, 100 000 where epochs is 0."
     )
 
     stage: ClassVar[Stage] = Stage.ARCHITECTURE

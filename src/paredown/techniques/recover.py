@@ -23,7 +23,7 @@ class Recover(Technique):
     temperature: float = knob.number(4.0, low=0.1, high=20.0, help="Softens the answers of teacher and student.")
     batch: int = knob.count(64, low=1, high=4096, help="Rows per step.")
     rows: int = knob.count(
-        0, low=0, high=1_000_000_000, help="Training rows taken at most, drawn by the seed; 0 takes all, or 100 000 where epochs is 0."
+        0, low=0, high=1_000_000_000, help="Training rows taken at most, drawn by the seed; 0 takes all, 100 000 where epochs is 0."
     )
 
     stage: ClassVar[Stage] = Stage.RECOVER
