@@ -60,7 +60,7 @@ class Onnx(ModelSource):
                 "input": end.name,
                 "width": end.width,
                 "whole": list(declared.WHOLE[end.kind]) if end.kind in declared.WHOLE else None,
-                "words": list(found.words[end.name][:_KNOWN]) if end.kind == "string" else None,
+                "words": [list(words[:_KNOWN]) for words in found.words[end.name]] if end.kind == "string" else None,
             }
             for end in found.inputs
         ]
@@ -85,7 +85,7 @@ class Onnx(ModelSource):
             )
         parameters = sum(_size(item.dims) for item in model.graph.initializer)
         opened_files.tell([path, *(path.parent / name for name in _tensor_files(path))])
-        asked = Asked(context)
+        asked = Asked(path, context)
         feed = asked.feed(inputs)
         whole, note = model, ""
         if found.label or found.scores not in [item.name for item in model.graph.output]:
@@ -93,13 +93,13 @@ class Onnx(ModelSource):
             whole.CopyFrom(model)
         graph_ends.answer_alone(model, found)
         model, note = graph_batch.settle(model, lambda some: asked.opened(some, found.scores), feed)
-        answers = asked.answers(path, model, found.scores, feed, classes)
+        asked.answers(model, found.scores, feed, classes)
         kinds = sorted({end.kind for end in found.inputs if end.kind not in ("float", "string", "int64" if _of_tokens(inputs) else "")})
         fed = "int64" if _of_tokens(inputs) else "float32"
         cast = f"Rows are fed as {fed}, which the graph casts to the {' and '.join(kinds)} that it takes." if kinds else ""
         said = [cast, note]
         if whole is not model:
-            said.append(asked.agreement(path, whole, found, feed, answers))
+            said.append(asked.agreement(whole, model, found))
         holds = asked.holds(model, found.scores, inputs)
         if (holds == PROBABILITIES) != (found.scores == PROBABILITIES):
             graphs.rename(model.graph, found.scores, holds)

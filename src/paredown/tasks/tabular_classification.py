@@ -161,10 +161,11 @@ class TabularClassification(Task):
         if encoder["kind"] == "vector":
             values = random.standard_normal((4, encoder["width"])) * encoder.get("std", 1.0) + encoder.get("mean", 0.0)
             return made_whole(values, encoder.get("whole")).astype(np.float32)
-        known = [(name, entry["known"] or ["made up"]) for entry in encoder.get("words", ()) for name in entry["columns"]]
+        words = [pair for entry in encoder.get("words", ()) for pair in zip(entry["columns"], entry["known"])]
+        known = [(name, its or ["made up"]) for name, its in words]
         return [
             {column["name"]: _cell(column, random) for column in encoder["columns"]}
-            | {name: words[int(random.integers(len(words)))] for name, words in known}
+            | {name: its[int(random.integers(len(its)))] for name, its in known}
             for _ in range(4)
         ]
 
