@@ -13,7 +13,7 @@ from paredown.core.model import ModelSource
 from paredown.core.technique import Context
 from paredown.ground import digests, opened_files
 from paredown.ground.lazy import need
-from paredown.modelkit import declared, graph_batch, graph_ends, graphs, tokenizer
+from paredown.modelkit import declared, graph_batch, graph_ends, graph_tokens, graphs, tokenizer
 from paredown.modelkit.answers import PROBABILITIES
 from paredown.modelkit.graph_asked import Asked
 
@@ -69,6 +69,18 @@ class Onnx(ModelSource):
         if not (several or found.plain or found.missing or any(take["whole"] for take in takes)):
             return {}
         return {"graph": {"takes": takes, "several": several, "missing": found.missing, "plain": found.plain}}
+
+    def limits(self, spec: ModelSpec, folder: Path, encode: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """For texts, the most tokens that the graph answers, found by trying: its positions may be fewer than the tokenizer knows."""
+        if encode["kind"] != "text" or "length" in encode:
+            return {}
+        path, found = _file(spec, folder), _declared(spec, folder)
+        model = _opened(need("onnx", "opening an ONNX model"), path)
+        inputs: dict[str, tuple[int | str, ...]] = dict.fromkeys(encode["inputs"], ("tokens",))
+        _fit(path, model, found, inputs)
+        graph_ends.answer_alone(model, found)
+        ask = Asked(path, context).opened(model, found.scores)
+        return graph_tokens.limits(ask, encode["inputs"], int(encode["max_length"]))
 
     def prepare(
         self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, context: Context

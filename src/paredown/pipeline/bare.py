@@ -100,6 +100,7 @@ def packed(spec: ModelSpec, like: Path, rows: Rows, bench: Bench, scratch: Path)
         probe=str(scratch / "probe.npz"),
         files=str(work_folder if own else like),
     ).json()
+    scene["encode"] |= work.limit({}, scene=scene, spec=asdict(spec), folder="") if own else {}
     candidate = work.baseline({}, scene=scene, spec=asdict(spec), folder="", inputs=feed_shapes(encode), classes=len(labels))
     engine = next(unit.name() for unit in registry.working("runtimes") if unit.form == candidate["form"])
     recipe = f"as_given @ {engine}(threads={{}})"
