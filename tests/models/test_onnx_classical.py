@@ -14,7 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from paredown.artifact.load import load
 from paredown.artifact.pack import Label, pack
-from paredown.core.errors import BadData, BadModel, UnknownName
+from paredown.core.candidate import Candidate
+from paredown.core.errors import BadData, BadModel, Unfit, UnknownName
 from paredown.core.job import ModelSpec
 from paredown.core.rows import Rows
 from paredown.modelkit import declared
@@ -22,6 +23,7 @@ from paredown.models.onnx import Onnx
 from paredown.study.jobfile import read_job
 from paredown.tasks.feed import feed_shapes, make_encoder
 from paredown.tasks.tabular_classification import TabularClassification
+from paredown.techniques.distill import Distill
 from paredown.testing import tiny
 
 NAMES = ("blue", "green", "red")
@@ -127,6 +129,16 @@ def with_words(folder: Path, widths: Sequence[int] = (1, 1, 1, 1)) -> ModelSpec:
         *classifier("together"),
     ]
     return save(folder, nodes, inputs, [LABEL, PROBABILITIES], {"first": np.array([[1, 0, 0, 0]], np.float32)})
+
+
+def test_a_graph_of_words_has_no_student(tmp_path: Path) -> None:
+    rows = Rows(inputs={"the_city": WORDS, **columns()}, labels=np.arange(80) % 3, names=NAMES)
+    encode = TabularClassification().encoder(rows, {"rare": "keep", **Onnx().preprocess(with_words(tmp_path), tmp_path, tmp_path)})
+    context = replace(tiny.context(tmp_path / "study"), data={"train": lambda: rows}, encode=make_encoder(encode))
+    with pytest.raises(
+        Unfit, match=r"a student takes numbers; the model as given takes words in its input 'the_city', and encodes them itself"
+    ):
+        Distill(student="paredown.testing.tiny:mlp").apply(Candidate(digest="", form="onnx"), context)
 
 
 @pytest.mark.parametrize("widths", [(1, 1, 1, 1), (4,)], ids=["by name", "by kind"])

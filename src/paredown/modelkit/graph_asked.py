@@ -14,7 +14,7 @@ from paredown.core.errors import BadModel, ParedownError
 from paredown.core.technique import Context
 from paredown.ground import registry
 from paredown.ground.lazy import need
-from paredown.modelkit import answers, graphs
+from paredown.modelkit import answers, graph_batch, graphs
 from paredown.modelkit.declared import Declared
 
 _DIFFERS = 0.2
@@ -39,7 +39,7 @@ class Asked:
 
     def __init__(self, path: Path, context: Context) -> None:
         self._name, self._context, self._numbers = path.name, context, count()
-        self._engine = engine()
+        self._engine, self._open = engine(), dict[tuple[int, int], tuple[Any, Any]]()
 
     def feed(self, inputs: Mapping[str, Sequence[int | str]]) -> dict[str, Any]:
         """Some rows of the job, as they are fed, and made-up ones."""
@@ -55,6 +55,13 @@ class Asked:
         return lambda feed: run(feed)[output]
 
     def _session(self, model: Any) -> Any:
+        """An open graph, opened once for each batch that it is given."""
+        key = id(model), graph_batch.fixed(model)
+        if key not in self._open:
+            self._open[key] = model, self._opened(model)  # the graph is kept, so that no other gets its id
+        return self._open[key][1]
+
+    def _opened(self, model: Any) -> Any:
         onnx: Any = need("onnx", "opening an ONNX model")
         folder: Path = self._context.work / f"asked{next(self._numbers)}"
         folder.mkdir(parents=True)

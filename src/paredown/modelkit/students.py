@@ -42,7 +42,7 @@ def make(student: str, candidate: Candidate, context: Context, seed: int) -> tup
         kept = widths.uniform(groups, calibrate.magnitude(module, groups), SHARES[student])
         surgeries = couple.cut(module, groups, kept)
         return module, blueprint.then(surgeries), f"student of {couple.widths_after(groups, surgeries)}.{found.said}"
-    inputs = {name: _shape(array) for name, array in context.encode(_few(context)).items()}
+    inputs = _inputs(context)
     if ":" in student:
         factories.refuse_strange(student, {}, f"distill(student={student!r:.80})")  # a recipe may come from a ledger of others
         blueprint = Blueprint(factory=student, inputs=inputs)
@@ -85,6 +85,19 @@ def _refuse_other_tokens(folder: Path, context: Context) -> None:
             raise Unfit(
                 f"the student {folder.name} reads other tokens than the model as given; a pretrained student needs the same tokenizer."
             )
+
+
+def _inputs(context: Context) -> dict[str, list[int | str]]:
+    """Input -> the shape of one item of what a student is fed.
+
+    Raises:
+        Unfit: Some of it is words.
+    """
+    feed = context.encode(_few(context))
+    words = [name for name, array in feed.items() if array.dtype.kind not in "fiu"]
+    if words:
+        raise Unfit(f"a student takes numbers; the model as given takes words in its input {words[0]!r}, and encodes them itself.")
+    return {name: _shape(array) for name, array in feed.items()}
 
 
 def _shape(array: Any) -> list[int | str]:

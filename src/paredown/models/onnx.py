@@ -89,13 +89,15 @@ class Onnx(ModelSource):
         onnx: Any = need("onnx", "opening an ONNX model")
         path, found = _file(spec, folder), _declared(spec, folder)
         model = _opened(onnx, path)
+        parameters = sum(_size(item.dims) for item in model.graph.initializer)
+        # classical models keep theirs in attributes
+        parameters += sum(len(item.floats) for node in model.graph.node if node.domain == declared.ML for item in node.attribute)
         _fit(path, model, found, inputs)
         if found.width and found.width != classes:
             raise BadModel(
                 f"{path} answers with {found.width} numbers per row; the data have {classes} classes.\n"
                 "  Name the classes in the model's order with `data: {labels: [...]}`, or give the model of these data."
             )
-        parameters = sum(_size(item.dims) for item in model.graph.initializer)
         opened_files.tell([path, *(path.parent / name for name in _tensor_files(path))])
         asked = Asked(path, context)
         feed = asked.feed(inputs)
