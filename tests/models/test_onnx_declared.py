@@ -19,7 +19,7 @@ from paredown.core.errors import BadData, BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.rows import Rows
 from paredown.core.technique import Context
-from paredown.modelkit import graph_batch
+from paredown.modelkit import graph_batch, graphs
 from paredown.models.onnx import Onnx
 from paredown.tasks.array_classification import ArrayClassification
 from paredown.tasks.feed import feed_shapes, make_encoder
@@ -214,3 +214,34 @@ def test_what_does_not_answer_rows_of_the_data_is_named_before_anything_is_spent
     strange = save(tmp_path / "other", [("Unheard", ["x"], "y", {"domain": "strange"})], ["n", WIDTH])
     with pytest.raises(BadModel, match=r"is not a valid ONNX model|cannot be run by onnxruntime"):
         prepared(tmp_path / "other", strange, WHOLE)
+
+
+@pytest.mark.parametrize("odd", ["its output has the feed's name", "a type without shapes"])
+def test_odd_graphs_that_engines_run_are_taken(tmp_path: Path, odd: str) -> None:
+    spec = linear(tmp_path, TensorProto.INT64)
+    model = onnx.load(tmp_path / "m.onnx")
+    if odd.startswith("its"):
+        graphs.rename(model.graph, "y", "input")
+    else:
+        model.graph.output[0].type.tensor_type.ClearField("shape")
+    onnx.save(model, tmp_path / "m.onnx")
+    made = prepared(tmp_path, spec, WHOLE)
+    np.testing.assert_allclose(answered(tmp_path, made, WHOLE, "array-classification"), softmax(WHOLE @ HEAD), atol=1e-5)
+
+
+def test_inputs_that_are_no_columns_are_refused(tmp_path: Path) -> None:
+    spec = linear(tmp_path)
+    model = onnx.load(tmp_path / "m.onnx")
+    model.graph.input.append(helper.make_tensor_value_info("rate", TensorProto.FLOAT, []))
+    onnx.save(model, tmp_path / "m.onnx")
+    said = (
+        r"takes the inputs x: float \(n, 6\), rate: float \(\); the task feeds input\.\n  Export it with one input, or with one column of"
+    )
+    with pytest.raises(BadModel, match=said):
+        prepared(tmp_path, spec, WHOLE)
+    model.graph.input[-1].CopyFrom(helper.make_tensor_value_info("rate", TensorProto.COMPLEX64, ["n"]))
+    onnx.save(model, tmp_path / "m.onnx")
+    with pytest.raises(
+        BadModel, match=r"m\.onnx takes rate: complex64 \(n,\), and rows are fed as numbers or words\.\n  Export it with inputs"
+    ):
+        prepared(tmp_path, spec, WHOLE)

@@ -196,8 +196,10 @@ def _chosen(outputs: Sequence[End], zipped: Mapping[str, str], made: Mapping[str
         return None, (
             f"answers with {_listed(outputs)} alone: answers without a number per class.\n  Export it with its probabilities as an output."
         )
-    several = next((end for end in outputs if end.kind in ("string", *WHOLE) and end.width > 1), None)
-    if several is not None:
+    several = [end for end in outputs if end.kind in ("string", *WHOLE) and end.width > 1]
+    if len(floats) == 1 and floats[0].name not in zipped and len(floats[0].shape or ()) == 2 and not _labels(several):
+        return floats[0], ""
+    if several and (_labels(several) or not floats):
         return None, (
             f"answers with several labels per row ({_listed(outputs)}): a model of several answers at once.\n"
             "  paredown takes classifiers with one class per row; export one model per answer."
@@ -207,6 +209,10 @@ def _chosen(outputs: Sequence[End], zipped: Mapping[str, str], made: Mapping[str
         "  A classifier gives one number per class, shape (N, classes). Name that output: `model: {onnx: ..., output: NAME}`; or export "
         "it with one such output, in skl2onnx by `options={'zipmap': False}`."
     )
+
+
+def _labels(ends: Sequence[End]) -> bool:
+    return any("label" in end.name.lower() for end in ends)
 
 
 def _listed(ends: Sequence[End]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,7 @@ class Onnx(ModelSource):
         onnx: Any = need("onnx", "opening an ONNX model")
         path, found = _file(spec, folder), _declared(spec, folder)
         model = _opened(onnx, path)
+        found = _out_of_the_way(model, found, inputs)
         parameters = sum(_size(item.dims) for item in model.graph.initializer)
         # classical models keep theirs in attributes
         parameters += sum(len(item.floats) for node in model.graph.node if node.domain == declared.ML for item in node.attribute)
@@ -156,6 +158,15 @@ def _length(found: declared.Declared, made: Mapping[str, Any]) -> int:
     return min((size for size in sizes if isinstance(size, int)), default=0)
 
 
+def _out_of_the_way(model: Any, found: declared.Declared, inputs: Mapping[str, Sequence[int | str]]) -> declared.Declared:
+    """Give what a graph computes under the name of a feed another name, in place."""
+    made = {name for node in model.graph.node for name in node.output} & {*inputs}
+    for name in made:
+        graphs.rename(model.graph, name, f"{name}__made")
+    new = {name: f"{name}__made" for name in made}
+    return replace(found, scores=new.get(found.scores, found.scores), label=new.get(found.label, found.label))
+
+
 def _of_tokens(inputs: Mapping[str, Sequence[int | str]]) -> bool:
     """Whether a feed is of tokens, whose number is free."""
     return any(isinstance(axis, str) for shape in inputs.values() for axis in shape)
@@ -174,11 +185,11 @@ def _fit(path: Path, model: Any, found: declared.Declared, inputs: Mapping[str, 
     right = (
         {end.name for end in found.inputs} == {*inputs}
         if (tokens := _of_tokens(inputs))
-        else len(fed) == min(1, len(numbers)) and named <= {*inputs}
+        else len(fed) == min(1, len(numbers)) and named <= {*inputs} and (len(numbers) == 1 or all(end.width for end in numbers))
     )
     if not right:
         raise BadModel(
-            f"{path} takes the inputs {', '.join(map(str, found.inputs))}; the task feeds {', '.join(inputs)}.\n"
+            f"{path} takes the inputs {', '.join(map(str, found.inputs)) or 'none at all'}; the task feeds {', '.join(inputs)}.\n"
             + (
                 "  A model of texts names its tokenizer beside it: `model: {onnx: ..., tokenizer: folder}`."
                 if {end.name for end in found.inputs} & {*tokenizer.ROLES}
@@ -205,7 +216,11 @@ def _fit(path: Path, model: Any, found: declared.Declared, inputs: Mapping[str, 
 def _opened(onnx: Any, path: Path, tensors: bool = True) -> Any:
     """The checked model; `tensors` False leaves out those in files beside it."""
     try:
-        onnx.checker.check_model(path)
+        try:
+            onnx.checker.check_model(path)
+        except onnx.checker.ValidationError as error:
+            if "Field 'shape'" not in str(error):  # some converters leave shapes out, and engines do without
+                raise
         return onnx.load(path, load_external_data=tensors)
     except Exception as error:
         said = str(error).replace(str(path), path.name).strip().removesuffix(".")[:300]
