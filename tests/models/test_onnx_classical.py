@@ -300,3 +300,17 @@ def test_a_job_names_the_output_of_several(tmp_path: Path) -> None:
     assert read_job(job | rules, tmp_path).model.options == {"output": "raw"}
     with pytest.raises(Exception, match=r"model\.output is 3; it has to be a name\."):
         read_job(job | rules | {"model": {"onnx": "m.onnx", "output": 3}}, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_graph_of_words_is_measured_against_its_artifact(tmp_path: Path) -> None:
+    from paredown.pipeline.side_by_side import measure
+
+    spec, table = with_words(tmp_path), {"The city": WORDS, **columns()}
+    answered(tmp_path, spec, table)
+    with (tmp_path / "rows.csv").open("w") as file:
+        file.write(",".join(table) + "\n")
+        file.writelines(",".join(map(str, row)) + "\n" for row in zip(*table.values()))
+    answers = measure(tmp_path / "out", str(tmp_path / "m.onnx"), data=tmp_path / "rows.csv", seconds=1).answers
+    assert answers is not None
+    assert (answers.rows, answers.flips.value) == (80, 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -198,6 +200,10 @@ def test_a_batch_of_four_that_cannot_be_opened_is_fed_in_fours_and_quantized_in_
     made = prepared(tmp_path, save(tmp_path, nodes, [4, WIDTH], held={"head": HEAD, "shift": np.ones((4, WIDTH), np.float32)}), WHOLE)
     assert "takes 4 rows at once, no more and no less: it is fed so, the last ones filled up with copies" in made[0].note
     np.testing.assert_allclose(answered(tmp_path, made, WHOLE[:30], "array-classification"), softmax((WHOLE[:30] + 1) @ HEAD), atol=1e-5)
+    np.save(tmp_path / "rows.npy", WHOLE[:30])
+    script = [sys.executable, tmp_path / "out-onnxruntime" / "predict.py", tmp_path / "rows.npy"]
+    told = subprocess.run(script, capture_output=True, text=True, check=True).stdout.split()
+    assert told == ["abc"[at] for at in ((WHOLE[:30] + 1) @ HEAD).argmax(axis=1)]
     smaller = QuantizeStatic(samples=30).apply(made[0], made[1])
     found = answered(tmp_path, (smaller, *made[1:]), WHOLE[:30], "array-classification", "openvino")
     assert np.abs(found - softmax((WHOLE[:30] + 1) @ HEAD)).max() < 0.2

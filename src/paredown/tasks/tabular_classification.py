@@ -144,7 +144,7 @@ class TabularClassification(Task):
         words = [column for column in encoder["columns"] if column["kind"] != "numeric"]
         total = sum(len(column["values"]) for column in words)
         each = [f"{column['name']!r} {len(column['values'])}{_asked_for(column)}" for column in words]
-        numbers = len(encoder["columns"]) - len(words)
+        numbers = sum("fill" in column or (column["mean"], column["std"]) != (0, 1) for column in encoder["columns"] if column not in words)
         said = [f"{total} category values (of the column{'s' if len(words) > 1 else ''} {', '.join(each)})"] if words else []
         return said + ([f"the mean of {numbers} column{'s' if numbers > 1 else ''} of numbers, and the spread"] if numbers else [])
 
