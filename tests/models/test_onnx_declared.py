@@ -23,6 +23,7 @@ from paredown.core.rows import Rows
 from paredown.core.technique import Context
 from paredown.modelkit import graph_batch, graphs
 from paredown.models.onnx import Onnx
+from paredown.runtimes.onnxruntime import Onnxruntime
 from paredown.tasks.array_classification import ArrayClassification
 from paredown.tasks.feed import feed_shapes, make_encoder
 from paredown.tasks.image_classification import ImageClassification
@@ -87,6 +88,26 @@ def test_a_graph_of_another_type_is_fed_as_it_declares(tmp_path: Path, kind: str
     made = prepared(tmp_path, linear(tmp_path, getattr(TensorProto, kind)), rows)
     assert f"which the graph casts to the {kind.lower()} that it takes" in made[0].note
     np.testing.assert_allclose(answered(tmp_path, made, rows, "array-classification", engine), softmax(rows @ HEAD), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["INT64", "INT32"])
+def test_whole_numbers_that_are_fed_as_such_stay_whole(tmp_path: Path, kind: str) -> None:
+    """Beyond 2^24 float32 would round them."""
+    rows = Rows(inputs=np.full((8, WIDTH), 2**24 + 1), labels=np.arange(8) % 3, names=tuple("abc"))
+    context = replace(
+        tiny.context(tmp_path / "study"), data={"train": lambda: rows}, encode=lambda given: {"input": np.asarray(given, np.int64)}
+    )
+    nodes: list[Node] = [
+        ("Mod", ["x", "two"], "odd", {}),
+        ("Cast", ["odd"], "f", {"to": TensorProto.FLOAT}),
+        ("MatMul", ["f", "head"], "y", {}),
+    ]
+    two = np.array([2], np.int64 if kind == "INT64" else np.int32)
+    spec = save(tmp_path, nodes, ["n", WIDTH], getattr(TensorProto, kind), {"two": two, "head": HEAD})
+    made = Onnx().prepare(spec, tmp_path, {"input": (WIDTH,)}, CLASSES, context)
+    session = Onnxruntime().open(context.store.folder(made.digest), "graph.onnx", {"threads": 1})
+    (found,) = session.run({"input": rows.inputs}).values()
+    np.testing.assert_allclose(found, np.tile(HEAD.sum(axis=0), (8, 1)), rtol=1e-5)
 
 
 def test_fractions_are_refused_where_a_graph_takes_whole_numbers(tmp_path: Path) -> None:

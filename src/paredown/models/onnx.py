@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -94,15 +94,15 @@ class Onnx(ModelSource):
         parameters = sum(_size(item.dims) for item in model.graph.initializer)
         # classical models keep theirs in attributes
         parameters += sum(len(item.floats) for node in model.graph.node if node.domain == declared.ML for item in node.attribute)
-        _fit(path, model, found, inputs)
+        asked = Asked(path, context)
+        feed = asked.feed(inputs)
+        _fit(path, model, found, inputs, {name for name, array in feed.items() if array.dtype == "int64"})
         if found.width and found.width != classes:
             raise BadModel(
                 f"{path} answers with {found.width} numbers per row; the data have {classes} classes.\n"
                 "  Name the classes in the model's order with `data: {labels: [...]}`, or give the model of these data."
             )
         opened_files.tell([path, *(path.parent / name for name in _tensor_files(path))])
-        asked = Asked(path, context)
-        feed = asked.feed(inputs)
         whole, note = model, ""
         if found.label or found.scores not in [item.name for item in model.graph.output]:
             whole = onnx.ModelProto()
@@ -110,8 +110,8 @@ class Onnx(ModelSource):
         graph_ends.answer_alone(model, found)
         model, note = graph_batch.settle(model, lambda some: asked.opened(some, found.scores), feed)
         asked.answers(model, found.scores, feed, classes)
-        kinds = sorted({end.kind for end in found.inputs if end.kind not in ("float", "string", "int64" if _of_tokens(inputs) else "")})
-        fed = "int64" if _of_tokens(inputs) else "float32"
+        fed = "int64" if any(array.dtype == "int64" for array in feed.values()) else "float32"
+        kinds = sorted({end.kind for end in found.inputs} - {"string", "int64" if fed == "int64" else "float"})
         cast = f"Rows are fed as {fed}, which the graph casts to the {' and '.join(kinds)} that it takes." if kinds else ""
         said = [cast, note]
         if whole is not model:
@@ -172,8 +172,11 @@ def _of_tokens(inputs: Mapping[str, Sequence[int | str]]) -> bool:
     return any(isinstance(axis, str) for shape in inputs.values() for axis in shape)
 
 
-def _fit(path: Path, model: Any, found: declared.Declared, inputs: Mapping[str, Sequence[int | str]]) -> None:
+def _fit(path: Path, model: Any, found: declared.Declared, inputs: Mapping[str, Sequence[int | str]], whole: Collection[str] = ()) -> None:
     """Let a graph's inputs take the task's feed, in place.
+
+    Args:
+        whole: Feeds of numbers that are int64, not float32.
 
     Raises:
         BadModel: They cannot: other inputs, or another shape.
@@ -210,7 +213,7 @@ def _fit(path: Path, model: Any, found: declared.Declared, inputs: Mapping[str, 
             raise BadModel(
                 f"{path} takes {total} columns of numbers; the data give {_axes(shape)}.\n  Give the columns that it was trained on."
             )
-        graph_ends.feed_numbers(model, numbers, name, shape)
+        graph_ends.feed_numbers(model, numbers, name, shape, "int64" if name in whole else "float")
 
 
 def _opened(onnx: Any, path: Path, tensors: bool = True) -> Any:
