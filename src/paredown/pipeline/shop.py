@@ -256,6 +256,7 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener) -> Ite
         scene, said = within(job, scene, lambda verb, **arguments: booked.order("encode", key, verb, **arguments))
         if said:
             study.note(said)
+            listener.stage(said)
         shop = Shop(
             study=study,
             job=job,
