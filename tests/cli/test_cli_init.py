@@ -269,3 +269,54 @@ def test_a_call_that_lacks_something_says_what(words: tuple[str, ...], message: 
     code, _, err = leave(capfd, "init", *words)
     assert code == 2
     assert message in err
+
+
+def write_graph_of_images(name: str, batch: str | int, shape: tuple[int, ...]) -> None:
+    """A graph of arrays of two channels."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes = [
+        helper.make_node("ReduceMean", ["serving/in.1:0"], ["mean"], axes=[2, 3], keepdims=0),
+        helper.make_node("MatMul", ["mean", "head"], ["out:0"]),
+    ]
+    taken = [helper.make_tensor_value_info("serving/in.1:0", TensorProto.FLOAT, [batch, *shape])]
+    given = [helper.make_tensor_value_info("out:0", TensorProto.FLOAT, [batch, 2])]
+    head = numpy_helper.from_array(np.eye(shape[0], 2, dtype=np.float32), "head")
+    graph = helper.make_graph(nodes, "g", taken, given, [head])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=6), name)
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (2, 8, 8)])
+def test_arrays_that_a_graph_takes_as_they_are_are_no_images_and_its_batch_is_said(capfd, shape: tuple[int, ...]) -> None:
+    write_graph_of_images("m.onnx", 1, shape)
+    labels = np.arange(600) % 2
+    rows = np.random.default_rng(0).normal(size=(600, *shape)).astype(np.float32)
+    rows[np.arange(600), labels] += 2
+    np.savez("test.npz", X=rows, y=labels)
+    code, out, err = leave(capfd, "init", "m.onnx", "--test", "test.npz")
+    assert (code, err) == (0, "")
+    assert "its batch was opened" in out
+    assert (read_job(Path("job.yaml")).task, "to fill in" in out) == ("array-classification", False)
+
+
+def test_a_graph_that_holds_its_classes_asks_for_no_labels(capfd) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    numbers = {"coefficients": [1.0, 0.0, -1.0, 0.0], "intercepts": [0.0, 0.0], "post_transform": "SOFTMAX", "multi_class": 1}
+    nodes = [helper.make_node("LinearClassifier", ["x"], ["label", "p"], domain="ai.onnx.ml", classlabels_strings=["no", "yes"], **numbers)]
+    taken = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 2])]
+    ends = [
+        helper.make_tensor_value_info("label", TensorProto.STRING, ["N"]),
+        helper.make_tensor_value_info("p", TensorProto.FLOAT, ["N", 2]),
+    ]
+    graph, versions = helper.make_graph(nodes, "g", taken, ends), [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    onnx.save(helper.make_model(graph, opset_imports=versions, ir_version=8), "m.onnx")
+    draw = np.random.default_rng(0).normal(size=(700, 2))
+    with open("test.csv", "w") as file:
+        file.write("a,b,answer\n")
+        file.writelines(f"{a:.4f},{b:.4f},{'no' if a > 0 else 'yes'}\n" for a, b in draw)
+    code, out, err = leave(capfd, "init", "m.onnx", "--test", "test.csv", "--label", "answer")
+    assert (code, err, "to fill in" in out) == (0, "", False)
+    assert "labels are matched by name with the 2 classes of the model" in Path("job.yaml").read_text()

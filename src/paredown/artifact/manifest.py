@@ -183,7 +183,7 @@ _TEXTS = is_record(
     {"length": is_whole(1, 1 << 24)},
 )
 _NUMBERS = is_one_of("float32", "int64")
-_WORDS_FED = is_record({"input": is_text, "columns": is_list(is_text, 1, 1000), "known": is_list(is_text, 0, 64)})
+_WORDS_FED = is_record({"input": is_text, "columns": is_list(is_text, 1, 1000), "known": is_list(is_list(is_text, 0, 64), 0, 1000)})
 
 
 def _table(value: Any, place: str) -> None:

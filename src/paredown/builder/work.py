@@ -69,6 +69,17 @@ def baseline(
     return asdict(candidate)
 
 
+def limit(state: dict[str, Any], *, scene: Mapping[str, Any], spec: Mapping[str, Any], folder: str) -> dict[str, Any]:
+    """Entries of the scene's `encode` that the model bears in place of those, see `ModelSource.limits`.
+
+    Raises:
+        BadModel: It cannot be opened.
+    """
+    with _context(state, scene) as context:
+        found: dict[str, Any] = registry.get("models", spec["kind"])().limits(ModelSpec(**spec), Path(folder), scene["encode"], context)
+    return found
+
+
 def metric(state: dict[str, Any], *, target: str) -> None:
     """Ask a metric of the user's about two rows; what it says does not matter here, what it reads does."""
     from paredown.metrics.python import Python

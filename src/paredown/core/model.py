@@ -48,6 +48,16 @@ class ModelSource(ABC):
         """
         return {}
 
+    def limits(self, spec: ModelSpec, folder: Path, encode: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Entries of the task's declaration of raw input -> feed that the model, asked, bears in place of those; none by default.
+
+        Args:
+            spec, folder: As for `prepare`.
+            encode: The declaration.
+            context: Store, limits and scratch.
+        """
+        return {}
+
     def opens(self, path: Path) -> bool:
         """True for a file or folder that is this kind of model by its looks; a command that is given a path asks."""
         return False

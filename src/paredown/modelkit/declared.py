@@ -28,7 +28,15 @@ WHOLE = {
 _FLOATS = ("float", "double", "float16")
 _KEEP_MISSING = ("Imputer", "IsNaN", "TreeEnsembleClassifier", "TreeEnsembleRegressor", "TreeEnsemble")
 ML = "ai.onnx.ml"
-_NAMES = ("classlabels_strings", "classlabels_int64s", "classlabels_ints", "values_strings", "values_int64s", "cats_strings", "cats_int64s")
+_NAMES = (
+    "classlabels_strings",
+    "classlabels_int64s",
+    "classlabels_ints",
+    "values_strings",
+    "values_int64s",
+    "cats_strings",
+    "keys_strings",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +79,7 @@ class Declared:
         classes: Names of the classes in the order of the scores; empty where the graph has none.
         missing: Whether it knows what to do with missing numbers.
         plain: Whether it was made by a converter of classical models, which scale their inputs themselves.
-        words: Input of words -> some of those that the graph itself holds.
+        words: Input of words -> those that the graph itself holds, for each of its columns.
         problem: Why it cannot be used, and the way out.
     """
 
@@ -83,7 +91,7 @@ class Declared:
     classes: tuple[str, ...]
     missing: bool
     plain: bool
-    words: Mapping[str, tuple[str, ...]]
+    words: Mapping[str, tuple[tuple[str, ...], ...]]
     problem: str
 
 
@@ -129,7 +137,8 @@ def look(model: Any, output: str | None = None) -> Declared:
     strange = next((end for end in inputs if end.kind not in (*_FLOATS, *WHOLE, "string")), None)
     if strange is not None:
         problem = f"takes {strange}, and rows are fed as numbers or words.\n  Export it with inputs that are tensors of these."
-    classes = _classes(graph, made, [chosen.name, *([label] if label else [])]) if chosen is not None else ()
+    above = [] if chosen is None else [chosen.name, label] if chosen.name in zipped else [label, chosen.name]
+    classes = _classes(graph, made, [name for name in above if name])
     width = chosen.width if chosen is not None else 0
     if chosen is not None and chosen.name in zipped:
         width = width or len(classes)
@@ -147,7 +156,7 @@ def look(model: Any, output: str | None = None) -> Declared:
         classes=classes,
         missing=bool(kinds.intersection(_KEEP_MISSING)),
         plain=any(node.domain == ML for node in graph.node),
-        words={end.name: _words(graph, end.name) for end in inputs if end.kind == "string"},
+        words={end.name: _words(graph, end.name, end.width) for end in inputs if end.kind == "string"},
         problem=problem,
     )
 
@@ -187,10 +196,23 @@ def _chosen(outputs: Sequence[End], zipped: Mapping[str, str], made: Mapping[str
         return None, (
             f"answers with {_listed(outputs)} alone: answers without a number per class.\n  Export it with its probabilities as an output."
         )
+    several = [end for end in outputs if end.kind in ("string", *WHOLE) and end.width > 1]
+    if len(floats) == 1 and floats[0].name not in zipped and len(floats[0].shape or ()) == 2 and not _labels(several):
+        return floats[0], ""
+    if several and (_labels(several) or not floats):
+        return None, (
+            f"answers with several labels per row ({_listed(outputs)}): a model of several answers at once.\n"
+            "  paredown takes classifiers with one class per row; export one model per answer."
+        )
     return None, (
         f"has {len(outputs)} outputs, none of which is known to be that of a classifier: {_listed(outputs)}.\n"
-        "  A classifier gives one number per class, shape (N, classes). Name that output: `model: {onnx: ..., output: NAME}`."
+        "  A classifier gives one number per class, shape (N, classes). Name that output: `model: {onnx: ..., output: NAME}`; or export "
+        "it with one such output, in skl2onnx by `options={'zipmap': False}`."
     )
+
+
+def _labels(ends: Sequence[End]) -> bool:
+    return any("label" in end.name.lower() for end in ends)
 
 
 def _listed(ends: Sequence[End]) -> str:
@@ -259,13 +281,21 @@ def _above(made: Mapping[str, Any], ends: Sequence[str]) -> Iterator[Any]:
         waiting += node.input
 
 
-def _words(graph: Any, name: str) -> tuple[str, ...]:
-    """Words that the graph compares an input of words with, as far as they follow from the nodes below it."""
-    reached, found = {name}, list[str]()
+def _words(graph: Any, name: str, width: int) -> tuple[tuple[str, ...], ...]:
+    """Words that the graph compares each column of an input of words with, as far as that follows from the nodes below it."""
+    onnx: Any = need("onnx", "opening an ONNX model")
+    held = {item.name: item for item in graph.initializer}
+    columns = {name: list(range(max(1, width)))}
+    found: list[list[str]] = [[] for _ in columns[name]]
     for node in graph.node:
-        if reached.isdisjoint(node.input):
+        taken = next((columns[each] for each in node.input if each in columns), None)
+        if taken is None:
             continue
+        if node.op_type in ("ArrayFeatureExtractor", "Gather") and len(node.input) == 2 and node.input[1] in held:
+            places = onnx.numpy_helper.to_array(held[node.input[1]]).ravel().tolist()
+            taken = [taken[place] for place in places if 0 <= place < len(taken)]
         listed = _attributes(node)
-        found += [text for key in ("cats_strings", "keys_strings") for text in _texts(listed.get(key, ()))]
-        reached |= {*node.output}
-    return tuple(dict.fromkeys(found))
+        for at in taken:
+            found[at] += [text for key in ("cats_strings", "keys_strings") for text in _texts(listed.get(key, ()))]
+        columns |= dict.fromkeys(node.output, taken)
+    return tuple(tuple(dict.fromkeys(words)) for words in found)

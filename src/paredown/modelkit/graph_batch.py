@@ -142,7 +142,9 @@ def _freed(onnx: Any, graph: Any, node: Any, held: Mapping[str, Any], batch: int
     sizes = held[name].tolist() if name in held and held[name].ndim == 1 and held[name].size else []
     made = f"{node.output[0]}__free" if node.output else ""
     if node.op_type == "Reshape" and sizes and sizes[0] > 0 and sizes[0] % batch == 0 and (-1 not in sizes or sizes[0] == batch):
-        first = 0 if -1 in sizes else -1
+        first = 0 if -1 in sizes else -1  # the size of the input's own axis
+        for item in node.attribute:
+            item.i = 0 if item.name == "allowzero" and 0 not in sizes else item.i
         graph.initializer.append(onnx.numpy_helper.from_array(np.array([first, *sizes[1:]], np.int64), made))
         node.input[1] = made
     elif node.op_type in ("Expand", "ConstantOfShape") and sizes and sizes[0] == batch:

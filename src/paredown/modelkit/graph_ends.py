@@ -18,17 +18,24 @@ def answer_alone(model: Any, found: Declared) -> None:
     graph, old = model.graph, {item.name: item for item in model.graph.output}
     if list(old) == [found.scores]:
         return
-    kept = old.get(found.scores)
-    if kept is None:
-        kept = onnx.helper.make_tensor_value_info(found.scores, onnx.TensorProto.FLOAT, None)
-        known = next((item for item in graph.value_info if item.name == found.scores), None)
-        if known is not None:
-            kept.CopyFrom(known)
+    kept = old.get(found.scores) or next(
+        (item for item in onnx.shape_inference.infer_shapes(model).graph.value_info if item.name == found.scores and _typed(item)), None
+    )
     last = onnx.ValueInfoProto()
-    last.CopyFrom(kept)
+    if kept is not None:
+        last.CopyFrom(kept)
+    else:  # inference does not know the operators of classical models; a cast to what it is costs nothing
+        rename(graph, found.scores, f"{found.scores}__as_made")
+        graph.node.append(onnx.helper.make_node("Cast", [f"{found.scores}__as_made"], [found.scores], to=onnx.TensorProto.FLOAT))
+        last.CopyFrom(onnx.helper.make_tensor_value_info(found.scores, onnx.TensorProto.FLOAT, None))
+        _lift(model)
     del graph.output[:]
     graph.output.append(last)
     _prune(graph)
+
+
+def _typed(item: Any) -> bool:
+    return bool(item.type.tensor_type.elem_type)
 
 
 def _prune(graph: Any) -> None:

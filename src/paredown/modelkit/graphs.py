@@ -145,8 +145,9 @@ def count(model: Any) -> tuple[int | None, int]:
     """Multiply-adds per item, of TOKENS tokens where their number is free, and trained numbers of a graph with inferred shapes.
 
     Returns:
-        (multiply-adds, or None when a shape stays unknown; elements of all tensors with at least one axis, but for the 64-bit integers,
-        which are shapes and axes, and for scales and zero points of QuantizeLinear and DequantizeLinear).
+        (multiply-adds, or None when a shape stays unknown or an operator is a classical model's; elements of all tensors with at least one
+        axis, but for the 64-bit integers, which are shapes and axes, and for scales and zero points of QuantizeLinear and
+        DequantizeLinear).
     """
     onnx = need("onnx", "counting a graph")
     model = _of_tokens(onnx, model)
@@ -156,7 +157,8 @@ def count(model: Any) -> tuple[int | None, int]:
     for made, origin in aliases.items():
         if origin in held:
             shapes.setdefault(made, list(held[origin].dims))
-    total: int | None = 0
+    # operators of classical models keep their numbers in attributes, and what they do is no product
+    total: int | None = None if any(node.domain == "ai.onnx.ml" for node in model.graph.node) else 0
     for node in model.graph.node:
         if node.op_type in _RECURRENT and total is not None:
             made = _steps(node, shapes)
@@ -168,7 +170,8 @@ def count(model: Any) -> tuple[int | None, int]:
         total = None if made is None else total + made
     skipped = {name for node in model.graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear") for name in node.input[1:]}
     kept = [item for name, item in held.items() if item.data_type != onnx.TensorProto.INT64 and name not in skipped]
-    return total, sum(prod(item.dims) for item in kept if len(item.dims))
+    at_once = max([1, *(item.type.tensor_type.shape.dim[0].dim_value for item in model.graph.input if item.type.tensor_type.shape.dim)])
+    return None if total is None else total // at_once, sum(prod(item.dims) for item in kept if len(item.dims))
 
 
 def write_sample(kind: str, file: Path) -> tuple[int, ...]:

@@ -97,11 +97,18 @@ _PASSES = ((0.2, 16), (1.0, 4), (math.inf, 1))
 
 
 def _fed(context: Context) -> tuple[dict[str, Sequence[int | str]], Sequence[str]]:
-    """What the job feeds: input -> the shape of one item, and the inputs of fixed shape that are whole numbers."""
+    """What the job feeds: input -> the shape of one item, and the inputs of fixed shape that are whole numbers.
+
+    Raises:
+        Unfit: Some of it is words.
+    """
     if context.teacher.form == "torch":
         known = read_blueprint(context.store.folder(context.teacher.digest))
         return dict(known.inputs), known.whole
     feed = context.encode(_few(context))  # a graph is fed floats, or tokens
+    words = [name for name, array in feed.items() if array.dtype.kind not in "fiu"]
+    if words:
+        raise Unfit(f"a student takes numbers; the model as given takes words in its input {words[0]!r}, and encodes them itself.")
     return {name: ["tokens"] if array.dtype.kind == "i" else list(array.shape[1:]) for name, array in feed.items()}, ()
 
 

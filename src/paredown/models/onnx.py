@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from paredown.core.model import ModelSource
 from paredown.core.technique import Context
 from paredown.ground import digests, opened_files
 from paredown.ground.lazy import need
-from paredown.modelkit import declared, graph_batch, graph_ends, graphs, tokenizer
+from paredown.modelkit import declared, graph_batch, graph_ends, graph_tokens, graphs, tokenizer
 from paredown.modelkit.answers import PROBABILITIES
 from paredown.modelkit.graph_asked import Asked
 
@@ -60,7 +61,7 @@ class Onnx(ModelSource):
                 "input": end.name,
                 "width": end.width,
                 "whole": list(declared.WHOLE[end.kind]) if end.kind in declared.WHOLE else None,
-                "words": list(found.words[end.name][:_KNOWN]) if end.kind == "string" else None,
+                "words": [list(words[:_KNOWN]) for words in found.words[end.name]] if end.kind == "string" else None,
             }
             for end in found.inputs
         ]
@@ -70,6 +71,18 @@ class Onnx(ModelSource):
             return {}
         return {"graph": {"takes": takes, "several": several, "missing": found.missing, "plain": found.plain}}
 
+    def limits(self, spec: ModelSpec, folder: Path, encode: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """For texts, the most tokens that the graph answers, found by trying: its positions may be fewer than the tokenizer knows."""
+        if encode["kind"] != "text" or "length" in encode:
+            return {}
+        path, found = _file(spec, folder), _declared(spec, folder)
+        model = _opened(need("onnx", "opening an ONNX model"), path)
+        inputs: dict[str, tuple[int | str, ...]] = dict.fromkeys(encode["inputs"], ("tokens",))
+        _fit(path, model, found, inputs)
+        graph_ends.answer_alone(model, found)
+        ask = Asked(path, context).opened(model, found.scores)
+        return graph_tokens.limits(ask, encode["inputs"], int(encode["max_length"]))
+
     def prepare(
         self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, context: Context
     ) -> Candidate:
@@ -77,29 +90,32 @@ class Onnx(ModelSource):
         onnx: Any = need("onnx", "opening an ONNX model")
         path, found = _file(spec, folder), _declared(spec, folder)
         model = _opened(onnx, path)
-        _fit(path, model, found, inputs)
+        found = _out_of_the_way(model, found, inputs)
+        parameters = sum(_size(item.dims) for item in model.graph.initializer)
+        # classical models keep theirs in attributes
+        parameters += sum(len(item.floats) for node in model.graph.node if node.domain == declared.ML for item in node.attribute)
+        asked = Asked(path, context)
+        feed = asked.feed(inputs)
+        _fit(path, model, found, inputs, {name for name, array in feed.items() if array.dtype == "int64"})
         if found.width and found.width != classes:
             raise BadModel(
                 f"{path} answers with {found.width} numbers per row; the data have {classes} classes.\n"
                 "  Name the classes in the model's order with `data: {labels: [...]}`, or give the model of these data."
             )
-        parameters = sum(_size(item.dims) for item in model.graph.initializer)
         opened_files.tell([path, *(path.parent / name for name in _tensor_files(path))])
-        asked = Asked(context)
-        feed = asked.feed(inputs)
         whole, note = model, ""
         if found.label or found.scores not in [item.name for item in model.graph.output]:
             whole = onnx.ModelProto()
             whole.CopyFrom(model)
         graph_ends.answer_alone(model, found)
         model, note = graph_batch.settle(model, lambda some: asked.opened(some, found.scores), feed)
-        answers = asked.answers(path, model, found.scores, feed, classes)
-        kinds = sorted({end.kind for end in found.inputs if end.kind not in ("float", "string", "int64" if _of_tokens(inputs) else "")})
-        fed = "int64" if _of_tokens(inputs) else "float32"
+        asked.answers(model, found.scores, feed, classes)
+        fed = "int64" if any(array.dtype == "int64" for array in feed.values()) else "float32"
+        kinds = sorted({end.kind for end in found.inputs} - {"string", "int64" if fed == "int64" else "float"})
         cast = f"Rows are fed as {fed}, which the graph casts to the {' and '.join(kinds)} that it takes." if kinds else ""
         said = [cast, note]
         if whole is not model:
-            said.append(asked.agreement(path, whole, found, feed, answers))
+            said.append(asked.agreement(whole, model, found))
         holds = asked.holds(model, found.scores, inputs)
         if (holds == PROBABILITIES) != (found.scores == PROBABILITIES):
             graphs.rename(model.graph, found.scores, holds)
@@ -142,13 +158,25 @@ def _length(found: declared.Declared, made: Mapping[str, Any]) -> int:
     return min((size for size in sizes if isinstance(size, int)), default=0)
 
 
+def _out_of_the_way(model: Any, found: declared.Declared, inputs: Mapping[str, Sequence[int | str]]) -> declared.Declared:
+    """Give what a graph computes under the name of a feed another name, in place."""
+    made = {name for node in model.graph.node for name in node.output} & {*inputs}
+    for name in made:
+        graphs.rename(model.graph, name, f"{name}__made")
+    new = {name: f"{name}__made" for name in made}
+    return replace(found, scores=new.get(found.scores, found.scores), label=new.get(found.label, found.label))
+
+
 def _of_tokens(inputs: Mapping[str, Sequence[int | str]]) -> bool:
     """Whether a feed is of tokens, whose number is free."""
     return any(isinstance(axis, str) for shape in inputs.values() for axis in shape)
 
 
-def _fit(path: Path, model: Any, found: declared.Declared, inputs: Mapping[str, Sequence[int | str]]) -> None:
+def _fit(path: Path, model: Any, found: declared.Declared, inputs: Mapping[str, Sequence[int | str]], whole: Collection[str] = ()) -> None:
     """Let a graph's inputs take the task's feed, in place.
+
+    Args:
+        whole: Feeds of numbers that are int64, not float32.
 
     Raises:
         BadModel: They cannot: other inputs, or another shape.
@@ -160,11 +188,11 @@ def _fit(path: Path, model: Any, found: declared.Declared, inputs: Mapping[str, 
     right = (
         {end.name for end in found.inputs} == {*inputs}
         if (tokens := _of_tokens(inputs))
-        else len(fed) == min(1, len(numbers)) and named <= {*inputs}
+        else len(fed) == min(1, len(numbers)) and named <= {*inputs} and (len(numbers) == 1 or all(end.width for end in numbers))
     )
     if not right:
         raise BadModel(
-            f"{path} takes the inputs {', '.join(map(str, found.inputs))}; the task feeds {', '.join(inputs)}.\n"
+            f"{path} takes the inputs {', '.join(map(str, found.inputs)) or 'none at all'}; the task feeds {', '.join(inputs)}.\n"
             + (
                 "  A model of texts names its tokenizer beside it: `model: {onnx: ..., tokenizer: folder}`."
                 if {end.name for end in found.inputs} & {*tokenizer.ROLES}
@@ -185,13 +213,17 @@ def _fit(path: Path, model: Any, found: declared.Declared, inputs: Mapping[str, 
             raise BadModel(
                 f"{path} takes {total} columns of numbers; the data give {_axes(shape)}.\n  Give the columns that it was trained on."
             )
-        graph_ends.feed_numbers(model, numbers, name, shape)
+        graph_ends.feed_numbers(model, numbers, name, shape, "int64" if name in whole else "float")
 
 
 def _opened(onnx: Any, path: Path, tensors: bool = True) -> Any:
     """The checked model; `tensors` False leaves out those in files beside it."""
     try:
-        onnx.checker.check_model(path)
+        try:
+            onnx.checker.check_model(path)
+        except onnx.checker.ValidationError as error:
+            if "Field 'shape'" not in str(error):  # some converters leave shapes out, and engines do without
+                raise
         return onnx.load(path, load_external_data=tensors)
     except Exception as error:
         said = str(error).replace(str(path), path.name).strip().removesuffix(".")[:300]

@@ -78,8 +78,9 @@ def packed(spec: ModelSpec, like: Path, rows: Rows, bench: Bench, scratch: Path)
     work_folder = scratch / "files"
     work_folder.mkdir(exist_ok=True)
     own = source.preprocess(spec, Path(), work_folder)
-    texts = {key: value for key, value in manifest["encode"].items() if key == "columns"}  # what the rows call them; images have none
-    encode = task.encoder(rows, own | texts) if own else manifest["encode"]
+    texts = {"columns": manifest["encode"]["columns"]} if task.raw == "text" else {}  # what the rows call them
+    kept = {"rare": "keep"} if task.raw == "table" else {}  # it is fed as it was trained, and nothing of it ships
+    encode = task.encoder(rows, kept | own | texts) if own else manifest["encode"]
     labels = _labels(source.labels(spec, Path()), manifest["labels"], spec)
     write_rows(probe_rows(like, manifest), scratch / "probe.npz")
     write_rows(rows.spread(_ASKED), scratch / "asked.npz")
@@ -100,6 +101,7 @@ def packed(spec: ModelSpec, like: Path, rows: Rows, bench: Bench, scratch: Path)
         probe=str(scratch / "probe.npz"),
         files=str(work_folder if own else like),
     ).json()
+    scene["encode"] |= work.limit({}, scene=scene, spec=asdict(spec), folder="") if own else {}
     candidate = work.baseline({}, scene=scene, spec=asdict(spec), folder="", inputs=feed_shapes(encode), classes=len(labels))
     engine = next(unit.name() for unit in registry.working("runtimes") if unit.form == candidate["form"])
     recipe = f"as_given @ {engine}(threads={{}})"

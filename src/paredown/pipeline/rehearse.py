@@ -17,6 +17,7 @@ from paredown.ground import registry
 from paredown.ground.host import host
 from paredown.ground.rowfile import write_rows
 from paredown.impact.energy import active_energy, cpu_curve
+from paredown.pipeline.limits import within
 from paredown.pipeline.long_measurement import AS_FOUND, FINAL
 from paredown.pipeline.setup import usable
 from paredown.pipeline.shop import encoding, engine_reasons, fitted_on
@@ -141,10 +142,12 @@ def _rehearsed(job: Job, splits: Splits) -> dict[str, Any]:
             probe="",
             files=str(root),
         )
+        limits = Limits(wall_s=_PATIENCE_S, memory_b=job.search.trial_b or 0.9 * here.memory_b)
         with Worker((job.folder.resolve(),), root / "worker.log") as worker:
+            scene, said = within(job, scene, lambda verb, **arguments: worker.order(verb, limits, **arguments).value)
             answer = worker.order(
                 "paredown.builder.work:rehearse",
-                Limits(wall_s=_PATIENCE_S, memory_b=job.search.trial_b or 0.9 * here.memory_b),
+                limits,
                 scene=scene.json(),
                 spec=asdict(job.model),
                 folder=str(job.folder.resolve()),
@@ -152,4 +155,4 @@ def _rehearsed(job: Job, splits: Splits) -> dict[str, Any]:
                 classes=len(splits.names),
                 rows=str(root / "asked.npz"),
             )
-    return dict(answer.value)
+    return dict(answer.value) | {"note": " ".join(filter(None, (said, answer.value["note"])))}

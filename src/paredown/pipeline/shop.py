@@ -34,6 +34,7 @@ from paredown.impact.declared import site_of
 from paredown.impact.energy import Curve, active_energy, cpu_curve
 from paredown.impact.site import Site
 from paredown.pipeline.derived import accounted, accounted_ratios, with_idle
+from paredown.pipeline.limits import within
 from paredown.protocol.bench import Bench, fewest, thread_counts
 from paredown.search.schedule import Schedule
 from paredown.study.splits import Splits
@@ -247,6 +248,27 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener, schedu
         booked = Booked(
             recorder=study.ledger, worker=heavy, joules=joules, progress=listener.step, read=study.note_read, left_s=schedule.open_s
         )
+        scene = Scene(
+            name=job.name,
+            task=job.task,
+            loss=task.loss,
+            encode=encode,
+            decode=decode,
+            labels=list(splits.names),
+            store=str(study.store_folder.resolve()),
+            artifacts=str(study.artifacts_folder.resolve()),
+            data={},
+            seed=job.search.seed,
+            threads=here.cores,
+            isa=here.isa,
+            probe=str(probe_file.resolve()),
+            files=str(study.data_folder.resolve()),
+        )
+        key = digests.of_value(["limit", study.digests["model"], encode])
+        scene, said = within(job, scene, lambda verb, **arguments: booked.order("encode", key, verb, **arguments))
+        if said:
+            study.note(said)
+            listener.stage(said)
         shop = Shop(
             study=study,
             job=job,
@@ -259,27 +281,7 @@ def open_shop(study: Study, job: Job, splits: Splits, listener: Listener, schedu
             site=site_of(job.deploy, job.folder, here),
             booked=booked,
             light=replace(booked, worker=light),
-            builder=Builder(
-                scene=Scene(
-                    name=job.name,
-                    task=job.task,
-                    loss=task.loss,
-                    encode=encode,
-                    decode=decode,
-                    labels=list(splits.names),
-                    store=str(study.store_folder.resolve()),
-                    artifacts=str(study.artifacts_folder.resolve()),
-                    data={},
-                    seed=job.search.seed,
-                    threads=here.cores,
-                    isa=here.isa,
-                    probe=str(probe_file.resolve()),
-                    files=str(study.data_folder.resolve()),
-                ),
-                booked=booked,
-                trial_s=job.search.trial_s,
-                trial_b=job.search.trial_b or 0.9 * here.memory_b,
-            ),
+            builder=Builder(scene=scene, booked=booked, trial_s=job.search.trial_s, trial_b=job.search.trial_b or 0.9 * here.memory_b),
             bench=bench,
             listener=listener,
             schedule=schedule,

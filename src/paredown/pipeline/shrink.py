@@ -113,6 +113,8 @@ def shrink(
     entry, module = _entry(model) if tokenizer is None else ({}, None)
     guess, seen = given.guessed(parts["test"], as_images=bool({"builtin", "huggingface"} & {*entry})) if task is None else (task, "")
     options, names = dict(preprocess or {}), None if labels is None else given.class_names(labels)
+    if "onnx" in entry and guess == "tabular-classification":
+        options = {"standardize": False} | options
     if module is not None:
         options = _unscaled(guess, parts, options)
         outputs, kind = _asked(module, registry.get("tasks", guess)(), parts, options)

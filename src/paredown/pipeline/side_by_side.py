@@ -273,9 +273,10 @@ def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, la
         columns["text"] = list(encode["columns"])
     if encode["kind"] == "table":
         described = encode["columns"]
-        columns["features"] = [column["name"] for column in described]
+        fed = [name for entry in encode.get("words", ()) for name in entry["columns"]]
+        columns["features"] = [*(column["name"] for column in described), *fed]
         columns["numeric"] = [column["name"] for column in described if column["kind"] == "numeric"]
-        columns["categorical"] = [column["name"] for column in described if column["kind"] != "numeric"]
+        columns["categorical"] = [*(column["name"] for column in described if column["kind"] != "numeric"), *fed]
     rows = read_rows(str(data), Path(), columns, tuple(manifest["labels"]) if label is not None else ())
     if label is not None and rows.labels is None:
         raise BadData(f"{data} has no labels under {label!r}.\n  Name the column that holds the right answers, or leave `--label` out.")

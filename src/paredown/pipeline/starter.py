@@ -163,6 +163,8 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
     shape = next(iter(inputs.values()), ())
     if table:
         tokens = not {*inputs}.isdisjoint(_TOKENS)
+        if tokens and (Path(model).parent / "tokenizer.json").is_file():
+            entry = {**entry, "tokenizer": str(Path(model).parent)}
         task = "text-classification" if text and ("huggingface" in entry or tokens) else "tabular-classification"
     else:
         task = (
@@ -238,7 +240,8 @@ def _head(look: _Look) -> Iterator[str]:
 
 
 def _model(look: _Look, out: Path, made: Starter) -> Iterator[str]:
-    entry = {key: _beside(value, out) if key in ("huggingface", "onnx", "weights") else quoted(value) for key, value in look.entry.items()}
+    paths = ("huggingface", "onnx", "weights", "tokenizer")
+    entry = {key: _beside(value, out) if key in paths else quoted(value) for key, value in look.entry.items()}
     if look.new_head:
         yield "# It has no head that was trained for these classes, so the job trains one first; what that costs counts as the baseline's."
         entry["finetune"] = "{epochs: 3}"

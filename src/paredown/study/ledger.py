@@ -33,8 +33,8 @@ class Record:
 
     Args:
         id: Rises with every record; a fact keeps its number for ever.
-        kind: "baseline", "build", "pack", "predict", "measure", "floor", "trial", "test_read", "policy", "job" (by the digest of its
-            job.lock.yaml), "refused" or "note".
+        kind: "baseline", "encode", "build", "pack", "predict", "measure", "floor", "trial", "test_read", "policy", "job" (by the digest of
+            its job.lock.yaml), "refused" or "note".
         key: Digest over all that the fact depends on.
         value: Plain data, as after a round trip through JSON.
         span_id: The work it came from; None for a fact that cost nothing.

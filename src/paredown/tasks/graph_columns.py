@@ -12,7 +12,7 @@ from paredown.core.errors import BadData
 from paredown.tasks.declared_feed import refuse_fractions
 
 Take = Mapping[str, Any]
-"""An input of a graph: {"input", "width": numbers or words per row, "whole": [least, largest] or None, "words": some it knows, or None}."""
+"""An input of a graph: {"input", "width": numbers or words per row, "whole": [least, largest] or None, "words": per column, or None}."""
 
 
 def columns_of(columns: Mapping[str, Any], takes: Sequence[Take], named: Any) -> list[tuple[Take, list[str]]]:

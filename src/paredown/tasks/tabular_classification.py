@@ -152,7 +152,7 @@ class TabularClassification(Task):
         words = [column for column in encoder["columns"] if column["kind"] != "numeric"]
         total = sum(len(column["values"]) for column in words)
         each = [f"{column['name']!r} {len(column['values'])}{_asked_for(column)}" for column in words]
-        numbers = len(encoder["columns"]) - len(words)
+        numbers = sum("fill" in column or (column["mean"], column["std"]) != (0, 1) for column in encoder["columns"] if column not in words)
         said = [f"{total} category values (of the column{'s' if len(words) > 1 else ''} {', '.join(each)})"] if words else []
         return said + ([f"the mean of {numbers} column{'s' if numbers > 1 else ''} of numbers, and the spread"] if numbers else [])
 
@@ -171,10 +171,11 @@ class TabularClassification(Task):
         if encoder["kind"] == "vector":
             values = random.standard_normal((4, encoder["width"])) * encoder.get("std", 1.0) + encoder.get("mean", 0.0)
             return made_whole(values, encoder.get("whole")).astype(np.float32)
-        known = [(name, entry["known"] or ["made up"]) for entry in encoder.get("words", ()) for name in entry["columns"]]
+        words = [pair for entry in encoder.get("words", ()) for pair in zip(entry["columns"], entry["known"])]
+        known = [(name, its or ["made up"]) for name, its in words]
         return [
             {column["name"]: _cell(column, random) for column in encoder["columns"]}
-            | {name: words[int(random.integers(len(words)))] for name, words in known}
+            | {name: its[int(random.integers(len(its)))] for name, its in known}
             for _ in range(4)
         ]
 
