@@ -55,7 +55,7 @@ def attempt(shop: Shop, recipe: Recipe, why: str, role: str = "candidate") -> Tr
     )
     if known is not None:
         trial = trial_from_json(known.value | {"id": known.id})
-        shop.listener.trial(trial)
+        shop.listener.trial(trial, shop.metric.unit)
         return trial
     before = shop.study.spent()
     with ledger.span("trial", key) as span:
@@ -72,7 +72,7 @@ def attempt(shop: Shop, recipe: Recipe, why: str, role: str = "candidate") -> Tr
         trial = replace(trial, why=why, energy_j=max(0.0, after.energy_j - before.energy_j), wall_s=max(0.0, after.wall_s - before.wall_s))
         record = span.finish(trial.json())
     trial = replace(trial, id=record.id)
-    shop.listener.trial(trial)
+    shop.listener.trial(trial, shop.metric.unit)
     return trial
 
 
