@@ -82,8 +82,9 @@ def fisher(
     try:
         for start in [start for start in range(0, count, batch) for _ in range(draws)]:
             part = part_of(inputs, slice(start, start + batch), sizes)
-            part = tuple(item.requires_grad_(item.is_floating_point()) for item in part)
-            answers = functional.log_softmax(module(*part) / temperature, dim=1)
+            part = tuple(item.clone().requires_grad_(item.is_floating_point()) for item in part)
+            # a forward may change its inputs in place, but not leaves of the graph of gradients
+            answers = functional.log_softmax(module(*(item.clone() for item in part)) / temperature, dim=1)
             drawn = torch.multinomial(answers.detach().exp(), 1, generator=generator)
             module.zero_grad(set_to_none=True)
             (-answers.gather(1, drawn).sum()).backward()
@@ -143,7 +144,7 @@ def refresh_norms(module: nn.Module, feed: Mapping[str, Any], batch: int = 64) -
     with torch.no_grad():
         for start in range(0, len(inputs[0]), batch):
             if len(inputs[0]) - start > 1:
-                module(*(item[start : start + batch] for item in inputs))
+                module(*(item[start : start + batch].clone() for item in inputs))
     for layer, momentum in zip(norms, momenta):
         layer.momentum = momentum
     module.eval()
