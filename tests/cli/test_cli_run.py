@@ -117,12 +117,14 @@ def test_plain_progress_is_one_line_per_event_and_few_steps() -> None:
         ratio = Reading(quantity="cpu_time", value=3.04, unit="x", how=How.MEASURED)
         progress.trial(Trial(id=4, recipe="a() @ b", quality=0.5, ratios={"cpu_time": ratio}, energy_j=12))
         progress.trial(Trial(id=5, recipe="c() @ b", state="failed", reason="it is too large.", energy_j=3))
+        progress.trial(Trial(id=6, recipe="d() @ b", quality=1.1268), "nat")
     assert [line.strip() for line in out.getvalue().splitlines()] == [
         "0:00  searching: [ladder]",
         "0:10    measuring 10/25, 40%, about 0:15 left",
         "0:20    measuring 20/25, 80%, about 0:05 left",
         "1:15    trial 4: a() @ b: quality 50.0 %, 3x less CPU time; 12.0 J on trials so far",
         "1:15    trial 5: c() @ b: failed: it is too large; 15.0 J on trials so far",
+        "1:15    trial 6: d() @ b: quality 1.13 nat; 15.0 J on trials so far",
     ]
 
 

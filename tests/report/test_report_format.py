@@ -1,6 +1,6 @@
 import pytest
 
-from paredown.report.format import at_most, bounds_of, clean, duration, kind_of, number, short, value_of
+from paredown.report.format import at_most, bounds_of, clean, duration, kind_of, number, quality, short, value_of
 from paredown.report.words import load
 
 WORDS = load()
@@ -37,6 +37,10 @@ def num(value, low=None, high=None, how="measured", unit=""):
 )
 def test_a_measured_value_is_printed_with_prefix_and_three_digits(value, kind, text):
     assert number(num(value), kind, WORDS) == text
+
+
+def test_a_metric_with_a_unit_of_its_own_is_no_share():
+    assert [quality(value, unit) for value, unit in ((0.9781, ""), (1.1268, "nat"), (12.5, "EUR"))] == ["97.8 %", "1.13 nat", "12.5 EUR"]
 
 
 def test_an_interval_has_the_digits_of_its_value():

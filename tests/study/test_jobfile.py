@@ -163,6 +163,12 @@ def test_models_of_later_versions_are_known_and_refused(tmp_path: Path, kind: st
         ({"data": {"test": "saved/x:test"}}, "data.test is 'saved/x:test'; there is no such file.", "folder of the job file"),
         ({"data": {"test": "test.csv", "text": ["a", "b", "c"]}}, "data.text is a, b, c.", "two different ones for pairs"),
         ({"data": {"test": "test.csv", "text": "a", "features": "b"}}, "data.text stands beside `features`.", "texts or a table"),
+        (
+            {"data": {"test": "test.csv", "label": ["a", "b"]}},
+            "data.label names a, b: multi-label, each of several labels",
+            "one of the labels",
+        ),
+        ({"data": {"test": "test.csv", "inputs": ["X", "Z"]}}, "data.inputs names X, Z; one input is taken now.", "Put them side by side"),
         ({"data": {"test": "test.csv", "lable": "x"}}, "no key 'lable' in data.", "Did you mean `label`?"),
         ({"data": {"builtin": "digits", "test": "test.csv"}}, "data names builtin and test.", "cut into splits"),
         ({"data": {"builtin": "digits", "all": "test.csv"}}, "data names all and builtin.", "cut into splits"),

@@ -31,7 +31,7 @@ def command(recipe: str, job: str, study: str | None, out: str | None, as_json: 
     if as_json:
         screen.dump(done)
         return
-    from paredown.report.format import at_most, kind_of, number, style_of
+    from paredown.report.format import at_most, kind_of, number, quality, style_of
     from paredown.report.words import load
 
     words, trial, baseline = load(), done.trial, done.baseline
@@ -44,7 +44,8 @@ def command(recipe: str, job: str, study: str | None, out: str | None, as_json: 
     screen.say()
     rows = []
     if trial.quality is not None and baseline.quality is not None:
-        rows.append(("quality", share(trial.quality), share(baseline.quality), f"{done.metric} on {done.rows} validation rows"))
+        mine, theirs = quality(trial.quality, done.unit), quality(baseline.quality, done.unit)
+        rows.append(("quality", mine, theirs, f"{done.metric} on {done.rows} validation rows"))
     if trial.drop:
         sure = f"at most {at_most(trial.drop['upper'], 'share')} with {100 * done.confidence:g} % confidence"
         rows.append(("drop", share(trial.drop["drop"]), "", f"{sure}; {share(trial.drop['flips'])} flips"))

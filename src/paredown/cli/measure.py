@@ -294,7 +294,7 @@ def _energy(readings: Mapping[str, Reading | Missing]) -> list[str]:
 
 def _answers(found: Measured, sides: tuple[str, str]) -> Iterator[str]:
     """The answers of both sides beside each other, in words."""
-    from paredown.report.format import at_most, style_of
+    from paredown.report.format import at_most, quality, style_of
 
     answers = found.answers
     if answers is None:
@@ -306,7 +306,8 @@ def _answers(found: Measured, sides: tuple[str, str]) -> Iterator[str]:
     yield f"answers: {share(answers.flips.value)} of {answers.rows} rows are answered otherwise"
     if answers.drop is not None and answers.quality is not None and answers.other_quality is not None:
         drop = answers.drop
-        yield f"{answers.metric}: {sides[0]} {share(answers.quality)}, {sides[1]} {share(answers.other_quality)}"
+        mine, theirs = (quality(value, answers.unit) for value in (answers.quality, answers.other_quality))
+        yield f"{answers.metric}: {sides[0]} {mine}, {sides[1]} {theirs}"
         bound = at_most(drop.upper, "share") if math.isfinite(drop.upper) else "not known: too few rows"
         sure = f"at most {bound} with {100 * drop.confidence:g} % confidence"
         yield f"  relative drop from {sides[1]} to {sides[0]}: {share(drop.drop)}, {sure}"

@@ -176,6 +176,7 @@ def _study(folder: Path, as_json: bool) -> None:
     from paredown.evidence.bound import LEDGER, RESULT, newer_rows
     from paredown.evidence.bundle import refuse_changed, uncovered
     from paredown.pipeline.targets import result_of
+    from paredown.report.outline import at
     from paredown.study.ledger import Ledger
     from paredown.study.study import trials
 
@@ -187,13 +188,17 @@ def _study(folder: Path, as_json: bool) -> None:
     notes = [f"{LEDGER} is {without}"] if (without := uncovered(folder)) else []
     if bound is not None and (newer := newer_rows(folder / LEDGER, bound)):
         notes.append(f"{newer} rows of {LEDGER} were written after the evidence and are not covered by it.")
-    on_machine = result_of(folder)["rows"].get("test_reads") if (folder / RESULT).is_file() else None
+    result = result_of(folder) if (folder / RESULT).is_file() else None
+    on_machine = None if result is None else result["rows"].get("test_reads")
+    unit = at(result, "baseline", "quality", "unit")
     if as_json:
         shown = {"study": folder, "trials": [trial.json() for trial in found], "test_reads_here": reads, "test_reads": on_machine}
         screen.dump(shown | {"notes": notes})
         return
     screen.say(f"{folder}: {len(found)} trials, {sum(trial.state == 'failed' for trial in found)} of them failed")
-    screen.table([_trial_row(trial) for trial in found], ("id", "state", "quality", "cpu time", "recipe"))
+    screen.table(
+        [_trial_row(trial, unit if isinstance(unit, str) else "") for trial in found], ("id", "state", "quality", "cpu time", "recipe")
+    )
     screen.say(f"test was read {reads} times by this study{_on_machine(on_machine)}")
     for note in notes:
         screen.note(note)
@@ -208,12 +213,12 @@ def _on_machine(reads: Any) -> str:
     )
 
 
-def _trial_row(trial: Trial) -> tuple[str, ...]:
+def _trial_row(trial: Trial, unit: str) -> tuple[str, ...]:
     from paredown.core.reading import Reading
-    from paredown.report.format import short
+    from paredown.report.format import quality, short
 
     ratio = trial.ratios.get("cpu_time")
-    quality = "" if trial.quality is None else short(trial.quality, "share")
+    judged = "" if trial.quality is None else short(trial.quality, "share") if not unit else quality(trial.quality, unit)
     less = short(ratio.value, "ratio") if isinstance(ratio, Reading) else ""
     what = trial.recipe + (f" ({trial.role.replace('_', ' ')})" if trial.role != "candidate" else "")
-    return (str(trial.id), trial.state, quality, less, f"{what}: {trial.reason}" if trial.reason else what)
+    return (str(trial.id), trial.state, judged, less, f"{what}: {trial.reason}" if trial.reason else what)

@@ -176,7 +176,7 @@ def detect_answers(module: nn.Module, blueprint: Blueprint, context: Context) ->
 
     def ask(feed: Mapping[str, Any]) -> Any:
         with torch.inference_mode():
-            return module(*(torch.from_numpy(array) for array in feed.values())).float().numpy()
+            return module(*(torch.tensor(array) for array in feed.values())).float().numpy()
 
     return replace(blueprint, answers=answers.detect(ask, blueprint.inputs, context, _ending(module, blueprint)))
 

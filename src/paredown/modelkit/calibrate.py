@@ -110,7 +110,8 @@ def fisher(
 
 
 def _felt(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return tuple(item.requires_grad_(item.is_floating_point()) for item in inputs)
+    """Inputs through which gradients go; a forward may change them in place, which it may not do with leaves of the graph of gradients."""
+    return tuple(item.clone().requires_grad_(item.is_floating_point()).clone() for item in inputs)
 
 
 def _per_item(module: nn.Module, inputs: tuple[Tensor, ...], sizes: Tensor | None, taken: dict[str, list[Tensor]]) -> dict[str, list[bool]]:
@@ -167,7 +168,7 @@ def refresh_norms(module: nn.Module, feed: Mapping[str, Any], batch: int = 64) -
     with torch.no_grad():
         for start in range(0, len(inputs[0]), batch):
             if len(inputs[0]) - start > 1:
-                module(*(item[start : start + batch] for item in inputs))
+                module(*(item[start : start + batch].clone() for item in inputs))
     for layer, momentum in zip(norms, momenta):
         layer.momentum = momentum
     module.eval()

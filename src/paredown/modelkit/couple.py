@@ -88,11 +88,14 @@ def _search(module: nn.Module, example: tuple[Tensor, ...], limit: Limit, found:
     dice = torch.Generator().manual_seed(0)
     probe = _probe(example, dice, {})
     with plainly():
+        fed = tuple(value.clone() for value in probe)
         try:
-            first = module(*probe)
+            first = module(*fed)
         except Exception:  # fixed to the batch of the example
-            probe = example
-            first = module(*probe)
+            probe, fed = example, tuple(value.clone() for value in example)
+            first = module(*fed)
+        if not all(torch.equal(value, before) for value, before in zip(fed, probe)):
+            module.register_forward_pre_hook(_with_own_inputs)
         again = module(*probe)
     if not all(torch.allclose(one, other, rtol=0, atol=0, equal_nan=True) for one, other in zip(_leaves(first), _leaves(again))):
         raise Unfit("this module answers differently when it is asked twice; what is random in it has to be off in eval mode.")
@@ -106,6 +109,11 @@ def _search(module: nn.Module, example: tuple[Tensor, ...], limit: Limit, found:
     if not tame:  # random weights are too much for it
         lively = running(lambda fine: doubled(module, fine), probes)
     _Prover(module, lively, session, found).prove()
+
+
+def _with_own_inputs(module: nn.Module, given: tuple[object, ...]) -> tuple[object, ...]:
+    """Of a module that changes its inputs in place: they are copied first, here and in all copies of it."""
+    return tuple(value.clone() if isinstance(value, Tensor) else value for value in given)
 
 
 def _leaves(answers: object) -> list[Tensor]:

@@ -72,7 +72,7 @@ def _asked(module: nn.Module, part: tuple[Tensor, ...]) -> tuple[Tensor, list[Te
     torch.manual_seed(0)
     module.zero_grad(set_to_none=True)
     with torch.enable_grad():
-        answers = module(*part)
+        answers = module(*(item.clone() for item in part))
         (answers * torch.linspace(1, 2, answers.numel()).view(answers.shape)).sum().backward()
     return answers.detach(), [None if value.grad is None else value.grad.clone() for value in module.parameters()]
 

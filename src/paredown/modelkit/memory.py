@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -91,7 +92,7 @@ def logits(model: nn.Module, inputs: Sequence[Any], classes: int = 2) -> Any:
     model.eval()
     try:
         with torch.inference_mode():
-            answer = model(*(torch.from_numpy(array).to(first.device) for array in inputs))
+            answer = model(*(torch.tensor(np.ascontiguousarray(array)).to(first.device) for array in inputs))  # a forward may change them
     except Exception as error:
         if taken := takes_more(model, len(inputs)):
             raise BadModel(several_inputs(f"the model {taken}")) from None

@@ -245,7 +245,7 @@ def _trained_answer(module: nn.Module, part: tuple[Tensor, ...]) -> Tensor:
         BadModel: Its forward fails in training mode, or gives no logits, or they have no gradient.
     """
     try:
-        answer = module(*part)
+        answer = module(*(item.clone() for item in part))  # a forward may change them in place, and the teacher sees them next
     except Exception as error:  # a user's forward raises what it likes
         said = str(error).strip().splitlines()
         raise BadModel(

@@ -30,7 +30,7 @@ class Answers:
     Args:
         rows: How many.
         flips: The share of rows whose answers differ.
-        metric: Name of the metric; empty where the rows have no labels, and the rest is None.
+        metric, unit: Name and unit of the metric; empty where the rows have no labels, and the rest is None.
         quality, other_quality: The metric of the target and of the other side.
         drop: How much worse the target is than the other side, as a share of the other side's quality.
     """
@@ -38,6 +38,7 @@ class Answers:
     rows: int
     flips: Reading
     metric: str = ""
+    unit: str = ""
     quality: float | None = None
     other_quality: float | None = None
     drop: Drop | None = None
@@ -130,6 +131,7 @@ def compare_answers(
         rows=count,
         flips=flips,
         metric=metric.name(),
+        unit=metric.unit,
         quality=metric.over_set(rows.labels, after),
         other_quality=metric.over_set(rows.labels, before),
         drop=compare(metric, rows.labels, before, after, confidence=CONFIDENCE),

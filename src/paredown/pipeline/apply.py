@@ -32,7 +32,7 @@ class Applied:
         folder: Where the artifact was copied to.
         trial: What screening found.
         baseline: The model as given.
-        metric: The metric's name.
+        metric, unit: The metric's name and unit.
         rows: Rows of validation.
         confidence: Of the drop's upper bound.
     """
@@ -42,6 +42,7 @@ class Applied:
     trial: Trial
     baseline: Trial
     metric: str
+    unit: str
     rows: int
     confidence: float
 
@@ -108,6 +109,7 @@ def apply(
             trial=trial,
             baseline=baseline,
             metric=shop.metric.name(),
+            unit=shop.metric.unit,
             rows=len(shop.splits.validation),
             confidence=job.policy.confidence,
         )

@@ -101,12 +101,12 @@ class Progress:
         while not self._over.wait(_LOOK_S):
             self.beat()
 
-    def trial(self, trial: Trial) -> None:
-        """A recipe was tried, now or in an earlier run of this study."""
+    def trial(self, trial: Trial, unit: str = "") -> None:
+        """A recipe was tried, now or in an earlier run of this study; `unit` is that of its quality."""
         self._trials += 1
         self._joules += trial.energy_j
         self._now("", 0, 0)
-        self.say(f"  trial {trial.id}: {trial.recipe}: {_outcome(trial)}; {self._spent()}")
+        self.say(f"  trial {trial.id}: {trial.recipe}: {_outcome(trial, unit)}; {self._spent()}")
 
     def _spent(self) -> str:
         from paredown.report.format import style_of
@@ -152,16 +152,16 @@ def _minutes(seconds: float) -> str:
     return f"{minutes:d}:{rest:02d}"
 
 
-def _outcome(trial: Trial) -> str:
+def _outcome(trial: Trial, unit: str) -> str:
     """What came out of a trial, in a few words."""
     from paredown.core.reading import Reading
-    from paredown.report.format import short, style_of
+    from paredown.report.format import quality, short
 
     if trial.state == "failed":
         return f"failed: {trial.reason.rstrip('.')}"
     parts = []
     if trial.quality is not None:
-        parts.append(f"quality {style_of(trial.quality, 'share').write(trial.quality)}")
+        parts.append(f"quality {quality(trial.quality, unit)}")
     ratio = trial.ratios.get("cpu_time")
     if isinstance(ratio, Reading):
         parts.append(f"{short(round(ratio.value, 1), 'ratio')} less CPU time" if ratio.value >= 1 else "more CPU time")

@@ -50,8 +50,8 @@ class Listener(Protocol):
     def step(self, what: str, done: int, total: int) -> None:
         """Work goes on: training, measuring."""
 
-    def trial(self, trial: Trial) -> None:
-        """A recipe was tried or taken from the ledger."""
+    def trial(self, trial: Trial, unit: str = "") -> None:
+        """A recipe was tried or taken from the ledger; `unit` is that of its quality."""
 
 
 class Silent:
@@ -63,7 +63,7 @@ class Silent:
     def step(self, what: str, done: int, total: int) -> None:
         """Nothing."""
 
-    def trial(self, trial: Trial) -> None:
+    def trial(self, trial: Trial, unit: str = "") -> None:
         """Nothing."""
 
 

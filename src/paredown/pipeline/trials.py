@@ -60,7 +60,7 @@ def attempt(shop: Shop, recipe: Recipe, why: str, role: str = "candidate") -> Tr
     )
     if known is not None:
         trial = trial_from_json(known.value | {"id": known.id})
-        shop.listener.trial(trial)
+        shop.listener.trial(trial, shop.metric.unit)
         return trial
     before, began_s, steps_s = shop.study.spent(), schedule.passed_s(), Steps(schedule, foretold(shop, recipe))
     with ledger.span("trial", key) as span:
@@ -80,7 +80,7 @@ def attempt(shop: Shop, recipe: Recipe, why: str, role: str = "candidate") -> Tr
         trial = replace(trial, why=why, energy_j=max(0.0, after.energy_j - before.energy_j), wall_s=max(0.0, after.wall_s - before.wall_s))
         record = span.finish(trial.json())
     trial = replace(trial, id=record.id)
-    shop.listener.trial(trial)
+    shop.listener.trial(trial, shop.metric.unit)
     return trial
 
 

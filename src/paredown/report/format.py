@@ -147,6 +147,12 @@ def number(num: Number, kind: str, words: Words, interval: bool = False, origin:
     return text + weakness(num, words) if origin else text
 
 
+def quality(value: float, unit: str) -> str:
+    """A metric's value: in per cent where it has no unit of its own, else with its unit, as "0.821 nat"."""
+    kind = kind_of("quality", unit)
+    return style_of(value, kind).write(value) + (f" {clean(unit)}" if kind == "plain" else "")
+
+
 def _end(end: float, num: Number, style: Style) -> str:
     """One end of an interval in the value's unit: to its last digit, or to two digits of its own where it was not counted or measured."""
     if how_of(num) in FIRM or not end:

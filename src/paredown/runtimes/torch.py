@@ -56,11 +56,15 @@ class Torch(Runtime):
 class _Module(Session):
     def __init__(self, torch: Any, module: Any, answers: str) -> None:
         self._torch, self._module, self._answers = torch, module, answers
+        self._changes: bool | None = None  # whether its forward changes its inputs in place, which are the caller's; seen at the first call
 
     def run(self, feed: Mapping[str, Any]) -> dict[str, Any]:
+        own = {name: array.copy() for name, array in feed.items()} if self._changes is not False else feed
         try:
             with self._torch.inference_mode():
-                answer = self._module(*(self._torch.from_numpy(array) for array in feed.values()))
+                answer = self._module(*(self._torch.from_numpy(array) for array in own.values()))
+            if self._changes is None:
+                self._changes = any(not (own[name] == array).all() for name, array in feed.items())
             return {self._answers: answer.numpy()}
         except Exception as error:
             raise cannot_answer("torch", error) from error

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from paredown.core.errors import BadDocument, Problem
 from paredown.core.job import DataSpec, Deploy, Job, ModelSpec, SearchSpec
 from paredown.core.policy import Policy
+from paredown.core.unsupported import SEVERAL, refusal, several_inputs
 from paredown.datasets.sources import nearest
 from paredown.ground import amounts, registry, user_code
 from paredown.ground.documents import Document, Place, check, read, refuse, shown
@@ -66,10 +67,10 @@ class _Data(_Strict):
     shares: Any = None
     labels: Words = []
     preprocess: dict[str, Any] = {}
-    label: str | None = None
+    label: Words | None = None
     label_suffix: str | None = None
     text: Words = []
-    inputs: str | None = None
+    inputs: Words | None = None
     features: Words = []
     groups: Words = []
     drop: Words = []
@@ -263,6 +264,10 @@ class _Reader:
                 self.exists(("data", split), source)
         if len(data.text) > 2 or len(set(data.text)) < len(data.text):
             self.note(("data", "text"), f"is {', '.join(data.text)}.", "Name one column, or two different ones for pairs.")
+        for key, said in (("label", refusal(SEVERAL, "")), ("inputs", several_inputs(""))):
+            if len(named := getattr(data, key) or []) > 1:
+                found, do = said.split("\n  ")
+                self.note(("data", key), f"names {', '.join(named)}{found}", do)
         if data.text and data.features:
             self.note(("data", "text"), "stands beside `features`.", "A model sees texts or a table; take one out.")
         whole = [key for key in ("all", "builtin", "python") if getattr(data, key) is not None]
@@ -277,6 +282,7 @@ class _Reader:
         elif not whole and self.document.data["data"].get("test") is None:
             self.note(("data",), "has no `test`.", "Add `test: file`, or one source as `all: file`.")
         columns = {key: getattr(data, key) for key in _COLUMNS if key in data.model_fields_set}
+        columns |= {key: next(iter(columns[key] or []), None) for key in ("label", "inputs") if key in columns}
         return DataSpec(
             sources=sources, columns=columns, labels=tuple(data.labels), preprocess=data.preprocess, shares=self.shares(data.shares)
         )

@@ -111,7 +111,7 @@ def _image_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
             refuse_fractions(values, whole)
         if swapped:
             return {name: np.ascontiguousarray(values.transpose(0, 3, 1, 2))}
-        return {name: values.reshape(target)}
+        return {name: np.ascontiguousarray(values.reshape(target))}
 
     return encode
 
