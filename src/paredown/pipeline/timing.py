@@ -33,17 +33,18 @@ _UP_TO_S = 30
 
 
 @contextmanager
-def holding(schedule: Schedule, what: str) -> Iterator[None]:
+def holding(schedule: Schedule, what: str, rest_s: float = LEAST_REST_S) -> Iterator[None]:
     """Work without which there is no result: where the budget does not hold it, the run is refused.
 
     Args:
         schedule: Of the run.
         what: The work, as "measuring the model as given".
+        rest_s: Wall seconds that what has to follow takes at least.
 
     Raises:
         BudgetTooSmall: Says the smallest budget that would do, as far as is known.
     """
-    began_s, schedule.reserved_s = schedule.passed_s(), LEAST_REST_S if schedule.limited else 0.0
+    began_s, schedule.reserved_s = schedule.passed_s(), rest_s if schedule.limited else 0.0
     try:
         if schedule.open_s() <= 0:
             raise LimitExceeded(f"it cannot begin after {began_s:.0f} s")
@@ -51,12 +52,12 @@ def holding(schedule: Schedule, what: str) -> Iterator[None]:
     except LimitExceeded as error:
         if not schedule.limited:
             raise
-        needed_s = (schedule.passed_s() if error.needed_s is None else began_s + error.needed_s) + LEAST_REST_S
+        needed_s = (schedule.passed_s() if error.needed_s is None else began_s + error.needed_s) + rest_s
         smallest = f"{max(1, math.ceil(1.1 * needed_s / _UP_TO_S)) * _UP_TO_S} s"
         known = "The smallest budget that would do is" if error.needed_s is not None else "A budget that would do is more than"
         raise BudgetTooSmall(
             f"the budget of {schedule.budget_s:g} s does not hold {what}: {str(error).splitlines()[0].partition(';')[0].rstrip('.')}. "
-            f"{LEAST_REST_S:g} s are kept for what has to follow.\n  {known} {smallest}: write `search: {{budget: {smallest}}}`."
+            f"{rest_s:g} s are kept for what has to follow.\n  {known} {smallest}: write `search: {{budget: {smallest}}}`."
         ) from error
     finally:
         schedule.reserved_s = 0.0
