@@ -271,7 +271,7 @@ def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch:
         room_b: Bytes that this process may take beyond what it has; None leaves that open.
 
     Returns:
-        {"file": name, "sha256", "shape", "asked": graph name -> rows it answered}.
+        {"file": name, "sha256", "shape", "asked": graph name -> rows it answered, "answer_s": wall seconds of all answers}.
 
     Raises:
         BadData: The model answers NaN or with another number of classes; says which rows.
@@ -283,9 +283,11 @@ def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch:
     given = read_rows(Path(rows))
     tell, parts = state.get("progress", lambda done, total: None), []
     with load(Path(artifact)) as model:
+        began = time.perf_counter()
         for start in range(0, len(given), batch):
             parts.append(_answered(model, given, start, batch))
             tell(min(start + batch, len(given)), len(given))
+        answer_s = time.perf_counter() - began
         asked = dict(model.program.asked)
     found = np.concatenate(parts)
     path = Path(out)
@@ -293,7 +295,7 @@ def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch:
     part = path.with_suffix(".part.npy")
     np.save(part, found)
     part.replace(path)
-    return {"file": path.name, "sha256": of_file(path), "shape": list(found.shape), "asked": asked}
+    return {"file": path.name, "sha256": of_file(path), "shape": list(found.shape), "asked": asked, "answer_s": answer_s}
 
 
 def import_engines(state: dict[str, Any], *, artifact: str) -> None:
