@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from paredown.core.reading import How, Missing, Reading
-from paredown.pipeline.claims import told, unexplained, withheld, without_work
+from paredown.pipeline.claims import bounded, told, unexplained, withheld, without_tails
 from paredown.protocol.bench import Windows
 
 WAIT = "waiting: its threads waited for a core 40.0% of the time they wanted one; 5.0% is allowed."
@@ -44,12 +46,32 @@ def test_more_than_all_cores_can_waste_is_not_claimed_whatever_the_gate_saw() ->
     assert unexplained(QUIET, "as_found", Missing(quantity="cpu_time", reason="x"), ratio(20), 2) == ""
 
 
-def test_work_is_left_out_and_latencies_stay() -> None:
-    found = {"cpu_time": ratio(3), "energy": ratio(3), "carbon": ratio(3), "latency_p95": ratio(2), "size": ratio(1)}
-    kept = without_work(found, "because")
+def test_of_a_model_as_found_no_work_is_claimed_and_latency_within_what_more_threads_could_do() -> None:
+    found = {
+        "cpu_time": ratio(3),
+        "energy": ratio(3),
+        "carbon": ratio(3),
+        "latency_p95": ratio(2000),
+        "latency_p50": ratio(118),
+        "size": ratio(1),
+    }
+    best = {"latency_p50": replace(ratio(6), low=5.0, high=7.0), "latency_p95": ratio(60)}
+    kept = bounded(found, best, 2.0, "because")
     assert {name for name, item in kept.items() if isinstance(item, Missing)} == {"cpu_time", "energy", "carbon"}
-    assert without_work(found, "") == found
+    for name in ("latency_p95", "latency_p50"):
+        held = kept[name]
+        assert isinstance(held, Reading)
+        assert (held.quantity, held.value, held.low, held.high, held.how) == (name, 6, 2.5, 14, How.ESTIMATED)
+        assert held.source == "bounds from the thread count with the least CPU time: because"
+    assert bounded(found, best, 2.0, "") == found
+    assert isinstance(bounded(found, {}, 2.0, "because")["latency_p95"], Missing)
     assert {name for name, item in withheld(found, "because").items() if isinstance(item, Reading)} == {"size"}
+
+
+def test_tails_that_a_load_made_are_not_claimed() -> None:
+    found = {"cpu_time": ratio(3), "latency_p50": ratio(3), "latency_p95": ratio(60), "latency_p99": ratio(90)}
+    assert without_tails(found, "") == found
+    assert {name for name, item in without_tails(found, "because").items() if isinstance(item, Missing)} == {"latency_p95", "latency_p99"}
 
 
 def test_a_measurement_that_stayed_disturbed_is_told() -> None:

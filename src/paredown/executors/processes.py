@@ -57,9 +57,13 @@ class Limits:
         """
         whose, knob = ("the budget leaves for it", "budget: ...") if self.by_budget else ("one trial may take", "trial: {time: ...}")
         took = "took more than" if needed_s is None else f"would take about {needed_s:.0f} s, more than"
-        error = LimitExceeded(f"{took} the {self.wall_s or 0:.4g} s that {whose}; raise `search: {{{knob}}}`.")
+        error = LimitExceeded(f"{took} the {_short(self.wall_s or 0.0)} s that {whose}; raise `search: {{{knob}}}`.")
         error.needed_s = needed_s
         return error
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"
 
 
 _ROOM_B, _ARTIFACT_TIMES, _ROWS_TIMES, _OF_MEMORY = 8e9, 8, 256, 0.9

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
-from paredown.core.quantity import COUNTED
-from paredown.core.reading import Missing, Reading
+from paredown.core.reading import How, Missing, Reading
 from paredown.core.trial import Readings
 from paredown.pipeline.derived import DERIVED
 from paredown.protocol.bench import Windows
@@ -13,7 +13,6 @@ from paredown.protocol.gates import Code
 from paredown.protocol.readings import TIMED
 
 _TIME = {*TIMED, *DERIVED, "idle_energy", "throughput"}
-_WORK = {"cpu_time", "energy", *COUNTED, *DERIVED} - {"idle_energy", "throughput"}
 
 _MOST_DISTURBED = 0.5
 """Share of a side's windows in which its threads may have waited for a core."""
@@ -33,9 +32,32 @@ def withheld(readings: Readings, reason: str, names: Collection[str] = frozenset
     return {name: Missing(quantity=name, reason=reason) if name in names else found for name, found in readings.items()}
 
 
-def without_work(readings: Readings, reason: str) -> dict[str, Reading | Missing]:
-    """The readings without CPU time, energy and what follows from them; latencies stay. All as they are where the reason is empty."""
-    return withheld(readings, reason, _WORK) if reason else dict(readings)
+def bounded(found: Readings, best: Readings, more: float, reason: str) -> dict[str, Reading | Missing]:
+    """Ratios of the model as found where other processes had the cores: nothing of its work, and of latency only what holds all the same.
+
+    With more threads a model answers at best that many times sooner, so that its latency as found is known from below by that at the thread
+    count with the least CPU time, which was measured against the candidate under the same load; tails are as long as the load made them,
+    and the middle stands for them.
+
+    Args:
+        found: The ratios as measured.
+        best: Those of the long measurement.
+        more: Threads as found over threads there, 1 or more.
+        reason: Why they are not claimed, from `unexplained`; where it is empty they are.
+    """
+    if not reason:
+        return dict(found)
+    middle, out = best.get("latency_p50"), withheld(found, reason)
+    if isinstance(middle, Reading) and middle.low and middle.high:
+        source = f"bounds from the thread count with the least CPU time: {reason}"
+        held = replace(middle, low=middle.low / more, high=middle.high * _WASTE, how=How.ESTIMATED, source=source)
+        out |= {name: replace(held, quantity=name) for name in found if name.startswith("latency_")}
+    return out
+
+
+def without_tails(ratios: Readings, reason: str) -> dict[str, Reading | Missing]:
+    """Ratios without those of latencies that few calls decide, which a load makes; all of them where there is no reason."""
+    return withheld(ratios, reason, ("latency_p95", "latency_p99")) if reason else dict(ratios)
 
 
 def unexplained(windows: Windows, side: str, found: Reading | Missing | None, best: Reading | Missing | None, cores: int) -> str:

@@ -12,8 +12,9 @@ from paredown.core.errors import LimitExceeded
 from paredown.core.finding import Finding, Outcome
 from paredown.core.policy import Policy, Scale
 from paredown.core.reading import How, Missing, Reading
+from paredown.core.recipe import Chain, parse
 from paredown.core.trial import Readings, Trial
-from paredown.pipeline.claims import told, unexplained, withheld, without_work
+from paredown.pipeline.claims import bounded, told, unexplained, withheld, without_tails
 from paredown.pipeline.derived import DERIVED, accounted_ratios
 from paredown.pipeline.impact import payback_of, spent_json
 from paredown.pipeline.long_measurement import SLACK, found_windows, graph_time, long_windows, time_to_confirm
@@ -284,21 +285,23 @@ def _measured_at_length(shop: Shop, trial: Trial, noise: float) -> Final:
     as_found, short = _complete(shop, found, "as_found", given.artifact), _complete(shop, found, "candidate", trial.artifact)
     ratios_found = _ratios(shop, found, ("as_found", "candidate"), as_found, short)
     unclaimed = unexplained(found, "as_found", ratios_found.get("cpu_time"), ratios_now.get("cpu_time"), shop.host.cores)
+    chain = parse(given.recipe)
+    threads = chain.engine.placement.get("threads", 1) if isinstance(chain, Chain) else 1
     if said := told(windows):
         shop.study.note(said)
     fastest: dict[str, Reading | Missing] = {}
     ratios_fastest: dict[str, Reading | Missing] = {}
     if len(sides) > 2:
         fastest = _complete(shop, windows, "fastest", sides[2].artifact.name)
-        ratios_fastest = _ratios(shop, windows, ("fastest", "candidate"), fastest, after)
+        ratios_fastest = without_tails(_ratios(shop, windows, ("fastest", "candidate"), fastest, after), told(windows))
     asked = _evidence(shop, trial, "test", noise)
     evidence = replace(
         asked,
         readings={**after, "flips": asked.readings["flips"]},
         baseline=before,
-        as_found=without_work(as_found, unclaimed),
-        ratios=ratios_now,
-        ratios_as_found=without_work(ratios_found, unclaimed),
+        as_found=withheld(as_found, unclaimed) if unclaimed else as_found,
+        ratios=without_tails(ratios_now, said),
+        ratios_as_found=bounded(ratios_found, ratios_now, max(1.0, shop.host.cores / threads), unclaimed),
     )
     return _final(shop, trial, _with_payback(shop, evidence), "test", fastest, ratios_fastest, long=True)
 

@@ -235,7 +235,6 @@ def assemble(shop: Shop, situation: Situation, confirmed: Confirmed, why: Mappin
             *_said_of(shop.job.model),
             *([f"The search ended early: {shop.ended}"] if shop.ended else []),
             *([f"Nothing is decided: {confirmed.undecided}"] if confirmed.undecided else []),
-            *([said] if (said := shop.schedule.said()) else []),
             *_disturbed(windows),
         ],
         "search": {

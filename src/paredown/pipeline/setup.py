@@ -31,7 +31,7 @@ from paredown.pipeline.timing import fitted, holding
 from paredown.pipeline.trials import attempt
 from paredown.protocol.readings import RATIOS
 from paredown.search.ladder import STRATEGIES
-from paredown.search.schedule import Schedule
+from paredown.search.schedule import LEAST_REST_S, Schedule
 from paredown.search.situation import Situation
 from paredown.study.classes import present
 from paredown.study.splits import Splits, load_splits
@@ -199,7 +199,7 @@ def prepare(shop: Shop) -> Trial:
         shop.study.note(candidate.note)
         shop.listener.stage(candidate.note)
     shop.with_baseline(candidate)
-    with holding(shop.schedule, "measuring the model as given"):
+    with holding(shop.schedule, "measuring the model as given", LEAST_REST_S / 2):
         trial = attempt(shop, shop.as_given(), "the model as given.", role="baseline")
     if trial.artifact and read_manifest(shop.artifacts.folder(trial.artifact))["decode"]["kind"] == PROBABILITIES:
         shop.study.note("The model as given answers with probabilities, which are taken as they are.")

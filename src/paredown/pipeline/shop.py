@@ -158,6 +158,7 @@ class Shop:
         key = digests.of_value(["tune", artifact, self.thread_counts(), self.job.deploy.batch])
         known = self.study.ledger.find("tune", key)
         if known is None:
+            self.listener.step("finding the best thread count", 0, 0)
             with self.study.ledger.span("tune", key) as span:
                 found = self._sweep(artifact)
                 cpu_s = self.bench.take_cpu_s()

@@ -139,6 +139,8 @@ def run(
         schedule.reserved_s = 0.0
         confirmed = confirm(shop, situation, finalists(shop, situation))
         why = explain(shop, confirmed)
+        if said := schedule.said():
+            shop.study.note(said)
         book_own_time(shop, since)
         confirmed = settled(shop, confirmed)
         data = results.assemble(shop, situation, confirmed, why if confirmed.chosen else None)

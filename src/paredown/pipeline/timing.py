@@ -33,17 +33,18 @@ _UP_TO_S = 30
 
 
 @contextmanager
-def holding(schedule: Schedule, what: str) -> Iterator[None]:
+def holding(schedule: Schedule, what: str, rest_s: float = LEAST_REST_S) -> Iterator[None]:
     """Work without which there is no result: where the budget does not hold it, the run is refused.
 
     Args:
         schedule: Of the run.
         what: The work, as "measuring the model as given".
+        rest_s: Wall seconds that what has to follow takes at least.
 
     Raises:
         BudgetTooSmall: Says the smallest budget that would do, as far as is known.
     """
-    began_s, schedule.reserved_s = schedule.passed_s(), LEAST_REST_S if schedule.limited else 0.0
+    began_s, schedule.reserved_s = schedule.passed_s(), rest_s if schedule.limited else 0.0
     try:
         if schedule.open_s() <= 0:
             raise LimitExceeded(f"it cannot begin after {began_s:.0f} s")
@@ -51,12 +52,12 @@ def holding(schedule: Schedule, what: str) -> Iterator[None]:
     except LimitExceeded as error:
         if not schedule.limited:
             raise
-        needed_s = (schedule.passed_s() if error.needed_s is None else began_s + error.needed_s) + LEAST_REST_S
+        needed_s = (schedule.passed_s() if error.needed_s is None else began_s + error.needed_s) + rest_s
         smallest = f"{max(1, math.ceil(1.1 * needed_s / _UP_TO_S)) * _UP_TO_S} s"
         known = "The smallest budget that would do is" if error.needed_s is not None else "A budget that would do is more than"
         raise BudgetTooSmall(
             f"the budget of {schedule.budget_s:g} s does not hold {what}: {str(error).splitlines()[0].partition(';')[0].rstrip('.')}. "
-            f"{LEAST_REST_S:g} s are kept for what has to follow.\n  {known} {smallest}: write `search: {{budget: {smallest}}}`."
+            f"{rest_s:g} s are kept for what has to follow.\n  {known} {smallest}: write `search: {{budget: {smallest}}}`."
         ) from error
     finally:
         schedule.reserved_s = 0.0
@@ -210,11 +211,17 @@ def sitting_s(shop: Shop, artifacts: Sequence[str]) -> float:
 
 
 def test_s(shop: Shop, artifacts: Sequence[str]) -> float:
-    """Wall seconds of asking artifacts all rows of test, by how long those of validation took."""
-    times = sorted(span.wall_s for span in shop.study.ledger.spans("done") if span.kind == "predict")
-    if not times:
-        return 0.0
-    known = shop.study.ledger.find
-    unknown = sum(known("test_read", digests.of_value([one, shop.splits.digests["test"]])) is None for one in artifacts)
-    each_s = times[-1] + (unknown - 1) * times[len(times) // 2] if unknown else 0.0
-    return each_s * len(shop.splits.test) / max(1, len(shop.splits.validation))
+    """Wall seconds of asking artifacts all rows of test, by how long they took for validation; another takes what the middle one did.
+
+    Args:
+        artifacts: Digests; what has answered already takes no time.
+    """
+    find, digest = shop.study.ledger.find, shop.splits.digests
+    known = [record.value["answer_s"] for record in shop.study.ledger.records("predict") if "answer_s" in record.value]
+    middle_s = sorted(known)[len(known) // 2] if known else 0.0
+    total_s = 0.0
+    for artifact in artifacts:
+        if find("test_read", digests.of_value([artifact, digest["test"]])) is None:
+            record = find("predict", digests.of_value([artifact, digest["validation"]]))
+            total_s += middle_s if record is None else record.value.get("answer_s", middle_s)
+    return total_s * len(shop.splits.test) / max(1, len(shop.splits.validation))

@@ -166,6 +166,7 @@ def measured(shop: Shop, kind: str, key: str, sides: list[Side], plan: Plan, wit
     if known is None:
         with shop.study.ledger.span(kind, key) as span:
             shop.bench.take_cpu_s()
+            shop.listener.step("starting what is measured", 0, 0)
 
             def tick(done: int, total: int) -> None:
                 shop.listener.step("measuring", done, total)

@@ -272,7 +272,7 @@ def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch:
         room_b: Bytes that this process may take beyond what it has; None leaves that open.
 
     Returns:
-        {"file": name, "sha256", "shape", "asked": graph name -> rows it answered}.
+        {"file": name, "sha256", "shape", "asked": graph name -> rows it answered, "answer_s": wall seconds of all answers}.
 
     Raises:
         BadData: The model answers NaN or with another number of classes; says which rows.
@@ -285,12 +285,14 @@ def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch:
     part = path.with_suffix(".part.npy")
     try:
         with load(Path(artifact)) as model, part.open("wb") as file:
+            began = time.perf_counter()
             found = _answers_written(model, given, batch, file, tell)
+            answer_s = time.perf_counter() - began
             asked = dict(model.program.asked)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    return {"file": path.name, "sha256": of_file(path), "shape": found, "asked": asked}
+    return {"file": path.name, "sha256": of_file(path), "shape": found, "asked": asked, "answer_s": answer_s}
 
 
 def _answers_written(model: Model, given: Rows, batch: int, file: IO[bytes], tell: Callable[[int, int], None]) -> list[int]:

@@ -27,7 +27,7 @@ _NAMED = 3
 """Recipes that were not begun, by name."""
 
 LEAST_REST_S = 30.0
-"""Seconds that measuring the model as given and the report take at least; how long really is known once it has been measured."""
+"""Seconds that follow making the model as given at least, half of them after it was measured; how many really is known then."""
 
 
 @dataclass(kw_only=True)
