@@ -139,3 +139,12 @@ def test_words_that_point_behind_the_file_are_refused_when_they_are_read() -> No
     rows.inputs["word"]._table._end = 100
     with pytest.raises(Damaged, match="column 1 ends behind the file's end"):
         rows.inputs["word"].tolist()
+
+
+def test_bytes_that_are_no_text_are_refused_when_they_are_read(tmp_path: Path) -> None:
+    rows = Rows(inputs=np.array(["zxqv"], object), labels=None)
+    write_rows(stored(rows), tmp_path / "rows.npz")
+    data = (tmp_path / "rows.npz").read_bytes()
+    (tmp_path / "rows.npz").write_bytes(data.replace(b"zxqv", b"w\xff\xffd"))
+    with pytest.raises(Damaged, match="column 0 holds no text"):
+        read_rows(tmp_path / "rows.npz").inputs.tolist()

@@ -243,7 +243,10 @@ class Table:
             if count and not 0 <= int(ends[-1]) <= self._end - at[1]:
                 raise Damaged(f"{self.path} is damaged: {name} ends behind the file's end.\n  Run the job again with `--fresh`.")
             data = memoryview(self._map)[at[1] : at[1] + (int(ends[-1]) if count else 0)]
-            found = unpacked(data, ends, (count, *shape), rows, files=kind != "words")
+            try:
+                found = unpacked(data, ends, (count, *shape), rows, files=kind != "words")
+            except UnicodeDecodeError:
+                raise Damaged(f"{self.path} is damaged: {name} holds no text.\n  Run the job again with `--fresh`.") from None
             if picture is not None and not packed:
                 found = np.stack([_opened(file, picture[0]) for file in found]) if len(found) else np.empty((0, *picture[1]), np.uint8)
         else:

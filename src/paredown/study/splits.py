@@ -15,7 +15,7 @@ from paredown.core.errors import BadData
 from paredown.core.job import Job
 from paredown.core.rows import Rows
 from paredown.ground import registry
-from paredown.ground.columns import held
+from paredown.ground.columns import held, judged
 from paredown.ground.files import PICKLES
 from paredown.study import keys
 from paredown.study.classes import one_set_of_classes, present
@@ -137,7 +137,7 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
     else:
         parts, dropped = without_leaks(parts)
         _check_seen(parts, names, " once the rows that validation or test has too are dropped")
-    parts = {split: _judged(split, held(rows)) for split, rows in parts.items()}
+    parts = {split: judged(held(rows)) if split in ("test", "validation") else held(rows) for split, rows in parts.items()}
     if total := sum(dropped.values()):
         listed = ", ".join(f"{count} from {split}" for split, count in dropped.items() if count)
         notes.append(f"{total} rows were dropped because another split has the same input: {listed}.")
@@ -331,13 +331,6 @@ def _cut_missing(
         listed = " and ".join(f"{size} for {name}" for name, size in sizes.items())
         notes.append(f"Of the {len(rows)} rows of {source} these were set aside: {listed}.")
     return parts
-
-
-def _judged(split: str, rows: Rows) -> Rows:
-    """Rows whose answers are judged have their labels and groups in memory, a few bytes each."""
-    if split not in ("test", "validation"):
-        return rows
-    return replace(rows, labels=np.asarray(rows.labels), groups={name: np.asarray(values) for name, values in rows.groups.items()})
 
 
 def _sampled(parts: dict[str, Rows], seed: int, chance: bool, notes: list[str]) -> dict[str, Rows]:
