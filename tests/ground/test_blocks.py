@@ -75,6 +75,9 @@ def test_what_is_read_from_disk_is_what_an_array_gives(kind: str, monkeypatch: p
     same(rows.take(mask).take(again), twice)
     same(rows.take(mask), held(found.take(mask)))
     assert not on_disk(held(found))
+    for count in (9, 400):
+        same(rows.spread(count), found.spread(count))
+        assert not on_disk(found.spread(count))
 
 
 def test_labels_are_renamed_when_they_are_read() -> None:
