@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paredown.core.errors import Damaged
+from paredown.core.errors import CannotWrite, Damaged
 from paredown.core.rows import Rows
 from paredown.ground import blocks
-from paredown.ground.blocks import Table, Writer, spool
+from paredown.ground.blocks import Table, Writer, spool, spooling
 from paredown.ground.columns import Column, held, joined, on_disk, rows_of
 from paredown.ground.rowfile import read_rows, write_rows
 from paredown.ground.selection import Selection
@@ -151,3 +151,19 @@ def test_bytes_that_are_no_text_are_refused_when_they_are_read(tmp_path: Path) -
     (tmp_path / "rows.npz").write_bytes(data.replace(b"zxqv", b"w\xff\xffd"))
     with pytest.raises(Damaged, match="column 0 holds no text"):
         read_rows(tmp_path / "rows.npz").inputs.tolist()
+
+
+def test_rows_lie_on_the_disk_of_the_study_and_leave_nothing_there(tmp_path: Path) -> None:
+    with spooling(tmp_path / "runs" / "job"), spool() as file:
+        file.write(b"rows")
+        file.flush()
+        assert Path(f"/proc/self/fd/{file.fileno()}").readlink().is_relative_to(tmp_path)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_folder_that_takes_no_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    with spooling(tmp_path / "gone"):
+        (tmp_path / "gone").rmdir()
+        with pytest.raises(CannotWrite, match=r"cannot write .*gone: No such file or directory"):
+            spool()

@@ -18,6 +18,7 @@ import numpy as np
 from paredown.core.errors import Damaged
 from paredown.core.rows import Rows
 from paredown.ground import lazy
+from paredown.ground.files import writable
 from paredown.ground.selection import Selection
 from paredown.ground.untrusted import parse_json
 from paredown.ground.words import are_files, packed, unpacked
@@ -48,8 +49,14 @@ def spooling(folder: Path) -> Iterator[None]:
 
 
 def spool() -> IO[bytes]:
-    """A new file without a name, gone when it is closed, however the process ends."""
-    return tempfile.TemporaryFile(dir=_place.get())
+    """A new file without a name, gone when it is closed, however the process ends.
+
+    Raises:
+        CannotWrite: The folder of `spooling`, or that of the system where there is none, takes no file.
+    """
+    folder = _place.get() or Path(tempfile.gettempdir())
+    with writable(folder):
+        return tempfile.TemporaryFile(dir=folder)
 
 
 class Writer:

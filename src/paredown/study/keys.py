@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -137,7 +138,7 @@ def _labels_counted(rows: Rows) -> Any:
 def _salted(rows: Rows, salt: str, copies: Any) -> Iterator[tuple[Any, Any, Any, Any]]:
     """(row, label, first and second half of a salted digest), in the order of the digests, some at a time."""
     shares = _shares(len(rows), rows.digests is not None)
-    with spool() as file:
+    with spool() if shares > 1 else io.BytesIO() as file:
         start = 0
         for piece in rows.digest_parts():
             lines = [piece[at : at + 32].hex() for at in range(0, len(piece), 32)]
