@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from paredown.core.rows import Rows
+from paredown.core.rows import PART_ROWS, Rows
 from paredown.ground.blocks import spool
 
 _MOST = 1 << 18
@@ -129,9 +129,9 @@ def _labels_counted(rows: Rows) -> Any:
     if rows.labels is None:
         return np.array([len(rows)])
     counts = np.zeros(max(1, len(rows.names)), np.int64)
-    for part in rows.parts():
-        found = np.bincount(part.labels, minlength=len(counts))
-        counts = found + (counts if len(found) == len(counts) else np.pad(counts, (0, len(found) - len(counts))))
+    for start in range(0, len(rows), PART_ROWS):
+        found = np.bincount(rows.labels[start : start + PART_ROWS], minlength=len(counts))
+        counts = found + np.pad(counts, (0, len(found) - len(counts)))
     return counts
 
 

@@ -34,8 +34,12 @@ CALIBRATION_SHARE, CALIBRATION_MOST = 0.10, 1000
 # Of a large source test gets no more than shows a drop of 0.15 points at 4 % flips, 1.645 x sqrt(0.04 / 50 000); what more rows would show
 # is less than anyone limits, and each is answered by every finalist.
 TEST_MOST = 50_000
-# Splits of the user's own that rank and calibrate: of more rows than this a sample does, which the seed draws.
-_RANKING_MOST, _RANGES_MOST = 20_000, 10_000
+# Splits of the user's own: of more rows than this a sample does, which the seed draws. Of test it shows a drop of 0.08 points at 4 % flips.
+_SAMPLES = {
+    "test": (200_000, "show a drop of a tenth of a point"),
+    "validation": (20_000, "rank the candidates"),
+    "calibration": (10_000, "calibrate"),
+}
 # What a model that arrives trained leaves for validation when the job names none: the rest of test still proves the claim.
 VALIDATION_OF_TEST = 1 / 3
 
@@ -127,7 +131,7 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
             notes.append("The model arrived trained and one source was cut into splits: it may have seen rows of validation and test.")
     else:
         parts = _cut_missing(parts, shares, seed, trains_baseline, chance, notes)
-    parts = _sampled(parts, seed, chance, notes)
+    parts = _sampled(parts, shares, seed, chance, notes)
     _check_seen(parts, names, "")
     dropped, equal = dict.fromkeys(parts, 0), dict[str, int]()
     if chance:
@@ -333,11 +337,11 @@ def _cut_missing(
     return parts
 
 
-def _sampled(parts: dict[str, Rows], seed: int, chance: bool, notes: list[str]) -> dict[str, Rows]:
-    """Samples of the splits that rank and calibrate, where they are larger than that needs."""
+def _sampled(parts: dict[str, Rows], shares: Mapping[str, float], seed: int, chance: bool, notes: list[str]) -> dict[str, Rows]:
+    """Samples of the splits that judge and calibrate, where they are larger than that needs and no share asks for more."""
     out = dict(parts)
-    for split, most, use in (("validation", _RANKING_MOST, "rank the candidates"), ("calibration", _RANGES_MOST, "calibrate")):
-        if len(parts[split]) > most:
+    for split, (most, use) in _SAMPLES.items():
+        if len(parts[split]) > most and split not in shares:
             out[split] = stratified(parts[split], [most], f"sample/{seed}", chance)[0]
             notes.append(
                 f"Of the {len(parts[split])} rows of {split} a sample of {most} is used, drawn by the seed: it is enough to {use}."
