@@ -10,6 +10,7 @@ import pytest
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows as Table
 from paredown.datasets.rows import Rows
+from paredown.ground.blocks import Writer
 from paredown.pipeline.given import keep
 from paredown.testing.contracts import check_dataset
 
@@ -44,3 +45,12 @@ def test_a_file_says_its_content_and_a_broken_one_is_refused(tmp_path: Path) -> 
     (tmp_path / first).write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(BadData, match=r"\.rows is not a whole file of rows"):
         Rows().read(first, tmp_path, {}, ())
+
+
+def test_rows_on_disk_of_strangers_are_refused(tmp_path: Path) -> None:
+    with (tmp_path / "x.rows").open("w+b") as file:
+        writer = Writer(file)
+        writer.add(Table(inputs=np.zeros((3, 2), np.float32), labels=None))
+        writer.finish((), None)
+    with pytest.raises(BadData, match=r"x\.rows is not a whole file of rows"):
+        Rows().read("x.rows", tmp_path, {}, ())

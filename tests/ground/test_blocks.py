@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paredown.core.errors import Damaged
+from paredown.core.errors import CannotWrite, Damaged
 from paredown.core.rows import Rows
 from paredown.ground import blocks
-from paredown.ground.blocks import Table, Writer, spool
+from paredown.ground.blocks import Table, Writer, spool, spooling
 from paredown.ground.columns import Column, held, joined, on_disk, rows_of
 from paredown.ground.rowfile import read_rows, write_rows
 from paredown.ground.selection import Selection
@@ -75,6 +75,9 @@ def test_what_is_read_from_disk_is_what_an_array_gives(kind: str, monkeypatch: p
     same(rows.take(mask).take(again), twice)
     same(rows.take(mask), held(found.take(mask)))
     assert not on_disk(held(found))
+    for count in (9, 400):
+        same(rows.spread(count), found.spread(count))
+        assert not on_disk(found.spread(count))
 
 
 def test_labels_are_renamed_when_they_are_read() -> None:
@@ -139,3 +142,28 @@ def test_words_that_point_behind_the_file_are_refused_when_they_are_read() -> No
     rows.inputs["word"]._table._end = 100
     with pytest.raises(Damaged, match="column 1 ends behind the file's end"):
         rows.inputs["word"].tolist()
+
+
+def test_bytes_that_are_no_text_are_refused_when_they_are_read(tmp_path: Path) -> None:
+    rows = Rows(inputs=np.array(["zxqv"], object), labels=None)
+    write_rows(stored(rows), tmp_path / "rows.npz")
+    data = (tmp_path / "rows.npz").read_bytes()
+    (tmp_path / "rows.npz").write_bytes(data.replace(b"zxqv", b"w\xff\xffd"))
+    with pytest.raises(Damaged, match="column 0 holds no text"):
+        read_rows(tmp_path / "rows.npz").inputs.tolist()
+
+
+def test_rows_lie_on_the_disk_of_the_study_and_leave_nothing_there(tmp_path: Path) -> None:
+    with spooling(tmp_path / "runs" / "job"), spool() as file:
+        file.write(b"rows")
+        file.flush()
+        assert Path(f"/proc/self/fd/{file.fileno()}").readlink().is_relative_to(tmp_path)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_folder_that_takes_no_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    with spooling(tmp_path / "gone"):
+        (tmp_path / "gone").rmdir()
+        with pytest.raises(CannotWrite, match=r"cannot write .*gone: No such file or directory"):
+            spool()

@@ -62,9 +62,9 @@ class Rows:
             yield self.take(slice(start, start + count))
 
     def spread(self, count: int) -> Rows:
-        """At most `count` rows, evenly spaced over all of them: data are often sorted, so that the first rows are of one kind."""
+        """At most `count` rows in memory, evenly spaced over all: data are often sorted, so that the first rows are of one kind."""
         if len(self) <= count:
-            return self
+            return self.take(slice(0, len(self)))
         return self.take([round(at * (len(self) - 1) / max(1, count - 1)) for at in range(count)])
 
     def row_digests(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData, Damaged
 from paredown.core.rows import Rows as Table
 from paredown.datasets.sources import find, match_labels
+from paredown.ground.columns import on_disk
 from paredown.ground.rowfile import read_rows
 
 
@@ -27,12 +29,11 @@ class Rows(DatasetReader):
         Raises:
             BadData: No such file, it is damaged, or a label is not in `labels`.
         """
-        try:
+        rows = None
+        with suppress(Damaged):
             rows = read_rows(find(source, folder))
-        except Damaged:
-            raise BadData(
-                f"{source} is not a whole file of rows.\n  `paredown.shrink` writes it; call it again with the same data."
-            ) from None
+        if rows is None or on_disk(rows):  # `paredown.shrink` writes arrays
+            raise BadData(f"{source} is not a whole file of rows.\n  `paredown.shrink` writes it; call it again with the same data.")
         rows = replace(rows, inputs=_texts(rows.inputs), groups={name: column.astype(object) for name, column in rows.groups.items()})
         if rows.labels is None or ("label" in columns and columns["label"] is None):
             return replace(rows, labels=None, names=tuple(labels))

@@ -18,6 +18,7 @@ import numpy as np
 from paredown.core.errors import Damaged
 from paredown.core.rows import Rows
 from paredown.ground import lazy
+from paredown.ground.files import writable
 from paredown.ground.selection import Selection
 from paredown.ground.untrusted import parse_json
 from paredown.ground.words import are_files, packed, unpacked
@@ -48,8 +49,14 @@ def spooling(folder: Path) -> Iterator[None]:
 
 
 def spool() -> IO[bytes]:
-    """A new file without a name, gone when it is closed, however the process ends."""
-    return tempfile.TemporaryFile(dir=_place.get())
+    """A new file without a name, gone when it is closed, however the process ends.
+
+    Raises:
+        CannotWrite: The folder of `spooling`, or that of the system where there is none, takes no file.
+    """
+    folder = _place.get() or Path(tempfile.gettempdir())
+    with writable(folder):
+        return tempfile.TemporaryFile(dir=folder)
 
 
 class Writer:
@@ -243,7 +250,10 @@ class Table:
             if count and not 0 <= int(ends[-1]) <= self._end - at[1]:
                 raise Damaged(f"{self.path} is damaged: {name} ends behind the file's end.\n  Run the job again with `--fresh`.")
             data = memoryview(self._map)[at[1] : at[1] + (int(ends[-1]) if count else 0)]
-            found = unpacked(data, ends, (count, *shape), rows, files=kind != "words")
+            try:
+                found = unpacked(data, ends, (count, *shape), rows, files=kind != "words")
+            except UnicodeDecodeError:
+                raise Damaged(f"{self.path} is damaged: {name} holds no text.\n  Run the job again with `--fresh`.") from None
             if picture is not None and not packed:
                 found = np.stack([_opened(file, picture[0]) for file in found]) if len(found) else np.empty((0, *picture[1]), np.uint8)
         else:

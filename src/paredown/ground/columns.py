@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,12 @@ def joined(first: Rows, second: Rows) -> Rows:
 def on_disk(rows: Rows) -> bool:
     """Whether rows are read from disk when asked."""
     return any(isinstance(column, Column) for column in arrays(rows).values())
+
+
+def judged(rows: Rows) -> Rows:
+    """Rows with their labels and groups in memory, a few bytes each: answers are judged by them."""
+    labels = None if rows.labels is None else np.asarray(rows.labels)
+    return replace(rows, labels=labels, groups={name: np.asarray(values) for name, values in rows.groups.items()})
 
 
 def held(rows: Rows, most_b: int = IN_MEMORY_B) -> Rows:

@@ -265,6 +265,7 @@ def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, la
         rows = probe_rows(folder, manifest)
         many = np.arange(max(len(rows), batch)) % len(rows)
         return rows.take(many), f"the artifact's own {len(rows)} probe rows in turn"
+    from paredown.ground.columns import judged
     from paredown.study.splits import read_rows
 
     encode = manifest["encode"]
@@ -277,7 +278,7 @@ def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, la
         columns["features"] = [*(column["name"] for column in described), *fed]
         columns["numeric"] = [column["name"] for column in described if column["kind"] == "numeric"]
         columns["categorical"] = [*(column["name"] for column in described if column["kind"] != "numeric"), *fed]
-    rows = read_rows(str(data), Path(), columns, tuple(manifest["labels"]) if label is not None else ())
+    rows = judged(read_rows(str(data), Path(), columns, tuple(manifest["labels"]) if label is not None else ()))
     if label is not None and rows.labels is None:
         raise BadData(f"{data} has no labels under {label!r}.\n  Name the column that holds the right answers, or leave `--label` out.")
     if len(rows) < batch:

@@ -130,6 +130,7 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
         same: Whether it is judged by the policy of the run, so that what the run found with code of the job stands.
     """
 
+    from paredown.ground.columns import judged as in_memory
     from paredown.ground.documents import read
     from paredown.ground.rowfile import read_rows
     from paredown.pipeline.shop import metric_named
@@ -157,7 +158,7 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
     bound = refuse_changed(study, *names)
     if bound is None or not bound.files.keys() >= {*names}:
         return {}, [f"The answers on {split} in the study's cache are not those that its evidence binds, {open_}"]
-    judged = read_rows(rows)
+    judged = in_memory(read_rows(rows))
     before, after = (_read_answers(file, judged) for file in files[1:])
     known = {"labels": judged.labels, "groups": judged.groups, "seed": seed}
     return known | {"metric": metric_named(metric, Path()), "before": before, "after": after}, []

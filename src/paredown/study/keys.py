@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from paredown.core.rows import Rows
+from paredown.core.rows import PART_ROWS, Rows
 from paredown.ground.blocks import spool
 
 _MOST = 1 << 18
@@ -128,16 +129,16 @@ def _labels_counted(rows: Rows) -> Any:
     if rows.labels is None:
         return np.array([len(rows)])
     counts = np.zeros(max(1, len(rows.names)), np.int64)
-    for part in rows.parts():
-        found = np.bincount(part.labels, minlength=len(counts))
-        counts = found + (counts if len(found) == len(counts) else np.pad(counts, (0, len(found) - len(counts))))
+    for start in range(0, len(rows), PART_ROWS):
+        found = np.bincount(rows.labels[start : start + PART_ROWS], minlength=len(counts))
+        counts = found + np.pad(counts, (0, len(found) - len(counts)))
     return counts
 
 
 def _salted(rows: Rows, salt: str, copies: Any) -> Iterator[tuple[Any, Any, Any, Any]]:
     """(row, label, first and second half of a salted digest), in the order of the digests, some at a time."""
     shares = _shares(len(rows), rows.digests is not None)
-    with spool() as file:
+    with spool() if shares > 1 else io.BytesIO() as file:
         start = 0
         for piece in rows.digest_parts():
             lines = [piece[at : at + 32].hex() for at in range(0, len(piece), 32)]

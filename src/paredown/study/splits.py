@@ -15,7 +15,7 @@ from paredown.core.errors import BadData
 from paredown.core.job import Job
 from paredown.core.rows import Rows
 from paredown.ground import registry
-from paredown.ground.columns import held
+from paredown.ground.columns import held, judged
 from paredown.ground.files import PICKLES
 from paredown.study import keys
 from paredown.study.classes import one_set_of_classes, present
@@ -34,8 +34,12 @@ CALIBRATION_SHARE, CALIBRATION_MOST = 0.10, 1000
 # Of a large source test gets no more than shows a drop of 0.15 points at 4 % flips, 1.645 x sqrt(0.04 / 50 000); what more rows would show
 # is less than anyone limits, and each is answered by every finalist.
 TEST_MOST = 50_000
-# Splits of the user's own that rank and calibrate: of more rows than this a sample does, which the seed draws.
-_RANKING_MOST, _RANGES_MOST = 20_000, 10_000
+# Splits of the user's own: of more rows than this a sample does, which the seed draws. Of test it shows a drop of 0.08 points at 4 % flips.
+_SAMPLES = {
+    "test": (200_000, "show a drop of a tenth of a point"),
+    "validation": (20_000, "rank the candidates"),
+    "calibration": (10_000, "calibrate"),
+}
 # What a model that arrives trained leaves for validation when the job names none: the rest of test still proves the claim.
 VALIDATION_OF_TEST = 1 / 3
 
@@ -127,7 +131,7 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
             notes.append("The model arrived trained and one source was cut into splits: it may have seen rows of validation and test.")
     else:
         parts = _cut_missing(parts, shares, seed, trains_baseline, chance, notes)
-    parts = _sampled(parts, seed, chance, notes)
+    parts = _sampled(parts, shares, seed, chance, notes)
     _check_seen(parts, names, "")
     dropped, equal = dict.fromkeys(parts, 0), dict[str, int]()
     if chance:
@@ -137,7 +141,7 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
     else:
         parts, dropped = without_leaks(parts)
         _check_seen(parts, names, " once the rows that validation or test has too are dropped")
-    parts = {split: _judged(split, held(rows)) for split, rows in parts.items()}
+    parts = {split: judged(held(rows)) if split in ("test", "validation") else held(rows) for split, rows in parts.items()}
     if total := sum(dropped.values()):
         listed = ", ".join(f"{count} from {split}" for split, count in dropped.items() if count)
         notes.append(f"{total} rows were dropped because another split has the same input: {listed}.")
@@ -333,18 +337,11 @@ def _cut_missing(
     return parts
 
 
-def _judged(split: str, rows: Rows) -> Rows:
-    """Rows whose answers are judged have their labels and groups in memory, a few bytes each."""
-    if split not in ("test", "validation"):
-        return rows
-    return replace(rows, labels=np.asarray(rows.labels), groups={name: np.asarray(values) for name, values in rows.groups.items()})
-
-
-def _sampled(parts: dict[str, Rows], seed: int, chance: bool, notes: list[str]) -> dict[str, Rows]:
-    """Samples of the splits that rank and calibrate, where they are larger than that needs."""
+def _sampled(parts: dict[str, Rows], shares: Mapping[str, float], seed: int, chance: bool, notes: list[str]) -> dict[str, Rows]:
+    """Samples of the splits that judge and calibrate, where they are larger than that needs and no share asks for more."""
     out = dict(parts)
-    for split, most, use in (("validation", _RANKING_MOST, "rank the candidates"), ("calibration", _RANGES_MOST, "calibrate")):
-        if len(parts[split]) > most:
+    for split, (most, use) in _SAMPLES.items():
+        if len(parts[split]) > most and split not in shares:
             out[split] = stratified(parts[split], [most], f"sample/{seed}", chance)[0]
             notes.append(
                 f"Of the {len(parts[split])} rows of {split} a sample of {most} is used, drawn by the seed: it is enough to {use}."

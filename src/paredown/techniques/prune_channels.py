@@ -13,6 +13,9 @@ from paredown.core.technique import Context, DataNeed, Stage, Technique
 from paredown.ground.lazy import need
 from paredown.ground.seeds import stream
 
+_ENOUGH = 1000
+"""Calibration rows that are asked: which channels are felt least hardly moves after a few hundred."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PruneChannels(Technique):
@@ -43,7 +46,7 @@ class PruneChannels(Technique):
         groups = found.groups
         if not groups:
             raise Unfit(f"no channels of this module can be cut without changing its inputs or outputs.{found.said}")
-        rows = context.rows("calibration")
+        rows = context.rows("calibration").spread(_ENOUGH)
         feed = context.encode(rows.inputs)
         if self.criterion == "fisher":
             seed = stream(context.seed, self.text(), candidate.digest)
