@@ -260,3 +260,18 @@ def test_work_of_recurrent_layers_is_counted(tmp_path: Path) -> None:
     assert graphs.count(graphs.load_clean(context.store.folder(given.digest), "a test"))[0] == steps
     made = QuantizeDynamic().apply(given, context)
     assert graphs.count(graphs.load_clean(context.store.folder(made.digest), "a test"))[0] is None  # shapes end at the 8-bit layer
+
+
+def test_one_loud_channel_is_evened_before_layers_are_left_in_fp32(tmp_path: Path) -> None:
+    model, inputs = mlp()
+    first = numpy_helper.to_array(model.graph.initializer[0]).copy()
+    inputs[:, 0], first[0] = 400 * inputs[:, 0], first[0] / 400
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(first, "first"))
+    given, context = context_for(model, inputs, tmp_path / "a")
+    made = QuantizeStatic().apply(given, context)
+    assert "layers with weights alone, the channels of 2 inputs made alike" in made.note
+    assert "fp32" not in made.note
+    goal = answers(ENGINES[0], given, context, tmp_path / "given", inputs)
+    assert np.linalg.norm(answers(ENGINES[0], made, context, tmp_path / "made", inputs) - goal) < 0.1 * np.linalg.norm(goal)
+    rough = QuantizeStatic(moved=1.0).apply(given, context_for(model, inputs, tmp_path / "b")[1])
+    assert "made alike" not in rough.note

@@ -27,6 +27,8 @@ CHANNEL, TENSOR, LEFT = "channel", "tensor", "left"
 """One scale per output channel; one for the whole weight; fp32."""
 ROWS = 8
 """Rows that a graph is asked while it is put together, one alone and all at once."""
+_CALL = 32
+"""Rows of a call where many are asked."""
 _ALONE = 48
 """Layers that are tried one by one, at most, where an engine does not name the one that it refuses."""
 
@@ -130,7 +132,7 @@ class Asker:
 
     def answers(self, model: Any, feed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """Engine -> output name -> answers to other rows."""
-        return {name: _joined(self._run(name, model, list(_batches(model, feed))[:1])) for name in self.engines}
+        return {name: _joined(self._run(name, model, [in_calls(model, feed, _CALL)])) for name in self.engines}
 
     def run(self, model: Any, feeds: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """What the first engine answers, feed by feed."""

@@ -83,7 +83,8 @@ def _kept(model: Any, same: Same, step: Callable[[Any], Any], tolerance: float) 
             made = step(copy)
     except Exception:  # converters raise what they like; the model stays as it is
         return model
-    return made if same(made, tolerance) else model
+    unchanged = made.SerializeToString(deterministic=True) == model.SerializeToString(deterministic=True)  # asking costs more
+    return made if unchanged or same(made, tolerance) else model
 
 
 def _opset(model: Any) -> int:

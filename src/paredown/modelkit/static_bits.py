@@ -44,21 +44,20 @@ def tensors(model: Any, found: Sequence[Product], scheme: Scheme) -> list[str]:
     return list(dict.fromkeys(name for node in taken for name in (*node.input, *node.output) if name in floats and name not in held))
 
 
-def build(model: Any, found: Sequence[Product], ways: Mapping[str, str], seen: Mapping[str, Seen], scheme: Scheme) -> Any:
+def build(model: Any, found: Sequence[Product], ways: Mapping[str, str], ends: Mapping[str, tuple[float, float]], scheme: Scheme) -> Any:
     """The graph in 8 bits; raises what the quantizer raises.
 
     Args:
         model: Plain, with its shapes. Not modified.
         found: Its layers.
         ways: Weight name -> CHANNEL, TENSOR or LEFT.
-        seen: Of the `tensors`.
+        ends: Tensor -> range, of the `tensors`.
         scheme: What is in 8 bits.
     """
     quantization, registry = need("onnxruntime.quantization", "static quantization"), need("onnxruntime.quantization.registry", "x")
     calibrate = need("onnxruntime.quantization.calibrate", "static quantization")
     taken = type(model)()
     taken.CopyFrom(model)
-    ends = {name: fitted(item, scheme.how) for name, item in seen.items() if item.low is not None}
     ranges = {name: calibrate.TensorData(lowest=np.float32(low), highest=np.float32(high)) for name, (low, high) in ends.items()}
     last = [node for item in taken.graph.output if (node := ending(taken.graph, item.name)) is not None]
     out = [node.name for node in last if node.op_type in ("Softmax", "Sigmoid")]  # in 256 steps, rare classes would have no chance at all
@@ -83,18 +82,21 @@ def build(model: Any, found: Sequence[Product], ways: Mapping[str, str], seen: M
     return quantizer.model.model
 
 
-def loss_of(item: Product, weight: Any, vectors: Any, ends: tuple[float, float], bits: int) -> float:
-    """The share of a linear layer's output that 8 bits lose, squared, on a sample of its inputs.
-
-    Args:
-        item: The layer.
-        weight: (inputs, outputs).
-        vectors: (n, inputs).
-        ends: Range of the inputs.
-        bits: Of the weight.
-    """
-    goal = vectors @ weight
-    return float(np.mean((rounded(vectors, *ends) @ _rounded_weight(weight, bits) - goal) ** 2) / max(float(np.mean(goal**2)), 1e-12))
+def losses(model: Any, found: Sequence[Product], seen: Mapping[str, Seen], scheme: Scheme) -> dict[str, float]:
+    """Weight name -> the share of its linear layers' output that 8 bits lose, squared, on a sample of inputs; the greatest of several."""
+    out: dict[str, float] = {}
+    layers = matrices(model, found)
+    for item in found:
+        tensor, weight, _ = layers.get(item.node, ("", None, False))
+        if tensor not in seen or seen[tensor].low is None:
+            continue
+        vectors = np.concatenate(seen[tensor].vectors)
+        if vectors.shape[1] == len(weight):
+            goal = vectors @ weight
+            mine = rounded(vectors, *fitted(seen[tensor], scheme.how)) @ _rounded_weight(weight, scheme.bits)
+            lost = float(np.mean((mine - goal) ** 2) / max(float(np.mean(goal**2)), 1e-12))
+            out[item.weight] = max(lost, out.get(item.weight, 0.0))
+    return out
 
 
 def _rounded_weight(weight: Any, bits: int) -> Any:
@@ -118,7 +120,7 @@ def matrices(model: Any, found: Sequence[Product]) -> dict[str, tuple[str, Any, 
     return out
 
 
-def evened(model: Any, found: Sequence[Product], seen: Mapping[str, Seen], scheme: Scheme) -> tuple[Any, dict[str, Any]]:
+def evened(model: Any, found: Sequence[Product], seen: Mapping[str, Seen], scheme: Scheme) -> tuple[Any, int]:
     """A graph with the same answers, in which activations that feed linear layers alone are divided per channel and weights multiplied.
 
     How much of the unevenness moves is what loses least of the layers' outputs on the sample.
@@ -130,7 +132,7 @@ def evened(model: Any, found: Sequence[Product], seen: Mapping[str, Seen], schem
         scheme: How they will be in 8 bits.
 
     Returns:
-        The graph, and tensor -> what its channels were divided by.
+        The graph, and how many tensors are divided.
 
     Source: Xiao et al. 2022, arXiv:2211.10438; the search after Lin et al. 2023, arXiv:2306.00978.
     """
@@ -142,19 +144,19 @@ def evened(model: Any, found: Sequence[Product], seen: Mapping[str, Seen], schem
     for item in found:
         if item.node in layers and item.weight not in shared and layers[item.node][0] in seen:
             groups.setdefault(layers[item.node][0], []).append(item)
-    held, scales = {item.name: item for item in made.graph.initializer}, {}
+    held, count = {item.name: item for item in made.graph.initializer}, 0
     for tensor, items in groups.items():
         weights = [layers[item.node][1] for item in items]
         scale = _best(seen[tensor], weights, scheme)
         if scale is None:
             continue
-        scales[tensor] = scale
+        count += 1
         for item in items:
             _, weight, turned = layers[item.node]
             array = (weight * scale[:, None]).astype(np.float32)
             held[item.weight].CopyFrom(onnx.numpy_helper.from_array(np.ascontiguousarray(array.T if turned else array), item.weight))
         _divide(onnx, made, tensor, {item.node for item in items}, scale)
-    return made, scales
+    return made, count
 
 
 def _shared(model: Any) -> set[str]:
@@ -190,12 +192,11 @@ def _best(found: Seen, weights: Sequence[Any], scheme: Scheme) -> Any:
 
 
 def _divide(onnx: Any, model: Any, tensor: str, nodes: set[str], scale: Any) -> None:
-    """Put the division before the nodes: into the norm that makes the tensor where nobody else takes it, else as a node of its own."""
+    """Put the division, a node of its own, between the tensor and these nodes."""
     divided, factor = f"{tensor}_evened", f"{tensor}_evening"
     model.graph.initializer.append(onnx.numpy_helper.from_array((1 / scale).astype(np.float32), factor))
-    takers = [node for node in model.graph.node if tensor in node.input]
-    for node in takers:
+    for node in model.graph.node:
         if node.name in nodes:
             node.input[0] = divided
     at = next((at + 1 for at, node in enumerate(model.graph.node) if tensor in node.output), 0)
-    model.graph.node.insert(at, onnx.helper.make_node("Mul", [tensor, factor], [divided], f"{tensor}_evening"))
+    model.graph.node.insert(at, onnx.helper.make_node("Mul", [tensor, factor], [divided], factor))

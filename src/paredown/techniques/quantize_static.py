@@ -14,8 +14,9 @@ from paredown.core.technique import Context, DataNeed, Stage, Technique
 from paredown.ground.host import host, saturates
 from paredown.ground.lazy import need
 from paredown.ground.logs import quiet
-from paredown.modelkit import eight_bits, graphs, plain, static_bits
-from paredown.modelkit.eight_bits import CHANNEL, TENSOR
+from paredown.modelkit import eight_bits, graphs, plain, static_bits, static_search
+from paredown.modelkit.eight_bits import CHANNEL, TENSOR, Asker, Product
+from paredown.modelkit.static_bits import Scheme
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,17 +24,20 @@ class QuantizeStatic(Technique):
     """Store weights and activations in 8 bits, with the activations' ranges measured on calibration rows."""
 
     ranges: str = knob.choice(
-        "error",
         "minmax",
+        "error",
         "percentile",
         "nncf",
-        help="How an activation's range is taken from what was seen: where 256 steps lose least, its ends, or 99.99 % of it; nncf also "
+        help="How an activation's range is taken from what was seen: its ends, where 256 steps lose least, or 99.99 % of it; nncf also "
         "shifts biases by the mean error (extra openvino).",
     )
     samples: int = knob.count(300, low=8, high=100_000, help="Calibration rows used at most.")
     per_channel: bool = knob.flag(True, help="One scale per output channel instead of one per tensor.")
     moved: float = knob.share(
-        0.02, low=0.0, high=1.0, help="Share of the calibration rows' answers that may change before layers are left in fp32."
+        0.02,
+        low=0.0,
+        high=1.0,
+        help="Share of the answers' probability that may move on calibration rows before less of the graph is in 8 bits.",
     )
 
     stage: ClassVar[Stage] = Stage.QUANTIZE
@@ -67,7 +71,7 @@ class QuantizeStatic(Technique):
         inside, whole = eight_bits.share(model, found)
         if inside < 0.05 * whole:
             raise Unfit(f"{inside} of {whole} weights are in layers for which there are 8-bit kernels with measured ranges.")
-        made, more = (self._by_nncf(model, feed, asker), []) if self.ranges == "nncf" else self._fitted(model, found, feed, asker, context)
+        made, more = (self._by_nncf if self.ranges == "nncf" else self._measured)(model, found, feed, asker, context)
         graphs.strip(made)
         target = context.work / "quantized"
         target.mkdir()
@@ -75,23 +79,42 @@ class QuantizeStatic(Technique):
         said = [f"ranges from {min(len(rows), self.samples)} rows", *said, *more]
         return Candidate(digest=context.store.put(target), form="onnx", parameters=candidate.parameters, note=f"{'; '.join(said)}.")
 
-    def _fitted(
-        self, model: Any, found: Sequence[eight_bits.Product], feed: Mapping[str, Any], asker: eight_bits.Asker, context: Context
+    def _measured(
+        self, model: Any, found: Sequence[Product], feed: Mapping[str, Any], asker: Asker, context: Context
     ) -> tuple[Any, list[str]]:
         asked = CHANNEL if self.per_channel else TENSOR
         first = {item.weight: TENSOR if TENSOR in (asked, item.best) else CHANNEL for item in found}
-        scheme = static_bits.Scheme(whole=True, how=self.ranges, bits=7 if saturates(host().isa) else 8)
-        from paredown.modelkit import ranges
+        scheme = Scheme(whole=False, how=self.ranges, bits=7 if saturates(host().isa) else 8)
+        made = static_search.search(model, found, first, feed, asker, scheme, self.moved, context.progress)
+        told = eight_bits.told(found, made.ways, asked)
+        far = f"on these rows {100 * made.moved:.2g} % of the answers' probability moved" if made.moved > self.moved else ""
+        return made.model, list(filter(None, [made.said, told, far]))
 
-        seen = ranges.seen(asker.run, model, static_bits.tensors(model, found, scheme), feed, context.progress)
-        made, ways = eight_bits.settle(found, first, lambda ways: static_bits.build(model, found, ways, seen, scheme), asker)
-        return made, [told] if (told := eight_bits.told(found, ways, asked)) else []
-
-    def _by_nncf(self, model: Any, feed: Mapping[str, Any], asker: eight_bits.Asker) -> Any:
+    def _by_nncf(
+        self, model: Any, found: Sequence[Product], feed: Mapping[str, Any], asker: Asker, context: Context
+    ) -> tuple[Any, list[str]]:
         if not self.per_channel:
             raise Unfit("nncf has one scale per channel only; leave `per_channel` at true, or choose other ranges.")
         nncf = need("nncf", f"{self.name()}(ranges=nncf)")
         nncf.set_log_level(logging.ERROR)
         items = eight_bits.in_calls(model, feed, 1)
-        with quiet():
-            return nncf.quantize(model, nncf.Dataset(items), subset_size=len(items))
+        overflow = nncf.OverflowFix.ENABLE if saturates(host().isa) else nncf.OverflowFix.FIRST_LAYER
+        said = ""
+        for left in ([], [item.node for item in found if item.best == TENSOR]):
+            try:
+                with quiet():
+                    made = nncf.quantize(
+                        model,
+                        nncf.Dataset(items),
+                        subset_size=len(items),
+                        model_type=nncf.ModelType.TRANSFORMER if static_search.normed(model) else None,
+                        ignored_scope=nncf.IgnoredScope(names=left) if left else None,
+                        advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=overflow),
+                    )
+            except Exception:  # nncf's own classes
+                said = "it gives up"
+                continue
+            said, _ = asker.refusal(made)
+            if not said:
+                return made, [f"{len(left)} of {len(found)} layers left in fp32 ({', '.join(left[:3])})"] if left else []
+        raise Unfit(f"nncf cannot quantize this graph: {said}. Choose other ranges.")
