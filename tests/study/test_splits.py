@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paredown.core.errors import BadData, UnknownName
+from paredown.core.errors import BadData
 from paredown.core.job import DataSpec, Job, ModelSpec
 from paredown.core.policy import Policy
 from paredown.core.rows import Rows
@@ -383,11 +383,6 @@ def test_a_class_that_train_lost_is_found_even_when_it_was_named(saved):
 def test_wrong_shares_are_refused(saved, shares, text):
     with pytest.raises(BadData, match=re.escape(text)):
         load_splits(job(saved(a=images(60)), all="a.npz", shares=shares), 0, True)
-
-
-def test_an_unknown_task_is_refused_by_name(saved):
-    with pytest.raises(UnknownName, match="no task 'image-classificatoin'"):
-        load_splits(job(saved(a=images(60)), "image-classificatoin", all="a.npz"), 0, True)
 
 
 @settings(max_examples=50)

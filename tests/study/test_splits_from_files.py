@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from paredown.core.dataset import DatasetReader
-from paredown.core.errors import BadData
+from paredown.core.errors import BadData, UnknownName
 from paredown.core.job import DataSpec, Job, ModelSpec
 from paredown.core.policy import Policy
 from paredown.core.rows import Rows
@@ -80,3 +80,9 @@ def test_a_reader_may_claim_a_folder_by_what_is_in_it(tmp_path, monkeypatch):
         read_rows("old", tmp_path, {}, ())
     (tmp_path / "old" / "shelf").touch()
     assert len(read_rows("old", tmp_path, {}, ())) == 2
+
+
+def test_an_unknown_task_is_refused_by_name(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.zeros((60, 4, 4)), y=np.arange(60) % 3)
+    with pytest.raises(UnknownName, match="no task 'image-classificatoin'"):
+        load_splits(job(tmp_path, "image-classificatoin", all="a.npz"), 0, True)
