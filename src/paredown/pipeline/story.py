@@ -129,9 +129,11 @@ def run(
             shop.study.note(note)
         prepare(shop)
         since = SteadyClock(), time.process_time()
-        schedule.reserved_s = time_to_confirm(shop, least=True)
+        schedule.reserved_s = min(
+            time_to_confirm(shop, least=True), schedule.left_s() / 2
+        )  # without a candidate there is nothing to confirm
         fastest_fp32(shop)
-        schedule.reserved_s = max(schedule.reserved_s, min(time_to_confirm(shop), schedule.left_s() / 2))
+        schedule.reserved_s = max(time_to_confirm(shop, least=True), min(time_to_confirm(shop), schedule.left_s() / 2))
         situation = situation_of(shop)
         search(shop, situation)
         listener.stage("confirming on test")
