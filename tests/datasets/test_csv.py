@@ -213,7 +213,7 @@ def test_a_missing_file_is_refused_with_the_nearest_name(tmp_path):
     [
         (b"PAR1", "a parquet file, not a text file.\n  Give it the ending .parquet"),
         (b"PK\3\4", "a zip archive, not a text file.\n  Unpack it, and name the file in it. An .xlsx file is one too"),
-        (gzip.compress(PEOPLE.encode()), "packed with gzip, not a text file.\n  Unpack it"),
+        (gzip.compress(PEOPLE.encode(), mtime=0), "packed with gzip, not a text file.\n  Unpack it"),
         (PEOPLE.encode("utf-16"), "text in UTF-16, not a text file.\n  Save it as UTF-8"),
         (b"\xd0\xcf\x11\xe0", "an old Office document"),
     ],

@@ -69,7 +69,7 @@ def test_packed_files_are_claimed_by_what_is_in_them(folder):
     }  # fmt: skip
 
 
-PACKED = gzip.compress(idx(IMAGES))
+PACKED = gzip.compress(idx(IMAGES), mtime=0)
 CHANGED = PACKED[:-8] + struct.pack("<II", zlib.crc32(b"other"), 160)
 
 
@@ -81,7 +81,7 @@ CHANGED = PACKED[:-8] + struct.pack("<II", zlib.crc32(b"other"), 160)
         (PACKED[:30] + b"\xff" * 40 + PACKED[70:], "x.idx is damaged or cut short: "),
         (CHANGED, "x.idx is damaged or cut short: CRC check failed"),
         (idx(IMAGES)[:-1], "x.idx announces 12 x 4 x 3 numbers and ends before 144 bytes of them"),
-        (gzip.compress(idx(IMAGES)[:-5]), "x.idx announces 12 x 4 x 3 numbers and ends before 144 bytes"),
+        (gzip.compress(idx(IMAGES)[:-5], mtime=0), "x.idx announces 12 x 4 x 3 numbers and ends before 144 bytes"),
         (idx(IMAGES) + b"x", "x.idx announces 12 x 4 x 3 numbers and goes on after 144 bytes of them"),
         (idx(IMAGES)[:9], "x.idx is damaged or cut short: it ends in its header"),
         (b"", "x.idx is empty, not an idx file (its first bytes are )"),
