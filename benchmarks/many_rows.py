@@ -131,9 +131,9 @@ def make_images(folder: Path, rows: int) -> str:
 
 
 TASKS = {
-    "table": ("tabular", make_table, ""),
-    "text": ("text", make_text, ", tokenizer: tokenizer.json"),
-    "images": ("image", make_images, ""),
+    "table": ("tabular", make_table, 256, ""),
+    "text": ("text", make_text, 64, ", tokenizer: tokenizer.json"),
+    "images": ("image", make_images, 64, ""),
 }
 
 
