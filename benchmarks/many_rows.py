@@ -58,7 +58,7 @@ def images():
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 4))
 """
 SHARED = """
-model: {{python: "networks:{kind}", train: {{epochs: 1, batch: 256}}{more}}}
+model: {{python: "networks:{kind}", train: {{epochs: 1, batch: {batch}}}{more}}}
 task: {task}-classification
 data: {data}
 metric: accuracy
@@ -113,7 +113,7 @@ def make_text(folder: Path, rows: int) -> str:
 
 
 def make_images(folder: Path, rows: int) -> str:
-    """`photos/a/0.jpg` and so on: noise, brighter in the quarter that the label names."""
+    """`photos/a/0.jpg` and so on: noise with more red, green or blue, or with none of them."""
     from PIL import Image
 
     names = "abcd"
@@ -123,8 +123,7 @@ def make_images(folder: Path, rows: int) -> str:
     for count, draw in pieces(rows):
         for at in range(count):
             small, label = draw.integers(0, 120, (12, 12, 3)).astype(np.uint8), int(draw.integers(0, CLASSES))
-            top, left = 6 * (label // 2), 6 * (label % 2)
-            small[top : top + 6, left : left + 6] += 60
+            small[..., label : label + 1] += 60  # of the fourth class nothing
             path = folder / "photos" / names[label] / f"{made + at}.jpg"
             Image.fromarray(small).resize((SIDE, SIDE), Image.Resampling.BILINEAR).save(path, quality=85)
         made += count
@@ -132,20 +131,20 @@ def make_images(folder: Path, rows: int) -> str:
 
 
 TASKS = {
-    "table": ("tabular", make_table, ""),
-    "text": ("text", make_text, ", tokenizer: tokenizer.json"),
-    "images": ("image", make_images, ""),
+    "table": ("tabular", make_table, 256, ""),
+    "text": ("text", make_text, 64, ", tokenizer: tokenizer.json"),
+    "images": ("image", make_images, 64, ""),
 }
 
 
 def job(kind: str, folder: Path, rows: int, budget: str) -> Path:
     """Rows, networks and job file in a folder; returns the job file."""
     folder.mkdir(parents=True)
-    task, make, more = TASKS[kind]
+    task, make, batch, more = TASKS[kind]
     data = make(folder, rows)
     (folder / "networks.py").write_text(NETWORKS)
     path = folder / f"{kind}.yaml"
-    path.write_text(f"name: {kind}\n" + SHARED.format(kind=kind, more=more, task=task, data=data, budget=budget))
+    path.write_text(f"name: {kind}\n" + SHARED.format(kind=kind, batch=batch, more=more, task=task, data=data, budget=budget))
     return path
 
 

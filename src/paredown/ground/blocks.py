@@ -27,7 +27,7 @@ MAGIC = b"PAREROWS1\n"
 IN_MEMORY_B = 64 << 20
 """Bytes of rows that are simply held in memory: below that nothing is gained on disk."""
 _BLOCK_ROWS, _BLOCK_B = 1 << 14, 8 << 20
-_TOUCHED_B, _AROUND_B = 32 << 20, 1 << 16
+_TOUCHED_B, _AROUND_B = 8 << 20, 1 << 16
 
 Picture = tuple[str, tuple[int, ...]]
 """The mode that files of images are converted to, empty for their own, and the shape of their pixels."""

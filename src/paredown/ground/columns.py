@@ -145,5 +145,5 @@ def held(rows: Rows, most_b: int = IN_MEMORY_B) -> Rows:
     if not on_disk(rows) or not len(rows):
         return rows
     few = rows.take(slice(len(rows) // 2, len(rows) // 2 + 256))
-    each_b = sum(map(size_b, arrays(few).values()))
+    each_b = sum(map(size_b, arrays(few).values())) + (0 if few.digests is None else few.digests.nbytes)
     return rows if each_b / len(few) * len(rows) > most_b else rows.take(slice(0, len(rows)))

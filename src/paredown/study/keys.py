@@ -13,7 +13,7 @@ import numpy as np
 from paredown.core.rows import PART_ROWS, Rows
 from paredown.ground.blocks import spool
 
-_MOST = 1 << 18
+_MOST = 1 << 17
 """Rows that are sorted in memory at a time; with fewer, all are sorted at once."""
 _NEAR = 3
 _HALVINGS = 80
