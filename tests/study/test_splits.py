@@ -11,7 +11,6 @@ from paredown.core.errors import BadData
 from paredown.core.job import DataSpec, Job, ModelSpec
 from paredown.core.policy import Policy
 from paredown.core.rows import Rows
-from paredown.study import splits as study_splits
 from paredown.study.splits import NAMES, load_splits, read_rows, stratified
 
 
@@ -104,28 +103,6 @@ def test_what_is_cut_from_a_large_train_is_capped(saved):
     folder = saved(train=(random.random((30_000, 2)), np.arange(30_000) % 2), test=(random.random((10, 2)), np.arange(10) % 2))
     splits = load_splits(job(folder, "tabular-classification", train="train.npz", test="test.npz"), 0, True)
     assert splits.counts == {"train": 27_000, "calibration": 1000, "validation": 2000, "test": 10}
-
-
-def test_of_a_large_source_test_gets_what_shows_the_smallest_drop_that_counts(saved, monkeypatch):
-    monkeypatch.setattr(study_splits, "TEST_MOST", 40)
-    folder = saved(all=images(200))
-    splits = load_splits(job(folder, all="all.npz"), 0, True)
-    assert splits.counts == {"train": 104, "calibration": 16, "validation": 40, "test": 40}
-    assert splits.notes == ("Test has 40 of the rows; more would show no smaller drop that counts. `shares: {test: ...}` asks for more.",)
-    assert load_splits(job(folder, shares={"test": 0.6}, all="all.npz"), 0, True).counts["test"] == 120
-
-
-def test_of_large_splits_of_the_users_own_a_sample_is_used_and_said(saved, monkeypatch):
-    monkeypatch.setattr(study_splits, "_SAMPLES", {"test": (30, "judge"), "validation": (20, "rank"), "calibration": (10, "calibrate")})
-    parts = {name: images(size, seed=seed) for seed, (name, size) in enumerate([("train", 50), ("validation", 60), ("test", 90)])}
-    folder = saved(**parts)
-    given = {name: f"{name}.npz" for name in parts}
-    splits = load_splits(job(folder, **given), 0, True)
-    assert splits.counts == {"train": 45, "calibration": 5, "validation": 20, "test": 30}
-    said = "Of the 90 rows of test a sample of 30 is used, drawn by the seed: it is enough to judge."
-    assert said in splits.notes
-    assert load_splits(job(folder, **given), 0, True).digests == splits.digests
-    assert load_splits(job(folder, **given), 1, True).digests["test"] != splits.digests["test"]
 
 
 def test_splits_that_are_named_are_used_whole(saved):
