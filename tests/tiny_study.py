@@ -92,7 +92,7 @@ def rebind(study: Path) -> None:
 def shorten(patch: pytest.MonkeyPatch, state: Path) -> None:
     """Make all measurements of a run short, and count reads of test apart from the machine's own count."""
     from paredown.pipeline import long_measurement, trials
-    from paredown.protocol import bench
+    from paredown.protocol import bench, gates
 
     short = bench.Plan(rounds=3, window_s=0.02, warm_s=0.01)
     for module, name in (
@@ -103,4 +103,5 @@ def shorten(patch: pytest.MonkeyPatch, state: Path) -> None:
         (bench, "SWEEP"),
     ):
         patch.setattr(module, name, short)
+    patch.setattr(gates, "MAX_WAITED", 1.0)  # tests run beside each other
     patch.setenv("XDG_STATE_HOME", str(state))

@@ -17,6 +17,7 @@ from paredown.core.errors import Unfit
 from paredown.core.runtime import Session
 from paredown.core.technique import Context
 from paredown.ground import registry
+from paredown.ground.files import no_room
 from paredown.ground.host import host
 from paredown.ground.lazy import need
 from paredown.ground.logs import quiet
@@ -106,6 +107,8 @@ class Asker:
             try:
                 self._given[name] = self._asked(name, model)
             except Exception as error:
+                if no_room(error):
+                    raise
                 if not self._given:
                     raise Unfit(
                         f"{name} does not run the graph as it is{_at(model, error)}; no 8-bit form of it can be checked."
@@ -116,7 +119,9 @@ class Asker:
         """Whether a graph answers in every engine as the given one does, up to a share of the greatest answer."""
         try:
             return all(self._distance(name, model, _greatest) <= tolerance for name in self.engines)
-        except Exception:  # an engine's own classes
+        except Exception as error:  # an engine's own classes
+            if no_room(error):
+                raise
             return False
 
     def refusal(self, model: Any) -> tuple[str, str]:
@@ -125,6 +130,8 @@ class Asker:
             try:
                 distance = self._distance(name, model, _norms)
             except Exception as error:
+                if no_room(error):
+                    raise
                 return f"{name} does not take it{_at(model, error)}", str(error.__cause__ or error)
             if not distance < 1:
                 return f"its answers in {name} have nothing to do with those in fp32", ""
@@ -154,7 +161,7 @@ class Asker:
     def _run(self, engine: str, model: Any, feeds: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
         onnx = need("onnx", "asking a graph")
         self._number += 1
-        folder = self._work / f"asked{self._number}"
+        folder = self._work / f"tried{self._number}"
         folder.mkdir(parents=True)
         try:
             onnx.save(model, folder / GRAPH)

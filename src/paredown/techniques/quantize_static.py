@@ -11,6 +11,7 @@ from paredown.core import knob
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.technique import Context, DataNeed, Stage, Technique
+from paredown.ground.files import no_room
 from paredown.ground.host import host, saturates
 from paredown.ground.lazy import need
 from paredown.ground.logs import quiet
@@ -111,7 +112,9 @@ class QuantizeStatic(Technique):
                         ignored_scope=nncf.IgnoredScope(names=left) if left else None,
                         advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=overflow),
                     )
-            except Exception:  # nncf's own classes
+            except Exception as error:  # nncf's own classes
+                if no_room(error):
+                    raise
                 said = "it gives up"
                 continue
             said, _ = asker.refusal(made)
