@@ -92,3 +92,12 @@ def test_what_was_shortened_is_said_once_in_one_sentence() -> None:
     assert schedule.said() == "To end within the budget of 60 s: short measurements have fewer windows; one."
     schedule.not_begun = ["a @ x", "b @ x", "c @ x", "d @ x", "e @ x"]
     assert schedule.said().endswith("; one; not begun were a @ x, b @ x, c @ x and 2 more.")
+
+
+def test_a_long_measurement_that_turns_out_slower_has_its_share_of_an_ample_budget() -> None:
+    plan = Plan(rounds=3, window_s=0.02)
+    ample, small, none = Schedule(budget_s=7200), Schedule(budget_s=10), Schedule()
+    assert ample.final_s(plan, 0.1, 3) < 1
+    assert ample.final_most_s(plan, 0.1, 3) == pytest.approx(2160)
+    assert small.final_most_s(plan, 10, 3) == small.final_s(plan, 10, 3)
+    assert none.final_most_s(plan, 0.1, 3) == none.final_s(plan, 0.1, 3)

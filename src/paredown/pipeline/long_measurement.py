@@ -77,7 +77,7 @@ def long_windows(shop: Shop, trial: Trial) -> tuple[list[Side], Windows]:
     artifacts = [side.artifact.name for side in sides]
     schedule.reserved_s = _as_found_s(shop, artifacts[:2]) + report_s(shop, trial.artifact)
     try:
-        most_s = min(schedule.open_s(), schedule.final_s(FINAL, sitting_s(shop, artifacts), len(sides)))
+        most_s = min(schedule.open_s(), schedule.final_most_s(FINAL, sitting_s(shop, artifacts), len(sides)))
         if len(sides) > 2 and FINAL.within(most_s, SLACK * sitting_s(shop, artifacts), len(sides)) is None:
             schedule.left_out(f"{sides.pop().name} fp32 is not in the long measurement")
         windows = measured(shop, "measure", _key(sides, schedule.budget_s), sides, FINAL, most_s)
