@@ -104,7 +104,7 @@ class Schedule:
         return max(min(whole_s, _FINAL_SHARE * self.budget_s), _MARGIN * plan.least_s(sitting_s, sides))
 
     def final_most_s(self, plan: Plan, sitting_s: float, sides: int) -> float:
-        """Wall seconds that the long measurement may take where the machine turns out slower: its share of the budget, when that is more."""
+        """Wall seconds that the long measurement may take where it turns out slower: its share of the budget, when that is more."""
         return max(self.final_s(plan, sitting_s, sides), 0.0 if self.budget_s is None else _FINAL_SHARE * self.budget_s)
 
     def report_s(self, artifact_b: int = 0) -> float:
