@@ -54,6 +54,17 @@ def test_streams_are_stable_and_apart() -> None:
     assert stream(7, "torch", 3) == expected
 
 
+def test_quiet_in_two_threads_ends_with_the_last_of_them() -> None:
+    first, second = quiet(), quiet()
+    before = logging.root.manager.disable
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)  # out of order, as threads leave it
+    assert logging.root.manager.disable == logging.WARNING
+    second.__exit__(None, None, None)
+    assert logging.root.manager.disable == before
+
+
 def test_quiet_drops_chatter_and_keeps_errors(caplog: pytest.LogCaptureFixture) -> None:
     log = logging.getLogger("some.package")
     with quiet():
