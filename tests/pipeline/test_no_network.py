@@ -28,7 +28,7 @@ task: text-classification
 data: {train: train.csv, test: test.csv, text: text, label: label}
 metric: accuracy
 deploy: {runtimes: [onnxruntime, openvino]}
-search: {budget: 1 min}
+search: {budget: 4 min}
 policy: {minimize: energy, rules: [{quality: {drop: 5 %}}]}
 """
 ASKS = "import socket, subprocess, sys; subprocess.run([sys.executable, '-c', 'import socket; socket.getaddrinfo(\"a.example\", 80)'])"
