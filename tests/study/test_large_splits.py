@@ -1,34 +1,9 @@
 """Of more rows than a claim needs a sample is used, and said."""
 
-import numpy as np
-import pytest
+from cut_jobs import images, job
 
-from paredown.core.job import DataSpec, Job, ModelSpec
-from paredown.core.policy import Policy
 from paredown.study import splits as study_splits
 from paredown.study.splits import load_splits
-
-
-def job(folder, task="image-classification", /, *, columns=None, labels=(), shares=None, **sources):
-    data = DataSpec(sources=sources, columns=columns or {}, labels=labels, shares=shares or {})
-    model, policy = ModelSpec(kind="builtin", value="x"), Policy(name="p")
-    return Job(name="j", model=model, task=task, data=data, metric="accuracy", policy=policy, folder=folder)
-
-
-def images(count, classes=3, seed=0, name="x"):
-    random = np.random.default_rng(seed)
-    return random.integers(0, 256, (count, 4, 4)).astype(np.uint8), np.arange(count) % classes
-
-
-@pytest.fixture
-def saved(tmp_path):
-    def save(**files):
-        for name, (inputs, labels) in files.items():
-            arrays = {"X": inputs} if labels is None else {"X": inputs, "y": labels}
-            np.savez(tmp_path / f"{name}.npz", **arrays)
-        return tmp_path
-
-    return save
 
 
 def test_of_a_large_source_test_gets_what_shows_the_smallest_drop_that_counts(saved, monkeypatch):

@@ -2,22 +2,15 @@
 
 import numpy as np
 import pytest
+from cut_jobs import job
 
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData, UnknownName
-from paredown.core.job import DataSpec, Job, ModelSpec
-from paredown.core.policy import Policy
 from paredown.core.rows import Rows
 from paredown.core.task import Task
 from paredown.datasets.csv import Csv
 from paredown.study import splits as splits_module
 from paredown.study.splits import load_splits, read_rows
-
-
-def job(folder, task, /, *, columns=None, **sources):
-    data = DataSpec(sources=sources, columns=columns or {})
-    model, policy = ModelSpec(kind="builtin", value="x"), Policy(name="p")
-    return Job(name="j", model=model, task=task, data=data, metric="accuracy", policy=policy, folder=folder)
 
 
 class Texts(Task):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from paredown.runtimes.onnxruntime import Onnxruntime
 from paredown.runtimes.openvino import Openvino
 from paredown.techniques.quantize_dynamic import QuantizeDynamic
 from paredown.techniques.quantize_static import QuantizeStatic
+from paredown.testing import tiny
 
 Node = tuple[str, list[str], str | list[str], dict[str, Any]]
 DRAW = np.random.default_rng(0)
@@ -128,23 +130,12 @@ def shared() -> tuple[onnx.ModelProto, np.ndarray]:
 
 
 def context_for(model: onnx.ModelProto, inputs: np.ndarray, folder: Path) -> tuple[Candidate, Context]:
-    folder.mkdir(parents=True)
-    (folder / "work").mkdir()
     store = FolderStore(folder / "store")
     scratch = store.scratch()
     onnx.save(model, scratch / "graph.onnx")
     given = Candidate(digest=store.put(scratch), form="onnx")
-    return given, Context(
-        data={"calibration": lambda: Rows(inputs=inputs, labels=None)},
-        encode=lambda values: {"x": values},
-        loss="cross_entropy",
-        teacher=given,
-        ask=lambda feed: None,
-        store=store,
-        seed=0,
-        threads=1,
-        work=folder / "work",
-    )
+    rows = {"calibration": lambda: Rows(inputs=inputs, labels=None)}
+    return given, replace(tiny.context(folder, given), data=rows, encode=lambda values: {"x": values})
 
 
 def answers(unit: Any, candidate: Candidate, context: Context, folder: Path, feed: np.ndarray) -> np.ndarray:

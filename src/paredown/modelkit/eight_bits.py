@@ -16,11 +16,11 @@ import numpy as np
 from paredown.core.errors import Unfit
 from paredown.core.runtime import Session
 from paredown.core.technique import Context
-from paredown.ground import registry
 from paredown.ground.files import no_room
 from paredown.ground.host import host
 from paredown.ground.lazy import need
 from paredown.ground.logs import quiet
+from paredown.modelkit import graph_asked
 from paredown.modelkit.graph_batch import fixed
 from paredown.modelkit.graphs import GRAPH, TOKENS
 
@@ -85,6 +85,11 @@ def share(model: Any, found: Sequence[Product]) -> tuple[int, int]:
     return sum(held[name] for name in inside), sum(size for name, size in held.items() if name in inside or name not in looked_up)
 
 
+def wished(found: Sequence[Product], per_channel: bool) -> dict[str, str]:
+    """Weight name -> the way to begin with: one scale per channel where that is asked for and the layer can have it, else one."""
+    return {item.weight: CHANNEL if per_channel and item.best == CHANNEL else TENSOR for item in found}
+
+
 class Asker:
     """Asks graphs for their answers to the same few rows, one alone and all at once, in every engine that runs the given graph.
 
@@ -105,7 +110,7 @@ class Asker:
         self._given: dict[str, list[dict[str, Any]]] = {}
         for name in tuple(engines):
             try:
-                self._given[name] = self._asked(name, model)
+                self._given[name] = self._run(name, model, self._feeds)
             except Exception as error:
                 if no_room(error):
                     raise
@@ -128,7 +133,7 @@ class Asker:
         """Why a graph in 8 bits cannot be used: what is said, and the engine's own words, to look for nodes in; empty where it can."""
         for name in self.engines:
             try:
-                distance = self._distance(name, model, _norms)
+                distance = self._distance(name, model, norms)
             except Exception as error:
                 if no_room(error):
                     raise
@@ -146,7 +151,7 @@ class Asker:
         return self._run(next(iter(self.engines)), model, [[feed] for feed in feeds])
 
     def _distance(self, engine: str, model: Any, of: Callable[[Any, Any], float]) -> float:
-        made = self._asked(engine, model)
+        made = self._run(engine, model, self._feeds)
         worst = 0.0
         for mine, goal in zip(made, self._given[engine]):
             for name, answer in goal.items():
@@ -154,9 +159,6 @@ class Asker:
                     return float("inf")
                 worst = max(worst, of(np.asarray(mine[name], np.float64), np.asarray(answer, np.float64)))
         return worst
-
-    def _asked(self, engine: str, model: Any) -> list[dict[str, Any]]:
-        return [_joined(answers) for answers in ([answer] for answer in self._run(engine, model, self._feeds))]
 
     def _run(self, engine: str, model: Any, feeds: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
         onnx = need("onnx", "asking a graph")
@@ -208,9 +210,9 @@ def settle(
     raise Unfit(f"none of this graph's {len(found)} layers can be put into 8 bits: {last or 'there is none with a weight of its own'}.")
 
 
-def told(found: Sequence[Product], ways: Mapping[str, str], asked: str) -> str:
+def told(found: Sequence[Product], ways: Mapping[str, str], per_channel: bool) -> str:
     """What of the ways is worth a sentence, against what was asked for; empty where all is as asked."""
-    fewer = [item.node for item in found if ways[item.weight] == TENSOR and asked == CHANNEL]
+    fewer = [item.node for item in found if ways[item.weight] == TENSOR and per_channel]
     left = [item.node for item in found if ways[item.weight] == LEFT]
     parts = [
         f"{len(names)} of {len(found)} layers {words} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
@@ -222,12 +224,8 @@ def told(found: Sequence[Product], ways: Mapping[str, str], asked: str) -> str:
 
 def engines(threads: int) -> dict[str, Callable[[Path], Session]]:
     """Name -> what opens the folder of a graph, for each engine that is ready here and takes such graphs."""
-    found = [unit() for unit in registry.working("runtimes")]
-    return {
-        unit.name(): partial(unit.open, file=GRAPH, placement={"threads": threads})
-        for unit in found
-        if unit.form == "onnx" and unit.ready(host()) is None
-    }
+    ready = [unit for unit in graph_asked.engines() if unit.ready(host()) is None]
+    return {unit.name(): partial(unit.open, file=GRAPH, placement={"threads": threads}) for unit in ready}
 
 
 def few_rows(model: Any, context: Context) -> dict[str, Any]:
@@ -277,7 +275,8 @@ def _greatest(mine: Any, goal: Any) -> float:
     return float(np.abs(mine - goal).max(initial=0) / max(np.abs(goal).max(initial=0), 1e-9))
 
 
-def _norms(mine: Any, goal: Any) -> float:
+def norms(mine: Any, goal: Any) -> float:
+    """How far answers are from those that they should be, as a share of these."""
     return float(np.linalg.norm(mine - goal) / max(float(np.linalg.norm(goal)), 1e-9))
 
 
@@ -286,6 +285,8 @@ def _tried(build: Callable[[Mapping[str, str]], Any], ways: Mapping[str, str], a
         with quiet():
             made = build(ways)
     except Exception as error:  # the quantizer's own classes
+        if no_room(error):
+            raise
         return None, "the quantizer gives up", str(error)
     return made, *asker.refusal(made)
 

@@ -24,9 +24,14 @@ _HELD = 128
 """Rows of which label and scores are held against each other, at most."""
 
 
+def engines() -> list[Any]:
+    """The engines that take ONNX graphs, whether they are installed or not."""
+    return [unit() for unit in registry.working("runtimes") if unit.form == "onnx"]
+
+
 def engine() -> Any:
-    """The first engine here that takes ONNX graphs."""
-    return next(engine for engine in (unit() for unit in registry.working("runtimes")) if engine.form == "onnx")
+    """The first of them."""
+    return engines()[0]
 
 
 class Asked:

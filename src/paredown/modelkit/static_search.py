@@ -11,7 +11,7 @@ import numpy as np
 from paredown.core.errors import Unfit
 from paredown.ground.lazy import need
 from paredown.modelkit import static_bits
-from paredown.modelkit.eight_bits import LEFT, Asker, Product, settle
+from paredown.modelkit.eight_bits import LEFT, Asker, Product, norms, settle
 from paredown.modelkit.ranges import fitted, seen
 from paredown.modelkit.static_bits import Scheme
 
@@ -130,7 +130,7 @@ def _distance(mine: Any, goal: Any) -> float:
     if not np.isfinite(mine).all():
         return float("inf")
     if goal.ndim != 2 or goal.shape[1] < 2:
-        return float(np.linalg.norm(mine - goal) / max(float(np.linalg.norm(goal)), 1e-9))
+        return norms(mine, goal)
     sure = (goal >= 0).all() and np.allclose(goal.sum(axis=1), 1, atol=1e-3)
     if not sure:
         mine, goal = _shares(mine), _shares(goal)

@@ -9,6 +9,13 @@ from typing import Any
 import numpy as np
 
 
+def first_fraction(values: np.ndarray) -> int | None:
+    """The first row of numbers (N, ...) in which one is not whole, or no number at all; None where all are whole."""
+    if values.dtype.kind in "biu" or (fine := values == np.floor(values)).all():
+        return None
+    return int(np.argmax((~fine).reshape(len(values), -1).any(axis=1)))
+
+
 def refuse_fractions(values: np.ndarray, whole: Sequence[int], what: str = "") -> None:
     """Refuse numbers (N, ...) that a graph of whole numbers would cut off or wrap around.
 

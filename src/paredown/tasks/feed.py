@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from paredown.tasks.declared_feed import refuse_fractions
+from paredown.tasks.declared_feed import first_fraction, refuse_fractions
 from paredown.tasks.pictures import one_by_one, picture_reader
 from paredown.tasks.tokens import make_text_encoder
 
@@ -120,39 +120,34 @@ def _vector_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.nda
     name, item, scaled = spec["input"], (int(spec["width"]),), "mean" in spec
     std, convert = np.asarray(spec.get("std", 1.0), np.float64), _converter(spec)
     gain, shift = (1 / std).astype(np.float32), (-np.asarray(spec.get("mean", 0.0), np.float64) / std).astype(np.float32)
-    whole = spec.get("whole")
 
     def encode(inputs: Any) -> dict[str, np.ndarray]:
         values = convert(_batch(inputs, item, "row"))
-        if whole is not None:
-            refuse_fractions(values, whole)
         return {name: values * gain + shift if scaled else values}
 
     return encode
 
 
 def _converter(spec: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
-    """The function rows -> the kind of number that the model takes."""
-    if spec.get("numbers", "float32") == "float32":
-        return lambda rows: np.ascontiguousarray(rows, np.float32)
+    """The function rows -> the kind of number that the model takes, within the bounds that it declares."""
+    kind, bounds = spec.get("numbers", "float32"), spec.get("whole")
 
-    def whole(rows: np.ndarray) -> np.ndarray:
-        if rows.dtype.kind not in "biu" and not (rows == np.floor(rows)).all():
-            bad = int(np.argmax((rows != np.floor(rows)).reshape(len(rows), -1).any(axis=1)))
+    def convert(rows: np.ndarray) -> np.ndarray:
+        if kind != "float32" and (bad := first_fraction(rows)) is not None:
             raise ValueError(f"row {bad} holds a fraction or no number; the model takes whole numbers.")
-        return np.ascontiguousarray(rows, np.int64)
+        values = np.ascontiguousarray(rows, kind)
+        if bounds is not None:
+            refuse_fractions(values, bounds)
+        return values
 
-    return whole
+    return convert
 
 
 def _array_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndarray]]:
-    name, item, convert, whole = spec["input"], tuple(spec["shape"]), _converter(spec), spec.get("whole")
+    name, item, convert = spec["input"], tuple(spec["shape"]), _converter(spec)
 
     def encode(inputs: Any) -> dict[str, np.ndarray]:
-        values = convert(_batch(inputs, item, "row"))
-        if whole is not None:
-            refuse_fractions(values, whole)
-        return {name: values}
+        return {name: convert(_batch(inputs, item, "row"))}
 
     return encode
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadData
+from paredown.tasks.declared_feed import first_fraction
 
 KINDS = ("float32", "int64")
 
@@ -27,8 +28,7 @@ def entry(rows: np.ndarray, options: Mapping[str, Any]) -> dict[str, str]:
         raise BadData(f"preprocess: numbers is {kind!r}.\n  Write float32, or int64 for a model that takes whole numbers.")
     if kind == KINDS[0]:
         return {}
-    if rows.dtype.kind == "f" and (rows != np.floor(rows)).any():
-        row = int(np.argmax((rows != np.floor(rows)).reshape(len(rows), -1).any(axis=1)))
+    if (row := first_fraction(rows)) is not None:
         raise BadData(f"preprocess: numbers is int64, and row {row} holds a fraction.\n  Leave it out: rows are then fed as float32.")
     return {"numbers": kind}
 

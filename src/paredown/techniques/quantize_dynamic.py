@@ -52,14 +52,13 @@ class QuantizeDynamic(Technique):
             kinds = sorted({node.op_type for node in model.graph.node if node.op_type in ("GRU", "RNN")})
             way_out = f"The others are in {', '.join(kinds)}, for which there are no 8-bit kernels." if kinds else "Use quantize_static."
             raise Unfit(f"{inside} of {whole} weights are in matrix products; dynamic quantization pays from about a fifth on. {way_out}")
-        asked = CHANNEL if self.per_channel else TENSOR
-        first = {item.weight: TENSOR if TENSOR in (asked, item.best) else CHANNEL for item in found}
+        first = eight_bits.wished(found, self.per_channel)
         target = context.work / "quantized"
         target.mkdir()
         made, ways = eight_bits.settle(found, first, lambda ways: _built(model, found, ways, target / graphs.GRAPH), asker)
         graphs.strip(made)
         onnx.save(made, target / graphs.GRAPH)
-        said += [told] if (told := eight_bits.told(found, ways, asked)) else []
+        said += [told] if (told := eight_bits.told(found, ways, self.per_channel)) else []
         note = f"{'; '.join(said)}." if said else ""
         return Candidate(digest=context.store.put(target), form="onnx", parameters=candidate.parameters, note=note)
 

@@ -16,7 +16,7 @@ from paredown.ground.host import host, saturates
 from paredown.ground.lazy import need
 from paredown.ground.logs import quiet
 from paredown.modelkit import eight_bits, graphs, plain, static_bits, static_search
-from paredown.modelkit.eight_bits import CHANNEL, TENSOR, Asker, Product
+from paredown.modelkit.eight_bits import TENSOR, Asker, Product
 from paredown.modelkit.static_bits import Scheme
 
 
@@ -83,11 +83,10 @@ class QuantizeStatic(Technique):
     def _measured(
         self, model: Any, found: Sequence[Product], feed: Mapping[str, Any], asker: Asker, context: Context
     ) -> tuple[Any, list[str]]:
-        asked = CHANNEL if self.per_channel else TENSOR
-        first = {item.weight: TENSOR if TENSOR in (asked, item.best) else CHANNEL for item in found}
+        first = eight_bits.wished(found, self.per_channel)
         scheme = Scheme(whole=False, how=self.ranges, bits=7 if saturates(host().isa) else 8)
         made = static_search.search(model, found, first, feed, asker, scheme, self.moved, context.progress)
-        told = eight_bits.told(found, made.ways, asked)
+        told = eight_bits.told(found, made.ways, self.per_channel)
         far = f"on these rows {100 * made.moved:.2g} % of the answers' probability moved" if made.moved > self.moved else ""
         return made.model, list(filter(None, [made.said, told, far]))
 
