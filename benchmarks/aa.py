@@ -28,10 +28,10 @@ from pathlib import Path
 from statistics import fmean, median, stdev
 
 from paredown.artifact.load import read_manifest
-from paredown.ground.rowfile import write_rows
-from paredown.pipeline.bare import probe_rows
-from paredown.pipeline.side_by_side import plan_of
+from paredown.measuring.as_given import probe_rows
+from paredown.measuring.side_by_side import plan_of
 from paredown.protocol.bench import Bench, Side
+from paredown.rows.rowfile import write_rows
 from paredown.stats.bootstrap import bound
 from paredown.stats.intervals import student
 from paredown.stats.ratios import cut, noise_floor, ratio

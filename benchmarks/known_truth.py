@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median
 
 import paredown
-from paredown.pipeline.side_by_side import measure
+from paredown.measuring.side_by_side import measure
 from paredown.testing.products import products
 
 LIMIT = 0.05

@@ -22,7 +22,7 @@ from typing import Any
 
 from paredown.core.recipe import Chain, parse
 from paredown.impact.whatif import Work, measured_on, scale, work_of
-from paredown.pipeline.targets import result_of
+from paredown.measuring.targets import result_of
 
 
 def structure(recipe: str) -> tuple[str, ...] | None:

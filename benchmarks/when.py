@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paredown.ground.hours import HOUR_S
-from paredown.impact.foresee import Hours, backtest, choose
-from paredown.impact.series import Series, joined, read_series
+from paredown.intensity.foresee import Hours, backtest, choose
+from paredown.intensity.series import Series, joined, read_series
 
 
 def same_hours(past: NDArray[np.float64], starts: NDArray[np.int64], deadline_h: int, days: int) -> NDArray[np.float64]:

@@ -38,8 +38,8 @@ def tried(name: str, pipe: Any) -> None:
     import transformers
 
     from paredown.core.errors import ParedownError
-    from paredown.modelkit import calibrate, couple, widths
-    from paredown.modelkit.count import multiply_adds
+    from paredown.pruning import calibrate, couple, widths
+    from paredown.pruning.count import multiply_adds
 
     transformers.logging.set_verbosity_error()
     try:

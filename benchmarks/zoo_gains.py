@@ -42,8 +42,8 @@ def gains(name: str, folder: Path) -> dict[str, str]:
     """
     from paredown.core.errors import ParedownError
     from paredown.core.recipe import parse
-    from paredown.pipeline.setup import opened
-    from paredown.pipeline.shop import Silent
+    from paredown.running.setup import opened
+    from paredown.running.workspace import Silent
     from paredown.study.jobfile import read_job
     from paredown.tasks.feed import feed_shapes
 
@@ -53,9 +53,13 @@ def gains(name: str, folder: Path) -> dict[str, str]:
         return {"brought": f"refused: {_line(error)}"}
     job = read_job(document, folder)
     out: dict[str, str] = {}
-    with opened(job, folder / "study", fresh=False, wait_s=0, listener=Silent()) as shop:
+    with opened(job, folder / "study", fresh=False, wait_s=0, listener=Silent()) as workspace:
         try:
-            shop.with_baseline(shop.builder.baseline(job.model, job.folder, feed_shapes(shop.builder.scene.encode), len(shop.splits.names)))
+            workspace.with_baseline(
+                workspace.builder.baseline(
+                    job.model, job.folder, feed_shapes(workspace.builder.build_spec.encode), len(workspace.splits.names)
+                )
+            )
         except ParedownError as error:
             return {"brought": f"refused: {_line(error)}"}
         except Exception as error:
@@ -65,8 +69,8 @@ def gains(name: str, folder: Path) -> dict[str, str]:
         def answers(recipe: str) -> Any:
             if recipe not in known:
                 try:
-                    built = shop.builder.build(parse(recipe))
-                    known[recipe] = shop.outputs(built.artifact, "validation")
+                    built = workspace.builder.build(parse(recipe))
+                    known[recipe] = workspace.outputs(built.artifact, "validation")
                 except Exception as error:
                     known[recipe] = error
             return known[recipe]

@@ -17,7 +17,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 @pytest.fixture(scope="session")
 def tiny_study(tmp_path_factory: pytest.TempPathFactory) -> TinyStudy:
     """A study that ended in a pass."""
-    from paredown.pipeline.story import run
+    from paredown.running.story import run
 
     folder = tmp_path_factory.mktemp("tiny")
     job = write_tiny_job(folder, search=ONE_RECIPE)

@@ -91,8 +91,8 @@ def rebind(study: Path) -> None:
 
 def shorten(patch: pytest.MonkeyPatch, state: Path) -> None:
     """Make all measurements of a run short, and count reads of test apart from the machine's own count."""
-    from paredown.pipeline import long_measurement, trials
     from paredown.protocol import bench, gates
+    from paredown.running import long_measurement, trials
 
     short = bench.Plan(rounds=3, window_s=0.02, warm_s=0.01)
     for module, name in (

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from paredown.core.technique import Stage as Stage
     from paredown.core.technique import Technique as Technique
     from paredown.core.trial import Trial as Trial
-    from paredown.pipeline.shrink import shrink as shrink
-    from paredown.pipeline.side_by_side import measure as measure
-    from paredown.pipeline.standalone import check as check
-    from paredown.pipeline.story import Result as Result
-    from paredown.pipeline.story import run as run
+    from paredown.inmemory.shrink import shrink as shrink
+    from paredown.measuring.check import check as check
+    from paredown.measuring.side_by_side import measure as measure
+    from paredown.running.story import Result as Result
+    from paredown.running.story import run as run
     from paredown.study.study import Study as Study
     from paredown.tracking.tracker import track as track
     from paredown.tracking.trainer_callback import TrackCallback as TrackCallback
@@ -44,7 +44,7 @@ _HOMES = {
     "Policy": "paredown.core.policy",
     "Reading": "paredown.core.reading",
     "Recipe": "paredown.core.recipe",
-    "Result": "paredown.pipeline.story",
+    "Result": "paredown.running.story",
     "Rows": "paredown.core.rows",
     "Runtime": "paredown.core.runtime",
     "Stage": "paredown.core.technique",
@@ -53,11 +53,11 @@ _HOMES = {
     "TrackCallback": "paredown.tracking.trainer_callback",
     "Technique": "paredown.core.technique",
     "Trial": "paredown.core.trial",
-    "check": "paredown.pipeline.standalone",
+    "check": "paredown.measuring.check",
     "load": "paredown.artifact.load",
-    "measure": "paredown.pipeline.side_by_side",
-    "run": "paredown.pipeline.story",
-    "shrink": "paredown.pipeline.shrink",
+    "measure": "paredown.measuring.side_by_side",
+    "run": "paredown.running.story",
+    "shrink": "paredown.inmemory.shrink",
     "track": "paredown.tracking.tracker",
 }
 

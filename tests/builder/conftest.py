@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from paredown.builder.build import Builder
-from paredown.builder.scene import Scene
+from paredown.builder.build_spec import BuildSpec
 from paredown.core.candidate import Candidate
 from paredown.core.rows import Rows
 from paredown.executors.booked import Booked
 from paredown.executors.inline import Inline
-from paredown.ground.rowfile import write_rows
+from paredown.rows.rowfile import write_rows
 from paredown.testing import tiny
 
 
@@ -70,11 +70,11 @@ class Bench:
     builder: Builder
     ledger: Ledger
     worker: Counted
-    scene: Scene
+    build_spec: BuildSpec
     folder: Path
 
     def artifact(self, digest: str) -> Path:
-        return Path(self.scene.artifacts) / digest
+        return Path(self.build_spec.artifacts) / digest
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def bench(tmp_path: Path) -> Callable[..., Bench]:
             write_rows(rows, Path(files[split]))
         write_rows(Rows(inputs=tiny.rows(4, 9).inputs, labels=None), tmp_path / "probe.npz")
         shape = [tiny.SIDE, tiny.SIDE]
-        scene = Scene(
+        build_spec = BuildSpec(
             name="tiny",
             task="image-classification",
             loss="cross_entropy",
@@ -107,6 +107,6 @@ def bench(tmp_path: Path) -> Callable[..., Bench]:
         )
         ledger, worker = Ledger(), Counted()
         booked = Booked(recorder=ledger, worker=worker, joules=lambda cpu_s: cpu_s)
-        return Bench(Builder(scene=scene, booked=booked, **entries), ledger, worker, scene, tmp_path)
+        return Bench(Builder(build_spec=build_spec, booked=booked, **entries), ledger, worker, build_spec, tmp_path)
 
     return make

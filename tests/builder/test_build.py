@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from paredown.artifact.load import load, read_manifest
-from paredown.builder.scene import Scene
+from paredown.builder.build_spec import BuildSpec
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadRecipe, LimitExceeded, Unfit
 from paredown.core.job import ModelSpec
@@ -35,7 +35,7 @@ def test_the_model_as_given_is_packed_for_its_engine(bench: Make) -> None:
     with load(folder) as model:
         expected = tiny.logits(tiny.encode(IMAGES)).argmax(1)
         assert model.predict(IMAGES) == [("top", "middle", "bottom")[at] for at in expected]
-    assert read_manifest(folder)["lineage"] == [here.scene.teacher["digest"]]
+    assert read_manifest(folder)["lineage"] == [here.build_spec.teacher["digest"]]
 
 
 def test_tensors_are_lowered_where_the_engine_or_a_step_needs_it(bench: Make) -> None:
@@ -99,7 +99,7 @@ def test_another_seed_is_other_work(bench: Make) -> None:
     here = bench()
     recipe = parse("prune_channels(round_to=1) @ torch(threads=1)")
     here.builder.build(recipe)
-    replace(here.builder, scene=replace(here.scene, seed=1)).build(recipe)
+    replace(here.builder, build_spec=replace(here.build_spec, seed=1)).build(recipe)
     assert here.worker.verbs == ["apply", "pack", "apply", "pack"]
 
 
@@ -206,7 +206,7 @@ def test_work_leaves_no_scratch_behind(bench: Make) -> None:
 def test_a_black_box_teaches_through_the_engine_that_runs_it(bench: Make, tmp_path: Path) -> None:
     here = bench("onnx")
     (tmp_path / "scratch").mkdir()
-    context = Scene(**here.scene.json()).context(tmp_path / "scratch", lambda done, total: None)
+    context = BuildSpec(**here.build_spec.json()).context(tmp_path / "scratch", lambda done, total: None)
     feed = tiny.encode(IMAGES)
     logits = tiny.logits(feed)
     shares = np.exp(logits - logits.max(1, keepdims=True))
@@ -221,6 +221,6 @@ def test_a_form_without_an_engine_cannot_teach(bench: Make, tmp_path: Path) -> N
     from dataclasses import replace
 
     here = bench()
-    scene = replace(here.scene, teacher=asdict(Candidate(digest="0" * 64, form="keras")))
+    build_spec = replace(here.build_spec, teacher=asdict(Candidate(digest="0" * 64, form="keras")))
     with pytest.raises(Unfit, match=r"no engine here runs a keras model, so that it cannot teach\."):
-        scene.context(tmp_path, lambda done, total: None).ask(tiny.encode(IMAGES))
+        build_spec.context(tmp_path, lambda done, total: None).ask(tiny.encode(IMAGES))

@@ -17,8 +17,8 @@ from paredown.core.errors import BadKnob, UnknownName, UsageError
 from paredown.core.knob import knobs
 from paredown.core.trial import Trial
 from paredown.ground import registry
+from paredown.measuring import eight_bits
 from paredown.meters.powercap import Powercap
-from paredown.pipeline import eight_bits
 from paredown.techniques.quantize_dynamic import QuantizeDynamic
 
 

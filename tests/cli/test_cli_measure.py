@@ -12,7 +12,7 @@ import pytest
 from paredown.cli import measure
 from paredown.core.errors import UsageError
 from paredown.core.reading import How, Missing, Reading
-from paredown.pipeline.measured import FORMAT, Measured
+from paredown.measuring.measured import FORMAT, Measured
 from paredown.report.format import at_most
 from paredown.stats.paired import relative_upper
 from tiny_cli import leave

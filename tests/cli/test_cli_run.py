@@ -17,7 +17,7 @@ from rich.console import Console
 from paredown.core.errors import UsageError
 from paredown.core.reading import How, Reading
 from paredown.core.trial import Trial
-from paredown.pipeline.progress import Progress
+from paredown.report.progress import Progress
 from tiny_cli import leave
 from tiny_study import TinyStudy, shorten, write_tiny_job
 
@@ -188,7 +188,7 @@ def test_a_terminal_has_a_live_line_with_stage_step_trials_and_joules() -> None:
 
 SWALLOWED = """
 import contextlib, signal
-from paredown.pipeline.progress import Progress
+from paredown.report.progress import Progress
 
 before = signal.getsignal(signal.SIGINT)
 try:
@@ -216,8 +216,8 @@ def test_code_of_the_job_is_named_before_any_of_it_runs(tmp_path: Path, capfd, m
     def begins(*_: object, **__: object) -> None:
         raise UsageError("here the first of the job's code runs")
 
-    for module, verb in (("plan", "plan"), ("story", "run"), ("apply", "apply")):
-        monkeypatch.setattr(f"paredown.pipeline.{module}.{verb}", begins)
+    for module, verb in (("planning.dry_run", "plan"), ("running.story", "run"), ("running.apply", "apply")):
+        monkeypatch.setattr(f"paredown.{module}.{verb}", begins)
     code = "model nets:build, data rows:load, metric nets:cost"
     said = f"runs code that is not paredown's, with your rights: {code} (looked up in {tmp_path} first)"
     recipe = "quantize_dynamic() @ onnxruntime(threads=1)"

@@ -163,10 +163,10 @@ def test_a_graph_that_asks_for_much_memory_does_not_get_it(tiny_study: TinyStudy
 
 @pytest.mark.parametrize("command", each("verify", "predict", "measure"))
 def test_a_graph_without_an_end_is_damage(tiny_study: TinyStudy, tmp_path: Path, capfd, monkeypatch, command: str) -> None:
-    from paredown.pipeline import answer_file, proof
+    from paredown.measuring import answer_file, verify
     from paredown.protocol import bench
 
-    for module, name in ((proof, "_ASKED_S"), (answer_file, "_OPEN_S"), (answer_file, "_ROW_S"), (bench, "_OPEN_S")):
+    for module, name in ((verify, "_ASKED_S"), (answer_file, "_OPEN_S"), (answer_file, "_ROW_S"), (bench, "_OPEN_S")):
         monkeypatch.setattr(module, name, 0.8)
     folder = replace_graph(handed_over(tiny_study, tmp_path), "endless")
     np.save(tmp_path / "rows.npy", tiny_rows(1, 1)[0])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from paredown.pipeline import when as timing
+from paredown.planning import when as timing
 from tiny_cli import leave
 from tiny_study import ONE_RECIPE, TinyStudy, shorten, write_tiny_job
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paredown.inmemory.rows import keep
 
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows as Table
 from paredown.datasets.rows import Rows
-from paredown.ground.blocks import Writer
-from paredown.pipeline.given import keep
+from paredown.rows.blocks import Writer
 from paredown.testing.contracts import check_dataset
 
 TABLE = Table(

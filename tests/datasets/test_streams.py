@@ -15,8 +15,8 @@ from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.datasets import csv, images, parquet, streams
-from paredown.ground.columns import on_disk
-from paredown.ground.rowfile import read_rows, write_rows
+from paredown.rows.columns import on_disk
+from paredown.rows.rowfile import read_rows, write_rows
 
 CSV, PARQUET = csv.Csv(), parquet.Parquet()
 

@@ -19,7 +19,7 @@ import pytest
 from paredown.core.job import Job
 from paredown.ground import registry
 from paredown.ground.documents import read
-from paredown.pipeline.story import run
+from paredown.running.story import run
 from paredown.study.jobfile import read_job
 from paredown.study.splits import load_splits
 from paredown.tasks import feed

@@ -249,9 +249,9 @@ def test_the_end_of_work_is_foretold_from_its_own_pace_and_anew_for_each_part_of
     pace = processes._Pace()
     assert pace.whole_s() is None
     for wall_s, done in ((10.0, 100), (12.0, 200), (14.0, 300)):
-        pace.told(wall_s, done, 1000)
+        pace.learn(wall_s, done, 1000)
     assert pace.whole_s() == 14.0 + 700 * 4 / 200
-    pace.told(20.0, 1, 50)
+    pace.learn(20.0, 1, 50)
     assert pace.whole_s() is None
 
 

@@ -14,22 +14,29 @@ from house_tree import PACKAGE, SRC, Import, files, imports, module_name, parsed
 LEVELS = {
     "core": 0,
     "stats": 1, "ground": 1,
-    "modelkit": 2, "tasks": 2, "metrics": 2, "impact": 2,
-    "models": 3, "datasets": 3, "techniques": 3, "runtimes": 3, "meters": 3, "audits": 3,
-    "artifact": 4, "executors": 4, "policy": 4,
-    "study": 5, "builder": 5, "protocol": 5, "tracking": 5, "evidence": 5,
-    "search": 6,
-    "report": 7, "exports": 7, "serve": 7, "monitor": 7,
-    "pipeline": 8,
-    "cli": 9,
-    "__main__": 10,
-    "": 11,  # paredown/__init__.py, the public face
-    "testing": 12,
+    "rows": 2, "intensity": 2,
+    "graphs": 3, "tasks": 3, "metrics": 3, "impact": 3,
+    "modelkit": 4,
+    "pruning": 5,
+    "models": 6, "datasets": 6, "techniques": 6, "runtimes": 6, "meters": 6, "audits": 6,
+    "artifact": 7, "executors": 7, "policy": 7,
+    "study": 8, "builder": 8, "protocol": 8, "tracking": 8, "evidence": 8,
+    "search": 9,
+    "report": 10, "exports": 10, "serve": 10, "monitor": 10,
+    "measuring": 11,
+    "running": 12,
+    "planning": 13,
+    "inmemory": 14,
+    "cli": 15,
+    "__main__": 16,
+    "": 17,  # paredown/__init__.py, the public face
+    "testing": 18,
 }  # fmt: skip
 KINDS = ("models", "datasets", "techniques", "runtimes", "meters", "audits", "tasks", "metrics", "exports")
 STDLIB_ONLY = ("core", "stats", "evidence")
 READERS = ("report", "exports", "serve", "monitor")
-NOT_FOR_READERS = ("search", "builder", "executors", "modelkit", "techniques")
+NOT_FOR_READERS = ("search", "builder", "executors", "graphs", "modelkit", "pruning", "techniques")
+TENSORS = ("modelkit", "pruning")
 ENGINES = ("onnxruntime", "openvino")
 SHIPPED = "artifact/predict_main.py"  # copied into every artifact as predict.py, where no paredown is
 TORCH = ("torch", "torchvision")
@@ -59,7 +66,7 @@ def wrong_layers(src: Path) -> list[str]:
         if not is_ours(found.target) or own_part(found) not in LEVELS or part(found.target) not in LEVELS:
             continue
         mine, theirs = own_part(found), part(found.target)
-        free = mine == theirs or LEVELS[theirs] < LEVELS[mine] or (theirs == "evidence" and LEVELS[mine] >= 5)
+        free = mine == theirs or LEVELS[theirs] < LEVELS[mine] or (theirs == "evidence" and LEVELS[mine] >= LEVELS["evidence"])
         if not free:
             out.append(f"{found.where}: layer {LEVELS[theirs]} from layer {LEVELS[mine]}")
         if mine in READERS and theirs in NOT_FOR_READERS:
@@ -115,12 +122,16 @@ def heavy(src: Path) -> list[str]:
             out.append(f"{found.where}: {folder} is standard library only")
         elif top in TORCH:
             in_function = folder in ("techniques", "models") or file.startswith("runtimes/torch")
-            if not (folder == "modelkit" or (lazy and in_function)):
-                out.append(f"{found.where}: torch belongs to modelkit, or inside functions of techniques, models and runtimes/torch*")
+            if not (folder in TENSORS or (lazy and in_function)):
+                out.append(
+                    f"{found.where}: torch belongs to modelkit and pruning, or inside functions of techniques, models and runtimes/torch*"
+                )
         elif graph_tool:
-            allowed = folder in ("techniques", "runtimes", "models", "modelkit") or file.startswith("artifact/pack")
+            allowed = folder in ("techniques", "runtimes", "models", "modelkit", "graphs") or file.startswith("artifact/pack")
             if not (lazy and allowed):
-                out.append(f"{found.where}: onnx tools belong inside functions of techniques, runtimes, models, modelkit and artifact/pack")
+                out.append(
+                    f"{found.where}: onnx tools belong inside functions of techniques, runtimes, models, modelkit, graphs and artifact/pack"
+                )
         elif top in ENGINES and file not in (f"runtimes/{top}.py", SHIPPED):
             out.append(f"{found.where}: an inference engine belongs to its runtime file")
     return out
@@ -164,12 +175,12 @@ BAD = {
         "search/a.py:3 imports paredown.report.b",
     ),
     "relative": (wrong_layers, {"core__a": "from ..ground import b", "ground__b": ""}, "core/a.py:1 imports paredown.ground.b"),
-    "sideways": (wrong_layers, {"study__a": "import paredown.builder.b", "builder__b": ""}, "layer 5 from layer 5"),
-    "public face": (wrong_layers, {"cli__a": "from paredown import run"}, "cli/a.py:1 imports paredown: layer 11 from layer 9"),
+    "sideways": (wrong_layers, {"study__a": "import paredown.builder.b", "builder__b": ""}, "layer 8 from layer 8"),
+    "public face": (wrong_layers, {"cli__a": "from paredown import run"}, "cli/a.py:1 imports paredown: layer 17 from layer 15"),
     "testing": (
         wrong_layers,
-        {"pipeline": "import paredown.testing.b", "testing__b": ""},
-        "pipeline.py:1 imports paredown.testing.b: layer 12",
+        {"running": "import paredown.testing.b", "testing__b": ""},
+        "running.py:1 imports paredown.testing.b: layer 18",
     ),
     "unknown folder": (wrong_layers, {"vendor__a": ""}, "'vendor' has no layer"),
     "reader": (wrong_layers, {"report__a": "import paredown.search.b", "search__b": ""}, "report reads studies and artifacts only"),
@@ -183,7 +194,11 @@ BAD = {
         {"techniques__a": "from paredown.techniques.b import B", "techniques__b": ""},
         "techniques/a.py:1 imports paredown.techniques.b",
     ),
-    "torch at the top": (heavy, {"techniques__a": "import torch"}, "techniques/a.py:1 imports torch: torch belongs to modelkit"),
+    "torch at the top": (
+        heavy,
+        {"techniques__a": "import torch"},
+        "techniques/a.py:1 imports torch: torch belongs to modelkit and pruning",
+    ),
     "torch in search": (heavy, {"search__a": "def f():\n    from torch import nn"}, "search/a.py:2 imports torch"),
     "numpy in stats": (heavy, {"stats__a": "import numpy as np"}, "stats/a.py:1 imports numpy: stats is standard library only"),
     "engine elsewhere": (heavy, {"artifact__a": "def f():\n    import onnxruntime"}, "an inference engine belongs to its runtime file"),

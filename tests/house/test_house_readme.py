@@ -16,7 +16,7 @@ import pytest
 from paredown.cli import COMMANDS
 from paredown.core.recipe import parse
 from paredown.ground import documents
-from paredown.pipeline.plan import plan
+from paredown.planning.dry_run import plan
 from paredown.study.jobfile import read_job
 from readme_folder import words_of, write_hugging_face, write_instrument, write_onnx, write_torch
 from tiny_cli import bare_script, leave
@@ -28,7 +28,7 @@ SECTIONS = {part.partition("\n")[0]: part for part in re.split(r"^##+ ", README,
 PATHS = {"Your Hugging Face model": write_hugging_face, "Your ONNX file": write_onnx, "Your torch model": write_torch}
 LONG = {"Your Hugging Face model": pytest.mark.slow}
 NOT_WALKED = {
-    "make demo": "the slow test of tests/pipeline/test_digits.py runs the same job",
+    "make demo": "the slow test of tests/running/test_digits.py runs the same job",
     "make test": "it is what runs these tests",
     "python3 -m venv": "the slow test below installs",
     ". .": "the slow test below installs",
@@ -119,8 +119,10 @@ def walk(capfd: pytest.CaptureFixture[str], language: str, block: str) -> None:
 @pytest.fixture
 def cut_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder; measurements are short, one technique and one engine are there, frugal asks nothing that short ones cannot show."""
-    from paredown.pipeline import plan, rehearse, setup, side_by_side
+    from paredown.measuring import side_by_side
+    from paredown.planning import dry_run, estimate
     from paredown.policy import parse
+    from paredown.running import setup
     from paredown.runtimes.openvino import Openvino
 
     monkeypatch.setattr(Openvino, "ready", lambda self, host: "one engine is enough here.")
@@ -133,7 +135,7 @@ def cut_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def one(exclude: list[str], *, trainable: bool) -> list:
         return [unit for unit in usable(exclude, trainable=trainable) if unit.name() == "quantize_dynamic"]
 
-    for module in (plan, rehearse, setup):
+    for module in (dry_run, estimate, setup):
         monkeypatch.setattr(module, "usable", one)
     monkeypatch.setattr(side_by_side, "measure", lambda *given, **named: measure(*given, **named | {"seconds": 1.0}))
     monkeypatch.setenv("COLUMNS", "300")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
-from paredown.core.errors import UnknownName
+from paredown.core.errors import BadData, UnknownName
 from paredown.ground.amounts import MOST
+from paredown.impact.declared import signalled
 from paredown.impact.grid import grid_of, zone, zones
+from paredown.intensity.series import read_series
 
 
 @pytest.mark.parametrize(
@@ -86,3 +90,15 @@ def test_factors_are_of_this_world() -> None:
 
 def test_no_table_is_above_what_a_power_station_emits() -> None:
     assert max(item.g_per_kwh for item in zones().values()) <= MOST["g/kWh"]
+
+
+def test_a_declared_signal_does_not_contradict_the_series(tmp_path: Path) -> None:
+    found = []
+    for kind in ({"type": "marginal"}, {}):
+        file = tmp_path / "intensity.json"
+        file.write_text(json.dumps([{"Time": f"2023-01-01T0{hour}:00Z", "Rating": 300, **kind} for hour in range(2)]))
+        found.append(read_series(file))
+    marginal, unknown = found
+    with pytest.raises(BadData, match="says that it is marginal, and average was declared"):
+        signalled(marginal, "average")
+    assert [signalled(unknown, said).signal for said in ("", "average", "marginal")] == ["unknown", "average", "marginal"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import modelkit_nets as nets
 import numpy as np
 import onnx
 import onnxruntime
@@ -12,13 +11,14 @@ import pytest
 import torch
 from torch import nn
 
+import modelkit_nets as nets
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
+from paredown.graphs.graphs import GRAPH
 from paredown.ground.store import FolderStore
-from paredown.modelkit import couple
 from paredown.modelkit.blueprint import Blueprint, save_module
-from paredown.modelkit.graphs import GRAPH
 from paredown.modelkit.lower import LOWERINGS, to_onnx
+from paredown.pruning import couple
 from paredown.testing import tiny
 
 

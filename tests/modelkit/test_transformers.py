@@ -9,9 +9,11 @@ import torch
 
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
+from paredown.graphs import graphs
 from paredown.ground.store import FolderStore
-from paredown.modelkit import blocks, calibrate, count, couple, graphs, lower, pretrained, train, widths
+from paredown.modelkit import blocks, lower, pretrained, train
 from paredown.modelkit.blueprint import Blueprint, open_folder, save_module, write_folder
+from paredown.pruning import calibrate, count, couple, widths
 from paredown.testing import tiny
 
 NAMES = ("input_ids", "attention_mask")

@@ -103,7 +103,7 @@ def test_a_digest_follows_every_module_that_is_imported_from_beside_the_job(tmp_
 
 def test_a_model_whose_files_change_while_it_is_opened_is_refused_and_nothing_is_recorded(tmp_path: Path) -> None:
     from paredown.builder import work
-    from paredown.builder.scene import Scene
+    from paredown.builder.build_spec import BuildSpec
 
     module = tiny.mlp()
     save_file(module.state_dict(), tmp_path / "w.safetensors")
@@ -115,8 +115,8 @@ def test_a_model_whose_files_change_while_it_is_opened_is_refused_and_nothing_is
         "encode": {"kind": "array", "input": "input", "shape": []},
     }
     places = {"store": str(tmp_path / "store"), "artifacts": "", "probe": "", "data": {}}
-    scene = Scene(decode={}, labels=["a", "b", "c"], seed=0, threads=1, isa="", **same, **places).json()
-    arguments = {"scene": scene, "spec": entry.__dict__, "folder": str(tmp_path), "inputs": INPUTS, "classes": 3}
+    build_spec = BuildSpec(decode={}, labels=["a", "b", "c"], seed=0, threads=1, isa="", **same, **places).json()
+    arguments = {"build_spec": build_spec, "spec": entry.__dict__, "folder": str(tmp_path), "inputs": INPUTS, "classes": 3}
     before = Python().digest(entry, tmp_path)
     assert work.baseline({}, digest=before, **arguments)["form"] == "torch"
     save_file({name: 2 * value for name, value in module.state_dict().items()}, tmp_path / "w.safetensors")

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from paredown.core.errors import BadModel
 from paredown.core.job import ModelSpec
-from paredown.modelkit import graphs
+from paredown.graphs import graphs
 from paredown.models.onnx import Onnx
 from paredown.testing import tiny
 

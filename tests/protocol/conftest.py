@@ -12,8 +12,8 @@ import pytest
 from paredown.artifact.pack import Label, join, pack
 from paredown.core.candidate import Candidate
 from paredown.core.rows import Rows
-from paredown.ground.rowfile import write_rows
 from paredown.ground.store import FolderStore
+from paredown.rows.rowfile import write_rows
 from paredown.testing import tiny
 
 IMAGE = {"kind": "image", "input": "input", "shape": [6, 6], "scale": 1 / 16, "mean": 0.0, "std": 1.0, "layout": "nchw"}

@@ -15,8 +15,8 @@ from paredown.core.errors import BadData
 from paredown.core.meter import Meter
 from paredown.ground import registry
 from paredown.ground.digests import of_file
-from paredown.ground.rowfile import read_rows
 from paredown.protocol import subject
+from paredown.rows.rowfile import read_rows
 
 
 def opened(made: Any, artifact: Path, rows: Path, **options: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the ladder proposes, and when, in a situation made by hand."""
+"""What the ladder proposes, and when, in a state made by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from paredown.core.recipe import Chain, Composed, Step, parse, steps_of
 from paredown.core.technique import Composition, Context, DataNeed, Stage, Technique
 from paredown.core.trial import Trial
 from paredown.search.ladder import STRATEGIES, ladder
-from paredown.search.situation import Situation
+from paredown.search.search_state import SearchState
 from paredown.techniques.cascade import Cascade
 from paredown.techniques.distill import Distill
 from paredown.techniques.prune_channels import PruneChannels
@@ -83,7 +83,7 @@ class World:
 
     def run(self) -> list[str]:
         """The texts of all proposals in order."""
-        situation = Situation(
+        state = SearchState(
             trials=lambda: tuple(self.trials),
             techniques=self.techniques,
             engines=self.engines,
@@ -95,7 +95,7 @@ class World:
             fitted=self.fitted,
         )
         out = []
-        for proposal in ladder(situation):
+        for proposal in ladder(state):
             text = str(proposal.recipe)
             out.append(text)
             self.whys.append(proposal.why)
@@ -341,8 +341,8 @@ def test_a_third_partys_composition_takes_part() -> None:
         (Trial(id=1, recipe="x @ y", drop={"drop": 0.021}), 0.0, False),
     ],
 )
-def test_a_situation_reads_trials(trial: Trial, gain: float, keeps: bool) -> None:
-    situation = Situation(
+def test_a_state_reads_trials(trial: Trial, gain: float, keeps: bool) -> None:
+    state = SearchState(
         trials=lambda: [trial, Trial(id=2, recipe="b", role="baseline"), Trial(id=3, recipe="c", state="failed")],
         techniques=[],
         engines=[],
@@ -352,7 +352,7 @@ def test_a_situation_reads_trials(trial: Trial, gain: float, keeps: bool) -> Non
         outputs=lambda artifact: None,
         labels=None,
     )
-    assert situation.done() == [trial]
-    assert situation.gain(trial) == gain
-    assert situation.keeps_quality(trial) is keeps
-    assert situation.keeps_quality(trial, slack=0.01)
+    assert state.done() == [trial]
+    assert state.gain(trial) == gain
+    assert state.keeps_quality(trial) is keeps
+    assert state.keeps_quality(trial, slack=0.01)

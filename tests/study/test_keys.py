@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from paredown.core.rows import Rows
-from paredown.ground.blocks import Table, Writer, spool
-from paredown.ground.columns import rows_of
+from paredown.rows.blocks import Table, Writer, spool
+from paredown.rows.columns import rows_of
 from paredown.study import keys
 from paredown.study.leakage import by_chance, equal_rows, parts_of_another, without_leaks
 from paredown.study.splits import stratified

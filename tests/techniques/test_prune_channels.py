@@ -11,7 +11,7 @@ import torch
 
 from paredown.core.errors import Unfit
 from paredown.modelkit.blueprint import Blueprint, open_module, save_module
-from paredown.modelkit.count import multiply_adds
+from paredown.pruning.count import multiply_adds
 from paredown.techniques.prune_channels import PruneChannels
 from paredown.testing import tiny
 from paredown.testing.contracts import check_technique

@@ -11,8 +11,8 @@ import pytest
 
 from paredown.artifact.load import load
 from paredown.core.reading import Reading
-from paredown.pipeline.command import measure_command
-from paredown.pipeline.side_by_side import measure
+from paredown.measuring.command import measure_command
+from paredown.measuring.side_by_side import measure
 from paredown.testing import tiny
 from paredown.testing.products import products
 

@@ -20,8 +20,7 @@ from paredown.core.meter import Meter, Window
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.record import record_from_json
 from paredown.meters.powercap import Powercap
-from paredown.tracking import instruments, open_blocks
-from paredown.tracking import took as took_file
+from paredown.tracking import instruments, open_blocks, usage
 
 BURN = "import time\nend = time.process_time() + {}\nwhile time.process_time() < end: pass"
 
@@ -93,9 +92,9 @@ def test_a_counter_is_read_at_the_edges_and_between_only_where_it_is_asked_and_t
     with paredown.track() as took:
         assert Plug.open == 1
         assert "wall_energy" not in took.readings
-        monkeypatch.setattr(took_file, "_LEAST_S", 0.0)
+        monkeypatch.setattr(usage, "_LEAST_S", 0.0)
         assert took.readings["wall_energy"].value == 7.0
-        monkeypatch.setattr(took_file, "_LEAST_S", 10.0)
+        monkeypatch.setattr(usage, "_LEAST_S", 10.0)
         assert took.readings["wall_energy"].value == 7.0
         assert Plug.open == 1
     assert Plug.open == 0
@@ -114,7 +113,7 @@ def test_a_counter_that_fails_once_leaves_no_partial_sum(monkeypatch: pytest.Mon
             return (Missing(quantity="wall_energy", reason="unplugged"),)
 
     with_meters(monkeypatch, Worn)
-    monkeypatch.setattr(took_file, "_LEAST_S", 0.0)
+    monkeypatch.setattr(usage, "_LEAST_S", 0.0)
     with paredown.track() as took:
         took.cut()
         monkeypatch.setattr(Worn, "stop", Plug.stop)
@@ -129,7 +128,7 @@ def test_a_last_piece_that_is_too_short_for_its_counter_is_left_out_and_said(mon
             return found if window.wall_s > 0.05 else (Missing(quantity="wall_energy", reason="window too short"),)
 
     with_meters(monkeypatch, Slow)
-    monkeypatch.setattr(took_file, "_LEAST_S", 0.05)
+    monkeypatch.setattr(usage, "_LEAST_S", 0.05)
     with paredown.track() as took:
         time.sleep(0.06)
         took.cut()

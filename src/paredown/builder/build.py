@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from paredown.builder.build_spec import BuildSpec
 from paredown.builder.order import check, techniques
-from paredown.builder.scene import Scene
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.job import ModelSpec
@@ -44,7 +44,7 @@ class Builder:
     """Builds recipes of one study.
 
     Args:
-        scene: What all work orders share, with the teacher in it.
+        build_spec: What all work orders share, with the teacher in it.
         booked: Recorder and worker.
         trial_s: Wall time in seconds that one recipe may take to build.
         trial_b: Resident memory in bytes that the worker may take.
@@ -52,7 +52,7 @@ class Builder:
         took: Told (technique's name, wall seconds) of each that was applied now, also where it failed.
     """
 
-    scene: Scene
+    build_spec: BuildSpec
     booked: Booked
     trial_s: float | None = None
     trial_b: float | None = None
@@ -70,7 +70,7 @@ class Builder:
         Raises:
             BadModel: It cannot be opened, built or trained, or its files changed meanwhile.
         """
-        key = digests.of_value([asdict(spec), self.scene.seed, dict(inputs)])
+        key = digests.of_value([asdict(spec), self.build_spec.seed, dict(inputs)])
         arguments = {
             "spec": asdict(spec),
             "folder": str(folder.resolve()),
@@ -78,7 +78,9 @@ class Builder:
             "inputs": {name: list(shape) for name, shape in inputs.items()},
         }
         limits = Limits(memory_b=self.trial_b)
-        value = self.booked.order("baseline", key, f"{_WORK}:baseline", limits, scene=self.scene.json(), classes=classes, **arguments)
+        value = self.booked.order(
+            "baseline", key, f"{_WORK}:baseline", limits, build_spec=self.build_spec.json(), classes=classes, **arguments
+        )
         return Candidate(**value)
 
     def build(self, recipe: Recipe, within_s: float = math.inf) -> Built:
@@ -101,16 +103,21 @@ class Builder:
     def _order(self, until: _Until | None, kind: str, key: Sequence[Any], verb: str, **arguments: Any) -> Any:
         limits = Limits(memory_b=self.trial_b) if until is None else until.left()
         return self.booked.order(
-            kind, digests.of_value([verb, self.scene.seed, *key]), f"{_WORK}:{verb}", limits, scene=self.scene.json(), **arguments
+            kind,
+            digests.of_value([verb, self.build_spec.seed, *key]),
+            f"{_WORK}:{verb}",
+            limits,
+            build_spec=self.build_spec.json(),
+            **arguments,
         )
 
     def _known(self, key: Sequence[Any], verb: str) -> Candidate | None:
-        found = self.booked.recorder.find("build", digests.of_value([verb, self.scene.seed, *key]))
+        found = self.booked.recorder.find("build", digests.of_value([verb, self.build_spec.seed, *key]))
         return None if found is None else Candidate(**found.value)
 
     def pending(self, chain: Chain) -> list[Technique]:
         """The techniques of a chain whose results are not recorded yet."""
-        candidate: Candidate | None = Candidate(**self.scene.teacher)
+        candidate: Candidate | None = Candidate(**self.build_spec.teacher)
         form, out = registry.get("runtimes", chain.engine.name).form, []
         for technique in techniques(chain):
             if candidate is not None and technique.stage.on_graph and candidate.form != form:
@@ -126,10 +133,10 @@ class Builder:
         Raises:
             LimitExceeded, WorkerDied, Unfit, BadModel: It could not be tried.
         """
-        return float(self._order(None, "pace", [self.scene.teacher["digest"]], "pace"))
+        return float(self._order(None, "pace", [self.build_spec.teacher["digest"]], "pace"))
 
     def _chain(self, chain: Chain, until: _Until | None) -> Built:
-        candidate = Candidate(**self.scene.teacher)
+        candidate = Candidate(**self.build_spec.teacher)
         engine = registry.get("runtimes", chain.engine.name)()
         lineage, done = [candidate.digest], []
         for step, technique in zip(chain.steps, techniques(chain)):
@@ -189,7 +196,7 @@ class Builder:
     def placed(self, artifact: str, threads: int, recipe: Recipe) -> str:
         """The same artifact for another thread count."""
         key = digests.of_value(["place", artifact, threads, str(recipe)])
-        verb, folder = f"{_WORK}:place", self.scene.artifacts
+        verb, folder = f"{_WORK}:place", self.build_spec.artifacts
         return str(self.booked.order("pack", key, verb, artifacts=folder, artifact=artifact, threads=threads, recipe=str(recipe)))
 
     def _lowered(self, candidate: Candidate, form: str, until: _Until | None) -> Candidate:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from paredown.artifact import pack as packing
-from paredown.builder.scene import Scene
+from paredown.builder.build_spec import BuildSpec
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel, ParedownError, Unfit
 from paredown.core.job import ModelSpec
@@ -25,20 +25,20 @@ from paredown.core.technique import Context
 from paredown.ground import registry
 from paredown.ground.files import copy_folder
 from paredown.ground.lazy import need
-from paredown.ground.rowfile import read_rows
 from paredown.ground.store import FolderStore
+from paredown.rows.rowfile import read_rows
 
 _SINGLES = 9
 """Single answers that a rehearsal times."""
 
 
 @contextmanager
-def _context(state: Mapping[str, Any], scene: Mapping[str, Any]) -> Iterator[Context]:
-    root = Path(scene["store"])
+def _context(state: Mapping[str, Any], build_spec: Mapping[str, Any]) -> Iterator[Context]:
+    root = Path(build_spec["store"])
     root.mkdir(parents=True, exist_ok=True)
     work = FolderStore(root).scratch()
     try:
-        yield Scene(**scene).context(work, state.get("progress", lambda done, total: None))
+        yield BuildSpec(**build_spec).context(work, state.get("progress", lambda done, total: None))
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -46,7 +46,7 @@ def _context(state: Mapping[str, Any], scene: Mapping[str, Any]) -> Iterator[Con
 def baseline(
     state: dict[str, Any],
     *,
-    scene: Mapping[str, Any],
+    build_spec: Mapping[str, Any],
     spec: Mapping[str, Any],
     folder: str,
     inputs: Mapping[str, Sequence[int | str]],
@@ -59,7 +59,7 @@ def baseline(
         BadModel: It cannot be opened; it has another digest afterwards than `digest`, where that is given.
     """
     source, given = registry.get("models", spec["kind"])(), ModelSpec(**spec)
-    with _context(state, scene) as context:
+    with _context(state, build_spec) as context:
         candidate = source.prepare(given, Path(folder), inputs, classes, context)
     if digest and (found := source.digest(given, Path(folder))) != digest:
         raise BadModel(
@@ -69,14 +69,16 @@ def baseline(
     return asdict(candidate)
 
 
-def limit(state: dict[str, Any], *, scene: Mapping[str, Any], spec: Mapping[str, Any], folder: str) -> dict[str, Any]:
-    """Entries of the scene's `encode` that the model bears in place of those, see `ModelSource.limits`.
+def limit(state: dict[str, Any], *, build_spec: Mapping[str, Any], spec: Mapping[str, Any], folder: str) -> dict[str, Any]:
+    """Entries of the build's `encode` that the model bears in place of those, see `ModelSource.limits`.
 
     Raises:
         BadModel: It cannot be opened.
     """
-    with _context(state, scene) as context:
-        found: dict[str, Any] = registry.get("models", spec["kind"])().limits(ModelSpec(**spec), Path(folder), scene["encode"], context)
+    with _context(state, build_spec) as context:
+        found: dict[str, Any] = registry.get("models", spec["kind"])().limits(
+            ModelSpec(**spec), Path(folder), build_spec["encode"], context
+        )
     return found
 
 
@@ -91,7 +93,7 @@ def metric(state: dict[str, Any], *, target: str) -> None:
 def rehearse(
     state: dict[str, Any],
     *,
-    scene: Mapping[str, Any],
+    build_spec: Mapping[str, Any],
     spec: Mapping[str, Any],
     folder: str,
     inputs: Mapping[str, Sequence[int | str]],
@@ -110,10 +112,10 @@ def rehearse(
     if registry.get("models", spec["kind"])().trains(ModelSpec(**spec)):
         need("paredown.modelkit.trainer", "training the baseline")  # its import is no part of what grows with the rows
     began = time.perf_counter()
-    candidate = baseline(state, scene=scene, spec=spec, folder=folder, inputs=inputs, classes=classes)
+    candidate = baseline(state, build_spec=build_spec, spec=spec, folder=folder, inputs=inputs, classes=classes)
     prepare_s, asked = time.perf_counter() - began, read_rows(Path(rows))
     single = [asked.take([at]).inputs for at in range(min(_SINGLES, len(asked)))]
-    with _context(state, {**scene, "teacher": candidate | {"note": ""}}) as context:
+    with _context(state, {**build_spec, "teacher": candidate | {"note": ""}}) as context:
 
         def answered_s(inputs: Any) -> float:
             before = time.perf_counter()
@@ -131,38 +133,38 @@ def rehearse(
     return {"prepare_s": prepare_s, "call_s": call_s, "row_s": row_s, **known}
 
 
-def pace(state: dict[str, Any], *, scene: Mapping[str, Any]) -> float:
+def pace(state: dict[str, Any], *, build_spec: Mapping[str, Any]) -> float:
     """Wall seconds of training the model as given on one row, with itself as teacher."""
-    from paredown.modelkit import students
+    from paredown.pruning import students
 
-    with _context(state, scene) as context:
+    with _context(state, build_spec) as context:
         return students.pace(context)
 
 
 def apply(
-    state: dict[str, Any], *, scene: Mapping[str, Any], name: str, values: Mapping[str, Any], candidate: Mapping[str, Any]
+    state: dict[str, Any], *, build_spec: Mapping[str, Any], name: str, values: Mapping[str, Any], candidate: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Apply one technique to one candidate."""
     technique = make(registry.get("techniques", name), name, dict(values))
-    with _context(state, scene) as context:
+    with _context(state, build_spec) as context:
         return asdict(technique.apply(Candidate(**candidate), context))
 
 
-def lower(state: dict[str, Any], *, scene: Mapping[str, Any], form: str, candidate: Mapping[str, Any]) -> dict[str, Any]:
+def lower(state: dict[str, Any], *, build_spec: Mapping[str, Any], form: str, candidate: Mapping[str, Any]) -> dict[str, Any]:
     """Turn a candidate into another form."""
     from paredown.modelkit.lower import LOWERINGS
 
     given = Candidate(**candidate)
     if (given.form, form) not in LOWERINGS:
         raise Unfit(f"a model in {given.form} form cannot be turned into {form} form.")
-    with _context(state, scene) as context:
+    with _context(state, build_spec) as context:
         return asdict(LOWERINGS[given.form, form](given, context.store, context.work))
 
 
 def pack(
     state: dict[str, Any],
     *,
-    scene: Mapping[str, Any],
+    build_spec: Mapping[str, Any],
     recipe: str,
     lineage: Sequence[str],
     candidate: Mapping[str, Any],
@@ -170,29 +172,33 @@ def pack(
     placement: Mapping[str, Any],
 ) -> str:
     """Pack one candidate for one engine; returns the artifact's digest."""
-    artifacts = FolderStore(Path(scene["artifacts"]))
+    artifacts = FolderStore(Path(build_spec["artifacts"]))
     folder = artifacts.scratch()
-    label, probe = _label(scene, recipe, lineage), read_rows(Path(scene["probe"])).inputs
-    packing.pack(label, Candidate(**candidate), runtime, placement, _rows(probe), FolderStore(Path(scene["store"])), folder)
+    label, probe = _label(build_spec, recipe, lineage), read_rows(Path(build_spec["probe"])).inputs
+    packing.pack(label, Candidate(**candidate), runtime, placement, _rows(probe), FolderStore(Path(build_spec["store"])), folder)
     return artifacts.put(folder)
 
 
 def join(
     state: dict[str, Any],
     *,
-    scene: Mapping[str, Any],
+    build_spec: Mapping[str, Any],
     recipe: str,
     lineage: Sequence[str],
     program: Mapping[str, Any],
     parts: Sequence[str],
 ) -> str:
     """Join packed artifacts into one program; returns the artifact's digest."""
-    artifacts = FolderStore(Path(scene["artifacts"]))
+    artifacts = FolderStore(Path(build_spec["artifacts"]))
     folder = artifacts.scratch()
     names = ("first", "second", "third")[: len(parts)]
-    probe = read_rows(Path(scene["probe"])).inputs
+    probe = read_rows(Path(build_spec["probe"])).inputs
     packing.join(
-        _label(scene, recipe, lineage), program, {name: artifacts.folder(part) for name, part in zip(names, parts)}, _rows(probe), folder
+        _label(build_spec, recipe, lineage),
+        program,
+        {name: artifacts.folder(part) for name, part in zip(names, parts)},
+        _rows(probe),
+        folder,
     )
     return artifacts.put(folder)
 
@@ -206,9 +212,9 @@ def place(state: dict[str, Any], *, artifacts: str, artifact: str, threads: int,
     return store.put(folder)
 
 
-def _label(scene: Mapping[str, Any], recipe: str, lineage: Sequence[str]) -> packing.Label:
-    same = {key: scene[key] for key in ("name", "task", "encode", "decode", "labels", "isa")}
-    return packing.Label(recipe=recipe, lineage=list(lineage), files=Path(scene["files"]), **same)
+def _label(build_spec: Mapping[str, Any], recipe: str, lineage: Sequence[str]) -> packing.Label:
+    same = {key: build_spec[key] for key in ("name", "task", "encode", "decode", "labels", "isa")}
+    return packing.Label(recipe=recipe, lineage=list(lineage), files=Path(build_spec["files"]), **same)
 
 
 def _rows(probe: Any) -> Any:

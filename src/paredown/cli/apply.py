@@ -22,8 +22,8 @@ _SHOWN = ("cpu_time", "energy", "latency_p50", "latency_p95", "size", "peak_rss"
 @screen.json_flag
 def command(recipe: str, job: str, study: str | None, out: str | None, as_json: bool) -> None:
     """Build one recipe."""
-    from paredown.pipeline.apply import NOT_CONFIRMED, apply
-    from paredown.pipeline.progress import Progress
+    from paredown.report.progress import Progress
+    from paredown.running.apply import NOT_CONFIRMED, apply
 
     read = screen.read_own_job(job)
     with Progress() as progress:

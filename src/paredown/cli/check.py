@@ -21,7 +21,7 @@ EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
 @screen.json_flag
 def command(target: Path, policy: str | None, as_json: bool) -> int:
     """Judge a study again."""
-    from paredown.pipeline.standalone import check
+    from paredown.measuring.check import check
 
     checked = check(target, policy)
     code = EXIT_CODES[str(checked.outcome)]

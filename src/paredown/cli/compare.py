@@ -20,8 +20,8 @@ from paredown.cli.measure import asking, show
 @screen.json_flag
 def command(a: str, b: str, data: str | None, label: str | None, metric: str, seconds: float, batch: int, as_json: bool) -> None:
     """Compare."""
-    from paredown.pipeline.progress import Progress
-    from paredown.pipeline.side_by_side import compare
+    from paredown.measuring.side_by_side import compare
+    from paredown.report.progress import Progress
 
     screen.say_code(A=a, B=b, data=data, metric=metric)
     with Progress() as progress:

@@ -126,7 +126,7 @@ def state(try_engines: bool = True) -> dict[str, Any]:
 
     from paredown.ground.host import host
     from paredown.impact.energy import cpu_curve, curve_json
-    from paredown.pipeline import eight_bits
+    from paredown.measuring import eight_bits
 
     machine = host()
     return {

@@ -26,7 +26,7 @@ def command(source: Path, name: str, out: Path | None, as_json: bool) -> None:
     from paredown.exports.records import read_records, study_records
     from paredown.ground import registry
     from paredown.ground.files import write_atomic
-    from paredown.pipeline.targets import result_of
+    from paredown.measuring.targets import result_of
 
     export = registry.get("exports", name)()
     records = study_records(result_of(source)) if source.is_dir() else read_records(source)

@@ -50,8 +50,8 @@ def command(
         lacks = "no model" if target is None else "no `--test`"
         raise click.UsageError(f"there is {lacks}. Give `paredown init MODEL --test rows.csv`, or `paredown init --example digits`.")
     from paredown.core.errors import UsageError
-    from paredown.pipeline.entry import FUNCTION
-    from paredown.pipeline.starter import starter
+    from paredown.planning.init import starter
+    from paredown.planning.model_entry import FUNCTION
 
     if out.exists():
         raise UsageError(f"{out} exists already and is kept as it is.\n  Give another file: `--out other.yaml`.")

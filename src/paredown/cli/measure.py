@@ -14,9 +14,9 @@ from paredown.cli import COMMANDS, screen
 
 if TYPE_CHECKING:
     from paredown.core.reading import Missing, Reading
-    from paredown.pipeline.command import Ran
-    from paredown.pipeline.gate import Gated
-    from paredown.pipeline.measured import Measured
+    from paredown.measuring.command import Ran
+    from paredown.measuring.gate import Gated
+    from paredown.measuring.measured import Measured
 
 _COMMAND = "paredown.command"
 _SHOWN = (
@@ -113,9 +113,9 @@ def command(
         raise UsageError(
             f"--grid is {grid!r}, which goes with a command.\n  Declare the place of an artifact under `deploy.grid` of its job."
         )
-    from paredown.pipeline.gate import against_recorded, artifact_at_hand, limits_of, read_baseline, side_by_side
-    from paredown.pipeline.progress import Progress
-    from paredown.pipeline.side_by_side import measure
+    from paredown.measuring.gate import against_recorded, artifact_at_hand, limits_of, read_baseline, side_by_side
+    from paredown.measuring.side_by_side import measure
+    from paredown.report.progress import Progress
 
     assert target is not None
     limits, baseline, other = limits_of(most), None, against
@@ -329,7 +329,7 @@ def _ratio(found: Measured, ratio: Any, cell: Any) -> str:
 
 def _command(words: tuple[str, ...], as_json: bool, grid: str | None) -> int:
     """Run a command; its stdout stays its own, so that what it took goes to stderr."""
-    from paredown.pipeline.command import measure_command
+    from paredown.measuring.command import measure_command
 
     ran = measure_command(words, output=2 if as_json else None, grid=grid)
     if as_json:
@@ -343,7 +343,7 @@ def _command(words: tuple[str, ...], as_json: bool, grid: str | None) -> int:
 def _lines(ran: Ran) -> list[str]:
     from paredown.core.quantity import COUNTED
     from paredown.core.reading import Reading
-    from paredown.pipeline.command import signal_name
+    from paredown.measuring.command import signal_name
     from paredown.report.format import kind_of, number
     from paredown.report.words import load
 

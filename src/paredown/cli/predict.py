@@ -26,8 +26,8 @@ def command(artifact: Path, input_: Path, proba: bool, out: Path | None, as_json
     import json
 
     from paredown.artifact.predict_main import one_line
-    from paredown.pipeline.answer_file import answer_file
-    from paredown.pipeline.targets import artifact_of
+    from paredown.measuring.answer_file import answer_file
+    from paredown.measuring.targets import artifact_of
 
     found = answer_file(artifact_of(artifact), input_, proba)
     answers = found.answers

@@ -29,12 +29,12 @@ def command(study: Path, language: str, grid: str | None, column: str | None, ou
     from paredown.evidence.bound import REPORT, RESULT, differs
     from paredown.evidence.bundle import bound_by, uncovered
     from paredown.ground.files import writable
-    from paredown.pipeline.targets import result_of
+    from paredown.measuring.targets import result_of
     from paredown.report import report_file, write_report
 
     result, variant, folder = result_of(study), "", out or study
     if grid is not None:
-        from paredown.pipeline.impact import grid_named, reaccounted
+        from paredown.impact.before_after import grid_named, reaccounted
 
         other = grid_named(grid, column)
         result, variant = reaccounted(result, other), other.zone

@@ -39,15 +39,15 @@ def command(job: str, study: str | None, fresh: bool, wait_s: float, deadline: s
     job, study = screen.job_and_study(job, study)
     read = screen.read_own_job(job)
     if dry_run:
-        from paredown.pipeline.plan import plan
+        from paredown.planning.dry_run import plan
 
         found = plan(read, timed=True)
         screen.dump(found) if as_json else _show_plan(found)
         return 0
     from paredown.evidence.bundle import FOLDER
     from paredown.ground.digests import of_folder
-    from paredown.pipeline.progress import Progress
-    from paredown.pipeline.story import run
+    from paredown.report.progress import Progress
+    from paredown.running.story import run
 
     try:
         with Progress() as progress:

@@ -175,7 +175,7 @@ def _study(folder: Path, as_json: bool) -> None:
     from paredown.core.errors import UsageError
     from paredown.evidence.bound import LEDGER, RESULT, newer_rows
     from paredown.evidence.bundle import refuse_changed, uncovered
-    from paredown.pipeline.targets import result_of
+    from paredown.measuring.targets import result_of
     from paredown.report.outline import at
     from paredown.study.ledger import Ledger
     from paredown.study.study import trials

@@ -12,7 +12,7 @@ import click
 from paredown.cli import COMMANDS, screen
 
 if TYPE_CHECKING:
-    from paredown.pipeline.proof import Verified
+    from paredown.measuring.verify import Verified
 
 
 @click.command(
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @screen.json_flag
 def command(target: Path, as_json: bool) -> None:
     """Verify."""
-    from paredown.pipeline.proof import verify
+    from paredown.measuring.verify import verify
 
     found = verify(target)
     if as_json:

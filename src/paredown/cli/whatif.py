@@ -15,7 +15,7 @@ from paredown.ground.amounts import is_finite
 
 if TYPE_CHECKING:
     from paredown.core.reading import Missing, Reading
-    from paredown.pipeline.elsewhere import Answer, Row
+    from paredown.planning.whatif import Answer, Row
 
 WIDTH = 100
 _NONE = "–"
@@ -43,7 +43,7 @@ def command(
     """Answer what-if."""
     from paredown.core.errors import UsageError
     from paredown.ground import amounts
-    from paredown.pipeline.elsewhere import Asked, elsewhere
+    from paredown.planning.whatif import Asked, elsewhere
 
     if price is not None and len(names) != 1:
         raise UsageError(f"--price is the price of one machine, and {len(names) or 'no'} --machine is given.\n  Give one `--machine NAME`.")
@@ -186,7 +186,7 @@ def _idle_share(row: Row) -> str:
 
 def _saving(answer: Answer) -> Iterator[str]:
     """What a faster model saves at the load, on the server that draws least."""
-    from paredown.pipeline.elsewhere import MEASURED
+    from paredown.planning.whatif import MEASURED
 
     for row in answer.rows:
         given, model = row.sides["given"], row.sides["model"]
@@ -212,7 +212,7 @@ def _saves(before: float, after: float) -> str:
 
 def _edge(answer: Answer) -> Iterator[str]:
     """The best device against the best server, where the data's way is declared."""
-    from paredown.pipeline.elsewhere import MEASURED
+    from paredown.planning.whatif import MEASURED
 
     server = next((row for row in answer.rows if row.kind == "cpu" and row.source != MEASURED and _has(row, "whole_energy")), None)
     device = next((row for row in answer.rows if row.kind == "board" and _has(row, "energy")), None)

@@ -10,10 +10,10 @@ import click
 from paredown.cli import COMMANDS, screen
 
 if TYPE_CHECKING:
-    from paredown.impact.foresee import Record
-    from paredown.impact.when import Choice
-    from paredown.pipeline.progress import Progress
-    from paredown.pipeline.when import Answer
+    from paredown.intensity.foresee import Record
+    from paredown.intensity.when import Choice
+    from paredown.planning.when import Answer
+    from paredown.report.progress import Progress
 
 DEADLINE = "24h"
 _SIGNALS = {"unknown": "whether average or marginal is not said"}
@@ -52,7 +52,7 @@ def command(
     """Find the time."""
     from pathlib import Path
 
-    from paredown.pipeline.when import when
+    from paredown.planning.when import when
 
     read, study = None, None
     if job is not None:
@@ -80,8 +80,8 @@ def wait_for(job: str, study: str | None, deadline: str, progress: Progress) -> 
     """
     from pathlib import Path
 
-    from paredown.pipeline.plan import plan
-    from paredown.pipeline.when import two, wait, when
+    from paredown.planning.dry_run import plan
+    from paredown.planning.when import two, wait, when
     from paredown.study.jobfile import read_job
 
     plan(job)
@@ -96,7 +96,7 @@ def wait_for(job: str, study: str | None, deadline: str, progress: Progress) -> 
 
 def show(answer: Answer) -> None:
     """The places in a table where there are several, then the best one."""
-    from paredown.pipeline.when import two
+    from paredown.planning.when import two
 
     if len(answer.choices) > 1:
         rows = [
@@ -118,8 +118,8 @@ def show(answer: Answer) -> None:
 
 def lines(answer: Answer) -> Iterator[str]:
     """The best choice in words."""
-    from paredown.impact.when import WORTH, span
-    from paredown.pipeline.when import two
+    from paredown.intensity.when import WORTH, span
+    from paredown.planning.when import two
 
     best = answer.best
     yield f"{span(answer.duration_s)} of work ({answer.duration_from}), to end within {span(best.deadline_s)} from {clock(best.now_s)}"
@@ -169,7 +169,7 @@ def sketch(chosen: Choice) -> Iterator[str]:
 
 def clock(time_s: float) -> str:
     """A time where the machine is, and in UTC: `Thu 2 Jun 14:00 CEST (12:00 UTC)`."""
-    from paredown.impact.series import moment
+    from paredown.intensity.series import moment
 
     utc = moment(time_s)
     local = utc.astimezone()
@@ -181,7 +181,7 @@ def clock(time_s: float) -> str:
 
 def percent(share: float) -> str:
     """A share with two leading digits, to a hundredth of a percent."""
-    from paredown.pipeline.when import two
+    from paredown.planning.when import two
 
     return f"{two(round(100 * share, 2) + 0.0)} %"  # + 0.0: a share that rounds to nothing has no sign
 
@@ -197,7 +197,7 @@ def _kept(record: Record | None) -> str:
 
 
 def _how(chosen: Choice) -> Iterator[str]:
-    from paredown.impact.series import moment
+    from paredown.intensity.series import moment
 
     if chosen.foreseen == "file":
         yield "  how        the forecast in the file; how good it is, the file does not say"
@@ -234,7 +234,7 @@ def document(answer: Answer) -> dict[str, Any]:
 def _json(chosen: Choice) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from paredown.impact.series import stamp
+    from paredown.intensity.series import stamp
 
     record = None if chosen.record is None else asdict(chosen.record)
     if record is not None:

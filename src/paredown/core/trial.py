@@ -63,3 +63,18 @@ def trial_from_json(data: Mapping[str, Any]) -> Trial:
         fields[key] = {name: reading_from_json(name, item) for name, item in fields[key].items()}
     fields["notes"] = tuple(fields["notes"])
     return Trial(**fields)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What work took, a sum over its spans.
+
+    Args:
+        wall_s, cpu_s, energy_j: Sums over what was metered.
+        unmetered_s: Wall time in seconds of the spans that have no energy figure: `energy_j` does not cover them.
+    """
+
+    wall_s: float
+    cpu_s: float
+    energy_j: float
+    unmetered_s: float

@@ -14,8 +14,8 @@ from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData, Damaged
 from paredown.core.rows import Rows as Table
 from paredown.datasets.sources import find, match_labels
-from paredown.ground.columns import on_disk
-from paredown.ground.rowfile import read_rows
+from paredown.rows.columns import on_disk
+from paredown.rows.rowfile import read_rows
 
 
 class Rows(DatasetReader):

@@ -12,8 +12,8 @@ from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.datasets.sources import match_labels
 from paredown.datasets.tables import Roles, label_words, rows_from_table
-from paredown.ground.blocks import IN_MEMORY_B, Picture, Table, Writer, spool
-from paredown.ground.columns import rows_of
+from paredown.rows.blocks import IN_MEMORY_B, Picture, Table, Writer, spool
+from paredown.rows.columns import rows_of
 
 PIECE_ROWS = 1 << 14
 """Rows that a reader hands over at a time."""

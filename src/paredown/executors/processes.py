@@ -113,7 +113,7 @@ class _Pace:
     first: tuple[float, int, int] | None = None
     last: tuple[float, int] = (0.0, 0)
 
-    def told(self, wall_s: float, done: int, total: int) -> None:
+    def learn(self, wall_s: float, done: int, total: int) -> None:
         if self.first is None or self.first[2] != total or done < self.last[1]:
             self.first = wall_s, done, total
         self.last = wall_s, done
@@ -266,7 +266,7 @@ class Worker:
                         if "progress" not in message:
                             _refuse_memory(_status(process.pid)[1], limits)  # short work ends between two looks
                             return message
-                        pace.told(time.perf_counter() - began, *message["progress"])
+                        pace.learn(time.perf_counter() - began, *message["progress"])
                         watch.progress(*message["progress"])
                 wall_s = time.perf_counter() - began
                 cpu_s, resident_b = _status(process.pid)

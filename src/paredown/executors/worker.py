@@ -58,7 +58,7 @@ def carry_out(order: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
 
 def _fullest(arguments: dict[str, Any]) -> str:
     """Of the folders that an order names, and the one for temporary files, the one whose disk has the least room."""
-    named = [value for value in ({**arguments, **arguments.get("scene", {})}).values() if isinstance(value, str)]
+    named = [value for value in ({**arguments, **arguments.get("build_spec", {})}).values() if isinstance(value, str)]
     folders = [folder for value in named for folder in (value, os.path.dirname(value)) if os.path.isdir(folder)]
     return min([*folders, tempfile.gettempdir()], key=lambda folder: shutil.disk_usage(folder).free)
 

@@ -10,8 +10,8 @@ from paredown.core.job import DataPathSpec, Deploy, GridSpec, MachineSpec
 from paredown.core.reading import Missing
 from paredown.core.runtime import Host
 from paredown.impact.grid import grid_of
-from paredown.impact.series import Series, read_series
 from paredown.impact.site import Coefficient, Embodied, Grid, Prices, Site
+from paredown.intensity.series import Series, read_series
 
 DECLARED = "declared"
 

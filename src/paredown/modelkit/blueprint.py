@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel, Damaged, ParedownError
 from paredown.core.technique import Context, Store
+from paredown.graphs import answers
+from paredown.graphs.answers import LOGITS, PROBABILITIES
+from paredown.graphs.graphs import TOKENS
 from paredown.ground import trust
 from paredown.ground.checks import is_any, is_either, is_list, is_mapping, is_one_of, is_record, is_text, is_whole
 from paredown.ground.untrusted import read_json
 from paredown.ground.user_code import resolve
-from paredown.modelkit import answers, factories
-from paredown.modelkit.answers import LOGITS, PROBABILITIES
-from paredown.modelkit.graphs import TOKENS
+from paredown.modelkit import factories
 from paredown.modelkit.module_checks import bare
 from paredown.modelkit.surgery import Surgery, operate
 

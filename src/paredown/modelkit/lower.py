@@ -20,10 +20,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from paredown.core.candidate import Candidate
 from paredown.core.errors import ParedownError, Unfit
 from paredown.core.technique import Store
+from paredown.graphs import graph_asked, graph_batch
+from paredown.graphs.graphs import GRAPH, TOKENS, strip
 from paredown.ground.lazy import need
-from paredown.modelkit import graph_asked, graph_batch
 from paredown.modelkit.blueprint import Blueprint, open_folder, read_blueprint
-from paredown.modelkit.graphs import GRAPH, TOKENS, strip
 
 _BATCHES = (1, 3)
 _CLOSE = 1e-3

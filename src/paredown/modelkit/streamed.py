@@ -11,9 +11,9 @@ from torch import Tensor
 
 from paredown.core.rows import Rows
 from paredown.core.technique import Context
-from paredown.ground.ahead import ahead
 from paredown.ground.seeds import stream
 from paredown.modelkit.train import POOL, Kept, Piece, lengths, part_of, tensors
+from paredown.rows.ahead import ahead
 
 KEPT_B = 256 << 20
 """Bytes of encoded rows that are kept in memory for all passes."""

@@ -12,11 +12,12 @@ from paredown.core.errors import BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.model import ModelSource
 from paredown.core.technique import Context
+from paredown.graphs import declared, graph_batch, graph_ends, graph_tokens, graphs
+from paredown.graphs.answers import PROBABILITIES
+from paredown.graphs.graph_asked import Asked
 from paredown.ground import digests, opened_files
 from paredown.ground.lazy import need
-from paredown.modelkit import declared, graph_batch, graph_ends, graph_tokens, graphs, tokenizer
-from paredown.modelkit.answers import PROBABILITIES
-from paredown.modelkit.graph_asked import Asked
+from paredown.modelkit import tokenizer
 
 _KNOWN = 64
 """Words of a graph's own that made-up rows are made of, at most."""

@@ -24,8 +24,8 @@ from paredown.ground import registry, trust
 from paredown.ground.digests import of_file
 from paredown.ground.host import host
 from paredown.ground.lazy import need
-from paredown.ground.rowfile import read_rows
 from paredown.impact.energy import cpu_curve, idle_energy
+from paredown.rows.rowfile import read_rows
 
 _SAMPLE = 256
 _POOLED = 200

@@ -54,7 +54,7 @@ class Onnxruntime(Runtime):
             Unfit: The engine fuses none of the graph's 8-bit nodes, so that they would run in fp32 with extra work.
         """
         onnx = need("onnx", "packing an ONNX graph")
-        graphs = need("paredown.modelkit.graphs", "packing an ONNX graph")
+        graphs = need("paredown.graphs.graphs", "packing an ONNX graph")
         source = store.folder(candidate.digest)
         file = "model.onnx"
         shutil.copyfile(source / graphs.GRAPH, folder / file)

@@ -41,7 +41,7 @@ class Openvino(Runtime):
             Unfit: The engine cannot run the graph, or runs none of its 8-bit products in 8 bits.
         """
         openvino = need("openvino", "packing an OpenVINO model")
-        graphs = need("paredown.modelkit.graphs", "packing an OpenVINO model")
+        graphs = need("paredown.graphs.graphs", "packing an OpenVINO model")
         source = store.folder(candidate.digest)
         model = graphs.load_clean(source, "packing an OpenVINO model")
         products, numbers = graphs.count(model)

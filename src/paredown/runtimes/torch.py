@@ -28,7 +28,7 @@ class Torch(Runtime):
     def export(self, candidate: Candidate, store: Store, folder: Path) -> dict[str, Any]:
         """Copy blueprint and tensors; count the multiply-adds."""
         blueprints = need("paredown.modelkit.blueprint", "packing a torch model")
-        counting = need("paredown.modelkit.count", "packing a torch model")
+        counting = need("paredown.pruning.count", "packing a torch model")
         source = store.folder(candidate.digest)
         for name in (blueprints.BLUEPRINT, blueprints.TENSORS):
             shutil.copyfile(source / name, folder / name)

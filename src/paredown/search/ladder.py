@@ -20,7 +20,7 @@ from typing import Any
 from paredown.core.recipe import Chain, Composed, Engine, Step, parse
 from paredown.core.technique import Composition, DataNeed, Stage, Technique
 from paredown.core.trial import Trial
-from paredown.search.situation import Proposal, Situation, trial_of
+from paredown.search.search_state import Proposal, SearchState, trial_of
 
 _CUTS = (Stage.DEPTH, Stage.WIDTH, Stage.RANK)
 _COST = {DataNeed.NONE: 0, DataNeed.CALIBRATION: 1, DataNeed.TRAINING: 2}
@@ -28,34 +28,34 @@ _SLACK = 0.01
 _WORTH = 1.03
 
 
-def ladder(situation: Situation) -> Iterator[Proposal]:
+def ladder(state: SearchState) -> Iterator[Proposal]:
     """Proposals, cheapest first; looks at the trials between two of them."""
-    for engine in situation.engines:
-        yield from _first(situation, engine)
-    if situation.engines:
-        lead = max(situation.engines, key=lambda engine: _best_gain(situation, engine))
-        yield from _second(situation, lead)
-        yield from _third(situation, lead)
-        for engine in situation.engines:
+    for engine in state.engines:
+        yield from _first(state, engine)
+    if state.engines:
+        lead = max(state.engines, key=lambda engine: _best_gain(state, engine))
+        yield from _second(state, lead)
+        yield from _third(state, lead)
+        for engine in state.engines:
             if engine != lead:
-                yield from _fourth(situation, lead, engine)
-    yield from _fifth(situation)
+                yield from _fourth(state, lead, engine)
+    yield from _fifth(state)
 
 
-def _best_gain(situation: Situation, engine: str) -> float:
+def _best_gain(state: SearchState, engine: str) -> float:
     """The most that a trial on this engine gained with the quality kept, the model as given among them."""
-    return max((situation.gain(trial) for trial, _ in _good(situation, engine)), default=0.0)
+    return max((state.gain(trial) for trial, _ in _good(state, engine)), default=0.0)
 
 
-def _good(situation: Situation, engine: str) -> list[tuple[Trial, Chain]]:
+def _good(state: SearchState, engine: str) -> list[tuple[Trial, Chain]]:
     """The chains on this engine that keep the quality, the best first."""
-    good = sorted((trial for trial in situation.done() if situation.keeps_quality(trial)), key=situation.gain, reverse=True)
+    good = sorted((trial for trial in state.done() if state.keeps_quality(trial)), key=state.gain, reverse=True)
     chains = [(trial, parse(trial.recipe)) for trial in good]
     return [(trial, chain) for trial, chain in chains if isinstance(chain, Chain) and chain.engine.name == engine]
 
 
-def _of(situation: Situation, *stages: Stage) -> list[type[Technique]]:
-    found = [unit for unit in situation.techniques if unit.stage in stages]
+def _of(state: SearchState, *stages: Stage) -> list[type[Technique]]:
+    found = [unit for unit in state.techniques if unit.stage in stages]
     return sorted(found, key=lambda unit: (_COST[unit.data], unit.stage, unit.name()))
 
 
@@ -63,102 +63,102 @@ def _chain(engine: str, *steps: tuple[type[Technique], Mapping[str, Any]]) -> Ch
     return Chain(tuple(Step.of(unit.name(), **values) for unit, values in steps), Engine.of(engine))
 
 
-def _first(situation: Situation, engine: str) -> Iterator[Proposal]:
-    for unit in _of(situation, Stage.QUANTIZE):
+def _first(state: SearchState, engine: str) -> Iterator[Proposal]:
+    for unit in _of(state, Stage.QUANTIZE):
         for values in unit.ladder:
             recipe = _chain(engine, (unit, values))
             yield Proposal(recipe=recipe, why=f"{unit.name()} needs no training, so it comes first.")
-            found = trial_of(situation.trials(), recipe)
-            if found is not None and situation.gain(found) < _exported(situation, engine):
+            found = trial_of(state.trials(), recipe)
+            if found is not None and state.gain(found) < _exported(state, engine):
                 break
 
 
-def _exported(situation: Situation, engine: str) -> float:
+def _exported(state: SearchState, engine: str) -> float:
     """What the model as given gains by this engine alone; 0 where it was not tried."""
-    found = trial_of(situation.trials(), Chain((), Engine.of(engine)))
-    return 0.0 if found is None else situation.gain(found)
+    found = trial_of(state.trials(), Chain((), Engine.of(engine)))
+    return 0.0 if found is None else state.gain(found)
 
 
-def _second(situation: Situation, engine: str) -> Iterator[Proposal]:
-    recoveries = _of(situation, Stage.RECOVER) if situation.trainable else []
-    for unit in _of(situation, Stage.TRANSFER, Stage.ARCHITECTURE, *_CUTS):
+def _second(state: SearchState, engine: str) -> Iterator[Proposal]:
+    recoveries = _of(state, Stage.RECOVER) if state.trainable else []
+    for unit in _of(state, Stage.TRANSFER, Stage.ARCHITECTURE, *_CUTS):
         follow = [(recoveries[0], recoveries[0].ladder[0])] if recoveries and unit.stage in _CUTS else []
         gain = 0.0
         for number, values in enumerate(unit.ladder):
-            recipe = situation.fitted(_chain(engine, (unit, values), *follow))
+            recipe = state.fitted(_chain(engine, (unit, values), *follow))
             why = (
                 f"{unit.name()} alone, its mildest setting first."
                 if not number
                 else f"{unit.name()} kept the quality, so a harder setting is tried."
             )
             yield Proposal(recipe=recipe, why=why)
-            found = trial_of(situation.trials(), recipe)
-            if found is None or not situation.keeps_quality(found, _SLACK) or situation.gain(found) < gain * _WORTH:
+            found = trial_of(state.trials(), recipe)
+            if found is None or not state.keeps_quality(found, _SLACK) or state.gain(found) < gain * _WORTH:
                 break
-            gain = situation.gain(found)
+            gain = state.gain(found)
 
 
-def _quantizer(situation: Situation, engine: str) -> Step | None:
+def _quantizer(state: SearchState, engine: str) -> Step | None:
     """What quantized the model as given best on this engine, with the quality kept where one did; None when nothing gained by it.
 
     What loses to the engine's own fp32 loses more in a smaller network, where there is less to save.
     """
-    steps = [Step.of(unit.name(), **values) for unit in _of(situation, Stage.QUANTIZE) for values in unit.ladder]
-    found = [(trial, step) for step in steps if (trial := trial_of(situation.trials(), Chain((step,), Engine.of(engine))))]
-    found = [item for item in found if situation.gain(item[0]) >= _exported(situation, engine)]
-    return max(found, key=lambda item: (situation.keeps_quality(item[0]), situation.gain(item[0])))[1] if found else None
+    steps = [Step.of(unit.name(), **values) for unit in _of(state, Stage.QUANTIZE) for values in unit.ladder]
+    found = [(trial, step) for step in steps if (trial := trial_of(state.trials(), Chain((step,), Engine.of(engine))))]
+    found = [item for item in found if state.gain(item[0]) >= _exported(state, engine)]
+    return max(found, key=lambda item: (state.keeps_quality(item[0]), state.gain(item[0])))[1] if found else None
 
 
-def _third(situation: Situation, engine: str) -> Iterator[Proposal]:
+def _third(state: SearchState, engine: str) -> Iterator[Proposal]:
     """The best tensor recipes on this engine, quantized by what quantized the model as given best."""
-    quantizer = _quantizer(situation, engine)
+    quantizer = _quantizer(state, engine)
     if quantizer is None:
         return
-    bases = [(trial, chain) for trial, chain in _good(situation, engine) if chain.steps and chain.steps == _on_tensors(situation, chain)]
+    bases = [(trial, chain) for trial, chain in _good(state, engine) if chain.steps and chain.steps == _on_tensors(state, chain)]
     for trial, chain in bases[:2]:
         recipe = Chain((*chain.steps, quantizer), Engine.of(engine))
         yield Proposal(recipe=recipe, why=f"trial {trial.id} is among the best without quantization; {quantizer.name}() may add to it.")
-        found = trial_of(situation.trials(), recipe)
-        if found is None or situation.gain(found) <= situation.gain(trial):
+        found = trial_of(state.trials(), recipe)
+        if found is None or state.gain(found) <= state.gain(trial):
             return
 
 
-def _on_tensors(situation: Situation, chain: Chain) -> tuple[Step, ...]:
+def _on_tensors(state: SearchState, chain: Chain) -> tuple[Step, ...]:
     """The steps of a chain that stand before its graph is made."""
-    stages = {unit.name(): unit.stage for unit in situation.techniques}
+    stages = {unit.name(): unit.stage for unit in state.techniques}
     return tuple(step for step in chain.steps if not stages.get(step.name, Stage.QUANTIZE).on_graph)
 
 
-def _fourth(situation: Situation, lead: str, engine: str) -> Iterator[Proposal]:
+def _fourth(state: SearchState, lead: str, engine: str) -> Iterator[Proposal]:
     """The best recipes of the leading engine that change tensors, on another one with what quantizes best there."""
-    quantizer = _quantizer(situation, engine)
-    bases = [(trial, chain, tensors) for trial, chain in _good(situation, lead) if (tensors := _on_tensors(situation, chain))]
+    quantizer = _quantizer(state, engine)
+    bases = [(trial, chain, tensors) for trial, chain in _good(state, lead) if (tensors := _on_tensors(state, chain))]
     for trial, chain, tensors in bases[:2]:
         steps = tensors if quantizer is None or chain.steps == tensors else (*tensors, quantizer)
         recipe = Chain(steps, Engine.of(engine))
         yield Proposal(recipe=recipe, why=f"trial {trial.id} is among the best on {lead}; {engine} may take less for it.")
-        found = trial_of(situation.trials(), recipe)
-        if found is None or situation.gain(found) <= situation.gain(trial):
+        found = trial_of(state.trials(), recipe)
+        if found is None or state.gain(found) <= state.gain(trial):
             return
 
 
-def _fifth(situation: Situation) -> Iterator[Proposal]:
+def _fifth(state: SearchState) -> Iterator[Proposal]:
     """Compositions: of each cheap trial with the best that keeps the quality, the pair with the least expected cost."""
-    compositions = [unit for unit in _of(situation, Stage.COMPOSE) if issubclass(unit, Composition)]
-    done = [trial for trial in situation.done() if isinstance(parse(trial.recipe), Chain) and situation.gain(trial) > 0]
-    good = [trial for trial in done if situation.keeps_quality(trial)]
+    compositions = [unit for unit in _of(state, Stage.COMPOSE) if issubclass(unit, Composition)]
+    done = [trial for trial in state.done() if isinstance(parse(trial.recipe), Chain) and state.gain(trial) > 0]
+    good = [trial for trial in done if state.keeps_quality(trial)]
     if not good:
         return
-    best_gain = max(situation.gain(trial) for trial in good)
+    best_gain = max(state.gain(trial) for trial in good)
     for unit in compositions:
         found: list[tuple[float, Trial, Trial, dict[str, Any]]] = []
         for second in good:
             for first in done:
-                if situation.gain(first) <= situation.gain(second):
+                if state.gain(first) <= state.gain(second):
                     continue
-                values = unit().settings(situation.outputs(first.artifact), situation.outputs(second.artifact), situation.labels)
+                values = unit().settings(state.outputs(first.artifact), state.outputs(second.artifact), state.labels)
                 if values:
-                    expected = _expected_cost(situation, first, second, values[0])
+                    expected = _expected_cost(state, first, second, values[0])
                     found.append((expected, first, second, values[0]))
         if not found:
             continue
@@ -173,13 +173,13 @@ def _fifth(situation: Situation) -> Iterator[Proposal]:
         )
 
 
-def _expected_cost(situation: Situation, first: Trial, second: Trial, values: Mapping[str, Any]) -> float:
+def _expected_cost(state: SearchState, first: Trial, second: Trial, values: Mapping[str, Any]) -> float:
     """Cost of the pair as a share of the baseline's, with the share of rows that the first passes on."""
     import numpy as np
 
-    outputs = np.asarray(situation.outputs(first.artifact))
+    outputs = np.asarray(state.outputs(first.artifact))
     passed_on = float((outputs.max(axis=1) < values.get("at", 1.0)).mean())
-    return 1 / situation.gain(first) + passed_on / situation.gain(second)
+    return 1 / state.gain(first) + passed_on / state.gain(second)
 
 
 STRATEGIES = {"ladder": ladder}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from paredown.core.rows import PART_ROWS, Rows
-from paredown.ground.blocks import spool
+from paredown.rows.blocks import spool
 
 _MOST = 1 << 17
 """Rows that are sorted in memory at a time; with fewer, all are sorted at once."""

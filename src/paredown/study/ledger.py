@@ -18,6 +18,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from paredown.core.errors import UsageError
+from paredown.core.trial import Spent
 from paredown.ground.clock import SteadyClock
 from paredown.ground.host import boot_id
 from paredown.ground.untrusted import parse_json
@@ -74,21 +75,6 @@ class SpanEntry:
     cpu_s: float | None
     energy_j: float | None
     reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spent:
-    """A sum over spans.
-
-    Args:
-        wall_s, cpu_s, energy_j: Sums over what was metered.
-        unmetered_s: Wall time in seconds of the spans that have no energy figure: `energy_j` does not cover them.
-    """
-
-    wall_s: float
-    cpu_s: float
-    energy_j: float
-    unmetered_s: float
 
 
 class Span:

@@ -15,8 +15,8 @@ from paredown.core.errors import BadData
 from paredown.core.job import Job
 from paredown.core.rows import Rows
 from paredown.ground import registry
-from paredown.ground.columns import held, judged
 from paredown.ground.files import PICKLES
+from paredown.rows.columns import held, judged
 from paredown.study import keys
 from paredown.study.classes import one_set_of_classes, present
 from paredown.study.leakage import by_chance, equal_rows, parts_of_another, without_leaks

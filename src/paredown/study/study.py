@@ -15,12 +15,12 @@ from typing import Any, Self
 from paredown.core.errors import BadData, BadModel, Damaged, OtherJob, UsageError
 from paredown.core.job import Job
 from paredown.core.policy import Policy
-from paredown.core.trial import Trial, trial_from_json
+from paredown.core.trial import Spent, Trial, trial_from_json
 from paredown.ground.checks import is_either, is_list, is_mapping, is_none, is_number, is_record, is_text
 from paredown.ground.digests import of_file
 from paredown.ground.documents import write
 from paredown.ground.files import PART, remove, remove_parts, writable, write_atomic
-from paredown.study.ledger import Ledger, Record, SpanEntry, Spent
+from paredown.study.ledger import Ledger, Record, SpanEntry
 from paredown.study.lock import StudyLock
 from paredown.study.schema import damaged
 

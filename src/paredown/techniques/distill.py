@@ -54,7 +54,7 @@ class Distill(Technique):
     def apply(self, candidate: Candidate, context: Context) -> Candidate:
         """Build the student and train it with the baseline as teacher."""
         blueprints = need("paredown.modelkit.blueprint", self.name())
-        students = need("paredown.modelkit.students", self.name())
+        students = need("paredown.pruning.students", self.name())
         seed = stream(context.seed, self.text(), candidate.digest)
         module, blueprint, origin = students.make(self.student, candidate, context, seed)
         note = students.learn(

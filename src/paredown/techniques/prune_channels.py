@@ -38,9 +38,9 @@ class PruneChannels(Technique):
     def apply(self, candidate: Candidate, context: Context) -> Candidate:
         """Score, choose and cut a copy; batch norms are measured again."""
         blueprints = need("paredown.modelkit.blueprint", self.name())
-        widths = need("paredown.modelkit.widths", self.name())
-        calibrate = need("paredown.modelkit.calibrate", self.name())
-        couple, train = need("paredown.modelkit.couple", self.name()), need("paredown.modelkit.train", self.name())
+        widths = need("paredown.pruning.widths", self.name())
+        calibrate = need("paredown.pruning.calibrate", self.name())
+        couple, train = need("paredown.pruning.couple", self.name()), need("paredown.modelkit.train", self.name())
         module, blueprint = blueprints.open_module(candidate, context.store)
         found = couple.search(module, blueprint.example())
         groups = found.groups

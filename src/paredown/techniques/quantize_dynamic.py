@@ -11,10 +11,10 @@ from paredown.core import knob
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.technique import Context, DataNeed, Stage, Technique
+from paredown.graphs import eight_bits, graphs, plain
+from paredown.graphs.eight_bits import CHANNEL, TENSOR
 from paredown.ground.host import host, saturates
 from paredown.ground.lazy import need
-from paredown.modelkit import eight_bits, graphs, plain
-from paredown.modelkit.eight_bits import CHANNEL, TENSOR
 
 _OPS = ("MatMul", "Attention", "LSTM")
 
@@ -58,7 +58,7 @@ class QuantizeDynamic(Technique):
         made, ways = eight_bits.settle(found, first, lambda ways: _built(model, found, ways, target / graphs.GRAPH), asker)
         graphs.strip(made)
         onnx.save(made, target / graphs.GRAPH)
-        said += [told] if (told := eight_bits.told(found, ways, self.per_channel)) else []
+        said += [told] if (told := eight_bits.summary(found, ways, self.per_channel)) else []
         note = f"{'; '.join(said)}." if said else ""
         return Candidate(digest=context.store.put(target), form="onnx", parameters=candidate.parameters, note=note)
 

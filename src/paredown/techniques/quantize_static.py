@@ -11,13 +11,13 @@ from paredown.core import knob
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.technique import Context, DataNeed, Stage, Technique
+from paredown.graphs import eight_bits, graphs, plain, static_bits, static_search
+from paredown.graphs.eight_bits import TENSOR, Asker, Product
+from paredown.graphs.static_bits import Scheme
 from paredown.ground.files import no_room
 from paredown.ground.host import host, saturates
 from paredown.ground.lazy import need
 from paredown.ground.logs import quiet
-from paredown.modelkit import eight_bits, graphs, plain, static_bits, static_search
-from paredown.modelkit.eight_bits import TENSOR, Asker, Product
-from paredown.modelkit.static_bits import Scheme
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ class QuantizeStatic(Technique):
         first = eight_bits.wished(found, self.per_channel)
         scheme = Scheme(whole=False, how=self.ranges, bits=7 if saturates(host().isa) else 8)
         made = static_search.search(model, found, first, feed, asker, scheme, self.moved, context.progress)
-        told = eight_bits.told(found, made.ways, self.per_channel)
+        told = eight_bits.summary(found, made.ways, self.per_channel)
         far = f"on these rows {100 * made.moved:.2g} % of the answers' probability moved" if made.moved > self.moved else ""
         return made.model, list(filter(None, [made.said, told, far]))
 

@@ -41,7 +41,7 @@ class Recover(Technique):
     def apply(self, candidate: Candidate, context: Context) -> Candidate:
         """Train a copy with the baseline as teacher."""
         blueprints = need("paredown.modelkit.blueprint", self.name())
-        students = need("paredown.modelkit.students", self.name())
+        students = need("paredown.pruning.students", self.name())
         module, blueprint = blueprints.open_module(candidate, context.store)
         note = students.learn(
             module,

@@ -12,8 +12,8 @@ from paredown.core.reading import Missing, Reading
 from paredown.ground.amounts import BadAmount, amount, is_finite
 from paredown.impact.account import account_of_work
 from paredown.impact.declared import site_of
-from paredown.impact.series import read_series
 from paredown.impact.site import Coefficient, Grid, Site
+from paredown.intensity.series import read_series
 from paredown.tracking.instruments import machine
 
 _FILES = (".csv", ".json", ".gz")

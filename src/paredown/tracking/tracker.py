@@ -18,7 +18,7 @@ from paredown.core.record import ACTIVITIES, EnergyRecord
 from paredown.ground.files import writable
 from paredown.tracking import open_blocks
 from paredown.tracking.place import site_at
-from paredown.tracking.took import Plan, Took, above_0
+from paredown.tracking.usage import Plan, Usage, above_0
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,14 +29,14 @@ _LATER = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Track(AbstractContextManager[Took]):
+class Track(AbstractContextManager[Usage]):
     """A block to be tracked, for `with` or as a decorator; made by `track()`."""
 
     plan: Plan
     to: Path | None
-    _open: list[Took] = field(default_factory=list, init=False, repr=False, compare=False)
+    _open: list[Usage] = field(default_factory=list, init=False, repr=False, compare=False)
 
-    def __enter__(self) -> Took:
+    def __enter__(self) -> Usage:
         """Begin; returns what will hold the readings.
 
         Raises:
@@ -61,13 +61,13 @@ class Track(AbstractContextManager[Took]):
                 if error is None:
                     raise
 
-    def _begin(self, earlier: Took | None = None) -> Took:
-        took = Took(self.plan, earlier)
+    def _begin(self, earlier: Usage | None = None) -> Usage:
+        took = Usage(self.plan, earlier)
         self._open.append(took)
         open_blocks.enter(took)
         return took
 
-    def _end(self, error: BaseException | None = None) -> Took | None:
+    def _end(self, error: BaseException | None = None) -> Usage | None:
         """What it took; None in a forked child, which leaves the block too, and it is not its own."""
         took = self._open.pop()
         if not took.ours:
@@ -113,7 +113,7 @@ class Track(AbstractContextManager[Took]):
                     raise UsageError(f"{name} returned a {type(found).__name__}{_LATER}")
             return found
 
-        async def finish(block: Track, took: Took, begun: Coroutine[Any, Any, Any]) -> Any:
+        async def finish(block: Track, took: Usage, begun: Coroutine[Any, Any, Any]) -> Any:
             took = call.took = block._begin(took)  # type: ignore[attr-defined]
             with ExitStack() as ending:
                 ending.push(block)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from paredown.core.record import EnergyRecord
 from paredown.ground.files import write_atomic
-from paredown.tracking.took import Took
 from paredown.tracking.tracker import Track, track
+from paredown.tracking.usage import Usage
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
@@ -37,7 +37,7 @@ class TrackCallback:
     ) -> None:
         self.record: EnergyRecord | None = None
         self._name, self._block = name, partial(track, activity=activity, grid=grid, pue=pue)
-        self._open: tuple[Track, Took] | None = None
+        self._open: tuple[Track, Usage] | None = None
         self._begun = (0.0, 0, 0)
         self._block()  # what is wrong with them is said now
 
@@ -79,14 +79,14 @@ class TrackCallback:
         if took is not None:
             self._write(args, state, kwargs, took)
 
-    def _close(self) -> Took | None:
+    def _close(self) -> Usage | None:
         if self._open is None:
             return None
         (block, took), self._open = self._open, None
         block.__exit__(None, None, None)
         return took
 
-    def _write(self, args: TrainingArguments, state: TrainerState, given: dict[str, Any], ended: Took | None = None) -> None:
+    def _write(self, args: TrainingArguments, state: TrainerState, given: dict[str, Any], ended: Usage | None = None) -> None:
         took = ended or (self._open[1] if self._open else None)
         if took is None:
             return

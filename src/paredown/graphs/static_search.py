@@ -1,0 +1,142 @@
+"""How much of a graph goes into 8 bits with measured ranges: as much as its answers to calibration rows bear. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from paredown.core.errors import Unfit
+from paredown.graphs import static_bits
+from paredown.graphs.eight_bits import LEFT, Asker, Product, norms, settle
+from paredown.graphs.ranges import fitted, seen
+from paredown.graphs.static_bits import Scheme
+from paredown.ground.lazy import need
+
+_LEFT = (1 / 8, 1 / 4, 1 / 2)
+"""Shares of the layers that are left in fp32, one after the other, until the answers are near enough."""
+_NORMS = ("LayerNormalization", "SimplifiedLayerNormalization", "RMSNormalization", "GroupNormalization", "Erf", "Gelu", "Softmax")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A graph in 8 bits.
+
+    Args:
+        model: The graph.
+        ways: Weight name -> how it is there.
+        moved: Mean share of the answers' probability that is elsewhere than in fp32, in the engine where it is most.
+        said: What was done besides.
+    """
+
+    model: Any
+    ways: Mapping[str, str]
+    moved: float
+    said: str
+
+
+def normed(model: Any) -> bool:
+    """Whether sums over many numbers stand inside the graph (norms, softmax, their parts), which 256 steps do not bear."""
+    nodes = {node.op_type for node in model.graph.node[:-2]}
+    return bool(nodes.intersection(_NORMS)) or {"ReduceMean", "Sqrt"} <= nodes
+
+
+def search(
+    model: Any,
+    found: Sequence[Product],
+    first: Mapping[str, str],
+    feed: Mapping[str, Any],
+    asker: Asker,
+    scheme: Scheme,
+    moved: float,
+    progress: Callable[[int, int], None],
+) -> Found:
+    """The graph with most in 8 bits whose answers have moved no more than asked; else the one whose answers have moved least.
+
+    Args:
+        model: Plain, with its shapes.
+        found: Its layers.
+        first: Weight name -> the way to begin with.
+        feed: Calibration rows.
+        asker: Who asks the graphs.
+        scheme: The ranges and bits to use.
+        moved: See `Found.moved`.
+        progress: Told how far the ranges are.
+
+    Raises:
+        Unfit: No layer of this graph can be in 8 bits.
+    """
+    goal, best, refused = asker.answers(model, feed), None, Unfit("")
+    for graph, ways, ends, used, said in _attempts(model, found, first, feed, asker, scheme, progress):
+        try:
+            made, settled = settle(found, ways, lambda ways: static_bits.build(graph, found, ways, ends, used), asker)  # noqa: B023 called here
+        except Unfit as error:
+            refused = error
+            continue
+        answers = asker.answers(made, feed)
+        here = Found(model=made, ways=settled, moved=max(_moved(answers[name], goal[name]) for name in goal), said=said)
+        best = here if best is None or here.moved < best.moved else best
+        if best.moved <= moved:
+            break
+    if best is None:
+        raise refused
+    return best
+
+
+def _attempts(
+    model: Any,
+    found: Sequence[Product],
+    first: Mapping[str, str],
+    feed: Mapping[str, Any],
+    asker: Asker,
+    scheme: Scheme,
+    progress: Callable[[int, int], None],
+) -> Iterator[tuple[Any, Mapping[str, str], Mapping[str, tuple[float, float]], Scheme, str]]:
+    """What is tried, fastest to run first."""
+    onnx = need("onnx", "static quantization")
+    if not normed(model):
+        scheme = replace(scheme, whole=True)
+        known = seen(asker.run, model, static_bits.tensors(model, found, scheme), feed, progress)
+        yield model, first, _ends(known, scheme), scheme, ""
+    scheme = replace(scheme, whole=False)
+    known = seen(asker.run, model, static_bits.tensors(model, found, scheme), feed, progress)
+    yield model, first, _ends(known, scheme), scheme, "layers with weights alone"
+    said = "layers with weights alone"
+    even, count = static_bits.evened(model, found, known, scheme)
+    if count and asker.same(even, 1e-3):
+        model = onnx.shape_inference.infer_shapes(even)
+        known = seen(asker.run, model, static_bits.tensors(model, found, scheme), feed, progress)
+        said = f"layers with weights alone, the channels of {count} inputs made alike"
+        yield model, first, _ends(known, scheme), scheme, said
+    worst = sorted(static_bits.losses(model, found, known, scheme).items(), key=lambda entry: -entry[1])
+    for share in _LEFT:
+        left = dict.fromkeys([weight for weight, _ in worst[: max(1, round(share * len(worst)))]], LEFT)
+        if left and len(left) < len(first):
+            yield model, {**first, **left}, _ends(known, scheme), scheme, said
+
+
+def _ends(known: Mapping[str, Any], scheme: Scheme) -> dict[str, tuple[float, float]]:
+    return {name: fitted(item, scheme.how) for name, item in known.items() if item.low is not None}
+
+
+def _moved(mine: Mapping[str, Any], goal: Mapping[str, Any]) -> float:
+    """The distance between two sets of answers, the output that moves most: of probabilities, or as a share where there are no classes."""
+    return max(_distance(np.asarray(mine[name], np.float64), np.asarray(goal[name], np.float64)) for name in goal)
+
+
+def _distance(mine: Any, goal: Any) -> float:
+    if not np.isfinite(mine).all():
+        return float("inf")
+    if goal.ndim != 2 or goal.shape[1] < 2:
+        return norms(mine, goal)
+    sure = (goal >= 0).all() and np.allclose(goal.sum(axis=1), 1, atol=1e-3)
+    if not sure:
+        mine, goal = _shares(mine), _shares(goal)
+    return float(np.abs(mine - goal).sum(axis=1).mean() / 2)
+
+
+def _shares(logits: Any) -> Any:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)

@@ -1,0 +1,1 @@
+"""What lives in a program, as a job."""

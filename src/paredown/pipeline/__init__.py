@@ -1,1 +1,0 @@
-"""The story: from a job to a released artifact with its evidence."""

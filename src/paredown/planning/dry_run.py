@@ -1,0 +1,80 @@
+"""What a run would do, said before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from paredown.core.candidate import Candidate
+from paredown.core.job import Job
+from paredown.ground import registry
+from paredown.ground.host import host
+from paredown.planning.estimate import estimate
+from paredown.running.encoding import fitted_on
+from paredown.running.result import provable
+from paredown.running.setup import check_units, encoded_table, read_splits, refuse_rare, usable
+from paredown.study.jobfile import read_job
+from paredown.study.units import engine_reasons, metric_of
+
+
+def plan(job: Job | str | Path | Mapping[str, Any], *, timed: bool = False) -> dict[str, Any]:
+    """Read a job and its data, and say what its test rows can show and what would be tried; no study is opened, nothing is written.
+
+    Args:
+        job: A job, a job file, or its content.
+        timed: True also opens the model and times it on a few rows, in a folder that is thrown away.
+
+    Returns:
+        {"name", "task", "metric", "policy", "minimize", "provable", "rows", "notes", "techniques", "runtimes"}; the last two are lists of
+        {"name", "tried", "reason"}, where `reason` says why one is not tried. With `timed` also "estimate", see `rehearse.estimate`.
+
+    Raises:
+        UsageError: Job, data or model cannot be used.
+    """
+    job = job if isinstance(job, Job) else read_job(job)
+    check_units(job)
+    source = registry.get("models", job.model.kind)()
+    source.digest(job.model, job.folder)
+    splits = read_splits(job, source)
+    table = encoded_table(job, splits)
+    left_out = [] if table is None else registry.get("tasks", job.task)().left_out(table, fitted_on(job, splits))
+    found = {
+        "name": job.name,
+        "task": job.task,
+        "metric": job.metric,
+        "policy": job.policy.name,
+        "minimize": job.policy.minimize,
+        "provable": provable(job.policy, len(splits.test), metric_of(job).name()),
+        "rows": splits.counts,
+        "notes": [*splits.notes, *left_out],
+        "techniques": _techniques(job, trainable=splits.train is not None or splits.unlabeled is not None),
+        "runtimes": [{"name": name, "tried": why is None, "reason": why or ""} for name, why in engine_reasons(job, host()).items()],
+    }
+    if timed:
+        found |= {"estimate": (timing := estimate(job, splits))}
+        found["notes"] = [*splits.notes, *left_out, *([note] if (note := timing.get("rehearsed", {}).get("note")) else [])]
+    if table is not None:
+        refuse_rare(job, table)
+    return found
+
+
+def _techniques(job: Job, *, trainable: bool) -> list[dict[str, Any]]:
+    names = {unit.name() for unit in usable(job.search.exclude, trainable=trainable)}
+    forms = {unit.form for unit in registry.working("runtimes")}
+    # a model that arrives as a graph keeps its form; all others are opened as tensors
+    given = Candidate(digest="", form=job.model.kind if job.model.kind in forms else "torch")
+    out = []
+    for unit in registry.every("techniques"):
+        if isinstance(unit, registry.Broken):
+            out.append({"name": unit.name, "tried": False, "reason": f"it cannot be imported: {unit.error}"})
+            continue
+        reason = ""
+        if unit.name() in job.search.exclude:
+            reason = "`search: {exclude: ...}` names it."
+        elif unit.name() not in names:
+            reason = "it trains, and the job has neither train nor unlabeled data."
+        elif not unit.stage.on_graph:
+            reason = unit().fits(given) or ""
+        out.append({"name": unit.name(), "tried": not reason, "reason": reason})
+    return sorted(out, key=lambda entry: (not entry["tried"], entry["name"]))

@@ -1,0 +1,1 @@
+"""Rows on disk, in blocks that are read when asked."""

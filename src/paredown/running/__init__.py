@@ -1,0 +1,1 @@
+"""A job becomes a released artifact: set-up, trials, confirmation, release, result."""

@@ -1,0 +1,72 @@
+"""How a job's raw input becomes feed: the task's declaration, the rows its statistics come from, and what the model bears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from paredown.builder.build_spec import BuildSpec
+from paredown.core.job import Job
+from paredown.core.model import ModelSource
+from paredown.core.rows import Rows
+from paredown.core.task import Task
+from paredown.ground import registry
+from paredown.rows.columns import joined
+from paredown.study.splits import Splits
+
+
+def fitted_on(job: Job, splits: Splits) -> Rows:
+    """The rows that statistics of an encoder come from.
+
+    A model that arrives trained was trained on all of train: the words of a table are those of the part that was cut from it as well.
+    """
+    if splits.train is None:
+        return splits.calibration
+    trains = registry.get("models", job.model.kind)().trains(job.model)
+    whole = registry.get("tasks", job.task).raw != "table" or trains or "calibration" in job.data.sources
+    return splits.train if whole else joined(splits.train, splits.calibration)
+
+
+def encoding(job: Job, train: Rows, files: Path) -> dict[str, Any]:
+    """The task's declaration of raw input -> feed, with what the model says about its own preprocessing below what the job says.
+
+    Args:
+        job: Its model, task and data entries are used.
+        train: Rows that statistics come from.
+        files: Takes the files that the declaration names, as a tokenizer's.
+
+    Raises:
+        BadData: The task cannot encode the rows.
+    """
+    task: Task = registry.get("tasks", job.task)()
+    source: ModelSource = registry.get("models", job.model.kind)()
+    options = source.preprocess(job.model, job.folder, files)
+    if task.raw == "text":
+        options |= {"columns": job.data.columns.get("text")}
+    if task.raw == "table" and not source.trains(job.model):
+        options |= {"rare": "keep"}  # it is fed as it was trained; whether that may ship is asked in `setup.refuse_rare`
+    return task.encoder(train, options | dict(job.data.preprocess))
+
+
+def within(job: Job, build_spec: BuildSpec, order: Callable[..., Any]) -> tuple[BuildSpec, str]:
+    """The build with an encoder that feeds no more than the model takes, and one sentence where that is less than it said.
+
+    Args:
+        job: Its model is asked.
+        build_spec: With the encoder as the task declares it.
+        order: (verb, its arguments) -> what it gives; carried out where a trial's limits hold.
+
+    Raises:
+        BadModel: The model cannot be opened.
+    """
+    if build_spec.encode["kind"] != "text":
+        return build_spec, ""
+    found = order("paredown.builder.work:limit", build_spec=build_spec.json(), spec=asdict(job.model), folder=str(job.folder.resolve()))
+    if not found:
+        return build_spec, ""
+    exactly = "exactly" if "length" in found else "at most"
+    longest = f"{exactly} {found['max_length']} tokens"
+    said = f"The model takes {longest}, found by trying: longer texts are cut there; `preprocess: {{max_length: ...}}` sets less."
+    return replace(build_spec, encode={**build_spec.encode, **found}), said

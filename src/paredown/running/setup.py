@@ -1,0 +1,239 @@
+"""Opening a job's study with all its tools, and the parts of the story that stand before the search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from paredown.artifact.load import read_manifest
+from paredown.core.errors import BadData, BadDocument, Damaged, Problem, UnknownName, UsageError
+from paredown.core.job import Job
+from paredown.core.model import ModelSource
+from paredown.core.recipe import Chain, Engine
+from paredown.core.technique import DataNeed, Technique
+from paredown.core.trial import Trial
+from paredown.evidence.bound import LEDGER, differs
+from paredown.evidence.bundle import bound_by
+from paredown.evidence.verify import damage
+from paredown.ground import digests, registry, trust, user_code
+from paredown.ground.files import roomy
+from paredown.ground.host import host
+from paredown.impact.declared import site_of
+from paredown.impact.derived import DERIVED, undeclared
+from paredown.protocol.readings import RATIOS
+from paredown.rows.blocks import spooling
+from paredown.running import result as results
+from paredown.running.encoding import encoding, fitted_on
+from paredown.running.timing import fitted, holding
+from paredown.running.trials import attempt
+from paredown.running.workspace import Listener, Workspace, open_workspace
+from paredown.search.ladder import STRATEGIES
+from paredown.search.schedule import LEAST_REST_S, Schedule
+from paredown.search.search_state import SearchState
+from paredown.study.classes import present
+from paredown.study.splits import Splits, load_splits
+from paredown.study.study import Study
+from paredown.study.units import engine_reasons, metric_of
+from paredown.tasks.feed import PROBABILITIES, feed_shapes
+from paredown.tracking.instruments import failed
+
+
+def check_units(job: Job) -> None:
+    """Refuse a job that names a unit which does not exist or cannot run here, before anything is read.
+
+    Raises:
+        UnknownName: The nearest name is suggested.
+        UsageError: It names a runtime that cannot run here.
+    """
+    registry.get("models", job.model.kind)
+    registry.get("tasks", job.task)
+    metric_of(job)
+    for name in job.deploy.runtimes:
+        registry.get("runtimes", name)
+    engine_reasons(job, host())
+    for name in job.search.exclude:
+        registry.get("techniques", name)
+    if job.policy.minimize not in (*RATIOS, *DERIVED):
+        raise UnknownName("quantity to minimize", job.policy.minimize, (*RATIOS, *DERIVED))
+    unknown = undeclared(site_of(job.deploy, job.folder, host())).get(job.policy.minimize)
+    if unknown is not None:
+        raise UsageError(
+            f"the policy minimizes {job.policy.minimize}, which would be missing: {unknown}.\n  Declare it, or minimize energy."
+        )
+    if job.search.strategy not in STRATEGIES:
+        raise UnknownName("strategy", job.search.strategy, STRATEGIES)
+
+
+@contextmanager
+def opened(
+    job: Job, folder: str | Path | None, *, fresh: bool, wait_s: float, listener: Listener, schedule: Schedule | None = None
+) -> Iterator[Workspace]:
+    """The job's study and tools; test stays sealed.
+
+    What its ledger and its cache name to build a model is called where the job names it too; else the user has to give the word.
+
+    Raises:
+        UsageError: Job, data or model cannot be used, or the study is another job's or busy.
+        Damaged: The study's ledger is not what its evidence binds.
+    """
+    source = registry.get("models", job.model.kind)()
+    listener.stage("reading the data")
+    model = source.digest(job.model, job.folder)
+    target = Path(folder) if folder is not None else Path("runs") / job.name
+    with roomy(target), spooling(target):
+        splits = read_splits(job, source)
+    named = {"model": model, "preprocess": digests.of_value(dict(job.data.preprocess)), "labels": digests.of_value(list(splits.names))}
+    named |= {f"data.{split}": digest for split, digest in splits.digests.items()}
+    if (table := encoded_table(job, splits)) is not None:
+        named["encode"] = digests.of_value(table)
+    here = host()
+    named["machine"] = digests.of_value([here.isa, dict(here.cpu), here.cores])
+    named["data.form"] = digests.of_value({split: rows.form() for split in splits.counts if (rows := getattr(splits, split)) is not None})
+    if ":" in job.metric and (parts := user_code.sources(job.metric.partition(":")[0], job.folder)):
+        named["metric.file"] = digests.of_value([digests.of_file(part) for part in parts])
+    _refuse_unknown_groups(job, splits)
+    named_by_job = [job.model.value] if job.model.kind == "python" else []
+    with trust.trusting(named_by_job), roomy(target), Study.open(target, job, named, fresh=fresh, wait_s=wait_s) as study:
+        _refuse_changed_ledger(target)
+        for note in (*splits.notes, *failed()):
+            study.note(note)
+        for span in study.lost:
+            if span.kind != "trial":
+                study.note(f"An earlier run ended in the middle of {span.kind}; its {span.wall_s or 0:.1f} s are booked as lost.")
+        listener.stage(results.provable(job.policy, len(splits.test), metric_of(job).name())["text"])
+        schedule = schedule or Schedule()
+        schedule.before_s = study.ledger.spent(since_baseline=False).wall_s
+        with open_workspace(study, job, splits, listener, schedule) as workspace:
+            if ":" in job.metric:  # asked in a worker once, where what it is made of is seen
+                workspace.light.order("metric", digests.of_value(job.metric), "paredown.builder.work:metric", target=job.metric)
+            unknown = undeclared(workspace.site)
+            for rule in job.policy.rules:
+                if rule.quantity in unknown:
+                    listener.stage(f"{rule.id} will stay inconclusive: {unknown[rule.quantity]}")
+            yield workspace
+
+
+def _refuse_changed_ledger(study: Path) -> None:
+    """A run goes on from what is recorded, and writes result, report and evidence again: only the ledger has to be what they were made of.
+
+    Raises:
+        Damaged: It is not what the evidence binds.
+    """
+    try:
+        found = bound_by(study)
+    except Damaged:
+        return
+    if found is not None and (problems := differs(study, found, [LEDGER])):
+        raise Damaged(damage(study, problems, f"Put back a copy of {LEDGER}, or start again with `--fresh`; that gives up what it held."))
+
+
+def read_splits(job: Job, source: ModelSource) -> Splits:
+    """The job's rows; a reader of image files is told what becomes of them, which the model may say itself.
+
+    Raises:
+        UsageError: Data or model cannot be used; test or validation has one class only.
+    """
+    options = dict(job.data.preprocess)
+    if registry.get("tasks", job.task).raw == "image":
+        with TemporaryDirectory() as work:
+            options = source.preprocess(job.model, job.folder, Path(work)) | options
+    told = replace(job, data=replace(job.data, preprocess=options))
+    splits = load_splits(told, job.search.seed, source.trains(job.model), source.labels(job.model, job.folder))
+    for split in ("test", "validation"):
+        found = present(getattr(splits, split))
+        if len(found) == 1:
+            [(only, count)] = found.items()
+            raise BadData(
+                f"all {count} rows of {split} have the label {splits.names[only]!r}; no model can be judged by them.\n"
+                f"  Give {split} rows of two classes or more."
+            )
+    return splits
+
+
+def encoded_table(job: Job, splits: Splits) -> dict[str, Any] | None:
+    """The declaration by which a job's table is encoded, which depends on its rows; None for other tasks.
+
+    Raises:
+        BadData: The table cannot be encoded.
+    """
+    if registry.get("tasks", job.task).raw != "table":
+        return None
+    return encoding(job, fitted_on(job, splits), Path())
+
+
+def refuse_rare(job: Job, encode: Mapping[str, Any]) -> None:
+    """A model that arrives trained is fed as it was trained; that this shows what few rows share has to be the user's word.
+
+    Raises:
+        BadData: It does, and the job does not say what is to become of it.
+    """
+    trains = registry.get("models", job.model.kind)().trains(job.model)
+    if not trains and "rare" not in job.data.preprocess and (said := registry.get("tasks", job.task)().rare(encode)):
+        raise BadData(said)
+
+
+def _refuse_unknown_groups(job: Job, splits: Splits) -> None:
+    known = list(splits.test.groups)
+    has = f"the groups {', '.join(known)}" if known else "no groups"
+    problems = [
+        Problem(rule.where, f"{rule.id} is judged by {column!r}; the data have {has}.", "Name the column under `data: {groups: [...]}`.")
+        for rule in job.policy.rules
+        for column in rule.by
+        if column not in known
+    ]
+    if problems:
+        raise BadDocument(problems)
+
+
+def prepare(workspace: Workspace) -> Trial:
+    """The baseline: the model as given, trained where the job says so, packed and measured."""
+    workspace.listener.stage("the model as given")
+    inputs = feed_shapes(workspace.builder.build_spec.encode)
+    model = workspace.study.digests["model"]
+    with holding(workspace.schedule, "making the model as given"):
+        candidate = workspace.builder.baseline(workspace.job.model, workspace.job.folder, inputs, len(workspace.splits.names), model)
+    refuse_rare(workspace.job, workspace.builder.build_spec.encode)
+    if candidate.note:
+        workspace.study.note(candidate.note)
+        workspace.listener.stage(candidate.note)
+    workspace.with_baseline(candidate)
+    with holding(workspace.schedule, "measuring the model as given", LEAST_REST_S / 2):
+        trial = attempt(workspace, workspace.as_given(), "the model as given.", role="baseline")
+    if trial.artifact and read_manifest(workspace.artifacts.folder(trial.artifact))["decode"]["kind"] == PROBABILITIES:
+        workspace.study.note("The model as given answers with probabilities, which are taken as they are.")
+    return trial
+
+
+def fastest_fp32(workspace: Workspace) -> list[Trial]:
+    """The model as given on every engine that may be deployed; the one with the least CPU time is the second baseline."""
+    workspace.listener.stage("the fastest fp32 engine")
+    return [
+        attempt(workspace, Chain((), Engine.of(name)), "the model as given, exported.", role="fastest_fp32") for name in workspace.engines()
+    ]
+
+
+def state_of(workspace: Workspace) -> SearchState:
+    """What the search may use here."""
+    job, splits = workspace.job, workspace.splits
+    trainable = splits.train is not None or splits.unlabeled is not None
+    return SearchState(
+        trials=workspace.trials,
+        techniques=usable(job.search.exclude, trainable=trainable),
+        engines=workspace.engines(),
+        trainable=trainable,
+        minimize=job.policy.minimize,
+        margin=job.policy.margin.value if job.policy.margin is not None else None,
+        outputs=lambda artifact: workspace.outputs(artifact, "validation"),
+        labels=splits.validation.labels,
+        fitted=lambda chain: fitted(workspace, chain),
+    )
+
+
+def usable(exclude: Sequence[str], *, trainable: bool) -> list[type[Technique]]:
+    """The techniques that are installed, work, are not excluded, and whose data the job has."""
+    units: list[type[Technique]] = registry.working("techniques")
+    return [unit for unit in units if unit.name() not in exclude and (trainable or unit.data != DataNeed.TRAINING)]
