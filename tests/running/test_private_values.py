@@ -16,6 +16,7 @@ from paredown.running.encoding import encoding, fitted_on
 from paredown.running.story import run
 from paredown.study.jobfile import read_job
 from paredown.study.splits import load_splits
+from paredown.study.units import units_of
 from tiny_study import ONE_RECIPE, shorten
 
 RARE = ("von Hippel-Lindau", "Fabry", "Wilson")
@@ -70,7 +71,8 @@ def test_the_words_of_a_model_that_arrives_trained_are_those_of_all_of_train(job
     (job.parent / "mine.py").write_text("def net(): ...\n")
     given = read_job(job)
     splits = load_splits(given, 0, trains_baseline=False)
-    encode = encoding(given, fitted_on(given, splits), job.parent)
+    units = units_of(given)
+    encode = encoding(given, units, fitted_on(given, units, splits), job.parent)
     found = {column["name"]: len(column["values"]) for column in encode["columns"] if "values" in column}
     assert found["email"] == len({line.split(",")[0] for line in (job.parent / "train.csv").read_text().splitlines()[1:]})
     assert (found["diagnosis"], found["island"]) == (6, 3)

@@ -195,12 +195,12 @@ def test_a_unit_that_does_not_exist_costs_nothing(tmp_path: Path, old: str, new:
 def test_a_job_made_in_python_is_checked_too(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from paredown.running.setup import check_units
+    from paredown.running.setup import checked
     from paredown.study.jobfile import read_job
 
     job = read_job(write_tiny_job(tmp_path))
     with pytest.raises(UnknownName, match=r"no strategy 'lader'\. Did you mean 'ladder'"):
-        check_units(replace(job, search=replace(job.search, strategy="lader")))
+        checked(replace(job, search=replace(job.search, strategy="lader")))
 
 
 RUN = """

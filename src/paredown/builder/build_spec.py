@@ -94,7 +94,7 @@ def _answers(teacher: Candidate, store: FolderStore, feed: Mapping[str, Any], wo
     from paredown.tasks.feed import decoding, make_decoder
 
     if teacher.digest not in _OPEN:
-        engines = [engine for engine in (unit() for unit in registry.working("runtimes")) if engine.form == teacher.form]
+        engines = registry.engines(teacher.form)
         if not engines:
             raise Unfit(f"no engine here runs a {teacher.form} model, so that it cannot teach.")
         folder = work / "teacher"

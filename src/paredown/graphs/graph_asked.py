@@ -26,7 +26,7 @@ _HELD = 128
 
 def engines() -> list[Any]:
     """The engines that take ONNX graphs, whether they are installed or not."""
-    return [unit() for unit in registry.working("runtimes") if unit.form == "onnx"]
+    return registry.engines("onnx")
 
 
 def engine() -> Any:

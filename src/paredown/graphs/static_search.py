@@ -43,17 +43,9 @@ def normed(model: Any) -> bool:
     return bool(nodes.intersection(_NORMS)) or {"ReduceMean", "Sqrt"} <= nodes
 
 
-def search(
-    model: Any,
-    found: Sequence[Product],
-    first: Mapping[str, str],
-    feed: Mapping[str, Any],
-    asker: Asker,
-    scheme: Scheme,
-    moved: float,
-    progress: Callable[[int, int], None],
-) -> Found:
-    """The graph with most in 8 bits whose answers have moved no more than asked; else the one whose answers have moved least.
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """How much of one graph goes into 8 bits.
 
     Args:
         model: Plain, with its shapes.
@@ -62,59 +54,68 @@ def search(
         feed: Calibration rows.
         asker: Who asks the graphs.
         scheme: The ranges and bits to use.
-        moved: See `Found.moved`.
         progress: Told how far the ranges are.
-
-    Raises:
-        Unfit: No layer of this graph can be in 8 bits.
     """
-    goal, best, refused = asker.answers(model, feed), None, Unfit("")
-    for graph, ways, ends, used, said in _attempts(model, found, first, feed, asker, scheme, progress):
-        try:
-            made, settled = settle(found, ways, lambda ways: static_bits.build(graph, found, ways, ends, used), asker)  # noqa: B023 called here
-        except Unfit as error:
-            refused = error
-            continue
-        answers = asker.answers(made, feed)
-        here = Found(model=made, ways=settled, moved=max(_moved(answers[name], goal[name]) for name in goal), said=said)
-        best = here if best is None or here.moved < best.moved else best
-        if best.moved <= moved:
-            break
-    if best is None:
-        raise refused
-    return best
 
+    model: Any
+    found: Sequence[Product]
+    first: Mapping[str, str]
+    feed: Mapping[str, Any]
+    asker: Asker
+    scheme: Scheme
+    progress: Callable[[int, int], None]
 
-def _attempts(
-    model: Any,
-    found: Sequence[Product],
-    first: Mapping[str, str],
-    feed: Mapping[str, Any],
-    asker: Asker,
-    scheme: Scheme,
-    progress: Callable[[int, int], None],
-) -> Iterator[tuple[Any, Mapping[str, str], Mapping[str, tuple[float, float]], Scheme, str]]:
-    """What is tried, fastest to run first."""
-    onnx = need("onnx", "static quantization")
-    if not normed(model):
-        scheme = replace(scheme, whole=True)
-        known = seen(asker.run, model, static_bits.tensors(model, found, scheme), feed, progress)
-        yield model, first, _ends(known, scheme), scheme, ""
-    scheme = replace(scheme, whole=False)
-    known = seen(asker.run, model, static_bits.tensors(model, found, scheme), feed, progress)
-    yield model, first, _ends(known, scheme), scheme, "layers with weights alone"
-    said = "layers with weights alone"
-    even, count = static_bits.evened(model, found, known, scheme)
-    if count and asker.same(even, 1e-3):
-        model = onnx.shape_inference.infer_shapes(even)
-        known = seen(asker.run, model, static_bits.tensors(model, found, scheme), feed, progress)
-        said = f"layers with weights alone, the channels of {count} inputs made alike"
-        yield model, first, _ends(known, scheme), scheme, said
-    worst = sorted(static_bits.losses(model, found, known, scheme).items(), key=lambda entry: -entry[1])
-    for share in _LEFT:
-        left = dict.fromkeys([weight for weight, _ in worst[: max(1, round(share * len(worst)))]], LEFT)
-        if left and len(left) < len(first):
-            yield model, {**first, **left}, _ends(known, scheme), scheme, said
+    def best(self, moved: float) -> Found:
+        """The graph with most in 8 bits whose answers have moved no more than asked; else the one whose answers have moved least.
+
+        Args:
+            moved: See `Found.moved`.
+
+        Raises:
+            Unfit: No layer of this graph can be in 8 bits.
+        """
+        found, asker = self.found, self.asker
+        goal, best, refused = asker.answers(self.model, self.feed), None, Unfit("")
+        for graph, ways, ends, used, said in self._attempts():
+            try:
+                made, settled = settle(found, ways, lambda ways: static_bits.build(graph, found, ways, ends, used), asker)  # noqa: B023 called here
+            except Unfit as error:
+                refused = error
+                continue
+            answers = asker.answers(made, self.feed)
+            here = Found(model=made, ways=settled, moved=max(_moved(answers[name], goal[name]) for name in goal), said=said)
+            best = here if best is None or here.moved < best.moved else best
+            if best.moved <= moved:
+                break
+        if best is None:
+            raise refused
+        return best
+
+    def _attempts(self) -> Iterator[tuple[Any, Mapping[str, str], Mapping[str, tuple[float, float]], Scheme, str]]:
+        """What is tried, fastest to run first."""
+        onnx, model, found = need("onnx", "static quantization"), self.model, self.found
+        if not normed(model):
+            scheme = replace(self.scheme, whole=True)
+            yield model, self.first, _ends(self._seen(model, scheme), scheme), scheme, ""
+        scheme = replace(self.scheme, whole=False)
+        known = self._seen(model, scheme)
+        said = "layers with weights alone"
+        yield model, self.first, _ends(known, scheme), scheme, said
+        even, count = static_bits.evened(model, found, known, scheme)
+        if count and self.asker.same(even, 1e-3):
+            model = onnx.shape_inference.infer_shapes(even)
+            known = self._seen(model, scheme)
+            said = f"layers with weights alone, the channels of {count} inputs made alike"
+            yield model, self.first, _ends(known, scheme), scheme, said
+        worst = sorted(static_bits.losses(model, found, known, scheme).items(), key=lambda entry: -entry[1])
+        for share in _LEFT:
+            left = dict.fromkeys([weight for weight, _ in worst[: max(1, round(share * len(worst)))]], LEFT)
+            if left and len(left) < len(self.first):
+                yield model, {**self.first, **left}, _ends(known, scheme), scheme, said
+
+    def _seen(self, model: Any, scheme: Scheme) -> dict[str, Any]:
+        """What the tensors that go into 8 bits look like on the calibration rows."""
+        return seen(self.asker.run, model, static_bits.tensors(model, self.found, scheme), self.feed, self.progress)
 
 
 def _ends(known: Mapping[str, Any], scheme: Scheme) -> dict[str, tuple[float, float]]:

@@ -143,3 +143,8 @@ def every(kind: str) -> list[type[Any] | Broken]:
 def working(kind: str) -> list[type[Any]]:
     """All units of a kind that can be imported."""
     return [unit for unit in every(kind) if not isinstance(unit, Broken)]
+
+
+def engines(form: str) -> list[Any]:
+    """The runtimes that take a model of this form ("torch", "onnx"), whether installed or not; the form's own comes first."""
+    return [unit() for unit in working("runtimes") if unit.form == form]

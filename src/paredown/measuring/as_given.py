@@ -103,7 +103,7 @@ def packed(spec: ModelSpec, like: Path, rows: Rows, bench: Bench, scratch: Path)
     ).json()
     build_spec["encode"] |= work.limit({}, build_spec=build_spec, spec=asdict(spec), folder="") if own else {}
     candidate = work.baseline({}, build_spec=build_spec, spec=asdict(spec), folder="", inputs=feed_shapes(encode), classes=len(labels))
-    engine = next(unit.name() for unit in registry.working("runtimes") if unit.form == candidate["form"])
+    engine = registry.engines(candidate["form"])[0].name()
     recipe = f"as_given @ {engine}(threads={{}})"
     artifacts.mkdir(exist_ok=True)
     arguments = {"lineage": [candidate["digest"]], "candidate": candidate, "runtime": engine, "placement": {"threads": 1}}

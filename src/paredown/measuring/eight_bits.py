@@ -58,8 +58,8 @@ def tried(state: Mapping[str, Any]) -> list[dict[str, Any]]:
         {"engine", "products", "fp32_s", "int8_s": CPU seconds per call, "ratio": fp32 over int8, "reason": None, or why there is no ratio}.
     """
     out, here = [], host()
-    for unit in (unit() for unit in registry.working("runtimes")):
-        if "int8" not in unit.precisions or unit.form != "onnx":
+    for unit in registry.engines("onnx"):
+        if "int8" not in unit.precisions:
             continue
         for kind in KINDS:
             entry: dict[str, Any] = {"engine": unit.name(), "products": kind, "fp32_s": None, "int8_s": None, "ratio": None}

@@ -9,13 +9,11 @@ from typing import Any
 from paredown.core.candidate import Candidate
 from paredown.core.job import Job
 from paredown.ground import registry
-from paredown.ground.host import host
 from paredown.planning.estimate import estimate
 from paredown.running.encoding import fitted_on
 from paredown.running.result import provable
-from paredown.running.setup import check_units, encoded_table, read_splits, refuse_rare, usable
+from paredown.running.setup import checked, encoded_table, read_splits, refuse_rare, usable
 from paredown.study.jobfile import read_job
-from paredown.study.units import engine_reasons, metric_of
 
 
 def plan(job: Job | str | Path | Mapping[str, Any], *, timed: bool = False) -> dict[str, Any]:
@@ -27,35 +25,34 @@ def plan(job: Job | str | Path | Mapping[str, Any], *, timed: bool = False) -> d
 
     Returns:
         {"name", "task", "metric", "policy", "minimize", "provable", "rows", "notes", "techniques", "runtimes"}; the last two are lists of
-        {"name", "tried", "reason"}, where `reason` says why one is not tried. With `timed` also "estimate", see `rehearse.estimate`.
+        {"name", "tried", "reason"}, where `reason` says why one is not tried. With `timed` also "estimate", see `estimate.estimate`.
 
     Raises:
         UsageError: Job, data or model cannot be used.
     """
     job = job if isinstance(job, Job) else read_job(job)
-    check_units(job)
-    source = registry.get("models", job.model.kind)()
-    source.digest(job.model, job.folder)
-    splits = read_splits(job, source)
-    table = encoded_table(job, splits)
-    left_out = [] if table is None else registry.get("tasks", job.task)().left_out(table, fitted_on(job, splits))
+    units = checked(job)
+    units.source.digest(job.model, job.folder)
+    splits = read_splits(job, units)
+    table = encoded_table(job, units, splits)
+    left_out = [] if table is None else units.task.left_out(table, fitted_on(job, units, splits))
     found = {
         "name": job.name,
         "task": job.task,
         "metric": job.metric,
         "policy": job.policy.name,
         "minimize": job.policy.minimize,
-        "provable": provable(job.policy, len(splits.test), metric_of(job).name()),
+        "provable": provable(job.policy, len(splits.test), units.metric.name()),
         "rows": splits.counts,
         "notes": [*splits.notes, *left_out],
         "techniques": _techniques(job, trainable=splits.train is not None or splits.unlabeled is not None),
-        "runtimes": [{"name": name, "tried": why is None, "reason": why or ""} for name, why in engine_reasons(job, host()).items()],
+        "runtimes": [{"name": name, "tried": why is None, "reason": why or ""} for name, why in units.engines.items()],
     }
     if timed:
-        found |= {"estimate": (timing := estimate(job, splits))}
+        found |= {"estimate": (timing := estimate(job, units, splits))}
         found["notes"] = [*splits.notes, *left_out, *([note] if (note := timing.get("rehearsed", {}).get("note")) else [])]
     if table is not None:
-        refuse_rare(job, table)
+        refuse_rare(job, units, table)
     return found
 
 

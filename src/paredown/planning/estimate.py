@@ -13,8 +13,6 @@ from paredown.core.errors import LimitExceeded, MissingExtra, WorkerDied
 from paredown.core.job import Job
 from paredown.core.technique import DataNeed, Stage, Technique
 from paredown.executors.processes import Limits, Worker
-from paredown.ground import registry
-from paredown.ground.host import host
 from paredown.impact.energy import active_energy, cpu_curve
 from paredown.protocol.plan import SCREENING, Plan
 from paredown.rows.rowfile import write_rows
@@ -24,7 +22,7 @@ from paredown.running.setup import usable
 from paredown.running.trials import FLOOR
 from paredown.search.finalists import MOST
 from paredown.study.splits import Splits
-from paredown.study.units import engine_reasons
+from paredown.study.units import Units
 from paredown.tasks.feed import feed_shapes
 
 _ROWS = 64
@@ -50,11 +48,12 @@ _COPIES = (2, 6)
 """Copies of the parameters in memory: model and graph, or with gradients, two moments and a teacher."""
 
 
-def estimate(job: Job, splits: Splits) -> dict[str, Any]:
+def estimate(job: Job, units: Units, splits: Splits) -> dict[str, Any]:
     """Minutes, memory and joules of a run as ranges, with how they were found.
 
     Args:
         job: Checked.
+        units: What it names.
         splits: Its rows; test is only counted.
 
     Returns:
@@ -64,16 +63,16 @@ def estimate(job: Job, splits: Splits) -> dict[str, Any]:
         BadModel: The model cannot be opened, or does not fit feed or labels.
     """
     try:
-        seen = _rehearsed(job, splits)
+        seen = _rehearsed(job, units, splits)
     except (LimitExceeded, MissingExtra, WorkerDied) as error:
         return {"missing": f"the model could not be opened to be timed: {str(error).splitlines()[0]}"}
     trainable = splits.train if splits.train is not None else splits.unlabeled
-    here, units = host(), usable(job.search.exclude, trainable=trainable is not None)
-    engines = sum(reason is None for reason in engine_reasons(job, here).values())
+    here, techniques = units.host, usable(job.search.exclude, trainable=trainable is not None)
+    engines = sum(reason is None for reason in units.engines.values())
     rows = 0 if trainable is None else len(trainable)
-    low, high = (_search_s(units, engines, rows, len(splits.validation), seen, end) for end in (0, 1))
-    trials = [len(units), engines * sum(len(unit.ladder) for unit in units) + 2]
-    prepare_s = seen["prepare_s"] * (max(1.0, rows / _ROWS) if registry.get("models", job.model.kind)().trains(job.model) else 1.0)
+    low, high = (_search_s(techniques, engines, rows, len(splits.validation), seen, end) for end in (0, 1))
+    trials = [len(techniques), engines * sum(len(unit.ladder) for unit in techniques) + 2]
+    prepare_s = seen["prepare_s"] * (max(1.0, rows / _ROWS) if units.trains else 1.0)
     fixed_s = prepare_s + engines * _measured_s(SCREENING, seen, 2) + _measured_s(FLOOR, seen, 2)
     final_s = _measured_s(FINAL, seen, 3) + _measured_s(AS_FOUND, seen, 2) + len(splits.test) * seen["row_s"]
     wall_s = [fixed_s + low + final_s, 1.5 * fixed_s + high + MOST * final_s]
@@ -92,12 +91,12 @@ def estimate(job: Job, splits: Splits) -> dict[str, Any]:
     return {"wall_s": wall_s, "memory_b": memory_b, "energy_j": energy_j, "trials": trials, "rehearsed": seen, "text": text}
 
 
-def _search_s(units: list[type[Technique]], engines: int, rows: int, validation: int, seen: dict[str, Any], end: int) -> float:
+def _search_s(techniques: list[type[Technique]], engines: int, rows: int, validation: int, seen: dict[str, Any], end: int) -> float:
     """Wall seconds of the search: each technique once as cheaply as can be, or with all its settings as dearly."""
     trial_s = _BUILD_S[end] + _measured_s(SCREENING, seen, 2) + validation * seen["row_s"]
     training_s = max(_SEEN[end], _PASSES[end] * rows) * _TRAINING[end] * seen["row_s"]
     total = 0.0
-    for unit in units:
+    for unit in techniques:
         count = engines * len(unit.ladder) if end else 1
         trains = unit.data is DataNeed.TRAINING or (rows and unit.stage in (Stage.DEPTH, Stage.WIDTH, Stage.RANK))
         total += count * (trial_s + (training_s if trains else 0.0))
@@ -116,13 +115,13 @@ def _range(ends: Sequence[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _rehearsed(job: Job, splits: Splits) -> dict[str, Any]:
+def _rehearsed(job: Job, units: Units, splits: Splits) -> dict[str, Any]:
     """The model opened (trained on few rows, where the job trains it) and asked, in a worker and a folder of its own."""
-    task, here = registry.get("tasks", job.task)(), host()
+    task, here = units.task, units.host
     few = {split: rows.spread(_ROWS) for split in ("train", "calibration", "unlabeled") if (rows := getattr(splits, split)) is not None}
     with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
         root = Path(scratch)
-        encode = encoding(job, fitted_on(job, splits), root)
+        encode = encoding(job, units, fitted_on(job, units, splits), root)
         for split, rows in few.items():
             write_rows(rows, root / f"{split}.npz")
         write_rows(splits.validation.spread(_ROWS), root / "asked.npz")

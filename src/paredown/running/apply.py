@@ -15,7 +15,7 @@ from paredown.core.recipe import Recipe, functions_of, parse
 from paredown.core.trial import Trial
 from paredown.ground import trust
 from paredown.ground.files import copy_folder, move_folder_into_place, part_beside, writable
-from paredown.running.setup import check_units, opened, prepare
+from paredown.running.setup import opened, prepare
 from paredown.running.trials import attempt
 from paredown.running.workspace import Listener, Silent
 from paredown.study.jobfile import read_job
@@ -90,7 +90,6 @@ def apply(
     recipe = parse(recipe) if isinstance(recipe, str) else recipe
     check(recipe)
     job = job if isinstance(job, Job) else read_job(job)
-    check_units(job)
     study = Path(folder) if folder is not None else Path("runs") / job.name
     target = Path(out) if out is not None else study / "applied"
     _refuse_foreign(target)
@@ -108,8 +107,8 @@ def apply(
             folder=target,
             trial=trial,
             baseline=baseline,
-            metric=workspace.metric.name(),
-            unit=workspace.metric.unit,
+            metric=workspace.units.metric.name(),
+            unit=workspace.units.metric.unit,
             rows=len(workspace.splits.validation),
             confidence=job.policy.confidence,
         )

@@ -126,7 +126,7 @@ def _chance(workspace: Workspace, state: SearchState, trial: Trial) -> float:
     """Predicted probability that a trial's drop is shown to be within the margin on test."""
     drop, margin, confidence = trial.drop, state.margin, workspace.job.policy.confidence
     rows, test_rows = len(workspace.splits.validation), len(workspace.splits.test)
-    if workspace.metric.name() != "accuracy":
+    if workspace.units.metric.name() != "accuracy":
         return chance_from_bound(drop["drop"], drop["upper"], rows, test_rows, margin, confidence)
     limit = workspace.job.policy.margin
     if margin is not None and limit is not None and limit.scale == Scale.RELATIVE:
@@ -244,7 +244,7 @@ def _evidence(workspace: Workspace, trial: Trial, split: str, noise: float) -> E
         labels=rows.labels,
         before=before,
         after=after,
-        metric=workspace.metric,
+        metric=workspace.units.metric,
         groups=rows.groups,
         noise=noise,
         today=datetime.now(UTC).date(),
@@ -255,8 +255,8 @@ def _evidence(workspace: Workspace, trial: Trial, split: str, noise: float) -> E
 
 def _with_payback(workspace: Workspace, evidence: Evidence) -> Evidence:
     """With the inferences after which the energy of the search so far is saved."""
-    search = spent_json(workspace.study.spent(), workspace.curve, workspace.host.cores)
-    payback = payback_of(evidence.baseline, evidence.readings, evidence.ratios, search, workspace.site)
+    search = spent_json(workspace.study.spent(), workspace.curve, workspace.units.host.cores)
+    payback = payback_of(evidence.baseline, evidence.readings, evidence.ratios, search, workspace.units.site)
     return replace(evidence, readings={**evidence.readings, "payback_inferences": payback})
 
 
@@ -286,7 +286,7 @@ def _measured_at_length(workspace: Workspace, trial: Trial, noise: float) -> Fin
     ratios_now = _ratios(workspace, windows, ("baseline", "candidate"), before, after)
     as_found, short = _complete(workspace, found, "as_found", given.artifact), _complete(workspace, found, "candidate", trial.artifact)
     ratios_found = _ratios(workspace, found, ("as_found", "candidate"), as_found, short)
-    unclaimed = unexplained(found, "as_found", ratios_found.get("cpu_time"), ratios_now.get("cpu_time"), workspace.host.cores)
+    unclaimed = unexplained(found, "as_found", ratios_found.get("cpu_time"), ratios_now.get("cpu_time"), workspace.units.host.cores)
     chain = parse(given.recipe)
     threads = chain.engine.placement.get("threads", 1) if isinstance(chain, Chain) else 1
     if said := disturbed(windows):
@@ -303,7 +303,7 @@ def _measured_at_length(workspace: Workspace, trial: Trial, noise: float) -> Fin
         baseline=before,
         as_found=withheld(as_found, unclaimed) if unclaimed else as_found,
         ratios=without_tails(ratios_now, said),
-        ratios_as_found=bounded(ratios_found, ratios_now, max(1.0, workspace.host.cores / threads), unclaimed),
+        ratios_as_found=bounded(ratios_found, ratios_now, max(1.0, workspace.units.host.cores / threads), unclaimed),
     )
     return _final(workspace, trial, _with_payback(workspace, evidence), "test", fastest, ratios_fastest, long=True)
 
@@ -339,10 +339,10 @@ def _final(
         before=dict(evidence.baseline),
         fastest=fastest,
         as_found=dict(evidence.as_found),
-        quality=workspace.metric.over_set(evidence.labels, evidence.after),
-        baseline_quality=workspace.metric.over_set(evidence.labels, evidence.before),
+        quality=workspace.units.metric.over_set(evidence.labels, evidence.after),
+        baseline_quality=workspace.units.metric.over_set(evidence.labels, evidence.before),
         drop=compare(
-            workspace.metric,
+            workspace.units.metric,
             evidence.labels,
             evidence.before,
             evidence.after,
@@ -375,7 +375,7 @@ def _ratios(
             n=len(rates[0]),
             source="ratio of wall times",
         )
-    return accounted_ratios(found, before, after, workspace.site)
+    return accounted_ratios(found, before, after, workspace.units.site)
 
 
 def settled(workspace: Workspace, confirmed: Confirmed) -> Confirmed:

@@ -9,45 +9,41 @@ from typing import Any
 
 from paredown.builder.build_spec import BuildSpec
 from paredown.core.job import Job
-from paredown.core.model import ModelSource
 from paredown.core.rows import Rows
-from paredown.core.task import Task
-from paredown.ground import registry
 from paredown.rows.columns import joined
 from paredown.study.splits import Splits
+from paredown.study.units import Units
 
 
-def fitted_on(job: Job, splits: Splits) -> Rows:
+def fitted_on(job: Job, units: Units, splits: Splits) -> Rows:
     """The rows that statistics of an encoder come from.
 
     A model that arrives trained was trained on all of train: the words of a table are those of the part that was cut from it as well.
     """
     if splits.train is None:
         return splits.calibration
-    trains = registry.get("models", job.model.kind)().trains(job.model)
-    whole = registry.get("tasks", job.task).raw != "table" or trains or "calibration" in job.data.sources
+    whole = units.task.raw != "table" or units.trains or "calibration" in job.data.sources
     return splits.train if whole else joined(splits.train, splits.calibration)
 
 
-def encoding(job: Job, train: Rows, files: Path) -> dict[str, Any]:
+def encoding(job: Job, units: Units, train: Rows, files: Path) -> dict[str, Any]:
     """The task's declaration of raw input -> feed, with what the model says about its own preprocessing below what the job says.
 
     Args:
-        job: Its model, task and data entries are used.
+        job: Its model and data entries are used.
+        units: Its task and where its model comes from.
         train: Rows that statistics come from.
         files: Takes the files that the declaration names, as a tokenizer's.
 
     Raises:
         BadData: The task cannot encode the rows.
     """
-    task: Task = registry.get("tasks", job.task)()
-    source: ModelSource = registry.get("models", job.model.kind)()
-    options = source.preprocess(job.model, job.folder, files)
-    if task.raw == "text":
+    options = units.source.preprocess(job.model, job.folder, files)
+    if units.task.raw == "text":
         options |= {"columns": job.data.columns.get("text")}
-    if task.raw == "table" and not source.trains(job.model):
+    if units.task.raw == "table" and not units.trains:
         options |= {"rare": "keep"}  # it is fed as it was trained; whether that may ship is asked in `setup.refuse_rare`
-    return task.encoder(train, options | dict(job.data.preprocess))
+    return units.task.encoder(train, options | dict(job.data.preprocess))
 
 
 def within(job: Job, build_spec: BuildSpec, order: Callable[..., Any]) -> tuple[BuildSpec, str]:

@@ -10,7 +10,6 @@ from paredown.core.trial import Trial
 from paredown.ground import registry
 from paredown.running.workspace import Workspace
 from paredown.search.search_state import SearchState
-from paredown.study.units import engine_reasons
 
 
 def by_engine(workspace: Workspace, state: SearchState) -> list[dict[str, Any]]:
@@ -22,7 +21,7 @@ def by_engine(workspace: Workspace, state: SearchState) -> list[dict[str, Any]]:
         most}, each a trial's {"trial", "recipe", "threads", "quality", "readings", "ratios"} from screening, or None.
     """
     out: list[dict[str, Any]] = []
-    for name, reason in engine_reasons(workspace.job, workspace.host).items():
+    for name, reason in workspace.units.engines.items():
         entry: dict[str, Any] = {"name": name, "reason": reason}
         if reason is None:
             entry |= {"version": registry.get("runtimes", name)().version()} | _trials(state, name)

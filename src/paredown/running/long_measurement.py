@@ -96,8 +96,8 @@ def _key(sides: Sequence[Side], *budget_s: float | None) -> str:
 def found_windows(workspace: Workspace, trial: Trial) -> Windows:
     """The model as given at the user's defaults beside a candidate; taken once."""
     given = baseline_trial(workspace)
-    defaults = Side(name="as_found", artifact=workspace.artifacts.folder(given.artifact), threads=workspace.host.cores)
-    named = [given.artifact, trial.artifact, workspace.host.cores, "as found"]
+    defaults = Side(name="as_found", artifact=workspace.artifacts.folder(given.artifact), threads=workspace.units.host.cores)
+    named = [given.artifact, trial.artifact, workspace.units.host.cores, "as found"]
     key, plan = planned(
         workspace, "measure", AS_FOUND, lambda plan: digests.of_value(named if plan == AS_FOUND else [*named, plan.rounds, plan.window_s])
     )

@@ -67,7 +67,7 @@ def _engine(recipe: Recipe) -> tuple[str, int]:
 
 
 def _quality(workspace: Workspace, value: float, rows: int) -> dict[str, Any]:
-    metric = workspace.metric
+    metric = workspace.units.metric
     out: dict[str, Any] = {"value": value, "low": None, "high": None, "unit": metric.unit, "how": str(How.MEASURED), "n": rows}
     if metric.name() == "accuracy":
         out["low"], out["high"] = wilson(round(value * rows), rows, 0.95)
@@ -103,8 +103,8 @@ def _estimators(workspace: Workspace, readings: Mapping[str, Reading | Missing])
 
 def _efficiency(workspace: Workspace, quality: float | None, energy: Reading | Missing | None) -> dict[str, Any]:
     """Quality per joule of one inference, with the interval of the energy."""
-    if workspace.metric.better == "lower":
-        return {"missing": f"{workspace.metric.name()} is better when lower, so that it is no quality per joule"}
+    if workspace.units.metric.better == "lower":
+        return {"missing": f"{workspace.units.metric.name()} is better when lower, so that it is no quality per joule"}
     if quality is None or not isinstance(energy, Reading) or energy.value <= 0:
         return {"missing": "quality or energy per inference is not known"}
     low = quality / energy.high if energy.high else None
@@ -115,7 +115,7 @@ def _efficiency(workspace: Workspace, quality: float | None, energy: Reading | M
 def _efficiency_ratio(workspace: Workspace, final: Final) -> dict[str, Any]:
     """Chosen over baseline, so that 12.0 means twelve times the quality per joule."""
     energy = final.ratios.get("energy")
-    if workspace.metric.better == "lower" or not final.baseline_quality or not isinstance(energy, Reading):
+    if workspace.units.metric.better == "lower" or not final.baseline_quality or not isinstance(energy, Reading):
         return {"missing": "quality per joule is not known on both sides"}
     share = final.quality / final.baseline_quality
     ends = {name: None if end is None else end * share for name, end in (("low", energy.low), ("high", energy.high))}
@@ -190,7 +190,7 @@ def assemble(workspace: Workspace, state: SearchState, confirmed: Confirmed, why
     before = final.before if final is not None and final.long else given.readings
     looked = final is not None and final.split == "test"
     rows = len(workspace.splits.test) if looked else len(workspace.splits.validation)
-    good = -1.0 if workspace.metric.better == "lower" else 1.0
+    good = -1.0 if workspace.units.metric.better == "lower" else 1.0
     nearest = None
     if confirmed.nearest is not None:
         relaxations = smallest_relaxation(policy, confirmed.nearest.findings)
@@ -206,12 +206,12 @@ def assemble(workspace: Workspace, state: SearchState, confirmed: Confirmed, why
         "format": FORMAT,
         "name": workspace.job.name,
         "verdict": _verdict(confirmed),
-        "unit": workspace.task.unit,
+        "unit": workspace.units.task.unit,
         "started": began(study.ledger.spans()),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "paredown": metadata.version("paredown"),
         "task": workspace.job.task,
-        "metric": workspace.metric.name(),
+        "metric": workspace.units.metric.name(),
         "policy": {
             "name": policy.name,
             "minimize": policy.minimize,
@@ -221,7 +221,7 @@ def assemble(workspace: Workspace, state: SearchState, confirmed: Confirmed, why
         },
         "baseline": _side(workspace, given, before, final.baseline_quality if final is not None else given.quality, rows)
         | {"cost": _baseline_cost(workspace)},
-        "baseline_as_found": {"threads": workspace.host.cores, "readings": _numbers(final.as_found) if final is not None else {}},
+        "baseline_as_found": {"threads": workspace.units.host.cores, "readings": _numbers(final.as_found) if final is not None else {}},
         "fastest_fp32": None if fastest is None else _fastest(workspace, fastest, final),
         "chosen": None if confirmed.chosen is None else _candidate(workspace, confirmed.chosen, RELEASED),
         "nearest": nearest,
@@ -243,8 +243,8 @@ def assemble(workspace: Workspace, state: SearchState, confirmed: Confirmed, why
             "started": began(searched),
             "trials": len(trials) - 1,
             "failed": sum(trial.state == "failed" for trial in trials),
-            **spent_json(study.spent(), workspace.curve, workspace.host.cores),
-            "hourly_j": hourly_j(searched, workspace.curve.idle_w.value * workspace.host.cores),
+            **spent_json(study.spent(), workspace.curve, workspace.units.host.cores),
+            "hourly_j": hourly_j(searched, workspace.curve.idle_w.value * workspace.units.host.cores),
             "lost_wall_s": sum(entry.wall_s or 0.0 for entry in study.ledger.spans("lost")),
             "payback_inferences": _payback(confirmed),
             "ended": workspace.ended,
@@ -252,11 +252,11 @@ def assemble(workspace: Workspace, state: SearchState, confirmed: Confirmed, why
         },
         "noise_floor": {"cpu_time": {"value": confirmed.floor, "low": None, "high": None, "unit": "", "how": str(How.MEASURED)}},
         "detectable": {"cpu_time": {"value": least, "low": None, "high": None, "unit": "", "how": str(How.MEASURED)}},
-        "provable": provable(policy, len(workspace.splits.test), workspace.metric.name()),
-        "host": asdict(workspace.host) | {"cpu": _cpu(workspace.host)},
-        "energy_model": curve_json(workspace.curve, workspace.host),
+        "provable": provable(policy, len(workspace.splits.test), workspace.units.metric.name()),
+        "host": asdict(workspace.units.host) | {"cpu": _cpu(workspace.units.host)},
+        "energy_model": curve_json(workspace.curve, workspace.units.host),
     }
-    return result | {"impact": impact_of(result, workspace.site, upstream_of(workspace.job.model))}
+    return result | {"impact": impact_of(result, workspace.units.site, upstream_of(workspace.job.model))}
 
 
 def _baseline_cost(workspace: Workspace) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from typing import Any
 from paredown.artifact.load import read_manifest
 from paredown.core.errors import BadData, BadDocument, Damaged, Problem, UnknownName, UsageError
 from paredown.core.job import Job
-from paredown.core.model import ModelSource
 from paredown.core.recipe import Chain, Engine
 from paredown.core.technique import DataNeed, Technique
 from paredown.core.trial import Trial
@@ -21,8 +20,6 @@ from paredown.evidence.bundle import bound_by
 from paredown.evidence.verify import damage
 from paredown.ground import digests, registry, trust, user_code
 from paredown.ground.files import roomy
-from paredown.ground.host import host
-from paredown.impact.declared import site_of
 from paredown.impact.derived import DERIVED, undeclared
 from paredown.protocol.readings import RATIOS
 from paredown.rows.blocks import spooling
@@ -37,35 +34,29 @@ from paredown.search.search_state import SearchState
 from paredown.study.classes import present
 from paredown.study.splits import Splits, load_splits
 from paredown.study.study import Study
-from paredown.study.units import engine_reasons, metric_of
+from paredown.study.units import Units, units_of
 from paredown.tasks.feed import PROBABILITIES, feed_shapes
 from paredown.tracking.instruments import failed
 
 
-def check_units(job: Job) -> None:
-    """Refuse a job that names a unit which does not exist or cannot run here, before anything is read.
+def checked(job: Job) -> Units:
+    """What a job names; it is refused before anything is read where a name stands for nothing, or cannot be had here.
 
     Raises:
         UnknownName: The nearest name is suggested.
-        UsageError: It names a runtime that cannot run here.
+        UsageError: It names a runtime that cannot run here, or minimizes what would be missing.
     """
-    registry.get("models", job.model.kind)
-    registry.get("tasks", job.task)
-    metric_of(job)
-    for name in job.deploy.runtimes:
-        registry.get("runtimes", name)
-    engine_reasons(job, host())
-    for name in job.search.exclude:
-        registry.get("techniques", name)
+    units = units_of(job)
     if job.policy.minimize not in (*RATIOS, *DERIVED):
         raise UnknownName("quantity to minimize", job.policy.minimize, (*RATIOS, *DERIVED))
-    unknown = undeclared(site_of(job.deploy, job.folder, host())).get(job.policy.minimize)
+    unknown = undeclared(units.site).get(job.policy.minimize)
     if unknown is not None:
         raise UsageError(
             f"the policy minimizes {job.policy.minimize}, which would be missing: {unknown}.\n  Declare it, or minimize energy."
         )
     if job.search.strategy not in STRATEGIES:
         raise UnknownName("strategy", job.search.strategy, STRATEGIES)
+    return units
 
 
 @contextmanager
@@ -80,17 +71,17 @@ def opened(
         UsageError: Job, data or model cannot be used, or the study is another job's or busy.
         Damaged: The study's ledger is not what its evidence binds.
     """
-    source = registry.get("models", job.model.kind)()
+    units = checked(job)
     listener.stage("reading the data")
-    model = source.digest(job.model, job.folder)
+    model = units.source.digest(job.model, job.folder)
     target = Path(folder) if folder is not None else Path("runs") / job.name
     with roomy(target), spooling(target):
-        splits = read_splits(job, source)
+        splits = read_splits(job, units)
     named = {"model": model, "preprocess": digests.of_value(dict(job.data.preprocess)), "labels": digests.of_value(list(splits.names))}
     named |= {f"data.{split}": digest for split, digest in splits.digests.items()}
-    if (table := encoded_table(job, splits)) is not None:
+    if (table := encoded_table(job, units, splits)) is not None:
         named["encode"] = digests.of_value(table)
-    here = host()
+    here = units.host
     named["machine"] = digests.of_value([here.isa, dict(here.cpu), here.cores])
     named["data.form"] = digests.of_value({split: rows.form() for split in splits.counts if (rows := getattr(splits, split)) is not None})
     if ":" in job.metric and (parts := user_code.sources(job.metric.partition(":")[0], job.folder)):
@@ -104,13 +95,13 @@ def opened(
         for span in study.lost:
             if span.kind != "trial":
                 study.note(f"An earlier run ended in the middle of {span.kind}; its {span.wall_s or 0:.1f} s are booked as lost.")
-        listener.stage(results.provable(job.policy, len(splits.test), metric_of(job).name())["text"])
+        listener.stage(results.provable(job.policy, len(splits.test), units.metric.name())["text"])
         schedule = schedule or Schedule()
         schedule.before_s = study.ledger.spent(since_baseline=False).wall_s
-        with open_workspace(study, job, splits, listener, schedule) as workspace:
+        with open_workspace(study, job, units, splits, listener, schedule) as workspace:
             if ":" in job.metric:  # asked in a worker once, where what it is made of is seen
                 workspace.light.order("metric", digests.of_value(job.metric), "paredown.builder.work:metric", target=job.metric)
-            unknown = undeclared(workspace.site)
+            unknown = undeclared(units.site)
             for rule in job.policy.rules:
                 if rule.quantity in unknown:
                     listener.stage(f"{rule.id} will stay inconclusive: {unknown[rule.quantity]}")
@@ -131,18 +122,18 @@ def _refuse_changed_ledger(study: Path) -> None:
         raise Damaged(damage(study, problems, f"Put back a copy of {LEDGER}, or start again with `--fresh`; that gives up what it held."))
 
 
-def read_splits(job: Job, source: ModelSource) -> Splits:
+def read_splits(job: Job, units: Units) -> Splits:
     """The job's rows; a reader of image files is told what becomes of them, which the model may say itself.
 
     Raises:
         UsageError: Data or model cannot be used; test or validation has one class only.
     """
     options = dict(job.data.preprocess)
-    if registry.get("tasks", job.task).raw == "image":
+    if units.task.raw == "image":
         with TemporaryDirectory() as work:
-            options = source.preprocess(job.model, job.folder, Path(work)) | options
+            options = units.source.preprocess(job.model, job.folder, Path(work)) | options
     told = replace(job, data=replace(job.data, preprocess=options))
-    splits = load_splits(told, job.search.seed, source.trains(job.model), source.labels(job.model, job.folder))
+    splits = load_splits(told, job.search.seed, units.trains, units.source.labels(job.model, job.folder))
     for split in ("test", "validation"):
         found = present(getattr(splits, split))
         if len(found) == 1:
@@ -154,25 +145,24 @@ def read_splits(job: Job, source: ModelSource) -> Splits:
     return splits
 
 
-def encoded_table(job: Job, splits: Splits) -> dict[str, Any] | None:
+def encoded_table(job: Job, units: Units, splits: Splits) -> dict[str, Any] | None:
     """The declaration by which a job's table is encoded, which depends on its rows; None for other tasks.
 
     Raises:
         BadData: The table cannot be encoded.
     """
-    if registry.get("tasks", job.task).raw != "table":
+    if units.task.raw != "table":
         return None
-    return encoding(job, fitted_on(job, splits), Path())
+    return encoding(job, units, fitted_on(job, units, splits), Path())
 
 
-def refuse_rare(job: Job, encode: Mapping[str, Any]) -> None:
+def refuse_rare(job: Job, units: Units, encode: Mapping[str, Any]) -> None:
     """A model that arrives trained is fed as it was trained; that this shows what few rows share has to be the user's word.
 
     Raises:
         BadData: It does, and the job does not say what is to become of it.
     """
-    trains = registry.get("models", job.model.kind)().trains(job.model)
-    if not trains and "rare" not in job.data.preprocess and (said := registry.get("tasks", job.task)().rare(encode)):
+    if not units.trains and "rare" not in job.data.preprocess and (said := units.task.rare(encode)):
         raise BadData(said)
 
 
@@ -196,7 +186,7 @@ def prepare(workspace: Workspace) -> Trial:
     model = workspace.study.digests["model"]
     with holding(workspace.schedule, "making the model as given"):
         candidate = workspace.builder.baseline(workspace.job.model, workspace.job.folder, inputs, len(workspace.splits.names), model)
-    refuse_rare(workspace.job, workspace.builder.build_spec.encode)
+    refuse_rare(workspace.job, workspace.units, workspace.builder.build_spec.encode)
     if candidate.note:
         workspace.study.note(candidate.note)
         workspace.listener.stage(candidate.note)

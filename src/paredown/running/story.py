@@ -20,7 +20,7 @@ from paredown.running import result as results
 from paredown.running.confirm import confirm, finalists, settled
 from paredown.running.long_measurement import time_to_confirm
 from paredown.running.release import publish
-from paredown.running.setup import check_units, fastest_fp32, opened, prepare, state_of
+from paredown.running.setup import fastest_fp32, opened, prepare, state_of
 from paredown.running.timing import learn_pace, time_lacking
 from paredown.running.trials import attempt, baseline_trial
 from paredown.running.why import explain
@@ -123,7 +123,6 @@ def run(
     job = job if isinstance(job, Job) else read_job(job)
     schedule = Schedule(budget_s=job.search.budget_s)
     listener = listener or Silent()
-    check_units(job)
     with opened(job, folder, fresh=fresh, wait_s=wait_s, listener=listener, schedule=schedule) as workspace:  # test stays sealed
         if note:
             workspace.study.note(note)

@@ -60,7 +60,7 @@ def attempt(workspace: Workspace, recipe: Recipe, why: str, role: str = "candida
     )
     if known is not None:
         trial = trial_from_json(known.value | {"id": known.id})
-        workspace.listener.trial(trial, workspace.metric.unit)
+        workspace.listener.trial(trial, workspace.units.metric.unit)
         return trial
     before, began_s, steps_s = workspace.study.spent(), schedule.passed_s(), Steps(schedule, foretold(workspace, recipe))
     with ledger.span("trial", key) as span:
@@ -80,7 +80,7 @@ def attempt(workspace: Workspace, recipe: Recipe, why: str, role: str = "candida
         trial = replace(trial, why=why, energy_j=max(0.0, after.energy_j - before.energy_j), wall_s=max(0.0, after.wall_s - before.wall_s))
         record = span.finish(trial.json())
     trial = replace(trial, id=record.id)
-    workspace.listener.trial(trial, workspace.metric.unit)
+    workspace.listener.trial(trial, workspace.units.metric.unit)
     return trial
 
 
@@ -88,7 +88,7 @@ def examine(workspace: Workspace, built: Built, role: str) -> Trial:
     """Screen a packed recipe: its answers on validation and short interleaved windows against the baseline."""
     probabilities = workspace.outputs(built.artifact, "validation")
     labels = workspace.splits.validation.labels
-    quality = workspace.metric.over_set(labels, probabilities)
+    quality = workspace.units.metric.over_set(labels, probabilities)
     trial = Trial(
         id=0,
         recipe=str(built.recipe),
@@ -110,7 +110,13 @@ def examine(workspace: Workspace, built: Built, role: str) -> Trial:
     scale = limit.scale if limit is not None else Scale.RELATIVE
     answers = workspace.outputs(given.artifact, "validation")
     found = compare(
-        workspace.metric, labels, answers, probabilities, scale=scale, confidence=workspace.job.policy.confidence, seed=workspace.study.seed
+        workspace.units.metric,
+        labels,
+        answers,
+        probabilities,
+        scale=scale,
+        confidence=workspace.job.policy.confidence,
+        seed=workspace.study.seed,
     )
     windows = screen(workspace, given.artifact, built.artifact)
     before, after = _readings(workspace, given.artifact, windows, "baseline"), _readings(workspace, built.artifact, windows, "candidate")
@@ -240,8 +246,8 @@ def _with_asked(workspace: Workspace, artifact: str, found: Mapping[str, Reading
 def _refuse_chance(workspace: Workspace, quality: float, labels: Any, probabilities: Any) -> None:
     """End the run when the baseline is no better than guessing: names and labels do not match, most likely."""
     names = workspace.splits.names
-    chance = workspace.metric.chance(labels, len(names))
-    lower = workspace.metric.better == "lower"
+    chance = workspace.units.metric.chance(labels, len(names))
+    lower = workspace.units.metric.better == "lower"
     near = quality >= chance * 0.98 if lower else quality <= chance + 0.05 * (1 - chance)
     if not near:
         return
@@ -251,7 +257,7 @@ def _refuse_chance(workspace: Workspace, quality: float, labels: Any, probabilit
         for number in range(min(5, len(labels)))
     )
     raise BadModel(
-        f"the model as given has {workspace.metric.name()} {quality:.3f} on validation; "
+        f"the model as given has {workspace.units.metric.name()} {quality:.3f} on validation; "
         f"always answering the most frequent class has {chance:.3f}.\n{rows}\n"
         "  Check that `labels:` stands in the model's order and that `preprocess:` is what the model was trained with."
     )

@@ -188,9 +188,9 @@ def _threads(workspace: Workspace, final: Final, given: Trial) -> dict[str, Any]
     """What the model as given wastes with one thread per core, as it was found; None where that is its best count."""
     engine = _base(parse(given.recipe)).engine
     best, found, whole = int(engine.placement.get("threads", 1)), final.ratios_as_found.get("cpu_time"), final.ratios["cpu_time"]
-    if best == workspace.host.cores or not isinstance(found, Reading) or not isinstance(whole, Reading):
+    if best == workspace.units.host.cores or not isinstance(found, Reading) or not isinstance(whole, Reading):
         return None
-    return {"from": workspace.host.cores, "to": best, "factor": divided(found, whole).json(), "whole": found.json()}
+    return {"from": workspace.units.host.cores, "to": best, "factor": divided(found, whole).json(), "whole": found.json()}
 
 
 def layers(workspace: Workspace, trial: Trial) -> dict[str, Any]:

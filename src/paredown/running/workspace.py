@@ -15,29 +15,23 @@ from paredown.builder.build_spec import BuildSpec
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadData, Damaged
 from paredown.core.job import Job
-from paredown.core.model import ModelSource
 from paredown.core.reading import Missing, Reading
 from paredown.core.recipe import Chain, Engine
 from paredown.core.rows import Rows
-from paredown.core.runtime import Host
-from paredown.core.task import Metric, Task
 from paredown.core.trial import Readings, Trial
 from paredown.executors.booked import Booked
 from paredown.executors.processes import Worker
 from paredown.ground import digests, registry, seeds
-from paredown.ground.host import host
 from paredown.ground.store import FolderStore
-from paredown.impact.declared import site_of
 from paredown.impact.derived import accounted, accounted_ratios, with_idle
 from paredown.impact.energy import Curve, active_energy, cpu_curve
-from paredown.impact.site import Site
 from paredown.protocol.bench import Bench, fewest, thread_counts
 from paredown.rows.rowfile import write_rows
 from paredown.running.encoding import encoding, fitted_on, within
 from paredown.search.schedule import Schedule
 from paredown.study.splits import Splits
 from paredown.study.study import Study, outputs_file, rows_file
-from paredown.study.units import engine_reasons, metric_of
+from paredown.study.units import Units
 
 
 class Listener(Protocol):
@@ -74,9 +68,8 @@ class Workspace:
         study: The open study.
         job: The job.
         splits: All rows; test among them, written to no file before confirmation.
-        task, metric, source: Units of the job.
-        host, curve: The machine and its energy model.
-        site: Where and how the model will run, as the job declares it.
+        units: What the job names.
+        curve: The machine's energy model.
         booked: Records facts and books costs of the heavy worker.
         light: The same for the worker that answers with packed artifacts.
         builder: Builds recipes; has the baseline once `with_baseline` was called.
@@ -91,12 +84,8 @@ class Workspace:
     study: Study
     job: Job
     splits: Splits
-    task: Task
-    metric: Metric
-    source: ModelSource
-    host: Host
+    units: Units
     curve: Curve
-    site: Site
     booked: Booked
     light: Booked
     builder: Builder
@@ -119,7 +108,7 @@ class Workspace:
 
     def accounted(self, readings: Readings) -> dict[str, Reading | Missing]:
         """Readings of this machine with what follows from them at the job's site."""
-        return accounted(with_idle(readings, self.curve, self.host.cores), self.site)
+        return accounted(with_idle(readings, self.curve, self.units.host.cores), self.units.site)
 
     def trials(self) -> list[Trial]:
         """All recorded trials, oldest first, with what follows from their readings at the job's site."""
@@ -127,7 +116,7 @@ class Workspace:
         for trial in self.study.trials():
             if trial.id not in self._derived:
                 readings = self.accounted(trial.readings) if trial.state == "done" else trial.readings
-                ratios = accounted_ratios(trial.ratios, given, readings, self.site) if trial.ratios else trial.ratios
+                ratios = accounted_ratios(trial.ratios, given, readings, self.units.site) if trial.ratios else trial.ratios
                 self._derived[trial.id] = replace(trial, readings=readings, ratios=ratios)
             given = self._derived[trial.id].readings if trial.role == "baseline" else given
         return list(self._derived.values())
@@ -142,17 +131,15 @@ class Workspace:
     def as_given(self) -> Chain:
         """The recipe of the model as given: its form's own engine."""
         assert self.baseline is not None
-        form = self.baseline.form
-        names = [unit.name() for unit in registry.working("runtimes") if unit.form == form]
-        return Chain((), Engine.of(names[0]))
+        return Chain((), Engine.of(registry.engines(self.baseline.form)[0].name()))
 
     def engines(self) -> list[str]:
         """Runtimes that may be deployed here: allowed by the job, ready on this machine, not the training framework itself."""
-        return [name for name, reason in engine_reasons(self.job, self.host).items() if reason is None]
+        return [name for name, reason in self.units.engines.items() if reason is None]
 
     def thread_counts(self) -> list[int]:
         """1, 2, 4, ... and all cores."""
-        return thread_counts(self.host.cores)
+        return thread_counts(self.units.host.cores)
 
     def tune(self, artifact: str, engine: str) -> int:
         """The thread count at which an artifact takes the least CPU time, the smaller of equals; recorded."""
@@ -218,18 +205,16 @@ def _written(rows: Rows, path: Path) -> Path:
 
 
 @contextmanager
-def open_workspace(study: Study, job: Job, splits: Splits, listener: Listener, schedule: Schedule) -> Iterator[Workspace]:
+def open_workspace(study: Study, job: Job, units: Units, splits: Splits, listener: Listener, schedule: Schedule) -> Iterator[Workspace]:
     """Set up a run's tools; all processes end with the block.
 
     Raises:
         BadData: The task cannot encode the rows.
     """
-    task, metric = registry.get("tasks", job.task)(), metric_of(job)
-    source = registry.get("models", job.model.kind)()
-    here = host()
+    task, here = units.task, units.host
     curve = cpu_curve(here)
-    train = fitted_on(job, splits)
-    encode, decode = encoding(job, train, study.data_folder), task.decoder(splits.names)
+    train = fitted_on(job, units, splits)
+    encode, decode = encoding(job, units, train, study.data_folder), task.decoder(splits.names)
     for note in (*task.left_out(encode, train), _shipped(job.task, encode, splits.names)):
         study.note(note)
     probe = task.probe(encode, seeds.stream(job.search.seed, "probe") % 2**32)
@@ -275,12 +260,8 @@ def open_workspace(study: Study, job: Job, splits: Splits, listener: Listener, s
             study=study,
             job=job,
             splits=splits,
-            task=task,
-            metric=metric,
-            source=source,
-            host=here,
+            units=units,
             curve=curve,
-            site=site_of(job.deploy, job.folder, here),
             booked=booked,
             light=replace(booked, worker=light),
             builder=Builder(

@@ -1,24 +1,78 @@
-"""Which units a job names: its metric, and the engines that it may be deployed on here."""
+"""The units a job names, looked up once, where the job comes in: its task, its metric, where its model comes from, its engines."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from paredown.core.errors import UsageError
 from paredown.core.job import Job
+from paredown.core.model import ModelSource
 from paredown.core.runtime import Host
-from paredown.core.task import Metric
+from paredown.core.task import Metric, Task
 from paredown.ground import registry
+from paredown.ground.host import host
 from paredown.ground.lazy import need
+from paredown.impact.declared import site_of
+from paredown.impact.site import Site
 
 
-def engine_reasons(job: Job, here: Host) -> dict[str, str | None]:
-    """Each working runtime with None where candidates may run on it, else the reason why not.
+@dataclass(frozen=True, kw_only=True)
+class Units:
+    """What a job's names stand for, on this machine.
+
+    Args:
+        task, metric, source: Units of the job.
+        trains: True where the job trains the model as given itself.
+        host: This machine.
+        engines: Runtime -> None where candidates may run on it, else the reason why not.
+        site: Where and how the model will run, as the job declares it.
+    """
+
+    task: Task
+    metric: Metric
+    source: ModelSource
+    trains: bool
+    host: Host
+    engines: Mapping[str, str | None]
+    site: Site
+
+
+def units_of(job: Job) -> Units:
+    """Look up what a job names.
 
     Raises:
+        UnknownName: There is no such unit; the nearest name is suggested.
         UsageError: The job names a runtime that cannot run here.
     """
+    for kind, names in (("runtimes", job.deploy.runtimes), ("techniques", job.search.exclude)):
+        for name in names:
+            registry.get(kind, name)
+    source: ModelSource = registry.get("models", job.model.kind)()
+    here = host()
+    return Units(
+        task=registry.get("tasks", job.task)(),
+        metric=metric_named(job.metric, job.folder),
+        source=source,
+        trains=source.trains(job.model),
+        host=here,
+        engines=_engines(job, here),
+        site=site_of(job.deploy, job.folder, here),
+    )
+
+
+def metric_named(name: str, folder: Path) -> Metric:
+    """A metric by a unit's name, or by the dotted name of a function that is looked up in `folder` first."""
+    if ":" in name:
+        python: Callable[..., Metric] = need("paredown.metrics.python", "a metric of your own").Python
+        return python(target=name, folder=folder)
+    metric: Metric = registry.get("metrics", name)()
+    return metric
+
+
+def _engines(job: Job, here: Host) -> dict[str, str | None]:
+    """Each working runtime with None where candidates may run on it, else the reason why not."""
     out: dict[str, str | None] = {}
     for unit in (unit() for unit in registry.working("runtimes")):
         name, wanted = unit.name(), job.deploy.runtimes
@@ -31,17 +85,3 @@ def engine_reasons(job: Job, here: Host) -> dict[str, str | None]:
             if wanted and out[name] is not None:
                 raise UsageError(f"`deploy: {{runtimes: ...}}` names {name}, which cannot run here: {out[name]}")
     return out
-
-
-def metric_of(job: Job) -> Metric:
-    """The job's metric: a unit by name, or a Python function."""
-    return metric_named(job.metric, job.folder)
-
-
-def metric_named(name: str, folder: Path) -> Metric:
-    """A metric by a unit's name, or by the dotted name of a function that is looked up in `folder` first."""
-    if ":" in name:
-        python: Callable[..., Metric] = need("paredown.metrics.python", "a metric of your own").Python
-        return python(target=name, folder=folder)
-    metric: Metric = registry.get("metrics", name)()
-    return metric

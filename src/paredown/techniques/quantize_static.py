@@ -85,7 +85,10 @@ class QuantizeStatic(Technique):
     ) -> tuple[Any, list[str]]:
         first = eight_bits.wished(found, self.per_channel)
         scheme = Scheme(whole=False, how=self.ranges, bits=7 if saturates(host().isa) else 8)
-        made = static_search.search(model, found, first, feed, asker, scheme, self.moved, context.progress)
+        search = static_search.Search(
+            model=model, found=found, first=first, feed=feed, asker=asker, scheme=scheme, progress=context.progress
+        )
+        made = search.best(self.moved)
         told = eight_bits.summary(found, made.ways, self.per_channel)
         far = f"on these rows {100 * made.moved:.2g} % of the answers' probability moved" if made.moved > self.moved else ""
         return made.model, list(filter(None, [made.said, told, far]))
