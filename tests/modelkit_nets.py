@@ -126,3 +126,8 @@ def counts_its_rows() -> nn.Module:
 
 def lists_its_rows() -> nn.Module:
     return CountsItsRows(listed=True)
+
+
+def knows_its_tokens() -> nn.Module:
+    """Texts of one length alone."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(8 * 6, 3))

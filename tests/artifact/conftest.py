@@ -78,12 +78,12 @@ class Packed:
     cascade: Path
     parts: dict[str, Path]
     at: float
-    make: Callable[[Path], Path]
+    make: Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
-    """The artifacts; not to be changed (`make` writes a fresh single one)."""
+    """The artifacts; not to be changed (`make` writes a fresh single one, for another engine where it is named)."""
     root = tmp_path_factory.mktemp("packed")
     store = FolderStore(root / "store")
 
@@ -94,8 +94,8 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
     given = tiny.candidate("onnx", root)
     (given_torch,) = [tiny.candidate("torch", root)]
 
-    def make(folder: Path) -> Path:
-        pack(label(), given, "onnxruntime", {"threads": 1}, PROBE, store, fresh(folder))
+    def make(folder: Path, engine: str = "onnxruntime") -> Path:
+        pack(label(), given, engine, {"threads": 1}, PROBE, store, fresh(folder))
         return folder
 
     single, in_torch, table, cascade = (root / name for name in ("single", "torch", "table", "cascade"))

@@ -13,7 +13,7 @@ import pytest
 from paredown.artifact.load import Model, load, open_program, read_manifest, read_probe
 from paredown.artifact.pack import place
 from paredown.artifact.programs import make_program
-from paredown.core.errors import BadData, Damaged, UnknownName
+from paredown.core.errors import BadData, Damaged, Unfit, UnknownName
 from paredown.evidence.verify import verify
 from paredown.ground import digests
 from paredown.testing import tiny
@@ -223,3 +223,14 @@ def test_answers_that_are_no_numbers_are_refused(packed: Any) -> None:
         model.predict_proba(IMAGES[:2])
     with open_program(manifest, packed.single) as model:
         assert model.predict(IMAGES[:1]) == [NAMES[expected()[0].argmax()]]
+
+
+def test_an_engine_that_computes_a_graph_otherwise_is_refused(packed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from paredown.runtimes import openvino
+
+    packed.make(tmp_path / "sound", "openvino")
+    sound = openvino._Graph.run
+    monkeypatch.setattr(openvino._Graph, "run", lambda self, feed: {name: -item for name, item in sound(self, feed).items()})
+    said = r"openvino gives other answers than onnxruntime for the same graph and made-up inputs: they are 200% of their size apart\."
+    with pytest.raises(Unfit, match=said):
+        packed.make(tmp_path / "off", "openvino")

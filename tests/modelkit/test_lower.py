@@ -116,5 +116,13 @@ def test_a_batch_that_stays_a_constant_is_unfit_and_its_line_is_named(store: Fol
         to_onnx(given, store, store.scratch())
 
 
+def test_an_axis_that_stays_a_constant_is_named_in_plain_words(store: FolderStore) -> None:
+    blueprint = Blueprint(factory="modelkit_nets:knows_its_tokens", inputs={"rows": ("tokens", 6)})
+    given = save_module(blueprint.build(), blueprint, store, store.scratch())
+    said = r"cannot be exported to ONNX: its forward takes a fixed number of tokens: it makes axis 1 of 'input' 8, which has to stay free\."
+    with pytest.raises(Unfit, match=said):
+        to_onnx(given, store, store.scratch())
+
+
 def test_the_table_of_lowerings() -> None:
     assert {("torch", "onnx"): to_onnx} == LOWERINGS

@@ -77,7 +77,7 @@ def test_the_result_names_each_estimator_of_the_energy_with_its_value(tiny_study
     for side in ("baseline", "chosen"):
         energy, parts = result[side]["readings"]["energy"], result[side]["estimators"]
         assert list(parts) == list(model["estimators"])
-        assert parts["vcpu_curve"]["value"] == pytest.approx(energy["value"], rel=0.01)
+        assert parts["vcpu_curve"]["value"] == pytest.approx(energy["value"], rel=0.1)
         for name, part in parts.items():
             watts = model["estimators"][name]["active_w"]
             assert part["value"] / watts["value"] == pytest.approx(parts["vcpu_curve"]["value"] / model["active_w"]["value"])

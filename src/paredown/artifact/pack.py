@@ -9,17 +9,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata, resources
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import numpy as np
 
 from paredown.artifact.load import PROBE, open_program, read_manifest
 from paredown.artifact.manifest import FORMAT, MANIFEST
 from paredown.core.candidate import Candidate
-from paredown.core.errors import BadData
+from paredown.core.errors import BadData, Unfit
+from paredown.core.runtime import Runtime
 from paredown.core.technique import Store
 from paredown.ground import digests, registry
-from paredown.tasks.feed import decoding
+from paredown.ground.host import host
+from paredown.ground.lazy import need
+from paredown.tasks.feed import decoding, make_encoder
 
 _TOLERANCE = 1e-3
+_CLOSE, _CLOSE_8_BITS = 0.02, 0.5
+"""How far two engines' answers to one graph may be apart, as a share of their size: each rounds sums its own way, in 8 bits by steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +67,48 @@ def pack(label: Label, candidate: Candidate, runtime: str, placement: Mapping[st
         store: Where the candidate lives.
 
     Raises:
-        Unfit: The engine cannot run it well; see `Runtime.export`.
+        Unfit: The engine cannot run it well, see `Runtime.export`, or answers otherwise than the engine its graph was checked in.
     """
     engine = registry.get("runtimes", runtime)()
     exported = engine.export(candidate, store, folder)
+    _refuse_other_answers(label, candidate, engine, exported["file"], probe, store, folder)
     graph = {"name": "model", "runtime": runtime, "runtime_version": engine.version(), "placement": dict(placement)} | exported
     _finish(replace(label, decode=decoding(label.decode, graph["outputs"])), {"kind": "single"}, [graph], probe, folder)
+
+
+def _refuse_other_answers(label: Label, candidate: Candidate, engine: Runtime, file: str, probe: Any, store: Store, folder: Path) -> None:
+    """Hold an engine's answers against those of the form's own engine, in which the graph was held against the model.
+
+    Raises:
+        Unfit: They have nothing to do with each other.
+    """
+    own = registry.engines(candidate.form)[0]
+    if own.name() == engine.name() or own.ready(host()) is not None:
+        return
+    feed, answers = make_encoder(label.encode, label.files)(probe), []
+    with TemporaryDirectory() as work:
+        try:
+            known = own.export(candidate, store, Path(work))
+        except Unfit:  # made for this engine alone
+            return
+        for runtime, place, name in ((own, Path(work), known["file"]), (engine, folder, file)):
+            session = runtime.open(place, name, {"threads": 1})
+            answers.append(session.run(feed))
+            session.close()
+    most = _CLOSE_8_BITS if _in_8_bits(store.folder(candidate.digest)) else _CLOSE
+    for output, goal in answers[0].items():
+        far = np.linalg.norm(answers[1][output] - goal) / max(float(np.linalg.norm(goal)), 1e-9)
+        if not far <= most:
+            raise Unfit(
+                f"{engine.name()} gives other answers than {own.name()} for the same graph and made-up inputs: they are {far:.0%} of their "
+                f"size apart. The graph is right in {own.name()}; {engine.name()} computes it otherwise."
+            )
+
+
+def _in_8_bits(folder: Path) -> bool:
+    onnx, graphs = need("onnx", "packing a graph"), need("paredown.graphs.graphs", "packing a graph")
+    nodes = onnx.load(folder / graphs.GRAPH, load_external_data=False).graph.node
+    return any("QuantizeLinear" in node.op_type or node.op_type.endswith("Integer") for node in nodes)
 
 
 def join(label: Label, program: Mapping[str, Any], parts: Mapping[str, Path], probe: Any, folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 import logging
+import re
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
@@ -28,6 +29,8 @@ from paredown.modelkit.blueprint import Blueprint, open_folder, read_blueprint
 _BATCHES = (1, 3)
 _CLOSE = 1e-3
 """How far an answer of the graph may be from the module's, as a share of the largest."""
+_FIXED = re.compile(r"inferred a static shape of (\d+) for dimension inputs\['(\w+)'\]\.shape\[(\d+)\]")
+"""How the exporter says that an axis which was asked to be free is a number in the code."""
 
 
 def to_onnx(candidate: Candidate, store: Store, work: Path) -> Candidate:
@@ -64,7 +67,7 @@ def to_onnx(candidate: Candidate, store: Store, work: Path) -> Candidate:
             origin: BaseException = error
             while origin.__cause__ is not None:  # the exporter's own advice stands around what went wrong
                 origin = origin.__cause__
-            first = first or f"{type(origin).__name__}: {str(origin)[:400]}"
+            first = first or _in_words(origin)
             continue
         exported = True
         model = onnx.load(file)
@@ -75,6 +78,15 @@ def to_onnx(candidate: Candidate, store: Store, work: Path) -> Candidate:
     if not exported:
         raise Unfit(f"the module cannot be exported to ONNX: {first}")
     raise Unfit(f"the exported graph does not answer batches of 1 and 3 as the module does{_constant_batch(module, blueprint)}.")
+
+
+def _in_words(error: BaseException) -> str:
+    """What the exporter objects to; what it says of axes is said anew, the rest as it says it."""
+    if found := _FIXED.search(str(error)):
+        number, name, axis = found.groups()
+        what = "rows" if axis == "0" else "tokens"
+        return f"its forward takes a fixed number of {what}: it makes axis {axis} of {name!r} {number}, which has to stay free."
+    return f"{type(error).__name__}: {str(error)[:400]}"
 
 
 def _by_running(module: nn.Module, blueprint: Blueprint, file: Path) -> None:
