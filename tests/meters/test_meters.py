@@ -192,8 +192,8 @@ def test_counts_of_one_graph(tmp_path: Path) -> None:
 def test_counts_that_were_not_made_are_missing_and_not_zero(tmp_path: Path) -> None:
     found = Complexity().facts(artifact(tmp_path, [graph("first", 10, None), graph("second", None, 5)]))
     assert found == (
-        Missing(quantity="parameters", reason="not counted for second"),
-        Missing(quantity="multiply_adds", reason="not counted for first"),
+        Missing(quantity="parameters", reason="not counted for second: sizes are unknown, or it has no layers"),
+        Missing(quantity="multiply_adds", reason="not counted for first: sizes are unknown, or it has no layers"),
     )
 
 

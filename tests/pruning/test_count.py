@@ -78,6 +78,22 @@ def test_a_shape_that_stays_unknown_is_not_guessed() -> None:
     assert graphs.count(model) == (None, 0)
 
 
+def test_steps_that_stay_unknown_are_not_counted_as_one() -> None:
+    """Taking the time axis of a second recurrent layer for 1 told a half of the products."""
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 7, 4])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    held = [helper.make_tensor("some", TensorProto.BOOL, [7], [True] * 7)]
+    held += [
+        helper.make_tensor(name, TensorProto.FLOAT, (1, 15, width), bytes(60 * width), raw=True) for name, width in (("w", 4), ("r", 5))
+    ]
+    first = helper.make_node("Transpose", ["x"], ["steps"], perm=[1, 0, 2])
+    part = helper.make_node("Compress", ["steps", "some"], ["part"], axis=0)
+    for nodes, fed, found in (([first], "steps", 7 * 15 * (4 + 5)), ([first, part], "part", None)):
+        gru = helper.make_node("GRU", [fed, "w", "r"], ["y"], hidden_size=5)
+        graph = helper.make_graph([*nodes, gru], "steps", [x], [y], held)
+        assert graphs.count(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]))[0] == found
+
+
 def test_strip_takes_out_what_only_the_maker_needs() -> None:
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [2])
     node = helper.make_node("Relu", ["x"], ["y"], name="relu", doc_string="File '/somewhere/secret.py', line 3")

@@ -82,17 +82,9 @@ def load_clean(folder: Path, purpose: str) -> Any:
     return onnx.shape_inference.infer_shapes(model)
 
 
-def _of_tokens(onnx: Any, model: Any) -> Any:
-    """The model with the shapes of one row of TOKENS tokens, inferred anew; itself where its inputs are no tokens."""
-    free = [
-        dim
-        for item in model.graph.input
-        if item.type.tensor_type.elem_type == onnx.TensorProto.INT64
-        for dim in item.type.tensor_type.shape.dim[1:]
-        if not dim.dim_value
-    ]
-    if not free:
-        return model
+def _of_one_row(onnx: Any, model: Any) -> Any:
+    """The model with the shapes of one row, inferred anew: of TOKENS tokens where their number is free; an engine's own recurrent layer is
+    the one that shapes can be inferred through."""
     sized = onnx.ModelProto()
     sized.CopyFrom(model)
     del sized.graph.value_info[:]
@@ -102,15 +94,23 @@ def _of_tokens(onnx: Any, model: Any) -> Any:
                 dim.dim_value = TOKENS if at else 1
     for item in sized.graph.output:
         item.type.tensor_type.ClearField("shape")
-    return onnx.shape_inference.infer_shapes(sized, data_prop=True)
+    for node in sized.graph.node:
+        if node.op_type == _OWN_LSTM:
+            node.op_type, node.domain = "LSTM", ""
+            del node.input[8:]
+    try:
+        return onnx.shape_inference.infer_shapes(sized, data_prop=True)
+    except onnx.shape_inference.InferenceError:  # an operator that nobody knows; what is known of shapes is what the model says
+        return model
 
 
 def _shapes(model: Any) -> dict[str, list[int]]:
+    """Name -> sizes; the first may be 0, which is unknown and where rows stand 1."""
     found = {item.name: list(item.dims) for item in model.graph.initializer}
     for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
-        if value.type.tensor_type.HasField("shape"):
-            # the batch dimension is free; one item counts
-            found.setdefault(value.name, [dim.dim_value or 1 for dim in value.type.tensor_type.shape.dim])
+        dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        if value.type.tensor_type.HasField("shape") and all(dims[1:]):
+            found.setdefault(value.name, dims)
     return found
 
 
@@ -118,7 +118,7 @@ def _product(op: str, inputs: Sequence[str], output: str, shapes: Mapping[str, S
     weight = {"QLinearConv": 3, "QLinearMatMul": 3}.get(op, 1)
     if output not in shapes or len(inputs) <= weight or inputs[weight] not in shapes:
         return None
-    kernel, made = shapes[inputs[weight]], prod(shapes[output])
+    kernel, made = shapes[inputs[weight]], prod([shapes[output][0] or 1, *shapes[output][1:]]) if shapes[output] else 1
     if op in ("Conv", "ConvInteger", "QLinearConv"):
         return made * prod(kernel[1:])
     if op == "Gemm":
@@ -126,16 +126,16 @@ def _product(op: str, inputs: Sequence[str], output: str, shapes: Mapping[str, S
     return made * (kernel[-2] if len(kernel) > 1 else kernel[0])
 
 
-_RECURRENT = ("RNN", "GRU", "LSTM", "DynamicQuantizeLSTM")
+_RECURRENT, _OWN_LSTM = ("RNN", "GRU", "LSTM"), "DynamicQuantizeLSTM"
 
 
 def _steps(node: Any, shapes: Mapping[str, Sequence[int]]) -> int | None:
     """Multiply-adds of a recurrent layer: both of its weights once for each step of a row."""
     fed, weights = shapes.get(node.input[0]), [shapes.get(name) for name in node.input[1:3]]
     layout = next((item.i for item in node.attribute if item.name == "layout"), 0)
-    if fed is None or len(fed) != 3 or None in weights:
+    if fed is None or len(fed) != 3 or None in weights or not (steps := fed[1 if layout else 0]):
         return None
-    return fed[1 if layout else 0] * sum(prod(weight) for weight in weights if weight is not None)
+    return steps * sum(prod(weight) for weight in weights if weight is not None)
 
 
 _PRODUCTS = ("Conv", "ConvInteger", "QLinearConv", "Gemm", "MatMul", "MatMulInteger", "QLinearMatMul")
@@ -150,7 +150,7 @@ def count(model: Any) -> tuple[int | None, int]:
         DequantizeLinear).
     """
     onnx = need("onnx", "counting a graph")
-    model = _of_tokens(onnx, model)
+    model = _of_one_row(onnx, model)
     shapes = _shapes(model)
     aliases = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     held = {item.name: item for item in model.graph.initializer}

@@ -30,5 +30,5 @@ class Complexity(Fact):
 def _sum(graphs: Sequence[Mapping[str, Any]], quantity: str) -> Reading | Missing:
     unknown = [graph["name"] for graph in graphs if graph.get(quantity) is None]
     if unknown:
-        return Missing(quantity=quantity, reason=f"not counted for {', '.join(unknown)}")
+        return Missing(quantity=quantity, reason=f"not counted for {', '.join(unknown)}: sizes are unknown, or it has no layers")
     return Reading(quantity=quantity, value=sum(graph[quantity] for graph in graphs), how=How.MEASURED, n=len(graphs))

@@ -358,7 +358,7 @@ def _shortened(plan: Plan, wall_s: float, sitting_s: float, sides: int) -> Plan:
     """The plan for the time that there is, the sitting that has begun included."""
     shorter = plan.within(wall_s, sitting_s, sides)
     if shorter is None:
-        raise LimitExceeded(_no_time(plan.least_s(sitting_s, sides), wall_s))
+        raise _no_time(plan.least_s(sitting_s, sides), wall_s)
     return shorter
 
 
@@ -367,12 +367,14 @@ def _ended(plan: Plan, rounds: int, sittings: int, wall_s: float) -> Plan:
     if plan.sittings > 1:
         rounds = plan.rounds * sittings // plan.sittings
     if rounds < LEAST_SITTINGS or (plan.sittings > 1 and sittings < LEAST_SITTINGS):
-        raise LimitExceeded(_no_time(wall_s * plan.rounds / max(1, rounds), wall_s))
+        raise _no_time(wall_s * plan.rounds / max(1, rounds), wall_s)
     return replace(plan, rounds=rounds, sittings=max(1, sittings) if plan.sittings > 1 else 1)
 
 
-def _no_time(needed_s: float, wall_s: float) -> str:
-    return f"measuring needs about {needed_s:.0f} s and has {max(wall_s, 0):.0f} s.\n  Raise `search: {{budget: ...}}`."
+def _no_time(needed_s: float, wall_s: float) -> LimitExceeded:
+    error = LimitExceeded(f"measuring needs about {needed_s:.0f} s and has {max(wall_s, 0):.0f} s.\n  Raise `search: {{budget: ...}}`.")
+    error.needed_s = needed_s
+    return error
 
 
 def thread_counts(cores: int) -> list[int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from paredown.report.format import clean, value_of
 from paredown.report.markup import Markup, recipe, tag
-from paredown.report.outline import at, headline, quality_sentence, subject, table, times, trial_title, unit, verdict
+from paredown.report.outline import at, headline, nearest_sentences, quality_sentence, subject, table, times, trial_title, unit, verdict
 from paredown.report.words import load
 
 SHOWN = ("cpu_time", "energy", "size")
@@ -33,7 +33,6 @@ def cell(result: Mapping[str, Any], report: str) -> Markup:
     """
     words = load()
     model, quality = subject(result), quality_sentence(result, words)
-    binds, change = at(result, "nearest", "binds"), at(result, "nearest", "relaxation")
     title = f" {clean(at(result, 'name') or '')}: {headline(result, words)}"
     return tag(
         "div",
@@ -41,8 +40,7 @@ def cell(result: Mapping[str, Any], report: str) -> Markup:
         tag("p", recipe(trial_title(model, words))) if model else None,
         tag("ul", *(tag("li", said) for said in _saved(result))) if _saved(result) else None,
         tag("p", quality) if quality else None,
-        tag("p", words("nearest.binds", rule=clean(binds))) if binds else None,
-        tag("p", words("nearest.relaxation", change=clean(change))) if change else None,
+        *(tag("p", line) for line in nearest_sentences(result, words)),
         tag("p", tag("a", report, href=report)),
     )
 

@@ -22,6 +22,7 @@ from paredown.report.outline import (
     items,
     lead,
     metric,
+    nearest_sentences,
     payback_sentence,
     quality_sentence,
     search_sentence,
@@ -124,9 +125,7 @@ def _answer(result: Mapping[str, Any], words: Words) -> Markup:
 
 
 def _nearest(result: Mapping[str, Any], words: Words) -> Markup | None:
-    binds, change = at(result, "nearest", "binds"), at(result, "nearest", "relaxation")
-    lines = [words("nearest.binds", rule=clean(binds))] if binds else []
-    lines += [words("nearest.relaxation", change=clean(change).rstrip(".").replace("->", "→"))] if change else []
+    lines = nearest_sentences(result, words)
     return tag("div", *(tag("p", prose(line)) for line in lines), class_="callout") if lines else None
 
 

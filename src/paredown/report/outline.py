@@ -141,11 +141,22 @@ def payback_sentence(result: Mapping[str, Any], words: Words) -> str:
     return words("payback.after", count=number(num, "count", words), unit=unit(result, words), weak=weakness(num, words))
 
 
+def nearest_sentences(result: Mapping[str, Any], words: Words) -> list[str]:
+    """Which rule binds where nothing passed, and what would have to give; or why no other limit would do."""
+    binds, change = at(result, "nearest", "binds"), at(result, "nearest", "relaxation")
+    said = [words("nearest.binds", rule=clean(binds))] if binds else []
+    first: Mapping[str, Any] = next(iter(at(result, "nearest", "relaxations") or ()), {})
+    if first and at(first, "needed") is None:
+        return [*said, clean(change)]
+    return said + ([words("nearest.relaxation", change=clean(change).rstrip(".").replace("->", "→"))] if change else [])
+
+
 def efficiency_sentence(result: Mapping[str, Any], words: Words) -> str:
     """Quality per joule on both sides."""
     after, before, gain = at(subject(result), "efficiency"), at(result, "baseline", "efficiency"), at(subject(result), "efficiency_ratio")
     if value_of(after) is None:
-        return words("number.missing", reason=clean(at(after, "missing"))) if at(after, "missing") else ""
+        missing = clean(at(after, "missing"))
+        return words("efficiency.missing", metric=metric(result, words), reason=missing.rstrip(".")) if missing else ""
     said = number(after, "per_joule", words, interval=True)
     if value_of(before) is None or value_of(gain) is None:
         return words("efficiency.alone", metric=metric(result, words), after=said)

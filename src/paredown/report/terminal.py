@@ -20,6 +20,7 @@ from paredown.report.outline import (
     host_sentence,
     items,
     lead,
+    nearest_sentences,
     payback_sentence,
     quality_sentence,
     quantity_name,
@@ -83,10 +84,7 @@ def _answer(result: Mapping[str, Any], words: Words, width: int) -> Iterable[Ren
     )
     yield Text(headline(result, words), style="bold")
     model = subject(result)
-    if at(result, "nearest", "binds"):
-        yield Text(words("nearest.binds", rule=clean(at(result, "nearest", "binds"))))
-    if at(result, "nearest", "relaxation"):
-        yield Text(words("nearest.relaxation", change=clean(at(result, "nearest", "relaxation")).rstrip(".").replace("->", "→")))
+    yield from map(Text, nearest_sentences(result, words))
     sentences = [
         variant_sentence(result, words),
         _others(result, words),

@@ -178,7 +178,9 @@ def confirm(workspace: Workspace, state: SearchState, order: Sequence[Contender]
         try:
             last = _measured_at_length(workspace, contender.trial, noise)
         except LimitExceeded as error:
-            undecided = f"the budget ended before the long measurement: {str(error).splitlines()[0].partition(';')[0].rstrip('.')}."
+            why = str(error).splitlines()[0].partition(";")[0].rstrip(".")
+            would_s = workspace.schedule.passed_s() + (error.needed_s or workspace.schedule.passed_s())
+            undecided = f"the budget ended before the long measurement: {why}; {_would_do(would_s)}"
             last = _at_screening(workspace, contender.trial, noise, "test", undecided)
             break
         if not last.blocked:
@@ -203,8 +205,11 @@ def _lacking(workspace: Workspace, state: SearchState, order: Sequence[Contender
         found, trial_s = f"confirming takes {needed_s:.0f} s, and {left_s:.0f} s are left", 0.0
     else:
         return ""
-    would_s = schedule.passed_s() + needed_s + trial_s
-    return f"{found}; a budget of about {_UP_TO_S * math.ceil(would_s / _UP_TO_S):.0f} s would do."
+    return f"{found}; {_would_do(schedule.passed_s() + needed_s + trial_s)}"
+
+
+def _would_do(wall_s: float) -> str:
+    return f"a budget of about {_UP_TO_S * math.ceil(wall_s / _UP_TO_S):.0f} s would do."
 
 
 def _note_late_finalists(workspace: Workspace, order: Sequence[Contender]) -> None:
