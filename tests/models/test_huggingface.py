@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from tokenizers import Tokenizer
 
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel, UnknownName
@@ -14,6 +15,7 @@ from paredown.core.job import ModelSpec
 from paredown.core.technique import Context
 from paredown.ground.store import FolderStore
 from paredown.modelkit.blueprint import open_module
+from paredown.modelkit.tokenizer import encoding, numbers
 from paredown.modelkit.train import predict
 from paredown.models.huggingface import Huggingface
 from paredown.tasks.text_classification import TextClassification
@@ -184,7 +186,7 @@ def test_a_slow_tokenizer_and_one_without_padding_are_refused(given: Path, tmp_p
     class Slow:
         is_fast = False
 
-    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda *_, **__: Slow())
+    monkeypatch.setattr(transformers.PreTrainedTokenizerFast, "from_pretrained", lambda *_, **__: Slow())
     with pytest.raises(BadModel, match=r"the tokenizer Slow runs in Python only; an artifact needs the fast form, a tokenizer.json"):
         UNIT.preprocess(spec(given), tmp_path, tmp_path)
     monkeypatch.undo()
@@ -206,3 +208,34 @@ def test_a_tokenizer_may_be_named_beside_the_model(given: Path, tmp_path: Path) 
     (tmp_path / "words.json").write_text("{}")
     with pytest.raises(BadModel, match=r"words.json is no tokenizer"):
         UNIT.preprocess(spec(given, tokenizer="words.json"), tmp_path, tmp_path)
+
+
+def test_a_tokenizer_that_is_whole_is_read_as_it_is_whatever_class_the_model_s_kind_has(given: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(given, tmp_path / "given"))
+    config = json.loads((folder / "config.json").read_text()) | {"model_type": "qwen2"}
+    (folder / "config.json").write_text(json.dumps(config))
+    settings = json.loads((folder / "tokenizer_config.json").read_text()) | {"tokenizer_class": "TokenizersBackend"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    wanted = Tokenizer.from_file(str(folder / "tokenizer.json")).encode("lost card").ids
+    (tmp_path / "work").mkdir()
+    encoding(folder, tmp_path / "work")
+    assert numbers(folder, ["lost card"]) == [wanted]
+    assert Tokenizer.from_file(str(tmp_path / "work" / "tokenizer.json")).encode("lost card").ids == wanted
+
+
+def test_a_model_that_takes_one_number_of_tokens_gets_rows_of_that_length(tmp_path: Path) -> None:
+    folder = tiny.pretrained(tmp_path / "given", LABELS)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 64}
+    config = transformers.NystromformerConfig(**sizes, vocab_size=64, num_landmarks=4, segment_means_seq_len=16, num_labels=3)
+    transformers.AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    encode = TextClassification().encoder(tiny.texts(), UNIT.preprocess(spec(folder), tmp_path, tmp_path))
+    context = tiny.context(tmp_path / "study")
+    assert UNIT.limits(spec(folder), tmp_path, encode, context) == {"length": 16, "max_length": 16}
+    (tmp_path / "bert").mkdir()
+    other = tiny.pretrained(tmp_path / "bert", LABELS)
+    assert (
+        UNIT.limits(
+            spec(other), tmp_path, TextClassification().encoder(tiny.texts(), UNIT.preprocess(spec(other), tmp_path, tmp_path)), context
+        )
+        == {}
+    )

@@ -1,4 +1,4 @@
-"""How many tokens a row may have in a graph of texts, found by trying lengths. No torch here."""
+"""How many tokens a row may have in a model of texts, found by trying lengths. No torch here."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _USUAL = (
     500,
     512,
 )
-"""Lengths that a graph written for one length has."""
+"""Lengths that a model written for one length has."""
 
 
 def limits(ask: Callable[[Mapping[str, Any]], Any], inputs: Mapping[str, str], most: int) -> dict[str, Any]:
@@ -49,20 +49,23 @@ def limits(ask: Callable[[Mapping[str, Any]], Any], inputs: Mapping[str, str], m
 
     Args:
         ask: A feed -> answers; what it raises for a row that is too long is no answer.
-        inputs: The graph's input -> "ids", "mask" or "types".
+        inputs: The model's input -> "ids", "mask" or "types".
     """
 
     def takes(length: int) -> bool:
-        with suppress(Exception):  # engines raise what they like
+        with suppress(Exception):  # engines and modules raise what they like
             return len(ask({name: np.full((1, length), role != "types", np.int64) for name, role in inputs.items()})) == 1
         return False
 
-    if not takes(_SHORT):
-        only = [length for length in sorted({*_USUAL, most}) if length <= most and takes(length)]
-        return {"length": only[0], "max_length": only[0]} if len(only) == 1 else {}
-    if takes(most):
+    if all(takes(length) for length in sorted({_SHORT, _SHORT + 1, _SHORT + 3, most}) if length <= most):
         return {}
-    low, high = _SHORT, most
+    known = {length: takes(length) for length in sorted({_SHORT, _SHORT + 1, _SHORT + 3, *_USUAL, most}) if length <= most}
+    taken = [length for length, fits in known.items() if fits]
+    if not taken:
+        return {}
+    low, high = taken[-1], min(length for length, fits in known.items() if not fits)
+    if high < low:  # shorter ones are refused: all rows get the longest that is taken
+        return {"length": low, "max_length": low}
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if takes(middle) else (low, middle)

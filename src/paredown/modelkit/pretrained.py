@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from paredown.core.errors import BadModel
+from paredown.graphs import graph_tokens
 from paredown.ground import opened_files
 from paredown.ground.lazy import need
 from paredown.ground.seeds import stream
@@ -118,6 +119,30 @@ def unpack(path: Path, inputs: Sequence[str], classes: int, work: Path, *, new_h
     file = work / "pretrained.safetensors"
     save_file({name: value.detach().float().contiguous().clone() for name, value in Logits(model, inputs).state_dict().items()}, file)
     return arguments, file
+
+
+def token_limits(path: Path, roles: Mapping[str, str], most: int) -> dict[str, Any]:
+    """How many tokens a row may have, asked of the structure without its weights; see `graph_tokens.limits`.
+
+    Args:
+        path: A folder with config.json.
+        roles: The model's input -> "ids", "mask" or "types".
+        most: Tokens that its configuration and its tokenizer allow.
+    """
+    transformers = need("transformers", "opening a pretrained model")
+    config = transformers.AutoConfig.from_pretrained(str(path), trust_remote_code=False, local_files_only=True)
+    config.architectures = config.architectures or []
+    try:
+        with need("transformers.initialization", "opening a pretrained model").no_init_weights():
+            module = Logits(_auto(transformers, list(roles)).from_config(config, trust_remote_code=False).float(), list(roles)).eval()
+    except Exception:  # whoever opens it with its weights says what is wrong
+        return {}
+
+    def ask(feed: Mapping[str, Any]) -> Any:
+        with torch.inference_mode():
+            return module(*(torch.from_numpy(item) for item in feed.values()))
+
+    return graph_tokens.limits(ask, roles, most)
 
 
 def _auto(transformers: Any, inputs: Sequence[str]) -> Any:

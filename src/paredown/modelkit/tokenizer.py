@@ -9,8 +9,10 @@ from typing import Any
 from paredown.core.errors import BadModel
 from paredown.ground import digests
 from paredown.ground.lazy import need
+from paredown.ground.untrusted import read_json
 
 FILE = "tokenizer.json"
+_WHOLE = ("TokenizersBackend", "PreTrainedTokenizerFast")
 ROLES = {"input_ids": "ids", "attention_mask": "mask", "token_type_ids": "types"}
 _NAMES = (FILE, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt", "*.model")
 
@@ -82,10 +84,24 @@ def numbers(path: Path, texts: Sequence[Any]) -> list[list[int]]:
 
 def _opened(path: Path) -> Any:
     transformers = need("transformers", "opening a tokenizer")
+    # for some kinds of model transformers builds its own class from the words of a tokenizer that says of itself that it is none
+    auto = transformers.PreTrainedTokenizerFast if _class_of(path) in _WHOLE else transformers.AutoTokenizer
     try:
-        return transformers.AutoTokenizer.from_pretrained(str(path), trust_remote_code=False, local_files_only=True)
+        return auto.from_pretrained(str(path), trust_remote_code=False, local_files_only=True)
     except Exception as error:
         raise BadModel(f"{path}: the tokenizer cannot be opened: {type(error).__name__}: {str(error)[:300]}") from error
+
+
+def _class_of(path: Path) -> str:
+    """The class that a tokenizer's folder names, where it holds the tokenizer whole; else empty."""
+    config = path / "tokenizer_config.json"
+    if not config.is_file() or not (path / FILE).is_file():
+        return ""
+    try:
+        found = read_json(config)
+    except (OSError, ValueError):
+        return ""
+    return str(found.get("tokenizer_class", "")) if isinstance(found, Mapping) else ""
 
 
 def _pad(token: int, kind: int, side: str) -> dict[str, Any]:

@@ -78,6 +78,14 @@ class Huggingface(ModelSource):
         longest = min([limit for limit in (found.get("max_length"), places) if limit] or [512])
         return found | {"inputs": inputs, "max_length": int(longest)}
 
+    def limits(self, spec: ModelSpec, folder: Path, encode: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """For texts, how many tokens the model answers where its configuration does not say so, as where it cuts rows into like parts."""
+        if encode["kind"] != "text" or "length" in encode:
+            return {}
+        pretrained = need("paredown.modelkit.pretrained", "opening a pretrained model")
+        found: dict[str, Any] = pretrained.token_limits(find(spec, folder), encode["inputs"], int(encode["max_length"]))
+        return found
+
     def prepare(
         self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, context: Context
     ) -> Candidate:
