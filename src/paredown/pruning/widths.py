@@ -25,7 +25,8 @@ def allocate(
     Each move takes one tile of the weakest channels out of one group; the move with the least loss per multiply-add saved goes first, and
     savings are counted anew after each, since a layer's cost is the product of both its widths. Groups over which a norm goes are touched
     only where the others do not suffice. No group falls below half of the width that an even cut would leave it: predicted losses add up
-    only for small cuts, and one narrow place starves the whole network.
+    only for small cuts, and one narrow place starves the whole network. A last move that takes more than was asked makes others needless:
+    of these the one with the most loss is taken back while there is room.
 
     Args:
         module: In eval mode.
@@ -56,13 +57,18 @@ def allocate(
         lost = [sum(each * (groups[at].channels - widths[at]) for at, each in axis.items()) for axis in shares[tensor].values()]
         return costs.get(tensor, 0.0) * prod(1 - share for share in lost)
 
-    def saved(number: int) -> float:
-        """Multiply-adds that one move in this group takes away."""
-        before = sum(map(cost, touched[number]))
-        widths[number] -= steps[number]
+    def saved(number: int, taken_back: bool = False) -> float:
+        """Multiply-adds that one move in this group takes away, or that taking back the last one adds."""
+        before, step = sum(map(cost, touched[number])), -steps[number] if taken_back else steps[number]
+        widths[number] -= step
         after = sum(map(cost, touched[number]))
-        widths[number] += steps[number]
-        return before - after
+        widths[number] += step
+        return abs(before - after)
+
+    def loss(number: int, width: int) -> float:
+        """Predicted loss of the move that left this width."""
+        gone = groups[number].channels - width
+        return float(rising[number][gone - 1] - (rising[number][gone - steps[number] - 1] if gone > steps[number] else 0.0))
 
     current = float(sum(costs.values()))
     goal = keep * current
@@ -74,14 +80,12 @@ def allocate(
         while current > goal:
             best: tuple[float, int, float] | None = None
             for number in some:
-                group, width = groups[number], widths[number] - steps[number]
+                width = widths[number] - steps[number]
                 if width < floors[number]:
                     continue
                 if number not in known:
                     known[number] = saved(number)
-                gone = group.channels - width
-                loss = rising[number][gone - 1] - (rising[number][gone - steps[number] - 1] if gone > steps[number] else 0.0)
-                price = loss / max(known[number], 1e-9)
+                price = loss(number, width) / max(known[number], 1e-9)
                 if best is None or price < best[0]:
                     best = (price, number, known[number])
             if best is None:
@@ -90,6 +94,14 @@ def allocate(
             current -= best[2]
             for number in beside[best[1]]:
                 known.pop(number, None)
+    while current <= goal:
+        cut = [number for number, group in enumerate(groups) if widths[number] < group.channels and loss(number, widths[number]) > 0]
+        room = [(loss(number, widths[number]), -number, more) for number in cut if current + (more := saved(number, True)) <= goal]
+        if not room:
+            break
+        _, number, more = max(room)
+        widths[-number] += steps[-number]
+        current += more
     return [sorted(order[group.channels - width :]) for group, order, width in zip(groups, orders, widths)]
 
 
