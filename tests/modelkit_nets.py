@@ -131,3 +131,10 @@ def lists_its_rows() -> nn.Module:
 def knows_its_tokens() -> nn.Module:
     """Texts of one length alone."""
     return nn.Sequential(nn.Flatten(), nn.Linear(8 * 6, 3))
+
+
+def pools_below_zero() -> nn.Module:
+    """Zeros stand around numbers that are all negative."""
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ZeroPad2d(1), nn.MaxPool2d(3, 2), nn.Flatten(), nn.Linear(16, 3))
+    nn.init.constant_(module[0].bias, -5.0)
+    return module

@@ -116,6 +116,27 @@ def test_a_batch_that_stays_a_constant_is_unfit_and_its_line_is_named(store: Fol
         to_onnx(given, store, store.scratch())
 
 
+def test_zeros_around_negative_numbers_stay_in_a_pool(store: FolderStore) -> None:
+    """onnxruntime leaves them out of it."""
+    blueprint = Blueprint(factory="modelkit_nets:pools_below_zero", inputs={"input": (1, 6, 6)})
+    module = blueprint.build()
+    graph = to_onnx(save_module(module, blueprint, store, store.scratch()), store, store.scratch())
+    images = np.random.default_rng(0).normal(size=(5, 1, 6, 6)).astype(np.float32)
+    with torch.no_grad():
+        np.testing.assert_allclose(answers(store.folder(graph.digest) / GRAPH, images), module(torch.from_numpy(images)).numpy(), atol=1e-5)
+
+
+def test_experts_are_exported(tmp_path: Path, store: FolderStore) -> None:
+    import transformers
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 16}
+    config = transformers.MixtralConfig(**sizes, vocab_size=20, num_local_experts=3, num_experts_per_tok=2, pad_token_id=0)
+    arguments = {"config": {"model_type": "mixtral", **config.to_diff_dict()}, "inputs": ["input_ids", "attention_mask"], "classes": 3}
+    shapes = dict.fromkeys(arguments["inputs"], ("tokens",))
+    blueprint = Blueprint(factory="paredown.modelkit.pretrained:build", arguments=arguments, inputs=shapes)
+    assert to_onnx(save_module(blueprint.build(), blueprint, store, store.scratch()), store, store.scratch()).form == "onnx"
+
+
 def test_an_axis_that_stays_a_constant_is_named_in_plain_words(store: FolderStore) -> None:
     blueprint = Blueprint(factory="modelkit_nets:knows_its_tokens", inputs={"rows": ("tokens", 6)})
     given = save_module(blueprint.build(), blueprint, store, store.scratch())

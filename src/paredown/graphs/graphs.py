@@ -7,6 +7,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from paredown.ground.lazy import need
 
 GRAPH = "graph.onnx"
@@ -30,6 +32,22 @@ def strip(model: Any) -> None:
     for function in model.functions:
         function.doc_string = ""
         del function.metadata_props[:]
+
+
+def keep_pads(model: Any) -> None:
+    """Give zeros that stand before a MaxPool, in place, a value of their own that is next to 0.
+
+    onnxruntime joins the two, up to 1.31 at least, as if the border had no values; where all others are negative that is another answer.
+    """
+    onnx = need("onnx", "cleaning a graph")
+    pooled = {node.input[0] for node in model.graph.node if node.op_type == "MaxPool"}
+    held = {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer}
+    for number, node in enumerate(model.graph.node):
+        value = node.input[2] if len(node.input) > 2 else ""
+        if node.op_type == "Pad" and node.output[0] in pooled and (not value or (value in held and not held[value].any())):
+            own = onnx.numpy_helper.from_array(np.array(np.finfo(np.float32).tiny), f"pad_{number}")
+            model.graph.initializer.append(own)
+            node.input[:] = [*node.input[:2], own.name, *node.input[3:]]
 
 
 _SAME = ("Identity", "Cast", "Dropout", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "QuantizeLinear", "DequantizeLinear")

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from paredown.core.candidate import Candidate
 from paredown.core.errors import ParedownError, Unfit
 from paredown.core.technique import Store
 from paredown.graphs import graph_asked, graph_batch
-from paredown.graphs.graphs import GRAPH, TOKENS, strip
+from paredown.graphs.graphs import GRAPH, TOKENS, keep_pads, strip
 from paredown.ground.lazy import need
 from paredown.modelkit.blueprint import Blueprint, open_folder, read_blueprint
 
@@ -54,6 +54,7 @@ def to_onnx(candidate: Candidate, store: Store, work: Path) -> Candidate:
     need("onnxscript", "lowering to ONNX")
     source = store.folder(candidate.digest)
     module, blueprint = open_folder(source), read_blueprint(source)
+    _experts_by_products(module)
     folder = work / "lowered"
     folder.mkdir(parents=True, exist_ok=True)
     file, first, exported = folder / GRAPH, "", False
@@ -72,12 +73,20 @@ def to_onnx(candidate: Candidate, store: Store, work: Path) -> Candidate:
         exported = True
         model = onnx.load(file)
         strip(model)
+        keep_pads(model)
         onnx.save(model, file)
         if _answers_alike(module, blueprint, model, folder):
             return Candidate(digest=store.put(folder), form="onnx", parameters=candidate.parameters)
     if not exported:
         raise Unfit(f"the module cannot be exported to ONNX: {first}")
     raise Unfit(f"the exported graph does not answer batches of 1 and 3 as the module does{_constant_batch(module, blueprint)}.")
+
+
+def _experts_by_products(module: nn.Module) -> None:
+    """Have transformers compute experts by plain products: its own kernel for them is known to no exporter."""
+    for part in module.modules():
+        if getattr(part, "_can_set_experts_implementation", lambda: False)():
+            cast(Any, part).set_experts_implementation("batched_mm")
 
 
 def _in_words(error: BaseException) -> str:
