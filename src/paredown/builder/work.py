@@ -5,7 +5,9 @@ from __future__ import annotations
 import resource
 import shutil
 import sys
+import sysconfig
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -23,7 +25,7 @@ from paredown.core.job import ModelSpec
 from paredown.core.knob import make
 from paredown.core.technique import Context
 from paredown.ground import registry
-from paredown.ground.files import copy_folder
+from paredown.ground.files import copy_folder, no_room
 from paredown.ground.lazy import need
 from paredown.ground.store import FolderStore
 from paredown.rows.rowfile import read_rows
@@ -144,10 +146,31 @@ def pace(state: dict[str, Any], *, build_spec: Mapping[str, Any]) -> float:
 def apply(
     state: dict[str, Any], *, build_spec: Mapping[str, Any], name: str, values: Mapping[str, Any], candidate: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Apply one technique to one candidate."""
+    """Apply one technique to one candidate.
+
+    Raises:
+        Unfit: It does not fit; or something below it gave up that was not foreseen, whose whole trace is in the worker's log.
+    """
     technique = make(registry.get("techniques", name), name, dict(values))
     with _context(state, build_spec) as context:
-        return asdict(technique.apply(Candidate(**candidate), context))
+        try:
+            return asdict(technique.apply(Candidate(**candidate), context))
+        except (ParedownError, MemoryError):
+            raise
+        except Exception as error:  # the module's own code and the libraries below raise what they like
+            if no_room(error):
+                raise
+            traceback.print_exc()
+            said = str(error).strip().partition("\n")[0][:200].rstrip(".")
+            raise Unfit(f"{name} does not get through this model{_where(error)}: {type(error).__name__}: {said}.") from error
+
+
+def _where(error: BaseException) -> str:
+    """The innermost line of somebody's own code that an error came through, as " in net.py:12"; empty where it is none."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = (str(Path(__file__).parents[1]), sysconfig.get_paths()["purelib"], sysconfig.get_paths()["stdlib"])
+    own = [frame for frame in frames if not frame.filename.startswith(inside) and Path(frame.filename).is_file()]
+    return f" in {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
 
 
 def lower(state: dict[str, Any], *, build_spec: Mapping[str, Any], form: str, candidate: Mapping[str, Any]) -> dict[str, Any]:
