@@ -225,7 +225,6 @@ def scripted() -> nn.Module:
         (net().double(), X, Y, r"0\.weight is float64(.|\n)*`model\.float\(\)`"),
         (hooked(), X, Y, r"the layer '0' carries a hook \(print\)"),
         (nn.LazyLinear(3), X, Y, r"weight has no numbers yet"),
-        (nn.utils.parametrizations.weight_norm(nn.Linear(8, 3)), X, Y, r"the model has a parametrization"),
         (scripted(), X, Y, r"TorchScript module"),
         (len, X, Y, r"the model is a builtin_function_or_method\.\n  Give a torch\.nn\.Module"),
     ],

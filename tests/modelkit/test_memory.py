@@ -218,3 +218,15 @@ def test_a_module_that_ends_in_softmax_is_taken_with_its_probabilities(tmp_path:
     with torch.no_grad():
         again = open_module(made, context.store)[0](torch.from_numpy(images)).softmax(1)
     np.testing.assert_allclose(again, shares, atol=1e-6)
+
+
+def test_weights_that_are_computed_from_others_are_written_as_they_come_out() -> None:
+    model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 8)), nn.utils.parametrizations.spectral_norm(nn.Linear(8, 3)))
+    for _ in range(3):
+        model(torch.randn(2, 4))  # spectral_norm goes on with its estimate in training
+    model.eval()
+    plain = memory.unwrapped(model)
+    rows = torch.randn(5, 4)
+    assert torch.equal(plain(rows), model(rows))
+    assert [type(layer) for layer in plain] == [nn.Linear, nn.Linear]
+    assert nn.utils.parametrize.is_parametrized(model[0])

@@ -6,6 +6,7 @@ buffers travel as safetensors. The file is sealed: only what this user's paredow
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 import pickle
@@ -46,7 +47,7 @@ def tensors_of(fingerprint: str) -> str:
 
 
 def unwrapped(model: Any) -> nn.Module:
-    """The module itself, without what torch.compile or DataParallel put around it.
+    """The module without what torch.compile or DataParallel put around it, and without parametrizations: then a copy.
 
     Raises:
         BadModel: It is no module, or one that cannot be made smaller as it is; says what to do.
@@ -68,12 +69,18 @@ def unwrapped(model: Any) -> nn.Module:
                 f"{_named(name)} carries a hook ({called}); a hook may change answers and does not survive export.\n"
                 "  Take it off with `handle.remove()`; weight_norm, spectral_norm and prune have a `remove` of their own."
             )
-        if parametrize.is_parametrized(module):
-            raise BadModel(
-                f"{_named(name)} has a parametrization, which cannot be written.\n"
-                "  Fix its weight with `torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight')`."
-            )
-    return model
+    return _with_plain_weights(model)
+
+
+def _with_plain_weights(model: nn.Module) -> nn.Module:
+    """A copy in which weights that are computed from others, as by weight_norm, stand as they come out; itself where it has none."""
+    if not any(parametrize.is_parametrized(module) for module in model.modules()):
+        return model
+    plain = copy.deepcopy(model).eval()
+    for module in [module for module in plain.modules() if parametrize.is_parametrized(module)]:
+        for weight in [*module.parametrizations]:
+            parametrize.remove_parametrizations(module, weight, leave_parametrized=True)
+    return plain
 
 
 def logits(model: nn.Module, inputs: Sequence[Any], classes: int = 2) -> Any:
