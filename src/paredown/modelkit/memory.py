@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -78,8 +78,13 @@ def _with_plain_weights(model: nn.Module) -> nn.Module:
         return model
     plain = copy.deepcopy(model).eval()
     for module in [module for module in plain.modules() if parametrize.is_parametrized(module)]:
-        for weight in [*module.parametrizations]:
-            parametrize.remove_parametrizations(module, weight, leave_parametrized=True)
+        found = {name: getattr(module, name).detach().clone() for name in cast(Any, module).parametrizations}
+        # torch's own way back takes the weights out of a class that the copy shares with the user's module
+        own = parametrize.type_before_parametrizations(module)
+        del module.parametrizations
+        module.__class__ = own
+        for name, value in found.items():
+            module.register_parameter(name, nn.Parameter(value))
     return plain
 
 
