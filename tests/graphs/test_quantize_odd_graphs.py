@@ -16,6 +16,7 @@ from onnx import helper, numpy_helper
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.rows import Rows
+from paredown.core.runtime import Session
 from paredown.core.technique import Context, Technique
 from paredown.ground.lazy import missing
 from paredown.ground.store import FolderStore
@@ -223,6 +224,36 @@ def test_answers_that_say_nothing_are_refused(tmp_path: Path) -> None:
         eight_bits.Asker(eight_bits.engines(1), other, {"x": inputs[:4]}, tmp_path)
 
 
+def test_an_engine_that_takes_no_layer_or_computes_the_graph_otherwise_is_left_out(tmp_path: Path) -> None:
+    from paredown.graphs import eight_bits
+
+    model, inputs = mlp()
+    first, opens = next(iter(eight_bits.engines(1).items()))
+
+    class Odd(Session):
+        """Answers as the first engine, times a number that the graph's text names."""
+
+        def __init__(self, folder: Path) -> None:
+            self.inner, self.times = opens(folder), float(onnx.load(folder / "graph.onnx").doc_string or 1)
+
+        def run(self, feed: Mapping[str, Any]) -> dict[str, Any]:
+            return {name: self.times * item for name, item in self.inner.run(feed).items()}
+
+    def marked(times: str) -> onnx.ModelProto:
+        copy = onnx.ModelProto.FromString(model.SerializeToString())
+        copy.doc_string = times
+        return copy
+
+    both = {first: opens, "odd": Odd}
+    assert [*eight_bits.Asker(both, marked("1.5"), {"x": inputs[:4]}, tmp_path / "any").engines] == [first]
+    asker = eight_bits.Asker(both, model, {"x": inputs[:4]}, tmp_path / "eight")
+    assert [*asker.engines] == [first, "odd"]
+    found = eight_bits.products(model, ("Gemm",))
+    wished = eight_bits.wished(found, True)
+    assert eight_bits.settle(found, wished, lambda ways: marked("-1"), asker)[1] == wished
+    assert [*asker.engines] == [first]
+
+
 @pytest.mark.parametrize("unit", [QuantizeStatic, QuantizeDynamic])
 def test_a_graph_in_eight_bits_already_is_refused(tmp_path: Path, unit: type[Technique]) -> None:
     given, context = context_for(*mlp(), tmp_path / "a")
@@ -250,7 +281,7 @@ def test_work_of_recurrent_layers_is_counted(tmp_path: Path) -> None:
     steps = 6 * (16 * 128 + 32 * 128) + 32 * 4
     assert graphs.count(graphs.load_clean(context.store.folder(given.digest), "a test"))[0] == steps
     made = QuantizeDynamic().apply(given, context)
-    assert graphs.count(graphs.load_clean(context.store.folder(made.digest), "a test"))[0] is None  # shapes end at the 8-bit layer
+    assert graphs.count(graphs.load_clean(context.store.folder(made.digest), "a test"))[0] == steps
 
 
 def test_one_loud_channel_is_evened_before_layers_are_left_in_fp32(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ CHANNEL, TENSOR, LEFT = "channel", "tensor", "left"
 """One scale per output channel; one for the whole weight; fp32."""
 ROWS = 8
 """Rows that a graph is asked while it is put together, one alone and all at once."""
+_CLOSE = 0.02
+"""How far from the first engine's answers those of another to the given graph may be, as a share of their size."""
 _CALL = 32
 """Rows of a call where many are asked."""
 _ALONE = 48
@@ -91,7 +93,7 @@ def wished(found: Sequence[Product], per_channel: bool) -> dict[str, str]:
 
 
 class Asker:
-    """Asks graphs for their answers to the same few rows, one alone and all at once, in every engine that runs the given graph.
+    """Asks graphs for their answers to the same few rows, one alone and all at once, in each engine that runs the given one as the first does.
 
     Args:
         engines: Name -> what opens the folder of a graph; the first one's answers are those of the model.
@@ -108,9 +110,12 @@ class Asker:
         self._feeds = list(_batches(model, feed))
         self.engines = dict(engines)
         self._given: dict[str, list[dict[str, Any]]] = {}
+        self.refused_by = ""
         for name in tuple(engines):
             try:
                 self._given[name] = self._run(name, model, self._feeds)
+                if _apart(self._given[name], next(iter(self._given.values())), norms) > _CLOSE:
+                    del self.engines[name]  # what it makes of the graph is no measure of anything
             except Exception as error:
                 if no_room(error):
                     raise
@@ -132,6 +137,7 @@ class Asker:
     def refusal(self, model: Any) -> tuple[str, str]:
         """Why a graph in 8 bits cannot be used: what is said, and the engine's own words, to look for nodes in; empty where it can."""
         for name in self.engines:
+            self.refused_by = name
             try:
                 distance = self._distance(name, model, norms)
             except Exception as error:
@@ -140,6 +146,7 @@ class Asker:
                 return f"{name} does not take it{_at(model, error)}", str(error.__cause__ or error)
             if not distance < 1:
                 return f"its answers in {name} have nothing to do with those in fp32", ""
+        self.refused_by = ""
         return "", ""
 
     def answers(self, model: Any, feed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -150,15 +157,12 @@ class Asker:
         """What the first engine answers, feed by feed."""
         return self._run(next(iter(self.engines)), model, [[feed] for feed in feeds])
 
+    def go_without(self, engine: str) -> bool:
+        """Ask this engine no more; False for the first one, whose answers are those of the model."""
+        return engine != next(iter(self.engines)) and self.engines.pop(engine, None) is not None
+
     def _distance(self, engine: str, model: Any, of: Callable[[Any, Any], float]) -> float:
-        made = self._run(engine, model, self._feeds)
-        worst = 0.0
-        for mine, goal in zip(made, self._given[engine]):
-            for name, answer in goal.items():
-                if mine[name].shape != answer.shape:
-                    return float("inf")
-                worst = max(worst, of(np.asarray(mine[name], np.float64), np.asarray(answer, np.float64)))
-        return worst
+        return _apart(self._run(engine, model, self._feeds), self._given[engine], of)
 
     def _run(self, engine: str, model: Any, feeds: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
         onnx = need("onnx", "asking a graph")
@@ -176,13 +180,24 @@ class Asker:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _apart(made: Sequence[Mapping[str, Any]], goals: Sequence[Mapping[str, Any]], of: Callable[[Any, Any], float]) -> float:
+    """How far answers are from those that they should be, the output that is furthest."""
+    worst = 0.0
+    for mine, goal in zip(made, goals):
+        for name, answer in goal.items():
+            if mine[name].shape != answer.shape:
+                return float("inf")
+            worst = max(worst, of(np.asarray(mine[name], np.float64), np.asarray(answer, np.float64)))
+    return worst
+
+
 def settle(
     found: Sequence[Product], ways: Mapping[str, str], build: Callable[[Mapping[str, str]], Any], asker: Asker
 ) -> tuple[Any, dict[str, str]]:
     """Put layers into 8 bits in the best way that the quantizer and the engines take.
 
     A layer that is refused gets one scale for its whole weight instead of one per channel, then stays in fp32. Where nobody names it, each
-    layer is tried alone.
+    layer is tried alone. An engine other than the first that takes none of them is left out: the graph is for the others.
 
     Args:
         found: The layers.
@@ -196,7 +211,7 @@ def settle(
     Raises:
         Unfit: No layer of this graph can be in 8 bits.
     """
-    ways, last = dict(ways), ""
+    wanted, ways, last = ways, dict(ways), ""
     for _ in range(2 * len(ways) + 2):
         if all(way == LEFT for way in ways.values()):
             break
@@ -207,6 +222,8 @@ def settle(
         named = {item.weight for item in found if ways[item.weight] != LEFT and _named(item, words)}
         for weight in named or _alone(ways, build, asker) or {weight for weight, way in ways.items() if way != LEFT}:
             ways[weight] = TENSOR if ways[weight] == CHANNEL else LEFT
+    if last and asker.go_without(asker.refused_by):
+        return settle(found, wanted, build, asker)
     raise Unfit(f"none of this graph's {len(found)} layers can be put into 8 bits: {last or 'there is none with a weight of its own'}.")
 
 
@@ -287,6 +304,7 @@ def _tried(build: Callable[[Mapping[str, str]], Any], ways: Mapping[str, str], a
     except Exception as error:  # the quantizer's own classes
         if no_room(error):
             raise
+        asker.refused_by = ""
         return None, "the quantizer gives up", str(error)
     return made, *asker.refusal(made)
 

@@ -83,7 +83,7 @@ class Search:
                 refused = error
                 continue
             answers = asker.answers(made, self.feed)
-            here = Found(model=made, ways=settled, moved=max(_moved(answers[name], goal[name]) for name in goal), said=said)
+            here = Found(model=made, ways=settled, moved=max(_moved(answers[name], goal[name]) for name in answers), said=said)
             best = here if best is None or here.moved < best.moved else best
             if best.moved <= moved:
                 break
