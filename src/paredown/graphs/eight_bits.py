@@ -93,7 +93,7 @@ def wished(found: Sequence[Product], per_channel: bool) -> dict[str, str]:
 
 
 class Asker:
-    """Asks graphs for their answers to the same few rows, one alone and all at once, in each engine that runs the given one as the first does.
+    """Asks graphs for their answers to the same few rows, one alone and all at once, in engines that run the given one as the first does.
 
     Args:
         engines: Name -> what opens the folder of a graph; the first one's answers are those of the model.
