@@ -97,3 +97,13 @@ def test_the_estimators_of_the_energy_their_spread_and_the_boundary_are_named(sa
     counted = sample("digits")
     counted["chosen"]["estimators"] = {}
     assert "estimator" not in flat(printed(counted))
+
+
+def test_what_the_budget_left_undecided_is_not_put_on_the_data_and_no_limit_is_offered():
+    nearest = {"recipe": "a @ b", "binds": "energy", "relaxation": "energy max: no other limit helps. energy is missing: no time."}
+    result = {"verdict": "inconclusive", "policy": {"name": "frugal"}, "nearest": nearest | {"relaxations": [{"needed": None}]}}
+    for undecided, said in (("no time", "There was no time to decide the policy frugal."), ("", "The data at hand cannot decide")):
+        text = flat(printed(result | {"undecided": undecided}))
+        assert said in text
+        assert "energy max: no other limit helps. energy is missing: no time." in text
+        assert "smallest change" not in text

@@ -92,7 +92,8 @@ def headline(result: Mapping[str, Any], words: Words) -> str:
     """The answer in one line."""
     name = lead(result)
     if verdict(result) != "pass" or name is None:
-        return words(f"headline.{verdict(result)}", policy=clean(at(result, "policy", "name") or words("policy.unnamed")))
+        kind = "no_time" if at(result, "undecided") else verdict(result)
+        return words(f"headline.{kind}", policy=clean(at(result, "policy", "name") or words("policy.unnamed")))
     said = times(subject(result)["ratios"][name], words, words.name("saved", name).replace("{unit}", unit(result, words)))
     return said[:1].upper() + said[1:]
 

@@ -206,6 +206,7 @@ def assemble(workspace: Workspace, state: SearchState, confirmed: Confirmed, why
         "format": FORMAT,
         "name": workspace.job.name,
         "verdict": _verdict(confirmed),
+        "undecided": confirmed.undecided,
         "unit": workspace.units.task.unit,
         "started": began(study.ledger.spans()),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
