@@ -129,6 +129,8 @@ def brought(name: str, folder: Path) -> dict[str, Any]:
         np.savez(folder / f"{split}.npz", x=values.numpy(), y=draw.permutation(labels))
         data[split] = f"{split}.npz"
     data["labels"] = [str(at) for at in range(classes_of(module, example))]
+    if not example[0].is_floating_point():
+        data["preprocess"] = {"numbers": "int64"}
     for file in place.iterdir():
         file.rename(folder / file.name)
     return job | {
