@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from paredown.inmemory.rows import keep
 
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows as Table
 from paredown.datasets.rows import Rows
+from paredown.inmemory.in_program import keep
 from paredown.rows.blocks import Writer
 from paredown.testing.contracts import check_dataset
 

@@ -67,6 +67,7 @@ def test_quiet_in_two_threads_ends_with_the_last_of_them() -> None:
 
 def test_quiet_drops_chatter_and_keeps_errors(caplog: pytest.LogCaptureFixture) -> None:
     log = logging.getLogger("some.package")
+    log.setLevel(logging.WARNING)  # whatever another package made of the root's
     with quiet():
         warnings.warn("noise", stacklevel=1)
         log.warning("noise")

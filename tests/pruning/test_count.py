@@ -70,12 +70,13 @@ def test_a_shape_that_stays_unknown_is_not_guessed() -> None:
         helper.make_node("NonZero", ["x"], ["places"]),
         helper.make_node("Cast", ["places"], ["open"], to=TensorProto.FLOAT),
         helper.make_node("MyOwn", ["open"], ["mine"], domain="example"),
-        helper.make_node("MatMul", ["x", "mine"], ["y"]),
+        helper.make_node("MatMul", ["mine", "w"], ["y"]),
     ]
+    held = [helper.make_tensor("w", TensorProto.FLOAT, [2, 2], [1.0] * 4)]
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 2])
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
-    model = helper.make_model(helper.make_graph(nodes, "open", [x], [y]), opset_imports=[helper.make_opsetid("", 18)])
-    assert graphs.count(model) == (None, 0)
+    model = helper.make_model(helper.make_graph(nodes, "open", [x], [y], held), opset_imports=[helper.make_opsetid("", 18)])
+    assert graphs.count(model) == (None, 4)
 
 
 def test_steps_that_stay_unknown_are_not_counted_as_one() -> None:

@@ -160,7 +160,8 @@ _PRODUCTS = ("Conv", "ConvInteger", "QLinearConv", "Gemm", "MatMul", "MatMulInte
 
 
 def count(model: Any) -> tuple[int | None, int]:
-    """Multiply-adds per item, of TOKENS tokens where their number is free, and trained numbers of a graph with inferred shapes.
+    """Multiply-adds with trained numbers per item, of TOKENS tokens where their number is free, and the trained numbers, of a graph with
+    inferred shapes. Products of two activations do not count, as for modules (`pruning/count.py`): their sizes are often not told.
 
     Returns:
         (multiply-adds, or None when a shape stays unknown or an operator is a classical model's; elements of all tensors with at least one
@@ -175,13 +176,17 @@ def count(model: Any) -> tuple[int | None, int]:
     for made, origin in aliases.items():
         if origin in held:
             shapes.setdefault(made, list(held[origin].dims))
+    fixed = set(held)
+    for node in model.graph.node:  # what is made of trained numbers alone is one
+        if node.op_type == "Constant" or (any(node.input) and fixed.issuperset(filter(None, node.input))):
+            fixed.update(node.output)
     # operators of classical models keep their numbers in attributes, and what they do is no product
     total: int | None = None if any(node.domain == "ai.onnx.ml" for node in model.graph.node) else 0
     for node in model.graph.node:
         if node.op_type in _RECURRENT and total is not None:
             made = _steps(node, shapes)
             total = None if made is None else total + made
-        if node.op_type not in _PRODUCTS or total is None:
+        if node.op_type not in _PRODUCTS or total is None or fixed.isdisjoint(node.input):
             continue
         transposed = any(item.name == "transB" and item.i for item in node.attribute)
         made = _product(node.op_type, node.input, node.output[0], shapes, transposed)

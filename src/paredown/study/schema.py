@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -60,6 +61,8 @@ def make_engine(path: Path, read_only: bool = False) -> sa.Engine:
         file.execute("PRAGMA synchronous = FULL")
         return file
 
+    # an interrupt while a connection is given back would be shown with its trace
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.QueuePool)
 
     @sa.event.listens_for(engine, "begin")
