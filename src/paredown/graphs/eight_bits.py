@@ -211,18 +211,18 @@ def settle(
     Raises:
         Unfit: No layer of this graph can be in 8 bits.
     """
-    wanted, ways, last = ways, dict(ways), ""
+    wanted, ways, last, by = ways, dict(ways), "", ""
     for _ in range(2 * len(ways) + 2):
         if all(way == LEFT for way in ways.values()):
             break
         made, said, words = _tried(build, ways, asker)
         if not said:
             return made, ways
-        last = said
+        last, by = said, asker.refused_by
         named = {item.weight for item in found if ways[item.weight] != LEFT and _named(item, words)}
         for weight in named or _alone(ways, build, asker) or {weight for weight, way in ways.items() if way != LEFT}:
             ways[weight] = TENSOR if ways[weight] == CHANNEL else LEFT
-    if last and asker.go_without(asker.refused_by):
+    if last and asker.go_without(by):
         return settle(found, wanted, build, asker)
     raise Unfit(f"none of this graph's {len(found)} layers can be put into 8 bits: {last or 'there is none with a weight of its own'}.")
 
