@@ -185,7 +185,8 @@ def made_up_questions(count: int, seed: int) -> list[list[str]]:
     return [["text", "category"], *([f"{draw.choice(words[name])} {draw.integers(1000)}", name] for name in names)]
 
 
-@pytest.mark.parametrize("made_up", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["made-up", "real"])
+@pytest.mark.slow
+@pytest.mark.parametrize("made_up", [True, False], ids=["made-up", "real"])
 def test_the_questions_run_to_a_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_up: bool) -> None:
     shorten(monkeypatch, tmp_path / "state")
     (tmp_path / "data").mkdir()
