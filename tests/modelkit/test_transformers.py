@@ -194,3 +194,25 @@ def test_a_module_that_counts_on_its_blocks_is_unfit() -> None:
     assert places == {"blocks": [0, 1, 2]}
     with pytest.raises(Unfit, match="this module does not run without one of its blocks: IndexError"):
         blocks.choose(module, places, {"x": np.zeros((2, 4), np.float32)}, 1)
+
+
+class Owning(torch.nn.Module):
+    """The first block owns a table that all is added to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = torch.nn.ModuleList(torch.nn.Sequential(torch.nn.Linear(4, 4)) for _ in range(3))
+        self.blocks[0].table = torch.nn.Parameter(torch.ones(4))
+
+    def forward(self, felt: torch.Tensor) -> torch.Tensor:
+        felt = felt + self.blocks[0].table
+        for block in self.blocks:
+            felt = block(felt)
+        return felt
+
+
+def test_a_block_without_which_nothing_runs_stays() -> None:
+    module = Owning().eval()
+    places = blocks.lists(module, (torch.zeros(1, 4),))
+    (cut,) = blocks.choose(module, places, {"x": np.ones((2, 4), np.float32)}, 2)
+    assert cut.kept == [0]

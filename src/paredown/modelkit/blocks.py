@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -57,6 +58,8 @@ def choose(
 ) -> list[Surgery]:
     """The cuts that leave out `count` blocks, one after the other, each time the one without which the answers move least.
 
+    A block without which the module does not run stays, as a first one that owns what the others read.
+
     Args:
         module: In eval mode; not changed.
         places: As `lists` found them.
@@ -70,7 +73,7 @@ def choose(
     Raises:
         Unfit: The module counts on every one of its blocks.
     """
-    goal, tried = predict(module, feed), 0
+    goal, tried, needed = predict(module, feed), 0, dict[tuple[str, int], Exception]()
     whole = sum(map(len, places.values()))
     trials = sum(whole - gone for gone in range(count))
     sizes = {name: len(module.get_submodule(name)) for name in places}
@@ -84,20 +87,26 @@ def choose(
         smaller = copy.deepcopy(module)
         for surgery in without({**gone, name: gone[name] | {at}}):
             operate(smaller, surgery)
-        moved = float(losses.distillation("kl", predict(smaller, feed), goal, 1.0))
         tried += 1
         progress(tried, max(tried, trials))
-        return moved
+        try:
+            return float(losses.distillation("kl", predict(smaller, feed), goal, 1.0))
+        except (IndexError, KeyError, AttributeError, RuntimeError, ValueError, TypeError) as error:  # of the module's own code
+            needed[name, at] = error
+            return math.inf
 
     for _ in range(count):
-        open_places = [
-            (name, at) for name, found in places.items() for at in found if at not in gone[name] and len(gone[name]) < sizes[name] - 1
-        ]
-        if not open_places:
+        moved = {
+            (name, at): lost(name, at)
+            for name, found in places.items()
+            for at in found
+            if at not in gone[name] and len(gone[name]) < sizes[name] - 1 and (name, at) not in needed
+        }
+        if not moved or math.isinf(min(moved.values())):
             break
-        try:
-            name, at = min(open_places, key=lambda place: lost(*place))
-        except (IndexError, RuntimeError, ValueError, TypeError) as error:
-            raise Unfit(f"this module does not run without one of its blocks: {type(error).__name__}: {str(error)[:200]}") from error
+        name, at = min(moved, key=lambda place: moved[place])
         gone[name].add(at)
+    if not any(gone.values()) and needed:
+        error = next(iter(needed.values()))
+        raise Unfit(f"this module does not run without one of its blocks: {type(error).__name__}: {str(error)[:200]}") from error
     return without(gone)
