@@ -12,22 +12,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
 from paredown.artifact.load import PROBE, open_program, read_manifest
 from paredown.artifact.manifest import FORMAT, MANIFEST
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadData, Unfit
 from paredown.core.runtime import Runtime
 from paredown.core.technique import Store
+from paredown.graphs.graph_asked import CLOSE, apart
 from paredown.ground import digests, registry
 from paredown.ground.host import host
 from paredown.ground.lazy import need
 from paredown.tasks.feed import decoding, make_encoder
 
 _TOLERANCE = 1e-3
-_CLOSE, _CLOSE_8_BITS = 0.02, 0.5
-"""How far two engines' answers to one graph may be apart, as a share of their size: each rounds sums its own way, in 8 bits by steps."""
+_CLOSE_8_BITS = 0.5
+"""The same as `graph_asked.CLOSE` for graphs in 8 bits, where an engine rounds by whole steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +84,7 @@ def _refuse_other_answers(label: Label, candidate: Candidate, engine: Runtime, f
     own = registry.engines(candidate.form)[0]
     if own.name() == engine.name() or own.ready(host()) is not None:
         return
-    feed, answers = make_encoder(label.encode, label.files)(probe), []
+    feed, answers = make_encoder(label.encode, label.files)(probe), list[dict[str, Any]]()
     with TemporaryDirectory() as work:
         try:
             known = own.export(candidate, store, Path(work))
@@ -95,14 +94,12 @@ def _refuse_other_answers(label: Label, candidate: Candidate, engine: Runtime, f
             session = runtime.open(place, name, {"threads": 1})
             answers.append(session.run(feed))
             session.close()
-    most = _CLOSE_8_BITS if _in_8_bits(store.folder(candidate.digest)) else _CLOSE
-    for output, goal in answers[0].items():
-        far = np.linalg.norm(answers[1][output] - goal) / max(float(np.linalg.norm(goal)), 1e-9)
-        if not far <= most:
-            raise Unfit(
-                f"{engine.name()} gives other answers than {own.name()} for the same graph and made-up inputs: they are {far:.0%} of their "
-                f"size apart. The graph is right in {own.name()}; {engine.name()} computes it otherwise."
-            )
+    far = apart(answers[1:], answers[:1])
+    if far > (_CLOSE_8_BITS if _in_8_bits(store.folder(candidate.digest)) else CLOSE):
+        raise Unfit(
+            f"{engine.name()} gives other answers than {own.name()} for the same graph and made-up inputs: they are {far:.0%} of their "
+            f"size apart. The graph is right in {own.name()}; {engine.name()} computes it otherwise."
+        )
 
 
 def _in_8_bits(folder: Path) -> bool:

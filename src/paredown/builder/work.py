@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import shutil
 import sys
-import sysconfig
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +27,7 @@ from paredown.ground import registry
 from paredown.ground.files import copy_folder, no_room
 from paredown.ground.lazy import need
 from paredown.ground.store import FolderStore
+from paredown.ground.user_code import is_own_file
 from paredown.rows.rowfile import read_rows
 
 _SINGLES = 9
@@ -167,9 +167,7 @@ def apply(
 
 def _where(error: BaseException) -> str:
     """The innermost line of somebody's own code that an error came through, as " in net.py:12"; empty where it is none."""
-    frames = traceback.extract_tb(error.__traceback__)
-    inside = (str(Path(__file__).parents[1]), sysconfig.get_paths()["purelib"], sysconfig.get_paths()["stdlib"])
-    own = [frame for frame in frames if not frame.filename.startswith(inside) and Path(frame.filename).is_file()]
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if is_own_file(frame.filename)]
     return f" in {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
 
 

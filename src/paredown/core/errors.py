@@ -138,6 +138,10 @@ class LimitExceeded(ParedownError):
 
     needed_s: float | None = None
 
+    def __init__(self, message: str, needed_s: float | None = None) -> None:
+        super().__init__(message)
+        self.needed_s = needed_s
+
 
 class WorkerDied(ParedownError):
     """A worker process ended without an answer."""

@@ -57,9 +57,7 @@ class Limits:
         """
         whose, knob = ("the budget leaves for it", "budget: ...") if self.by_budget else ("one trial may take", "trial: {time: ...}")
         took = "took more than" if needed_s is None else f"would take about {needed_s:.0f} s, more than"
-        error = LimitExceeded(f"{took} the {_short(self.wall_s or 0.0)} s that {whose}; raise `search: {{{knob}}}`.")
-        error.needed_s = needed_s
-        return error
+        return LimitExceeded(f"{took} the {_short(self.wall_s or 0.0)} s that {whose}; raise `search: {{{knob}}}`.", needed_s)
 
 
 def _short(seconds: float) -> str:

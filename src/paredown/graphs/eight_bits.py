@@ -16,9 +16,10 @@ import numpy as np
 from paredown.core.errors import Unfit
 from paredown.core.runtime import Session
 from paredown.core.technique import Context
-from paredown.graphs import graph_asked
+from paredown.graphs.graph_asked import CLOSE, apart, norms
 from paredown.graphs.graph_batch import fixed
 from paredown.graphs.graphs import GRAPH, TOKENS
+from paredown.ground import registry
 from paredown.ground.files import no_room
 from paredown.ground.host import host
 from paredown.ground.lazy import need
@@ -28,8 +29,6 @@ CHANNEL, TENSOR, LEFT = "channel", "tensor", "left"
 """One scale per output channel; one for the whole weight; fp32."""
 ROWS = 8
 """Rows that a graph is asked while it is put together, one alone and all at once."""
-_CLOSE = 0.02
-"""How far from the first engine's answers those of another to the given graph may be, as a share of their size."""
 _CALL = 32
 """Rows of a call where many are asked."""
 _ALONE = 48
@@ -114,7 +113,7 @@ class Asker:
         for name in tuple(engines):
             try:
                 self._given[name] = self._run(name, model, self._feeds)
-                if _apart(self._given[name], next(iter(self._given.values())), norms) > _CLOSE:
+                if apart(self._given[name], next(iter(self._given.values())), norms) > CLOSE:
                     del self.engines[name]  # what it makes of the graph is no measure of anything
             except Exception as error:
                 if no_room(error):
@@ -162,7 +161,7 @@ class Asker:
         return engine != next(iter(self.engines)) and self.engines.pop(engine, None) is not None
 
     def _distance(self, engine: str, model: Any, of: Callable[[Any, Any], float]) -> float:
-        return _apart(self._run(engine, model, self._feeds), self._given[engine], of)
+        return apart(self._run(engine, model, self._feeds), self._given[engine], of)
 
     def _run(self, engine: str, model: Any, feeds: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
         onnx = need("onnx", "asking a graph")
@@ -178,17 +177,6 @@ class Asker:
                 session.close()
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _apart(made: Sequence[Mapping[str, Any]], goals: Sequence[Mapping[str, Any]], of: Callable[[Any, Any], float]) -> float:
-    """How far answers are from those that they should be, the output that is furthest."""
-    worst = 0.0
-    for mine, goal in zip(made, goals):
-        for name, answer in goal.items():
-            if mine[name].shape != answer.shape:
-                return float("inf")
-            worst = max(worst, of(np.asarray(mine[name], np.float64), np.asarray(answer, np.float64)))
-    return worst
 
 
 def settle(
@@ -241,7 +229,7 @@ def summary(found: Sequence[Product], ways: Mapping[str, str], per_channel: bool
 
 def engines(threads: int) -> dict[str, Callable[[Path], Session]]:
     """Name -> what opens the folder of a graph, for each engine that is ready here and takes such graphs."""
-    ready = [unit for unit in graph_asked.engines() if unit.ready(host()) is None]
+    ready = [unit for unit in registry.engines("onnx") if unit.ready(host()) is None]
     return {unit.name(): partial(unit.open, file=GRAPH, placement={"threads": threads}) for unit in ready}
 
 
@@ -290,11 +278,6 @@ def _joined(answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _greatest(mine: Any, goal: Any) -> float:
     return float(np.abs(mine - goal).max(initial=0) / max(np.abs(goal).max(initial=0), 1e-9))
-
-
-def norms(mine: Any, goal: Any) -> float:
-    """How far answers are from those that they should be, as a share of these."""
-    return float(np.linalg.norm(mine - goal) / max(float(np.linalg.norm(goal)), 1e-9))
 
 
 def _tried(build: Callable[[Mapping[str, str]], Any], ways: Mapping[str, str], asker: Asker) -> tuple[Any, str, str]:

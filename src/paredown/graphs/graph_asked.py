@@ -24,14 +24,30 @@ _HELD = 128
 """Rows of which label and scores are held against each other, at most."""
 
 
-def engines() -> list[Any]:
-    """The engines that take ONNX graphs, whether they are installed or not."""
-    return registry.engines("onnx")
+CLOSE = 0.02
+"""How far two engines' answers to one graph may be apart, as a share of their size: each rounds sums its own way."""
 
 
 def engine() -> Any:
-    """The first of them."""
-    return engines()[0]
+    """The first engine that takes ONNX graphs, whether it is installed or not."""
+    return registry.engines("onnx")[0]
+
+
+def norms(mine: Any, goal: Any) -> float:
+    """How far answers are from those that they should be, as a share of these."""
+    return float(np.linalg.norm(mine - goal) / max(float(np.linalg.norm(goal)), 1e-9))
+
+
+def apart(made: Sequence[Mapping[str, Any]], goals: Sequence[Mapping[str, Any]], of: Callable[[Any, Any], float] = norms) -> float:
+    """How far answers are from those that they should be, the output that is furthest; infinite for another shape, or no numbers."""
+    worst = 0.0
+    for mine, goal in zip(made, goals):
+        for name, answer in goal.items():
+            if mine[name].shape != answer.shape:
+                return float("inf")
+            found = of(np.asarray(mine[name], np.float64), np.asarray(answer, np.float64))
+            worst = max(worst, float("inf") if np.isnan(found) else found)
+    return worst
 
 
 class Asked:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-_SHORT = 4
+_SHORT = (4, 5, 7)
 _USUAL = (
     8,
     10,
@@ -52,14 +53,15 @@ def limits(ask: Callable[[Mapping[str, Any]], Any], inputs: Mapping[str, str], m
         inputs: The model's input -> "ids", "mask" or "types".
     """
 
+    @cache
     def takes(length: int) -> bool:
         with suppress(Exception):  # engines and modules raise what they like
             return len(ask({name: np.full((1, length), role != "types", np.int64) for name, role in inputs.items()})) == 1
         return False
 
-    if all(takes(length) for length in sorted({_SHORT, _SHORT + 1, _SHORT + 3, most}) if length <= most):
+    if all(takes(length) for length in sorted({*_SHORT, most}) if length <= most):
         return {}
-    known = {length: takes(length) for length in sorted({_SHORT, _SHORT + 1, _SHORT + 3, *_USUAL, most}) if length <= most}
+    known = {length: takes(length) for length in sorted({*_SHORT, *_USUAL, most}) if length <= most}
     taken = [length for length, fits in known.items() if fits]
     if not taken:
         return {}

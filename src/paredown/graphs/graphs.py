@@ -206,8 +206,6 @@ def write_sample(kind: str, file: Path) -> tuple[int, ...]:
     Returns:
         The shape of one item of its input "input"; it answers "logits".
     """
-    import numpy as np
-
     onnx = need("onnx", "a sample graph")
     draw = np.random.default_rng(0)
     shape = (512,) if kind == "matmul" else (32, 16, 16)

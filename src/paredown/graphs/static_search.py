@@ -10,7 +10,8 @@ import numpy as np
 
 from paredown.core.errors import Unfit
 from paredown.graphs import static_bits
-from paredown.graphs.eight_bits import LEFT, Asker, Product, norms, settle
+from paredown.graphs.eight_bits import LEFT, Asker, Product, settle
+from paredown.graphs.graph_asked import norms
 from paredown.graphs.ranges import fitted, seen
 from paredown.graphs.static_bits import Scheme
 from paredown.ground.lazy import need

@@ -24,6 +24,7 @@ from paredown.core.technique import Store
 from paredown.graphs import graph_asked, graph_batch
 from paredown.graphs.graphs import GRAPH, TOKENS, keep_pads, strip
 from paredown.ground.lazy import need
+from paredown.ground.user_code import is_own_file
 from paredown.modelkit.blueprint import Blueprint, open_folder, read_blueprint
 
 _BATCHES = (1, 3)
@@ -173,11 +174,10 @@ def _constant_batch(module: nn.Module, blueprint: Blueprint) -> str:
 
     seen: list[traceback.FrameSummary] = []
     asked = symbolic_shapes.ShapeEnv.evaluate_expr
-    inside = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]), "<")
 
     def watched(self: Any, expression: Any, *args: Any, **named: Any) -> Any:
         if getattr(expression, "is_symbol", False):
-            seen.extend([frame for frame in traceback.extract_stack() if not frame.filename.startswith(inside)][-1:])
+            seen.extend([frame for frame in traceback.extract_stack() if is_own_file(frame.filename)][-1:])
         return asked(self, expression, *args, **named)
 
     symbolic_shapes.ShapeEnv.evaluate_expr = watched

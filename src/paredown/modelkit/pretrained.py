@@ -55,7 +55,7 @@ def build(config: Mapping[str, Any], inputs: Sequence[str], classes: int) -> nn.
     settings = {key: value for key, value in config.items() if key != "model_type"}
     made = transformers.AutoConfig.for_model(config["model_type"], **settings, num_labels=classes)
     made.architectures = made.architectures or []  # transformers looks there where a configuration has several heads
-    return Logits(_auto(transformers, inputs).from_config(made, trust_remote_code=False).float(), inputs)
+    return _built(transformers, made, inputs)
 
 
 def unpack(path: Path, inputs: Sequence[str], classes: int, work: Path, *, new_head: bool, seed: int = 0) -> tuple[dict[str, Any], Path]:
@@ -78,8 +78,7 @@ def unpack(path: Path, inputs: Sequence[str], classes: int, work: Path, *, new_h
     auto = _auto(transformers, inputs)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    config = transformers.AutoConfig.from_pretrained(str(path), trust_remote_code=False, local_files_only=True)
-    config.architectures = config.architectures or []
+    config = _configuration(transformers, path)
     if not new_head and config.num_labels != classes:
         raise BadModel(
             f"{path} answers with {config.num_labels} numbers per row; the data have {classes} classes.\n"
@@ -130,11 +129,10 @@ def token_limits(path: Path, roles: Mapping[str, str], most: int) -> dict[str, A
         most: Tokens that its configuration and its tokenizer allow.
     """
     transformers = need("transformers", "opening a pretrained model")
-    config = transformers.AutoConfig.from_pretrained(str(path), trust_remote_code=False, local_files_only=True)
-    config.architectures = config.architectures or []
+    config = _configuration(transformers, path)
     try:
         with need("transformers.initialization", "opening a pretrained model").no_init_weights():
-            module = Logits(_auto(transformers, list(roles)).from_config(config, trust_remote_code=False).float(), list(roles)).eval()
+            module = _built(transformers, config, list(roles)).eval()
     except Exception:  # whoever opens it with its weights says what is wrong
         return {}
 
@@ -143,6 +141,16 @@ def token_limits(path: Path, roles: Mapping[str, str], most: int) -> dict[str, A
             return module(*(torch.from_numpy(item) for item in feed.values()))
 
     return graph_tokens.limits(ask, roles, most)
+
+
+def _configuration(transformers: Any, path: Path) -> Any:
+    config = transformers.AutoConfig.from_pretrained(str(path), trust_remote_code=False, local_files_only=True)
+    config.architectures = config.architectures or []  # as in `build`
+    return config
+
+
+def _built(transformers: Any, config: Any, inputs: Sequence[str]) -> nn.Module:
+    return Logits(_auto(transformers, inputs).from_config(config, trust_remote_code=False).float(), inputs)
 
 
 def _auto(transformers: Any, inputs: Sequence[str]) -> Any:

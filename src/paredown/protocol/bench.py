@@ -372,9 +372,9 @@ def _ended(plan: Plan, rounds: int, sittings: int, wall_s: float) -> Plan:
 
 
 def _no_time(needed_s: float, wall_s: float) -> LimitExceeded:
-    error = LimitExceeded(f"measuring needs about {needed_s:.0f} s and has {max(wall_s, 0):.0f} s.\n  Raise `search: {{budget: ...}}`.")
-    error.needed_s = needed_s
-    return error
+    return LimitExceeded(
+        f"measuring needs about {needed_s:.0f} s and has {max(wall_s, 0):.0f} s.\n  Raise `search: {{budget: ...}}`.", needed_s
+    )
 
 
 def thread_counts(cores: int) -> list[int]:

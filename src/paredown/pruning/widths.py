@@ -95,13 +95,13 @@ def allocate(
             for number in beside[best[1]]:
                 known.pop(number, None)
     while current <= goal:
-        cut = [number for number, group in enumerate(groups) if widths[number] < group.channels and loss(number, widths[number]) > 0]
-        room = [(loss(number, widths[number]), -number, more) for number in cut if current + (more := saved(number, True)) <= goal]
-        if not room:
+        last = {number: loss(number, widths[number]) for number, group in enumerate(groups) if widths[number] < group.channels}
+        added = {number: more for number in last if last[number] > 0 and current + (more := saved(number, taken_back=True)) <= goal}
+        if not added:
             break
-        _, number, more = max(room)
-        widths[-number] += steps[-number]
-        current += more
+        number = max(added, key=lambda number: last[number])
+        widths[number] += steps[number]
+        current += added[number]
     return [sorted(order[group.channels - width :]) for group, order, width in zip(groups, orders, widths)]
 
 

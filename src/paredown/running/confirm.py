@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ from paredown.protocol.bench import Windows
 from paredown.protocol.readings import TIMED, facts, of_windows, ratios
 from paredown.running.claims import bounded, disturbed, unexplained, withheld, without_tails
 from paredown.running.long_measurement import SLACK, found_windows, graph_time, long_windows, time_to_confirm
-from paredown.running.timing import test_s
+from paredown.running.timing import budget_for, test_s
 from paredown.running.trials import baseline_trial, floor, floor_share
 from paredown.running.workspace import Workspace
 from paredown.search.finalists import MOST, Contender, chance_from_bound, chance_to_pass, choose
@@ -32,9 +31,6 @@ from paredown.stats.intervals import wilson
 from paredown.stats.paired import Drop
 from paredown.stats.ratios import ratio
 from paredown.study import reads
-
-_UP_TO_S = 30
-"""A budget that is suggested is a multiple of this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +205,7 @@ def _lacking(workspace: Workspace, state: SearchState, order: Sequence[Contender
 
 
 def _would_do(wall_s: float) -> str:
-    return f"a budget of about {_UP_TO_S * math.ceil(wall_s / _UP_TO_S):.0f} s would do."
+    return f"a budget of about {budget_for(wall_s)} s would do."
 
 
 def _note_late_finalists(workspace: Workspace, order: Sequence[Contender]) -> None:

@@ -53,7 +53,7 @@ def holding(schedule: Schedule, what: str, rest_s: float = LEAST_REST_S) -> Iter
         if not schedule.limited:
             raise
         needed_s = (schedule.passed_s() if error.needed_s is None else began_s + error.needed_s) + rest_s
-        smallest = f"{max(1, math.ceil(1.1 * needed_s / _UP_TO_S)) * _UP_TO_S} s"
+        smallest = f"{budget_for(1.1 * needed_s)} s"
         known = "The smallest budget that would do is" if error.needed_s is not None else "A budget that would do is more than"
         raise BudgetTooSmall(
             f"the budget of {schedule.budget_s:g} s does not hold {what}: {str(error).splitlines()[0].partition(';')[0].rstrip('.')}. "
@@ -61,6 +61,11 @@ def holding(schedule: Schedule, what: str, rest_s: float = LEAST_REST_S) -> Iter
         ) from error
     finally:
         schedule.reserved_s = 0.0
+
+
+def budget_for(wall_s: float) -> int:
+    """A budget in seconds, as a person would write it, that holds so much time."""
+    return max(1, math.ceil(wall_s / _UP_TO_S)) * _UP_TO_S
 
 
 def learn_pace(workspace: Workspace, state: SearchState) -> None:
