@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -33,7 +34,7 @@ class Chromium:
 
         def adopt() -> None:
             # the browser reads its descriptor 3 and writes its descriptor 4; both pipes may lie on these numbers already
-            kept = os.dup2(its_in, 20), os.dup2(its_out, 21)
+            kept = [fcntl.fcntl(pipe, fcntl.F_DUPFD, 5) for pipe in (its_in, its_out)]
             for number, source in zip((3, 4), kept):
                 os.dup2(source, number)
                 os.set_inheritable(number, True)

@@ -46,18 +46,18 @@ def test_a_block_in_a_block_says_in_which() -> None:
 def test_of_blocks_that_overlap_the_later_shares_until_the_earlier_ends() -> None:
     first, second = paredown.track("first"), paredown.track("second", grid="400 g/kWh")
     one = first.__enter__()
-    burn(0.02)
+    burn(0.1)
     other = second.__enter__()
-    burn(0.04)
+    burn(0.2)
     first.__exit__(None, None, None)
-    burn(0.08)
+    burn(0.4)
     second.__exit__(None, None, None)
     (part,) = other.record.shared
-    assert part.amounts["cpu_time"] == pytest.approx(0.04, rel=0.1)
+    assert part.amounts["cpu_time"] == pytest.approx(0.2, rel=0.2)
     assert part.amounts["carbon"] == pytest.approx(400 / 3.6e6 * sum(part.hourly_j.values()))
     kept, said = outermost([one.record, other.record])
-    assert cpu_s(kept) == pytest.approx(0.14, rel=0.05)
-    assert cpu_s([one.record, other.record]) == pytest.approx(0.18, rel=0.05)
+    assert cpu_s(kept) == pytest.approx(0.7, rel=0.1)
+    assert cpu_s([one.record, other.record]) == pytest.approx(cpu_s(kept) + part.amounts["cpu_time"])
     assert said == "of 'second' only what no other record holds is added"
     carbon = kept[1].readings["carbon"]
     assert isinstance(carbon, Reading)
@@ -90,16 +90,18 @@ def test_what_a_counter_counted_over_an_overlap_is_parted_by_time(monkeypatch: p
     time.sleep(0.15)
     second.__exit__(None, None, None)
     assert other.readings["wall_energy"].value == pytest.approx(8.0)
-    assert other.record.shared[0].amounts["wall_energy"] == pytest.approx(2.0, rel=0.1)
+    (part,) = other.record.shared
+    assert part.amounts["wall_energy"] == pytest.approx(8.0 * part.wall_s / other.wall_s, rel=0.01)
+    assert part.amounts["wall_energy"] < 4.0
 
 
 def test_a_block_without_children_leaves_those_of_an_inner_one_to_it() -> None:
     with paredown.track("outer", children=False) as outer, paredown.track("inner") as inner:
         burn(0.05)
-        subprocess.run([sys.executable, "-S", "-c", "sum(range(10**6))"], check=True)
+        subprocess.run([sys.executable, "-S", "-c", "sum(range(20 * 10**6))"], check=True)
     kept, _ = outermost([outer.record, inner.record])
     assert len(kept) == 2
-    assert cpu_s(kept) == pytest.approx(inner.cpu_s, rel=0.02)
+    assert cpu_s(kept) == pytest.approx(inner.cpu_s, rel=0.2)  # the child once (twice is nearly double), the opening of a block besides
 
 
 def test_many_blocks_beside_one_make_one_note() -> None:
