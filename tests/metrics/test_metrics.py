@@ -56,17 +56,15 @@ def test_a_sure_wrong_answer_costs_a_finite_loss():
     assert math.isclose(Loss().over_set(np.array([0]), np.array([[0.0, 1.0]])), -math.log(2**-52))
 
 
-def test_only_loss_is_better_when_lower():
-    assert (Accuracy.better, MacroF1.better, Loss.better) == ("higher", "higher", "lower")
-    assert [metric.name() for metric in (Accuracy, MacroF1, Loss)] == ["accuracy", "macro_f1", "loss"]
-
-
 SOURCE = """
 def recall(y_true, y_pred):
     return float(((y_pred == 1) & (y_true == 1)).sum() / (y_true == 1).sum())
 def cost(y_true, y_pred):
     return (y_true != y_pred).mean() * 5
 cost.better = "lower"
+def kept(y_true, y_pred):
+    kept.calls = [*getattr(kept, "calls", []), (y_true, y_pred)]
+    return float((y_true == y_pred).mean())
 def broken(y_true, y_pred):
     raise KeyError("price")
 def text(y_true, y_pred):
@@ -114,3 +112,33 @@ def test_functions_that_give_no_number_are_refused(folder, name, text):
 def test_names_of_no_function_are_refused(folder, target, text):
     with pytest.raises(BadModel, match=text):
         Python(target, folder).over_set(LABELS, PROBABILITIES)
+
+
+def test_a_function_is_called_with_what_the_kind_of_answers_is(folder):
+    labels, scores = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), np.array([[0.5, 0.4], [0.4, 0.9], [0.9, 0.6]])
+    metric = Python("metrics_of_a_user:kept", folder, "labels")
+    assert (metric.over_set(labels, scores), metric.chance(labels, 2)) == (1.0, pytest.approx(4 / 6))
+    calls = metric._function.calls[-2:]
+    assert all(each.dtype == np.int64 and each.shape == (3, 2) for pair in calls for each in pair)
+    assert calls[1][1].tolist() == [[1, 1]] * 3
+
+    numbers = Python("metrics_of_a_user:kept", folder, "numbers")
+    assert (numbers.over_set(labels, labels), numbers.chance(labels[:, :1], 1)) == (1.0, 0.0)
+    (wide, _), (_, narrow) = numbers._function.calls[-2:]
+    assert wide.shape == (3, 2)
+    assert narrow == pytest.approx(np.full(3, 2 / 3))
+    assert [Python("metrics_of_a_user:kept", folder, kind).bounded for kind in Python.kinds] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("class", r"called with two arrays \(N,\) of class indices"),
+        ("labels", r"called with two arrays \(N, labels\) of 0 and 1"),
+        ("numbers", r"called with two arrays of numbers, \(N,\) for one column and \(N, columns\) for several"),
+    ],
+)
+def test_a_function_that_raises_is_told_what_it_is_called_with(folder, kind, text):
+    targets = LABELS if kind == "class" else PROBABILITIES
+    with pytest.raises(BadData, match=f"metrics_of_a_user:broken raised KeyError: 'price'.\n  It is {text}"):
+        Python("metrics_of_a_user:broken", folder, kind).over_set(targets, PROBABILITIES)

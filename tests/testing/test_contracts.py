@@ -222,29 +222,57 @@ def test_a_meter_that_is_ready_without_an_instrument_is_found(monkeypatch: pytes
 class Share(Metric):
     """Share of right answers."""
 
-    def over_set(self, labels, probabilities):
-        return float((probabilities.argmax(1) == labels).mean())
+    def over_set(self, targets, answers):
+        return float((answers.argmax(1) == targets).mean())
 
-    def per_item(self, labels, probabilities):
-        return (probabilities.argmax(1) == labels).astype(float)
+    def per_item(self, targets, answers):
+        return (answers.argmax(1) == targets).astype(float)
 
-    def chance(self, labels, classes):
-        return float(np.bincount(labels, minlength=classes).max() / len(labels))
+    def chance(self, targets, outputs):
+        return float(np.bincount(targets, minlength=outputs).max() / len(targets))
 
 
 def test_a_bad_metric_is_found() -> None:
     check_metric(Share())
     cases = {
         "perfect answers get 1.0, chance": {"better": "lower"},
-        "when the rows change places": {"over_set": lambda self, labels, scores: float(scores[0, labels[0]])},
-        "the mean over rows is": {"per_item": lambda self, labels, scores: Share.per_item(self, labels, scores) / 2},
-        "one score per row": {"per_item": lambda self, labels, scores: Share.per_item(self, labels, scores)[:5]},
+        "when the rows change places": {"over_set": lambda self, targets, answers: float(answers[0, targets[0]])},
+        "the mean over rows is": {"per_item": lambda self, targets, answers: Share.per_item(self, targets, answers) / 2},
+        "one score per row": {"per_item": lambda self, targets, answers: Share.per_item(self, targets, answers)[:5]},
         "per_item_scores is False": {"per_item_scores": False},
+        "kinds are .'colors',.; they are of class, labels, numbers": {"kinds": ("colors",)},
+        r"kinds are \(\)": {"kinds": ()},
     }  # fmt: skip
     for message, changes in cases.items():
         broken = type("Broken", (Share,), {"__doc__": "Wrong."} | changes)
         with pytest.raises(AssertionError, match=message):
             check_metric(broken())
+
+
+class Near(Metric):
+    """Share of numbers that are hit, and of labels."""
+
+    kinds = ("labels", "numbers")
+    turned = None
+
+    def over_set(self, targets, answers):
+        return float(self.per_item(targets, answers).mean())
+
+    def per_item(self, targets, answers):
+        kind = "labels" if np.isin(targets, (0, 1)).all() else "numbers"
+        hit = (np.abs(targets - answers) < 0.1).mean(axis=1)
+        return 1 - hit if kind == self.turned else hit
+
+    def chance(self, targets, outputs):
+        return 0.0
+
+
+@pytest.mark.parametrize("kind", ["labels", "numbers"])
+def test_a_metric_is_asked_about_every_kind_that_it_declares(kind: str) -> None:
+    check_metric(Near())
+    broken = type("Near", (Near,), {"__doc__": "Wrong.", "turned": kind})
+    with pytest.raises(AssertionError, match=f"near of {kind}: perfect answers get 0.0, chance 0.0; higher is better"):
+        check_metric(broken())
 
 
 def test_a_bad_task_is_found() -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 _FACTS = (
-    "stage", "data", "form", "package", "precisions", "better", "unit", "pairs", "quantities", "source", "departs",
+    "stage", "data", "form", "package", "precisions", "better", "unit", "pairs", "kinds", "quantities", "source", "departs",
     "use_when", "avoid_when",
 )  # fmt: skip
 """Class attributes that a unit's page shows, in this order, where it has them."""

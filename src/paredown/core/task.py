@@ -63,15 +63,28 @@ class Task(ABC):
         """A few synthetic raw inputs of the right shape, for checking an artifact; holds no user data."""
 
 
+KINDS = ("class", "labels", "numbers")
+"""Kinds of answers, as `Metric` says what each looks like."""
+
+
 class Metric(ABC):
     """How good the answers are.
 
-    Args of both methods: `labels` class indices (N,), `probabilities` (N, classes).
+    `targets` is what is right, `answers` what the model says, one row per item; the kind of answers says what a row is:
+
+    - class: one of several classes. `targets` class indices (N,) int64, `answers` probabilities (N, classes).
+    - labels: any number of labels. `targets` (N, labels) float64, 0 or 1; `answers` (N, labels), each a probability by itself. A label is
+      answered where it is 0.5 or more.
+    - numbers: `targets` and `answers` (N, columns) float64.
+
+    `kinds` are those that it judges. `bounded` is False where one row can cost any amount.
     """
 
     better: ClassVar[str] = "higher"
     unit: ClassVar[str] = ""
     pairs: ClassVar[str] = "row"
+    kinds: ClassVar[tuple[str, ...]] = ("class",)
+    bounded: ClassVar[bool] = True
     per_item_scores: ClassVar[bool] = True
 
     @classmethod
@@ -80,13 +93,18 @@ class Metric(ABC):
         return snake(cls.__name__)
 
     @abstractmethod
-    def over_set(self, labels: Any, probabilities: Any) -> float:
-        """The metric over all rows."""
+    def over_set(self, targets: Any, answers: Any) -> float:
+        """The metric over all rows; NaN where these rows give it no value, as a ranking where all are of one class."""
 
-    def per_item(self, labels: Any, probabilities: Any) -> Any:
+    def per_item(self, targets: Any, answers: Any) -> Any:
         """One score per row (N,) whose mean is the metric; None when the metric is not a mean over rows."""
         return None
 
     @abstractmethod
-    def chance(self, labels: Any, classes: int) -> float:
-        """What always answering the most frequent class would get."""
+    def chance(self, targets: Any, outputs: int) -> float:
+        """What a model would get that looks at nothing: it says the most frequent class, the labels' base rates, the numbers' mean.
+
+        Args:
+            targets: As above.
+            outputs: Classes, labels or columns.
+        """

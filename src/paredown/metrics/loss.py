@@ -18,19 +18,20 @@ class Loss(Metric):
 
     better = "lower"
     unit = "nat"
+    bounded = False
 
-    def over_set(self, labels: np.ndarray, probabilities: np.ndarray) -> float:
+    def over_set(self, targets: np.ndarray, answers: np.ndarray) -> float:
         """The mean, in nats."""
-        return float(self.per_item(labels, probabilities).mean())
+        return float(self.per_item(targets, answers).mean())
 
-    def per_item(self, labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    def per_item(self, targets: np.ndarray, answers: np.ndarray) -> np.ndarray:
         """Nats per row, shape (N,)."""
-        picked = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+        picked = answers[np.arange(len(targets)), targets].astype(np.float64)
         nats: np.ndarray = -np.log(np.clip(picked, _LEAST, 1.0))
         return nats
 
-    def chance(self, labels: np.ndarray, classes: int) -> float:
+    def chance(self, targets: np.ndarray, outputs: int) -> float:
         """The entropy of the class shares: the least loss of a model that looks at nothing."""
-        shares = np.bincount(labels, minlength=classes) / len(labels)
+        shares = np.bincount(targets, minlength=outputs) / len(targets)
         shares = shares[shares > 0]
         return float(-(shares * np.log(shares)).sum())

@@ -11,24 +11,34 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadData, BadModel
-from paredown.core.task import Metric
+from paredown.core.task import KINDS, Metric
 from paredown.ground import user_code
+
+_CALLED = {
+    "class": "two arrays (N,) of class indices",
+    "labels": "two arrays (N, labels) of 0 and 1",
+    "numbers": "two arrays of numbers, (N,) for one column and (N, columns) for several",
+}
 
 
 @dataclass(frozen=True)
 class Python(Metric):
     """`pkg.mod:function(y_true, y_pred) -> float`, higher is better unless the function has an attribute `better = "lower"`.
 
-    Both arguments are arrays (N,) of class indices. The function is taken as one number over the set, so its drop is judged by bootstrap.
+    Both arguments are arrays (N,) of class indices; (N, labels) of 0 and 1 for labels; of numbers (N, columns), or (N,) for one column. The
+    function is taken as one number over the set, so its drop is judged by bootstrap.
 
     Args:
         target: The function's dotted name.
         folder: The folder of the job file, where the module is looked up first.
+        kind: The kind of answers.
     """
 
     target: str
     folder: Path = Path()
+    kind: str = "class"
 
+    kinds = KINDS
     per_item_scores = False
 
     @property
@@ -36,26 +46,37 @@ class Python(Metric):
         """ "higher" or "lower", as the function says."""
         return str(getattr(self._function, "better", "higher"))
 
-    def over_set(self, labels: np.ndarray, probabilities: np.ndarray) -> float:
+    @property
+    def bounded(self) -> bool:  # type: ignore[override]
+        """False for numbers, whose errors have no end."""
+        return self.kind != "numbers"
+
+    def over_set(self, targets: np.ndarray, answers: np.ndarray) -> float:
         """What the function returns for the answers.
 
         Raises:
             BadModel: The module or function is not there.
             BadData: It raised, or did not return a finite number.
         """
-        return self._call(labels, probabilities.argmax(axis=1))
+        if self.kind == "class":
+            return self._call(targets, answers.argmax(axis=1))
+        if self.kind == "labels":
+            return self._call((targets > 0.5).astype(np.int64), (answers >= 0.5).astype(np.int64))
+        single = targets.shape[1] == 1
+        return self._call(targets[:, 0], answers[:, 0]) if single else self._call(targets, answers)
 
-    def chance(self, labels: np.ndarray, classes: int) -> float:
-        """The function's value when the most frequent class is always answered."""
-        return self._call(labels, np.full_like(labels, np.bincount(labels, minlength=classes).argmax()))
+    def chance(self, targets: np.ndarray, outputs: int) -> float:
+        """The function's value when the most frequent class is always answered; of labels the base rates, of numbers the mean."""
+        blind = np.bincount(targets, minlength=outputs) / len(targets) if self.kind == "class" else targets.mean(axis=0)
+        return self.over_set(targets, np.tile(blind, (len(targets), 1)))
 
-    def _call(self, labels: np.ndarray, answers: np.ndarray) -> float:
+    def _call(self, targets: np.ndarray, answers: np.ndarray) -> float:
         function = self._function
         try:
-            value = function(labels, answers)
+            value = function(targets, answers)
         except (Exception, SystemExit) as error:
             raise BadData(
-                f"metric {self.target} raised {type(error).__name__}: {error}.\n  It is called with two arrays (N,) of class indices."
+                f"metric {self.target} raised {type(error).__name__}: {error}.\n  It is called with {_CALLED[self.kind]}."
             ) from error
         if not isinstance(value, int | float | np.number) or not math.isfinite(value):
             raise BadData(f"metric {self.target} returned {value!r}.\n  It must return one finite number.")

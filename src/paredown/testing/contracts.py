@@ -35,7 +35,7 @@ from paredown.core.recipe import Chain, parse
 from paredown.core.record import EnergyRecord
 from paredown.core.rows import Rows
 from paredown.core.runtime import Runtime
-from paredown.core.task import Metric, Task
+from paredown.core.task import KINDS, Metric, Task
 from paredown.core.technique import Composition, Technique
 from paredown.ground import digests
 from paredown.testing import tiny
@@ -255,24 +255,46 @@ def _check_readings(name: str, declared: Sequence[str], found: Sequence[Reading 
         )
 
 
-def check_metric(unit: Metric, classes: int = 4, seed: int = 0) -> None:
-    """Perfect answers beat chance and wrong ones, the order of rows does not matter, and the mean over rows is the metric if it has one."""
+def check_metric(unit: Metric, outputs: int = 4, seed: int = 0) -> None:
+    """Perfect answers beat chance and wrong ones, the order of rows does not matter, and the mean over rows is the metric if it has one.
+
+    Args:
+        unit: An instance.
+        outputs: Classes, labels and columns of the answers that it is asked about, of each kind that it declares.
+        seed: Of the answers.
+    """
     name = _named(type(unit))
-    draw = np.random.default_rng(seed)
-    labels = draw.choice(classes, 200, p=np.arange(1, classes + 1) / sum(range(1, classes + 1))).astype(np.int64)
-    perfect = np.full((200, classes), 0.01 / (classes - 1))
-    perfect[np.arange(200), labels] = 0.99
-    random = draw.dirichlet(np.ones(classes), 200)
     _hold(unit.better in ("higher", "lower"), f"{name}: better is {unit.better!r}; it is higher or lower.")
+    _hold(unit.kinds and set(unit.kinds) <= {*KINDS}, f"{name}: kinds are {unit.kinds!r}; they are of {', '.join(KINDS)}.")
+    for kind in unit.kinds:
+        _check_kind(unit, f"{name} of {kind}", outputs, *_answers(kind, outputs, np.random.default_rng(seed)))
+
+
+def _answers(kind: str, outputs: int, draw: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Targets of 200 rows, perfect answers, always wrong ones, and random ones."""
+    if kind == "numbers":
+        targets = draw.normal(size=(200, outputs))
+        return targets, targets.copy(), -targets, draw.normal(size=(200, outputs))
+    if kind == "labels":
+        targets = (draw.random((200, outputs)) < np.linspace(0.2, 0.7, outputs)).astype(np.float64)
+        perfect = np.where(targets == 1, 0.99, 0.01)
+        return targets, perfect, 1 - perfect, draw.random((200, outputs))
+    labels = draw.choice(outputs, 200, p=np.arange(1, outputs + 1) / sum(range(1, outputs + 1))).astype(np.int64)
+    perfect = np.full((200, outputs), 0.01 / (outputs - 1))
+    perfect[np.arange(200), labels] = 0.99
+    return labels, perfect, np.roll(perfect, 1, axis=1), draw.dirichlet(np.ones(outputs), 200)
+
+
+def _check_kind(unit: Metric, name: str, outputs: int, targets: Any, perfect: Any, wrong: Any, random: Any) -> None:
     sign = 1 if unit.better == "higher" else -1
-    best, chance = unit.over_set(labels, perfect), unit.chance(labels, classes)
+    best, chance = unit.over_set(targets, perfect), unit.chance(targets, outputs)
     _hold(isinstance(best, float) and isinstance(chance, float), f"{name} must give plain floats, not {type(best).__name__}.")
     _hold(sign * best > sign * chance, f"{name}: perfect answers get {best}, chance {chance}; {unit.better} is better.")
-    _hold(sign * best > sign * unit.over_set(labels, np.roll(perfect, 1, axis=1)), f"{name}: always wrong answers beat perfect ones.")
-    order = draw.permutation(200)
-    whole, shuffled = unit.over_set(labels, random), unit.over_set(labels[order], random[order])
-    _hold(math.isclose(whole, shuffled, rel_tol=1e-9), f"{name}: {whole} becomes {shuffled} when the rows change places.")
-    items = unit.per_item(labels, random)
+    _hold(sign * best > sign * unit.over_set(targets, wrong), f"{name}: always wrong answers beat perfect ones.")
+    order = np.random.default_rng(0).permutation(200)
+    whole, shuffled = unit.over_set(targets, random), unit.over_set(targets[order], random[order])
+    _hold(math.isclose(whole, shuffled, rel_tol=1e-9, abs_tol=1e-12), f"{name}: {whole} becomes {shuffled} when the rows change places.")
+    items = unit.per_item(targets, random)
     _hold(
         (items is not None) == unit.per_item_scores,
         f"{name}: per_item_scores is {unit.per_item_scores}, per_item gives {type(items).__name__}.",
