@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from paredown.core.errors import UnknownName
 from paredown.core.policy import Scale
 from paredown.core.task import Metric
-from paredown.policy.quality import compare, contest, level
+from paredown.policy.quality import changed, compare, contest, level
 from paredown.stats.intervals import student, wilson
 from paredown.stats.paired import absolute_upper, relative_low, relative_upper
 
@@ -18,13 +19,13 @@ from paredown.stats.paired import absolute_upper, relative_low, relative_upper
 class Right(Metric):
     """Right or wrong, higher is better."""
 
-    def over_set(self, labels: Any, probabilities: Any) -> float:
-        return float(self.per_item(labels, probabilities).mean())
+    def over_set(self, targets: Any, answers: Any) -> float:
+        return float(self.per_item(targets, answers).mean())
 
-    def per_item(self, labels: Any, probabilities: Any) -> Any:
-        return (probabilities.argmax(1) == labels).astype(float)
+    def per_item(self, targets: Any, answers: Any) -> Any:
+        return (answers.argmax(1) == targets).astype(float)
 
-    def chance(self, labels: Any, classes: int) -> float:
+    def chance(self, targets: Any, outputs: int) -> float:
         return 0.5
 
 
@@ -33,8 +34,8 @@ class Wrong(Right):
 
     better = "lower"
 
-    def per_item(self, labels: Any, probabilities: Any) -> Any:
-        return (probabilities.argmax(1) != labels).astype(float)
+    def per_item(self, targets: Any, answers: Any) -> Any:
+        return (answers.argmax(1) != targets).astype(float)
 
 
 class Brier(Right):
@@ -42,17 +43,17 @@ class Brier(Right):
 
     better = "lower"
 
-    def per_item(self, labels: Any, probabilities: Any) -> Any:
-        return 1 - probabilities[np.arange(len(labels)), labels]
+    def per_item(self, targets: Any, answers: Any) -> Any:
+        return 1 - answers[np.arange(len(targets)), targets]
 
 
 class Recall(Right):
     """A metric over the whole set."""
 
-    def over_set(self, labels: Any, probabilities: Any) -> float:
-        return float((probabilities.argmax(1) == labels)[labels == 1].mean()) if (labels == 1).any() else 0.0
+    def over_set(self, targets: Any, answers: Any) -> float:
+        return float((answers.argmax(1) == targets)[targets == 1].mean()) if (targets == 1).any() else 0.0
 
-    def per_item(self, labels: Any, probabilities: Any) -> Any:
+    def per_item(self, targets: Any, answers: Any) -> Any:
         return None
 
 
@@ -145,3 +146,111 @@ def test_a_resampled_metric_that_saw_no_flip_proves_no_more_than_its_rows_can() 
     assert found.drop == 0
     assert found.upper == pytest.approx(1 - 0.05 ** (1 / 100))
     assert found.low == pytest.approx(-found.upper)
+
+
+class Off(Metric):
+    """The mean error of numbers, lower is better."""
+
+    better = "lower"
+    kinds = ("numbers",)
+    bounded = False
+
+    def over_set(self, targets: Any, answers: Any) -> float:
+        return float(np.abs(targets - answers).mean())
+
+    def per_item(self, targets: Any, answers: Any) -> Any:
+        return np.abs(targets - answers).mean(1)
+
+    def chance(self, targets: Any, outputs: int) -> float:
+        return 1.0
+
+
+class Farthest(Off):
+    """The root of the mean squared error: over the whole set, without a bound."""
+
+    def over_set(self, targets: Any, answers: Any) -> float:
+        return math.sqrt(((targets - answers) ** 2).mean())
+
+    def per_item(self, targets: Any, answers: Any) -> Any:
+        return None
+
+
+class Rank(Recall):
+    """A metric that has no value where all rows are of one class."""
+
+    def over_set(self, targets: Any, answers: Any) -> float:
+        ones = targets == 1
+        return float(answers[ones, 1].mean() - answers[~ones, 1].mean()) if 0 < ones.sum() < len(ones) else math.nan
+
+
+def test_what_another_answer_is_depends_on_its_kind() -> None:
+    first, second = np.array([[0.6, 0.4], [0.5, 0.5], [0.1, 0.9]]), np.array([[0.9, 0.6], [0.5, 0.5], [0.4, 0.6]])
+    assert changed("class", first, second).tolist() == [False, False, False]
+    assert changed("labels", first, second).tolist() == [True, False, False]
+    assert changed("numbers", first, second).tolist() == [True, False, True]
+    assert changed("class", first, second[:, ::-1]).tolist() == [True, False, True]
+    assert changed("labels", np.array([[0.5], [0.5]]), np.array([[0.499999], [1.0]])).tolist() == [True, False]
+    numbers = np.array([[1e6, 0.0], [1e-9, 1.0], [-2.0, 3.0]])
+    assert changed("numbers", numbers, numbers * (1 + 5e-7)).tolist() == [False, False, False]
+    assert changed("numbers", numbers, numbers * (1 + 5e-6)).tolist() == [True, True, True]
+    assert changed("numbers", numbers, np.array([[1e6, 1e-30], [2e-9, 1.0], [-2.0, 3.0]])).tolist() == [True, True, False]
+
+
+def test_a_kind_of_answers_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(UnknownName, match=r"no kind of answers 'number'\. Did you mean 'numbers'"):
+        compare(Right(), *rows(10, 1, 1, 1), kind="number")
+
+
+def test_an_error_in_numbers_is_averaged_even_where_it_is_0_or_1() -> None:
+    """0 and 1 are right and wrong where rows are classified; an error of 1 gram is neither."""
+    targets = np.zeros((50, 1))
+    before, after = targets + (np.arange(50) < 10)[:, None], targets + (np.arange(50) < 12)[:, None]
+    drop = compare(Off(), targets, before, after, scale=Scale.POINTS, kind="numbers")
+    same = compare(Off(), targets, before * 3.5, after * 3.5, scale=Scale.POINTS, kind="numbers")
+    assert (drop.flips, drop.drop) == (2 / 50, pytest.approx(2 / 50))
+    assert (drop.low, drop.upper) == pytest.approx((same.low / 3.5, same.upper / 3.5))
+    assert level(Off(), targets, after, 0.95, kind="numbers") == pytest.approx(
+        [each / 3.5 for each in level(Off(), targets, after * 3.5, 0.95, kind="numbers")]
+    )
+
+
+def test_a_metric_without_a_bound_hides_no_share_of_one() -> None:
+    """What a row that was not seen may cost in a unit of its own, no share of rows tells; the drop is the same in every unit."""
+    draw = np.random.default_rng(0)
+    targets = draw.normal(size=(60, 1))
+    before, after = targets + 0.1 * draw.normal(size=(60, 1)), targets + 0.11 * draw.normal(size=(60, 1))
+    found, small = (
+        compare(Farthest(), *(unit * each for each in (targets, before, after)), scale=Scale.POINTS, kind="numbers") for unit in (1, 1e-3)
+    )
+    assert (found.low, found.drop, found.upper) == pytest.approx((1e3 * small.low, 1e3 * small.drop, 1e3 * small.upper))
+    assert found.low < found.drop < found.upper < found.drop + 0.05
+    same = compare(Farthest(), targets, before, before, scale=Scale.POINTS, kind="numbers")
+    assert (same.low, same.drop, same.upper) == (0, 0, 0)
+
+
+def test_a_baseline_without_an_error_has_no_relative_drop() -> None:
+    targets = np.arange(20.0)[:, None]
+    for metric in (Off(), Farthest()):
+        drop = compare(metric, targets, targets, targets + 0.1, kind="numbers")
+        assert (drop.drop, drop.upper) == (math.inf, math.inf)
+
+
+def test_samples_without_a_value_may_lie_anywhere() -> None:
+    """With 2 rows of the class among 60, 13 % of the samples hold none of them: more than a bound at 95 % bears."""
+    draw = np.random.default_rng(0)
+    before, after = (np.stack([1 - scores, scores], 1) for scores in draw.random((2, 60)))
+    bounds = [compare(Rank(), (np.arange(60) < few).astype(np.int64), before, after, scale=Scale.POINTS) for few in (2, 8)]
+    assert (bounds[0].low, bounds[0].upper) == (-math.inf, math.inf)
+    assert -1 < bounds[1].low < bounds[1].drop < bounds[1].upper < 1
+    assert contest(Rank(), (np.arange(60) < 2).astype(np.int64), before, after, Scale.POINTS).chance(-2.0) > 0.1
+    value, low, upper = level(Rank(), (np.arange(60) < 2).astype(np.int64), after, 0.95)
+    assert (math.isfinite(value), low, upper) == (True, -math.inf, math.inf)
+
+
+@pytest.mark.parametrize("scale", [Scale.RELATIVE, Scale.POINTS])
+def test_rows_that_give_no_value_show_nothing(scale: Scale) -> None:
+    _, before, after = rows(30, 5, 0, 5)
+    drop = compare(Rank(), np.zeros(40, np.int64), before, after, scale=scale)
+    assert (math.isnan(drop.drop), drop.low, drop.upper) == (True, -math.inf, math.inf)
+    found = contest(Rank(), np.zeros(40, np.int64), before, after, scale)
+    assert found.chance(0.01) == 1.0

@@ -13,7 +13,9 @@ from paredown.core.finding import Finding, Level, Outcome
 from paredown.core.quantity import quantities
 from paredown.core.reading import How, Missing, Reading
 from paredown.metrics.accuracy import Accuracy
+from paredown.metrics.auroc import Auroc
 from paredown.metrics.macro_f1 import MacroF1
+from paredown.metrics.mae import Mae
 from paredown.policy.parse import load
 from paredown.policy.rules import Evidence, judge, verdict
 from paredown.stats.paired import absolute_upper, relative_upper
@@ -220,6 +222,30 @@ def test_macro_f1_goes_through_the_bootstrap() -> None:
     accuracy = relative_upper(750, 700, 20, 10)  # with two equal classes macro F1 is accuracy, nearly
     assert finding.outcome is Outcome.PASS
     assert finding.high == pytest.approx(accuracy, abs=0.003)
+
+
+def test_rows_to_which_the_metric_gives_no_value_stay_open() -> None:
+    data = rows(70, 2, 1, 2) | {"metric": Auroc()}  # all of one class
+    says = "the metric has no value on these 75 rows, as where all of them are of one class."
+    for limit in ({"drop": "5 %"}, {"drop": "1 pp"}, {"min": 0.5}, {"max": 0.5}):
+        finding = one({"quality": limit}, **data)
+        assert (finding.outcome, finding.blocks, finding.reason) == (Outcome.INCONCLUSIVE, True, f"quality: {says}")
+        assert (finding.value, finding.low, finding.high) == (None, None, None)
+    by_group = {"groups": {"region": np.repeat(["north"], 75)}}
+    for limit in ({"drop": "5 %"}, {"min": 0.5}):
+        finding = one({"quality": {**limit, "by": ["region"], "min_rows": 50}}, **data, **by_group)
+        assert (finding.outcome, finding.reason) == (Outcome.INCONCLUSIVE, f"quality, region=north: {says}")
+
+
+def test_answers_of_another_kind_are_judged_as_such() -> None:
+    draw = np.random.default_rng(0)
+    targets = draw.normal(size=(400, 1))
+    before = targets + 0.1 * draw.normal(size=(400, 1))
+    data = {"metric": Mae(), "kind": "numbers", "labels": targets, "before": before}
+    near, far = (one({"quality": {"drop": "5 %"}}, **data, after=targets + factor * (before - targets)) for factor in (1.02, 1.2))
+    assert (near.outcome, far.outcome) == (Outcome.PASS, Outcome.FAIL)
+    assert "(1e+02 % flips)" in near.reason
+    assert one({"quality": {"max": 0.2}}, **data, after=before).outcome is Outcome.PASS
 
 
 def grouped(*parts: tuple[str, tuple[int, int, int, int]]) -> dict[str, Any]:

@@ -34,6 +34,14 @@ def test_the_same_seed_draws_the_same_rows() -> None:
     assert first == sorted(first)
 
 
+def test_samples_without_a_value_come_last() -> None:
+    values = resampled(lambda rows: math.nan if rows[0] == 0 else float(rows[0]), 4, 200)
+    known = [value for value in values if not math.isnan(value)]
+    assert set(known) == {1.0, 2.0, 3.0}
+    assert values[: len(known)] == sorted(known)
+    assert len(known) < len(values)
+
+
 def f1(labels: Sequence[int], answers: Sequence[int], rows: Sequence[int]) -> float:
     """F1 of class 1, from counts."""
     hits = sum(labels[r] and answers[r] for r in rows)

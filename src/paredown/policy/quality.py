@@ -8,10 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paredown.core.errors import UnknownName
 from paredown.core.policy import Scale
-from paredown.core.task import Metric
+from paredown.core.task import KINDS, Metric
 from paredown.stats import bootstrap, paired
 from paredown.stats.intervals import normal_cdf, student_cdf, wilson
+
+ROUNDING = 1e-6
+"""Numbers that differ by no more than this share of the larger one are the same: float32 holds seven digits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,37 +87,74 @@ class _Resampled(Contest):
     """A metric over the whole set: bootstrap over rows."""
 
     values: Sequence[float]
+    bounded: bool
 
     def bounds(self, confidence: float) -> tuple[float, float]:
+        low, upper = _ends(self.values, self.n, confidence)
         # a bootstrap draws only what was seen; a kind of row of share u hides from all n rows with probability (1 - u)^n
-        unseen = 1 - (1 - confidence) ** (1 / self.n)
-        low, upper = bootstrap.bound(self.values, self.n, 1 - confidence), bootstrap.bound(self.values, self.n, confidence)
+        unseen = 1 - (1 - confidence) ** (1 / self.n) if self.bounded else 0.0
         return min(low, self.seen - unseen), max(upper, self.seen + unseen)
 
     def chance(self, limit: float) -> float:
-        return (1 + sum(value <= limit for value in self.values)) / (1 + len(self.values))
+        return (1 + sum(not value > limit for value in self.values)) / (1 + len(self.values))
 
 
-def contest(metric: Metric, labels: Any, before: Any, after: Any, scale: Scale, seed: int = 0) -> Contest:
+def _ends(values: Sequence[float], n: int, confidence: float) -> tuple[float, float]:
+    """Lower and upper bound from sorted resamples; those at the end that have no value (NaN) may lie anywhere."""
+    known = [value for value in values if not math.isnan(value)]
+    without = len(values) - len(known)
+    low, upper = [-math.inf] * without + known, known + [math.inf] * without
+    return bootstrap.bound(low, n, 1 - confidence), bootstrap.bound(upper, n, confidence)
+
+
+def changed(kind: str, before: Any, after: Any) -> Any:
+    """Whether the answer of each row is another one, (N,) of bool.
+
+    Args:
+        kind: class (another one is the most probable), labels (one is on the other side of 0.5), numbers (one differs by more than
+            rounding).
+        before, after: Answers of that kind, in the same order.
+
+    Raises:
+        UnknownName: No such kind of answers.
+    """
+    import numpy as np
+
+    if kind == "class":
+        return before.argmax(1) != after.argmax(1)
+    if kind == "labels":
+        return ((before >= 0.5) != (after >= 0.5)).any(1)
+    if kind == "numbers":
+        return (np.abs(before - after) > ROUNDING * np.maximum(np.abs(before), np.abs(after))).any(1)
+    raise UnknownName("kind of answers", kind, KINDS)
+
+
+def _counted(kind: str, *scores: Any) -> bool:
+    """Whether rows are right or wrong; an error of 0 or 1 in the unit of a number says neither."""
+    return kind != "numbers" and all(bool(((each == 0) | (each == 1)).all()) for each in scores)
+
+
+def contest(metric: Metric, targets: Any, before: Any, after: Any, scale: Scale, seed: int = 0, *, kind: str = "class") -> Contest:
     """Set up the comparison that fits the metric.
 
     Args:
         metric: The job's metric.
-        labels: Class indices (N,), N of 1 or more.
-        before: The baseline's probabilities (N, classes).
+        targets: What is right, N rows of 1 or more, as `Metric` says for the kind.
+        before: The baseline's answers.
         after: The candidate's, in the same order.
         scale: RELATIVE (a share of the baseline's value) or POINTS.
         seed: Of the bootstrap, where one is needed.
+        kind: Of the answers.
     """
     import numpy as np
 
-    n, relative, sign = len(labels), scale is Scale.RELATIVE, 1 if metric.better == "higher" else -1
-    answers = float(np.mean(before.argmax(1) != after.argmax(1)))
-    old, new = metric.per_item(labels, before), metric.per_item(labels, after)
+    n, relative, sign = len(targets), scale is Scale.RELATIVE, 1 if metric.better == "higher" else -1
+    answers = float(np.mean(changed(kind, before, after)))
+    old, new = metric.per_item(targets, before), metric.per_item(targets, after)
     if old is None or new is None:
-        return _resample(metric, labels, before, after, relative, sign, answers, seed)
+        return _resample(metric, targets, before, after, relative, sign, answers, seed)
     old, new = np.asarray(old, float), np.asarray(new, float)
-    binary = bool(np.all((old == 0) | (old == 1)) and np.all((new == 0) | (new == 1)))
+    binary = _counted(kind, old, new)
     if binary and (sign == 1 or not relative):
         right, still = (old, new) if sign == 1 else (1 - old, 1 - new)
         both, lost, gained = (int(count) for count in (np.sum(right * still), np.sum(right * (1 - still)), np.sum((1 - right) * still)))
@@ -124,48 +165,62 @@ def contest(metric: Metric, labels: Any, before: Any, after: Any, scale: Scale, 
     return _Averaged(n=n, flips=flips, seen=_share(float(harm.mean()), float(weight.mean())), harm=harm.tolist(), weight=weight.tolist())
 
 
-def _resample(metric: Metric, labels: Any, before: Any, after: Any, relative: bool, sign: int, flips: float, seed: int) -> Contest:
+def _resample(metric: Metric, targets: Any, before: Any, after: Any, relative: bool, sign: int, flips: float, seed: int) -> Contest:
     import numpy as np
 
     def drop(rows: Any) -> float:
-        old, new = metric.over_set(labels[rows], before[rows]), metric.over_set(labels[rows], after[rows])
+        right = targets[rows]
+        old, new = metric.over_set(right, before[rows]), metric.over_set(right, after[rows])
         return _share(sign * (old - new), old) if relative else sign * (old - new)
 
-    n = len(labels)
+    n = len(targets)
     values = bootstrap.resampled(lambda rows: drop(np.asarray(rows)), n, seed=seed)
-    return _Resampled(n=n, flips=flips, seen=drop(np.arange(n)), values=values)
+    return _Resampled(n=n, flips=flips, seen=drop(np.arange(n)), values=values, bounded=metric.bounded)
 
 
 def _share(harm: float, whole: float) -> float:
-    """harm / whole; a baseline of 0 can lose nothing and proves nothing."""
+    """harm / whole; a baseline of 0 or less can lose nothing and proves nothing, one without a value has no share."""
+    if math.isnan(harm):
+        return math.nan
     return harm / whole if whole > 0 else math.inf if harm >= 0 else -math.inf
 
 
 def compare(
-    metric: Metric, labels: Any, before: Any, after: Any, scale: Scale = Scale.RELATIVE, confidence: float = 0.95, seed: int = 0
+    metric: Metric,
+    targets: Any,
+    before: Any,
+    after: Any,
+    scale: Scale = Scale.RELATIVE,
+    confidence: float = 0.95,
+    seed: int = 0,
+    *,
+    kind: str = "class",
 ) -> paired.Drop:
     """The drop of the metric from baseline to candidate with its one-sided bounds; arguments as for `contest`."""
-    return contest(metric, labels, before, after, scale, seed).drop(confidence)
+    return contest(metric, targets, before, after, scale, seed, kind=kind).drop(confidence)
 
 
-def level(metric: Metric, labels: Any, after: Any, confidence: float, seed: int = 0) -> tuple[float, float, float]:
+def level(metric: Metric, targets: Any, after: Any, confidence: float, seed: int = 0, *, kind: str = "class") -> tuple[float, float, float]:
     """The metric of one model with its one-sided lower and upper bound.
 
     Args:
         metric: The job's metric.
-        labels: Class indices (N,), N of 1 or more.
-        after: Probabilities (N, classes).
+        targets: What is right, N rows of 1 or more, as `Metric` says for the kind.
+        after: Answers.
         confidence: Of each bound.
         seed: Of the bootstrap, where one is needed.
+        kind: Of the answers.
     """
     import numpy as np
 
-    n, value = len(labels), float(metric.over_set(labels, after))
-    scores = metric.per_item(labels, after)
+    def value(rows: Any) -> float:
+        return metric.over_set(targets[rows], after[rows])
+
+    n, whole = len(targets), float(metric.over_set(targets, after))
+    scores = metric.per_item(targets, after)
     if scores is None:
-        values = bootstrap.resampled(lambda rows: metric.over_set(labels[np.asarray(rows)], after[np.asarray(rows)]), n, seed=seed)
-        return value, bootstrap.bound(values, n, 1 - confidence), bootstrap.bound(values, n, confidence)
+        return whole, *_ends(bootstrap.resampled(lambda rows: value(np.asarray(rows)), n, seed=seed), n, confidence)
     scores = np.asarray(scores, float)
-    if np.all((scores == 0) | (scores == 1)):
-        return value, *wilson(float(scores.sum()), n, 2 * confidence - 1)
-    return value, *paired.mean_bounds(scores.tolist(), [1.0] * n, confidence)
+    if _counted(kind, scores):
+        return whole, *wilson(float(scores.sum()), n, 2 * confidence - 1)
+    return whole, *paired.mean_bounds(scores.tolist(), [1.0] * n, confidence)

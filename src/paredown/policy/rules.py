@@ -40,8 +40,9 @@ class Evidence:
         as_found: The model as given, at the user's defaults.
         ratios: `baseline` over candidate, unit "x", with a two-sided 95 % interval; where one is absent it follows from the readings.
         ratios_as_found: `as_found` over candidate, likewise.
-        labels: Class indices (N,) of the judged rows; None while there are none.
-        before, after: Probabilities (N, classes) of the baseline and of the candidate.
+        labels: What is right on the judged rows, as `Metric` says for the kind of answers; None while there are none.
+        before, after: Answers of the baseline and of the candidate.
+        kind: Of the answers.
         metric: The job's metric.
         groups: Column -> array (N,) of texts.
         noise: The noise floor, a share; a time, or what follows from one, within it of the baseline's is not told apart from it.
@@ -58,6 +59,7 @@ class Evidence:
     labels: Any = None
     before: Any = None
     after: Any = None
+    kind: str = "class"
     metric: Metric | None = None
     groups: Mapping[str, Any] = field(default_factory=dict)
     noise: float = 0.0
@@ -130,9 +132,9 @@ def _quality(rule: Rule, limit: Limit, evidence: Evidence, confidence: float) ->
     if rule.by:
         return _by_group(rule, limit, metric, evidence, confidence)
     if rule.kind is Kind.DROP:
-        drop = contest(metric, labels, before, after, limit.scale, evidence.seed).drop(confidence)
+        drop = contest(metric, labels, before, after, limit.scale, evidence.seed, kind=evidence.kind).drop(confidence)
         return [_drop_finding(rule, limit, drop, _decide(Kind.MAX, drop.low, drop.upper, limit.value))]
-    return [_level_finding(rule, limit, metric, labels, after, confidence, evidence.seed)]
+    return [_level_finding(rule, limit, evidence, metric, labels, after, confidence)]
 
 
 def _by_group(rule: Rule, limit: Limit, metric: Metric, evidence: Evidence, confidence: float) -> list[Finding]:
@@ -158,13 +160,13 @@ def _by_group(rule: Rule, limit: Limit, metric: Metric, evidence: Evidence, conf
                 findings.append(_finding(rule, Outcome.INCONCLUSIVE, reason, group=group))
     if rule.kind is not Kind.DROP:
         for group, rows in groups:
-            parts = (evidence.labels[rows], evidence.after[rows], confidence, evidence.seed)
-            findings.append(_level_finding(rule, limit, metric, *parts, group=group, among=len(groups)))
+            parts = (evidence.labels[rows], evidence.after[rows], confidence)
+            findings.append(_level_finding(rule, limit, evidence, metric, *parts, group=group, among=len(groups)))
         return findings
-    contests = [
-        contest(metric, evidence.labels[rows], evidence.before[rows], evidence.after[rows], limit.scale, evidence.seed)
-        for _, rows in groups
-    ]
+    contests = []
+    for _, rows in groups:
+        sides = (evidence.labels[rows], evidence.before[rows], evidence.after[rows])
+        contests.append(contest(metric, *sides, limit.scale, evidence.seed, kind=evidence.kind))
     chances = holm([found.chance(limit.value) for found in contests])
     for (group, _), found, chance in zip(groups, contests, chances):
         drop = found.drop(confidence)
@@ -176,6 +178,8 @@ def _by_group(rule: Rule, limit: Limit, metric: Metric, evidence: Evidence, conf
 
 def _drop_finding(rule: Rule, limit: Limit, drop: Drop, outcome: Outcome, group: str = "") -> Finding:
     name = f"{rule.id}, {group}" if group else rule.id
+    if math.isnan(drop.drop):
+        return _without_value(rule, name, drop.n, limit=limit.value, group=group)
     low, upper = show(drop.low, limit.text), show(drop.upper, limit.text)
     sure = f"with {100 * drop.confidence:g} % confidence"
     shows = {
@@ -201,16 +205,31 @@ def _needs(drop: Drop, limit: Limit) -> str:
     return f": needs n = {math.ceil(rows / step) * step}"
 
 
+def _without_value(rule: Rule, name: str, rows: int, **values: Any) -> Finding:
+    reason = f"{name}: the metric has no value on these {rows} rows, as where all of them are of one class."
+    return _finding(rule, Outcome.INCONCLUSIVE, reason, **values)
+
+
 def _level_finding(
-    rule: Rule, limit: Limit, metric: Metric, labels: Any, after: Any, confidence: float, seed: int, group: str = "", among: int = 1
+    rule: Rule,
+    limit: Limit,
+    evidence: Evidence,
+    metric: Metric,
+    labels: Any,
+    after: Any,
+    confidence: float,
+    group: str = "",
+    among: int = 1,
 ) -> Finding:
     """The metric's own value against a floor or a ceiling; of several groups each fails at its share of the error (Bonferroni)."""
-    value, low, high = level(metric, labels, after, confidence, seed)
+    name = f"{rule.id}, {group}" if group else rule.id
+    value, low, high = level(metric, labels, after, confidence, evidence.seed, kind=evidence.kind)
+    if math.isnan(value):
+        return _without_value(rule, name, len(labels), limit=limit.value, group=group)
     outcome = _decide(rule.kind, low, high, limit.value)
     if outcome is Outcome.FAIL and among > 1:
-        _, strict_low, strict_high = level(metric, labels, after, 1 - (1 - confidence) / among, seed)
+        _, strict_low, strict_high = level(metric, labels, after, 1 - (1 - confidence) / among, evidence.seed, kind=evidence.kind)
         outcome = _decide(rule.kind, strict_low, strict_high, limit.value)
-    name = f"{rule.id}, {group}" if group else rule.id
     span = f"{show(low, limit.text)} to {show(high, limit.text)}"
     reason = f"{name} is {show(value, limit.text)} on {len(labels)} rows ({span}); {_allowed(rule)}{_open(outcome)}."
     return _finding(rule, outcome, reason, value=value, low=low, high=high, limit=limit.value, group=group)

@@ -12,7 +12,7 @@ Statistic = Callable[[Sequence[int]], float]
 
 
 def resampled(statistic: Statistic, n: int, resamples: int = 2000, seed: int = 0) -> list[float]:
-    """The statistic on `resamples` samples of n rows drawn with replacement, sorted.
+    """The statistic on `resamples` samples of n rows drawn with replacement, sorted; NaN, as where a sample has no value, comes last.
 
     Args:
         statistic: Row positions -> the drop; it takes both models' answers at the same positions, which makes it paired.
@@ -22,7 +22,7 @@ def resampled(statistic: Statistic, n: int, resamples: int = 2000, seed: int = 0
     """
     draw = random.Random(seed)
     rows = range(n)
-    return sorted(statistic(draw.choices(rows, k=n)) for _ in range(resamples))
+    return sorted((statistic(draw.choices(rows, k=n)) for _ in range(resamples)), key=lambda value: (math.isnan(value), value))
 
 
 def bound(values: Sequence[float], n: int, probability: float) -> float:
