@@ -33,7 +33,7 @@ def trained() -> nn.Module:
         torch.manual_seed(0)
         module = tiny.conv_net()
     rows = tiny.rows()
-    fit(module, tiny.encode(rows.inputs), rows.labels, Training(epochs=15, lr=0.01, batch=32), loss="cross_entropy", seed=0)
+    fit(module, tiny.encode(rows.inputs), rows.labels, Training(epochs=15, lr=0.01, batch=32), kind="class", seed=0)
     return module
 
 

@@ -56,7 +56,7 @@ def test_the_manifest_has_every_entry_of_the_design(packed: Any) -> None:
     assert json.loads((packed.single / "labels.json").read_text("utf-8")) == NAMES
     readme = (packed.single / "README.md").read_text("utf-8")
     assert "as_given @ onnxruntime(threads=1)" in readme
-    held = "the names of its 3 labels; one mean and spread of the pixels per channel. It holds no row of them."
+    held = "the names of its 3 classes; one mean and spread of the pixels per channel. It holds no row of them."
     assert held in readme
 
 

@@ -70,6 +70,17 @@ def test_a_table_is_answered_as_by_load(packed: Any, tmp_path: Path) -> None:
     assert alone(packed.table, tmp_path, "rows.json").stdout == done.stdout
 
 
+def test_no_name_is_defined_by_two_of_the_sources_that_make_the_script(packed: Any) -> None:
+    names = list[str]()
+    for node in ast.parse((packed.single / "predict.py").read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.append(node.name)
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names += [item.id for target in targets for item in ast.walk(target) if isinstance(item, ast.Name)]
+    assert [name for name, count in Counter(names).items() if count > 1] == []
+
+
 @pytest.mark.parametrize("form", ["single", "cascade", "table", "torch"])
 def test_the_script_imports_nothing_of_ours(packed: Any, form: str) -> None:
     source = (getattr(packed, form) / "predict.py").read_text("utf-8")

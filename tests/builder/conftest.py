@@ -92,7 +92,6 @@ def bench(tmp_path: Path) -> Callable[..., Bench]:
         build_spec = BuildSpec(
             name="tiny",
             task="image-classification",
-            loss="cross_entropy",
             encode={"kind": "image", "input": "input", "shape": shape, "scale": 1 / 16, "mean": 0.0, "std": 1.0, "layout": "nchw"},
             decode={"kind": "softmax", "output": "logits", "classes": 3},
             labels=["top", "middle", "bottom"],

@@ -16,8 +16,14 @@ from paredown.techniques.quantize_dynamic import QuantizeDynamic
 
 
 def build_of(folder: Path) -> dict[str, Any]:
-    sketch = {"name": "n", "task": "t", "loss": "cross_entropy", "encode": {"kind": "vector", "input": "input", "width": 2}}
-    sketch |= {"decode": {}, "labels": ["a", "b"], "store": str(folder / "store"), "artifacts": "", "data": {}}
+    sketch = {"name": "n", "task": "t", "encode": {"kind": "vector", "input": "input", "width": 2}}
+    sketch |= {
+        "decode": {"kind": "softmax", "output": "logits", "classes": 2},
+        "labels": ["a", "b"],
+        "store": str(folder / "store"),
+        "artifacts": "",
+        "data": {},
+    }
     return sketch | {"seed": 0, "threads": 1, "isa": "", "probe": "", "files": "", "teacher": {}}
 
 

@@ -9,7 +9,7 @@ def test_the_sentence_names_the_kind_what_showed_it_and_what_to_do() -> None:
     for kind in (REGRESSION, SEVERAL, TOKENS, SPANS):
         said, do = refusal(kind, "here").split("\n")
         assert said.startswith(f"here: {kind}, ")
-        assert said.endswith("; paredown answers classification now, one class per row.")
+        assert said.endswith("; a classification answers with one class per row.")
         assert do.startswith("  ")
         assert do.endswith(".")
 

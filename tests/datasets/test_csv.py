@@ -167,7 +167,6 @@ def test_labels_are_matched_by_name_before_by_index(read, cells, labels, names, 
         ("a,label\n1,x\n-inf,y\n", {}, "t.csv:3: column 'a' holds '-inf'; numbers must be finite"),
         ("a,label\n1,x\n1e39,y\n", {}, "t.csv:3: column 'a' holds '1e39'; numbers must be finite"),
         ("a,label\n1,x\nold,y\n", {"numeric": ["a"]}, "t.csv:3: column 'a' holds 'old'; it is a column of numbers"),
-        ("a,label\n1,0.5\n2,1\n", {}, "t.csv:2: the label '0.5' is a fraction"),
         ('a,label\n"1,x\n', {}, "t.csv:2: a cell begins with a quote here, and no quote ends it"),
         (
             'a,label\n"1" or 2,x\n',

@@ -65,8 +65,6 @@ def test_texts_and_pairs_with_escapes(read):
         (['{"a": "x", "label": 1}', "", '{"a": 2, "label": 1}'], {}, "t.jsonl:3: column 'a' holds 2.\n  A column is numbers or words"),
         (['{"a": 1, "lable": 1}'], {}, "t.jsonl:1: there is no column 'label'. Did you mean 'lable'?"),
         (['{"a": 1, "label": 1}', '{"a": 1}'], {}, "t.jsonl:2: there is no label"),
-        (['{"a": 1, "label": ["x", "y"]}'], {}, "t.jsonl:1: the label 'label' is a list: multi-label, each of several labels may hold"),
-        (['{"a": 1, "label": 0.5}', '{"a": 1, "label": 1}'], {}, "t.jsonl:1: the label '0.5' is a fraction"),
         (['{"q": "a", "label": 1}', '{"q": " ", "label": 1}'], {"text": "q"}, "t.jsonl:2: the text in 'q' is empty (' ')"),
         (['{"q": "a", "label": 1}', '{"label": 1}'], {"text": "q"}, "t.jsonl:2: the text in 'q' is missing"),
         (['{"q": 3, "label": 1}'], {"text": "q"}, "t.jsonl:1: the text in 'q' is 3"),

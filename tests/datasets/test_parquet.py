@@ -70,8 +70,6 @@ def test_the_index_that_pandas_writes_is_no_column(tmp_path):
         ({"a": pd.to_datetime(["2026-01-01"]), "label": [0]}, {}, "t.parquet: column 'a' holds timestamp["),
         ({"a": [1], "lable": [0]}, {}, "t.parquet: there is no column 'label'. Did you mean 'lable'?"),
         ({"a": [1.0, np.inf], "label": [0, 1]}, {}, "t.parquet: row 1: column 'a' holds inf"),
-        ({"a": [1, 2], "label": [["x"], ["x", "y"]]}, {}, "t.parquet: the label 'label' is list<"),
-        ({"a": [1, 2], "label": [0.0, 0.5]}, {}, "t.parquet: row 1: the label '0.5' is a fraction"),
         ({"a": [1, 2], "label": ["x", None]}, {}, "t.parquet: row 1: there is no label"),
         ({"a": pa.array([], pa.int64()), "label": pa.array([], pa.string())}, {}, "t.parquet: there are no rows"),
         ({"q": ["a", ""], "label": [0, 1]}, {"text": "q"}, "t.parquet: row 1: the text in 'q' is empty ('')"),

@@ -56,7 +56,6 @@ def test_comments_signs_and_the_width_of_the_first_split(read):
         ("1 0:2\n", {}, "from 1 on, or set `zero_based: true`"),
         ("1 99999999999:2\n", {}, "t.svm:1: value too large"),
         ("1 5:2\n0 1:1\n", {"width": 4}, "t.svm has 5 columns; the first split has 4"),
-        ("0.5 1:2\n1 1:3\n", {}, "t.svm: row 0: the label '0.5' is a fraction"),
         ("1 1:2\n0 1:\xff\n", {}, "t.svm:2: could not convert"),
     ],
 )  # fmt: skip

@@ -17,13 +17,13 @@ from paredown.builder import work
 from paredown.core.job import ModelSpec
 from paredown.core.technique import Context
 from paredown.graphs import answers
-from paredown.graphs.answers import LOGITS, PROBABILITIES, kind_of
+from paredown.graphs.answers import LOGITS, PROBABILITIES, held
 from paredown.ground import registry, trust
 from paredown.ground.store import FolderStore
+from paredown.kinds import decode
 from paredown.modelkit.blueprint import open_module, read_blueprint
 from paredown.modelkit.lower import to_onnx
 from paredown.modelkit.trainer import take_baseline
-from paredown.tasks import feed
 from paredown.testing import tiny
 
 INPUTS = {tiny.FEED: (1, tiny.SIDE, tiny.SIDE)}
@@ -36,9 +36,9 @@ def softmax(values: np.ndarray) -> np.ndarray:
 
 
 def test_the_names_are_those_that_an_artifact_decodes_by() -> None:
-    assert feed.PROBABILITIES == PROBABILITIES
-    assert feed.decoding(DECODE, [PROBABILITIES]) == DECODE | {"kind": "probabilities", "output": PROBABILITIES}
-    assert feed.decoding(DECODE, [LOGITS, PROBABILITIES]) == DECODE == feed.decoding(DECODE, ["scores"])
+    assert decode.PROBABILITIES == PROBABILITIES
+    assert decode.decoding(DECODE, [PROBABILITIES]) == DECODE | {"kind": "probabilities", "output": PROBABILITIES}
+    assert decode.decoding(DECODE, [LOGITS, PROBABILITIES]) == DECODE == decode.decoding(DECODE, ["scores"])
 
 
 @settings(max_examples=60, deadline=None)
@@ -46,30 +46,30 @@ def test_the_names_are_those_that_an_artifact_decodes_by() -> None:
 def test_shares_of_one_are_probabilities_and_what_they_come_from_are_not(seed: int, classes: int, gain: float, form: str) -> None:
     values = gain * np.random.default_rng(seed).normal(size=(24, classes))
     shares = softmax(values)
-    assert kind_of(shares.astype(form).astype(np.float64)) == PROBABILITIES
-    assert kind_of(values) == LOGITS
-    assert kind_of(np.log(np.maximum(shares, 1e-30)), "LogSoftmax") == LOGITS
+    assert held(shares.astype(form).astype(np.float64)) == PROBABILITIES
+    assert held(values) == LOGITS
+    assert held(np.log(np.maximum(shares, 1e-30)), "LogSoftmax") == LOGITS
     centered = values - values.mean(axis=1, keepdims=True) + 1 / classes
     assert np.allclose(centered.sum(axis=1), 1)
-    assert kind_of(centered) == LOGITS or centered.min() >= 0  # adds up to 1, but with entries below 0
+    assert held(centered) == LOGITS or centered.min() >= 0  # adds up to 1, but with entries below 0
     steps = np.round(255 * shares) / 255
-    assert kind_of(steps, "Softmax") == PROBABILITIES
+    assert held(steps, "Softmax") == PROBABILITIES
 
 
 @pytest.mark.parametrize("digits", [2, 3])
 def test_shares_that_were_rounded_or_are_all_zero_in_a_row_are_probabilities(digits: int) -> None:
     shares = np.round(np.random.default_rng(0).dirichlet(np.ones(4), 50), digits)
     shares[7] = 0
-    assert kind_of(shares) == PROBABILITIES
-    assert kind_of(np.zeros((8, 4))) == LOGITS
+    assert held(shares) == PROBABILITIES
+    assert held(np.zeros((8, 4))) == LOGITS
 
 
 def test_numbers_from_0_to_1_that_do_not_add_up_are_logits_unless_sigmoids_made_them() -> None:
     values = np.random.default_rng(0).uniform(0, 1, (30, 3))
-    assert kind_of(values) == kind_of(values, "Gemm") == kind_of(values, "Softmax") == LOGITS
-    assert kind_of(values, "Sigmoid") == PROBABILITIES
-    assert kind_of(values[:, :1], "Sigmoid") == LOGITS  # one number is no share of anything
-    assert kind_of(np.full((4, 3), np.nan), "Softmax") == LOGITS
+    assert held(values) == held(values, "Gemm") == held(values, "Softmax") == LOGITS
+    assert held(values, "Sigmoid") == PROBABILITIES
+    assert held(values[:, :1], "Sigmoid") == LOGITS  # one number is no share of anything
+    assert held(np.full((4, 3), np.nan), "Softmax") == LOGITS
 
 
 def context(place: Path) -> Context:
@@ -157,7 +157,7 @@ def test_a_module_answers_with_its_own_probabilities_as_it_is_as_a_graph_and_to_
             place.mkdir()
             exported = unit.export(candidate, given.store, place)
             session = unit.open(place, exported["file"], {"threads": 1})
-            found = feed.make_decoder(feed.decoding(DECODE, exported["outputs"]))(session.run({tiny.FEED: images}))
+            found = decode.make_decoder(decode.decoding(DECODE, exported["outputs"]))(session.run({tiny.FEED: images}))
             np.testing.assert_allclose(found, wanted(last, images), atol=1e-6)
 
 
@@ -167,7 +167,7 @@ def build_spec(root: Path, data: dict[str, str]) -> dict[str, object]:
 
     write_rows(replace(tiny.rows(4), labels=None), root / "probe.npz")
     image = {"kind": "image", "input": tiny.FEED, "shape": [6, 6], "scale": 1 / 16, "mean": 0.0, "std": 1.0, "layout": "nchw"}
-    same = {"name": "soft", "task": "image-classification", "loss": "cross_entropy", "encode": image, "decode": DECODE, "data": data}
+    same = {"name": "soft", "task": "image-classification", "encode": image, "decode": DECODE, "data": data}
     places = {"store": str(root / "store"), "artifacts": str(root / "artifacts"), "probe": str(root / "probe.npz")}
     return BuildSpec(labels=["a", "b", "c"], seed=0, threads=1, isa="avx2", **same, **places).json()
 

@@ -57,7 +57,7 @@ def answered(folder: Path, spec: ModelSpec, rows: Rows) -> tuple[dict, np.ndarra
     """The encoder as the model bears it, the logits of all rows, and what was said about the graph."""
     (folder / "work").mkdir()
     encode = TextClassification().encoder(rows, Onnx().preprocess(spec, folder, folder / "work"))
-    same = {"name": "t", "task": "text-classification", "loss": "cross_entropy", "decode": {}, "labels": list(rows.names)}
+    same = {"name": "t", "task": "text-classification", "decode": tiny.DECODE, "labels": list(rows.names)}
     places = {"store": str(folder / "store"), "artifacts": "", "probe": "", "data": {}, "files": str(folder / "work")}
     build_spec = BuildSpec(encode=encode, seed=0, threads=1, isa="", **same, **places).json()
     encode |= work.limit({}, build_spec=build_spec, spec=spec.__dict__, folder=str(folder))

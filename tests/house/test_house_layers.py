@@ -13,7 +13,7 @@ from house_tree import PACKAGE, SRC, Import, files, imports, module_name, parsed
 
 LEVELS = {
     "core": 0,
-    "stats": 1, "ground": 1,
+    "stats": 1, "ground": 1, "kinds": 1,
     "rows": 2, "intensity": 2,
     "graphs": 3, "tasks": 3, "metrics": 3, "impact": 3,
     "modelkit": 4,

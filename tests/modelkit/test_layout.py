@@ -53,7 +53,7 @@ def test_what_a_forward_does_with_its_maps_trains_as_it_stands(name: str) -> Non
     other.load_state_dict(copy.deepcopy(module.state_dict()))
     feed, labels = {"input": ROWS.numpy()}, np.arange(6) % 3
     for each in (module, other):
-        fit(each, feed, labels, Training(epochs=3, batch=4, lr=1e-3), loss="cross_entropy", seed=0)
+        fit(each, feed, labels, Training(epochs=3, batch=4, lr=1e-3), kind="class", seed=0)
     with torch.no_grad():
         torch.testing.assert_close(module(ROWS), other(ROWS), rtol=1e-2, atol=1e-3)
     assert all(value.is_contiguous() for value in module.parameters())
@@ -100,7 +100,7 @@ def test_a_batch_of_one_row_trains_with_the_statistics_of_batch_norms_as_they_ar
     before = copy.deepcopy(module.state_dict())
     for rows, batch in ((1, 64), (5, 1)):
         how = Training(epochs=1, batch=batch, augment=False)
-        fit(module, {"input": ROWS[:rows].numpy()}, np.arange(rows) % 3, how, loss="cross_entropy", seed=0)
+        fit(module, {"input": ROWS[:rows].numpy()}, np.arange(rows) % 3, how, kind="class", seed=0)
     assert torch.equal(module.state_dict()["2.running_mean"], before["2.running_mean"])
     assert not torch.equal(module.state_dict()["1.weight"], before["1.weight"])
     calibrate.refresh_norms(module, {"input": ROWS[:1].numpy()})
@@ -124,7 +124,7 @@ def test_auxiliary_heads_that_exist_in_training_alone_are_left_aside(more: Calla
     module, plain = Trained(more), Trained(lambda logits: logits)
     plain.load_state_dict(copy.deepcopy(module.state_dict()))
     for each in (module, plain):
-        fit(each, {"input": ROWS.numpy()}, np.arange(6) % 3, Training(epochs=1), loss="cross_entropy", seed=0)
+        fit(each, {"input": ROWS.numpy()}, np.arange(6) % 3, Training(epochs=1), kind="class", seed=0)
     assert torch.equal(module.head.weight, plain.head.weight)
 
 
@@ -133,7 +133,7 @@ def test_a_module_that_does_not_train_says_so_in_words() -> None:
         raise TypeError("forward() missing 'targets'")
 
     def trained(module: nn.Module) -> None:
-        fit(module, {"input": ROWS.numpy()}, np.arange(6) % 3, Training(epochs=1), loss="cross_entropy", seed=0)
+        fit(module, {"input": ROWS.numpy()}, np.arange(6) % 3, Training(epochs=1), kind="class", seed=0)
 
     with pytest.raises(
         BadModel, match=r"fails in training mode, on a batch of 6 rows: TypeError: forward\(\) missing 'targets'\n.*`model\.train"

@@ -41,9 +41,9 @@ NUMBERED = Rows(inputs=np.arange(100, dtype=np.float32)[:, None], labels=np.aran
 def test_the_same_seed_gives_the_same_weights_as_rows_in_memory(alpha: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streamed, "_POOL_B", 5000)
     how, found = Training(epochs=2, batch=16, lr=0.01, alpha=alpha), []
-    for feed in (Kept(tiny.encode(ROWS.inputs), ROWS.labels), Streamed(ROWS, tiny.encode, each_b=144)):
+    for feed in (Kept(tiny.encode(ROWS.inputs), ROWS.labels), Streamed(ROWS, tiny.encode, each_b=144, goals=np.asarray)):
         module = network(1)
-        last = fit(module, feed, None, how, loss="cross_entropy", seed=5, teacher=network(2))
+        last = fit(module, feed, None, how, kind="class", seed=5, teacher=network(2))
         found.append((last, [item.tolist() for item in module.state_dict().values()]))
     assert found[0] == found[1]
 
@@ -56,7 +56,7 @@ def test_each_row_is_used_once_in_a_pass_with_its_label(which: Any, many: bool, 
         monkeypatch.setattr(streamed, "_BLOCK", 7)
         monkeypatch.setattr(streamed, "_BLOCKS", 3)
     monkeypatch.setattr(streamed, "_POOL_B", 2000)
-    feed = Streamed(NUMBERED, tokens, each_b=100, which=which)
+    feed = Streamed(NUMBERED, tokens, each_b=100, which=which, goals=np.asarray)
     generator, passes = torch.Generator().manual_seed(0), []
     for _ in range(2):
         used = list[int]()
@@ -85,7 +85,7 @@ class Teacher:
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_teacher_answers_rows_once_and_is_read_back(kept: bool, tmp_path: Path) -> None:
-    feed = Kept(tokens(NUMBERED.inputs)) if kept else Streamed(NUMBERED, tokens, each_b=100, labels=False)
+    feed = Kept(tokens(NUMBERED.inputs)) if kept else Streamed(NUMBERED, tokens, each_b=100, goals=None)
     teacher, expected = Teacher(), predict(Teacher(), tokens(NUMBERED.inputs)).numpy()
     for _ in range(2):
         np.testing.assert_array_equal(answered(teacher, feed, tmp_path / "taught.npy", batch=9), expected)

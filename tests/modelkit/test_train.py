@@ -34,12 +34,12 @@ STUDENT, TEACHER = (item.numpy().astype(np.float64) for item in LOGITS)
 
 def test_supervised_is_the_mean_negative_log_likelihood() -> None:
     labels = np.array([0, 1, 2, 3, 0, 1, 2])
-    found = losses.supervised("cross_entropy", LOGITS[0], torch.from_numpy(labels))
+    found = losses.supervised("class", LOGITS[0], torch.from_numpy(labels))
     assert float(found) == pytest.approx(-np.log(softmax(STUDENT)[np.arange(7), labels]).mean(), rel=1e-5)
     shares = softmax(TEACHER)
-    found = losses.supervised("cross_entropy", LOGITS[0], torch.from_numpy(shares).float())
+    found = losses.supervised("class", LOGITS[0], torch.from_numpy(shares).float())
     assert float(found) == pytest.approx(-(shares * np.log(softmax(STUDENT))).sum(1).mean(), rel=1e-5)
-    with pytest.raises(ValueError, match=r"no loss 'hinge'; there is: cross_entropy\."):
+    with pytest.raises(ValueError, match=r"no loss for answers of the kind 'hinge'; there are: class, labels, numbers\."):
         losses.supervised("hinge", LOGITS[0], torch.from_numpy(labels))
 
 
@@ -47,16 +47,16 @@ def test_supervised_is_the_mean_negative_log_likelihood() -> None:
 def test_kl_is_scaled_by_the_squared_temperature(temperature: float) -> None:
     mine, goal = softmax(STUDENT / temperature), softmax(TEACHER / temperature)
     expected = temperature**2 * (goal * np.log(goal / mine)).sum(1).mean()
-    assert float(losses.distillation("kl", *LOGITS, temperature)) == pytest.approx(expected, rel=1e-5)
-    assert float(losses.distillation("kl", LOGITS[0], LOGITS[0] + 5.0, temperature)) == pytest.approx(0.0, abs=1e-5)
+    assert float(losses.distillation("class", "kl", *LOGITS, temperature)) == pytest.approx(expected, rel=1e-5)
+    assert float(losses.distillation("class", "kl", LOGITS[0], LOGITS[0] + 5.0, temperature)) == pytest.approx(0.0, abs=1e-5)
 
 
 def test_mse_does_not_see_a_shift() -> None:
     expected = ((STUDENT - STUDENT.mean(1, keepdims=True) - TEACHER + TEACHER.mean(1, keepdims=True)) ** 2).mean()
-    assert float(losses.distillation("mse", *LOGITS, 1.0)) == pytest.approx(expected, rel=1e-5)
-    assert float(losses.distillation("mse", LOGITS[0], LOGITS[0] + 5.0, 1.0)) == pytest.approx(0.0, abs=1e-5)
+    assert float(losses.distillation("class", "mse", *LOGITS, 1.0)) == pytest.approx(expected, rel=1e-5)
+    assert float(losses.distillation("class", "mse", LOGITS[0], LOGITS[0] + 5.0, 1.0)) == pytest.approx(0.0, abs=1e-5)
     with pytest.raises(ValueError, match=r"no distillation loss 'cosine'; there are: kl, mse\."):
-        losses.distillation("cosine", *LOGITS, 1.0)
+        losses.distillation("class", "cosine", *LOGITS, 1.0)
 
 
 @pytest.mark.parametrize(("shape", "reach"), [((40, 1, 6, 6), 1), ((40, 3, 16, 24), 2)])
@@ -115,7 +115,7 @@ def test_a_network_sees_mirrored_images_only_where_training_says_so(flip: bool) 
     lamps = np.zeros((32, 1, 6, 6), np.float32)
     lamps[..., :2] = 1
     module = Looks()
-    fit(module, {"input": lamps}, np.zeros(32, int), Training(epochs=1, augment=False, flip=flip), loss="cross_entropy", seed=0)
+    fit(module, {"input": lamps}, np.zeros(32, int), Training(epochs=1, augment=False, flip=flip), kind="class", seed=0)
     assert module.right == flip
 
 
@@ -156,7 +156,7 @@ def test_training_is_repeatable_and_leaves_no_trace() -> None:
     state, threads = torch.random.get_rng_state(), torch.get_num_threads()
     modules = [net() for _ in range(3)]
     for module, seed in zip(modules, (5, 5, 6)):
-        fit(module, FEED, ROWS.labels, how, loss="cross_entropy", seed=seed)
+        fit(module, FEED, ROWS.labels, how, kind="class", seed=seed)
         assert not module.training
         assert all(item.is_contiguous() for item in module.parameters())
     assert digest(modules[0]) == digest(modules[1]) != digest(modules[2])
@@ -166,8 +166,8 @@ def test_training_is_repeatable_and_leaves_no_trace() -> None:
 
 def test_training_lowers_the_loss_and_learns_the_rows(trained: torch.nn.Module) -> None:
     labels = torch.from_numpy(ROWS.labels)
-    before = float(losses.supervised("cross_entropy", predict(net(), FEED), labels))
-    after = float(losses.supervised("cross_entropy", predict(trained, FEED), labels))
+    before = float(losses.supervised("class", predict(net(), FEED), labels))
+    after = float(losses.supervised("class", predict(trained, FEED), labels))
     assert after < before / 3
     assert float((predict(trained, FEED).argmax(1) == labels).float().mean()) > 0.95
 
@@ -181,9 +181,9 @@ def test_a_student_without_labels_learns_its_teacher(trained: torch.nn.Module) -
 
     steps: list[tuple[int, int]] = []
     how = Training(epochs=16, lr=0.01, batch=32, alpha=0.0)
-    before = float(losses.distillation("kl", predict(student, FEED), predict(trained, FEED), 2.0))
-    fit(student, FEED, None, how, loss="cross_entropy", seed=0, teacher=teacher, progress=lambda *step: steps.append(step))
-    after = float(losses.distillation("kl", predict(student, FEED), predict(trained, FEED), 2.0))
+    before = float(losses.distillation("class", "kl", predict(student, FEED), predict(trained, FEED), 2.0))
+    fit(student, FEED, None, how, kind="class", seed=0, teacher=teacher, progress=lambda *step: steps.append(step))
+    after = float(losses.distillation("class", "kl", predict(student, FEED), predict(trained, FEED), 2.0))
     assert after < before / 2
     assert seen == [32] * 3 * 16
     assert steps == [(step, 3 * 16) for step in range(1, 3 * 16 + 1)]
@@ -193,7 +193,7 @@ def test_the_labels_alone_never_ask_the_teacher() -> None:
     def teacher(*inputs: Tensor) -> Tensor:
         raise AssertionError("asked")
 
-    fit(net(), FEED, ROWS.labels, Training(epochs=1, alpha=1.0), loss="cross_entropy", seed=0, teacher=teacher)
+    fit(net(), FEED, ROWS.labels, Training(epochs=1, alpha=1.0), kind="class", seed=0, teacher=teacher)
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
@@ -202,7 +202,7 @@ def test_convolutions_over_any_number_of_axes_train(axes: int) -> None:
     module = torch.nn.Sequential(layer, torch.nn.Flatten(), torch.nn.Linear(3 * 2**axes, 2))
     before = layer.weight.detach().clone()
     feed = {"input": np.random.default_rng(0).random((20, 1, *[3] * axes), np.float32)}
-    fit(module, feed, np.arange(20) % 2, Training(epochs=1), loss="cross_entropy", seed=0)
+    fit(module, feed, np.arange(20) % 2, Training(epochs=1), kind="class", seed=0)
     assert not torch.equal(layer.weight, before)
     assert layer.weight.is_contiguous()
 
@@ -210,7 +210,7 @@ def test_convolutions_over_any_number_of_axes_train(axes: int) -> None:
 def test_fewer_rows_than_a_batch_still_train() -> None:
     module = net()
     before = copy.deepcopy(module.state_dict())
-    fit(module, {"input": FEED["input"][:5]}, ROWS.labels[:5], Training(epochs=1, batch=64), loss="cross_entropy", seed=0)
+    fit(module, {"input": FEED["input"][:5]}, ROWS.labels[:5], Training(epochs=1, batch=64), kind="class", seed=0)
     assert not torch.equal(module.state_dict()["8.weight"], before["8.weight"])
 
 
@@ -234,7 +234,7 @@ def test_the_nets_have_the_shapes_and_sizes_they_say() -> None:
 def test_any_number_of_steps_trains(epochs: int) -> None:
     net = mlp(36, 3, (4,))
     feed = {"input": FEED["input"][:20].reshape(20, -1)}
-    fit(net, feed, ROWS.labels[:20], Training(epochs=epochs, batch=64), loss="cross_entropy", seed=0)
+    fit(net, feed, ROWS.labels[:20], Training(epochs=epochs, batch=64), kind="class", seed=0)
 
 
 def test_images_with_channels_last_are_shifted_in_space_not_in_color() -> None:

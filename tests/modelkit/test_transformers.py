@@ -171,7 +171,7 @@ def test_a_teacher_of_tokens_is_asked_once_per_row(given: Any) -> None:
     weight = torch.nn.Parameter(torch.ones(tiny.CLASSES))
     student.register_parameter("weight", weight)
     how = train.Training(epochs=3, batch=8, alpha=0.0)
-    train.fit(student, feed(), None, how, loss="cross_entropy", seed=0, teacher=teacher)
+    train.fit(student, feed(), None, how, kind="class", seed=0, teacher=teacher)
     assert sum(asked) == 24
 
 

@@ -14,6 +14,7 @@ from paredown.core.errors import BadModel, UnknownName
 from paredown.core.job import ModelSpec
 from paredown.core.technique import Context
 from paredown.ground.store import FolderStore
+from paredown.kinds.known import KINDS
 from paredown.modelkit.blueprint import open_module
 from paredown.modelkit.tokenizer import encoding, numbers
 from paredown.modelkit.train import predict
@@ -36,13 +37,16 @@ def spec(folder: Path, **options: Any) -> ModelSpec:
     return ModelSpec(kind="huggingface", value=str(folder), options=options)
 
 
-def prepared(model: ModelSpec, scratch: Path, classes: int = tiny.CLASSES) -> tuple[Candidate, Context, dict[str, Any]]:
+def prepared(
+    model: ModelSpec, scratch: Path, classes: int = tiny.CLASSES, kind: str = "class"
+) -> tuple[Candidate, Context, dict[str, Any]]:
     options = UNIT.preprocess(model, scratch, scratch)
     encode = make_text_encoder(TextClassification().encoder(tiny.texts(), options), scratch)
     work = scratch / "work"
     work.mkdir()
     context = Context(
-        data={"train": tiny.texts}, encode=encode, loss="cross_entropy", teacher=Candidate(digest="none", form="none"),
+        data={"train": tiny.texts}, encode=encode,
+        decode=KINDS[kind].decoder(["x"] * classes), teacher=Candidate(digest="none", form="none"),
         ask=lambda feed: None, store=FolderStore(scratch / "store"), seed=0, threads=1, work=work,
     )  # fmt: skip
     shapes = dict.fromkeys(options["inputs"], ("tokens",))
@@ -122,12 +126,12 @@ def test_the_digest_follows_every_file_that_opening_reads(given: Path, tmp_path:
 
 def test_a_head_that_is_new_or_of_another_width_is_refused(given: Path, tmp_path: Path) -> None:
     bare = tiny.pretrained(tmp_path / "bare")
-    with pytest.raises(BadModel, match=r"answers with 2 numbers per row; the data have 3 classes.\n  Train a new head with `finetune: {}`"):
+    with pytest.raises(BadModel, match=r"answers with 2 numbers per row; the data need 3.\n  Train a new head with `finetune: {}`"):
         prepared(spec(bare), tmp_path)
     two = tiny.pretrained(tmp_path / "two", num_labels=3)
     with pytest.raises(BadModel, match=r"has no trained head: classifier.bias, classifier.weight would be random"):
         prepared(spec(two), shutil.copytree(two, tmp_path / "other"))
-    with pytest.raises(BadModel, match="answers with 3 numbers per row; the data have 4 classes"):
+    with pytest.raises(BadModel, match="answers with 3 numbers per row; the data need 4"):
         prepared(spec(given), shutil.copytree(given, tmp_path / "third"), classes=4)
 
 
@@ -239,3 +243,44 @@ def test_a_model_that_takes_one_number_of_tokens_gets_rows_of_that_length(tmp_pa
         )
         == {}
     )
+
+
+def scratch(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def with_head(given: Path, folder: Path, **said: Any) -> ModelSpec:
+    """The same model with a head of another kind, trained or not, as transformers saves it."""
+    wanted = len(said.get("id2label", "abc"))
+    config = transformers.AutoConfig.from_pretrained(given, **said, num_labels=wanted)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        transformers.AutoModelForSequenceClassification.from_pretrained(given, config=config, ignore_mismatched_sizes=True).save_pretrained(
+            folder
+        )
+    for file in given.iterdir():
+        if not (folder / file.name).exists():
+            shutil.copy(file, folder)
+    return spec(folder)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "output"),
+    [
+        ({"problem_type": "regression", "id2label": {0: "score"}}, "numbers", "values"),
+        ({"problem_type": "multi_label_classification"}, "labels", "label_logits"),
+    ],
+)
+def test_a_head_of_another_kind_is_taken_where_the_task_asks_for_it(given: Path, tmp_path: Path, said: Any, kind: str, output: str) -> None:
+    model = with_head(given, tmp_path / "head", **said)
+    width = len(said.get("id2label", "abc"))
+    candidate, context, feed = prepared(model, scratch(tmp_path / "fine"), width, kind)
+    module, blueprint = open_module(candidate, context.store)
+    assert blueprint.answers == output
+    np.testing.assert_allclose(predict(module, feed).numpy(), original(tmp_path / "head", ODD), atol=1e-5)
+    with pytest.raises(BadModel, match=r"(says `problem_type: \w+`|has one label, 'score'): \S+, .*; a classification answers"):
+        prepared(model, scratch(tmp_path / "one"), width, "class")
+    other = "labels" if kind == "numbers" else "numbers"
+    with pytest.raises(BadModel, match=r"says `problem_type: \w+`; the task's answers are (labels|numbers)\.\n  Name the task"):
+        prepared(model, scratch(tmp_path / "other"), width, other)

@@ -115,7 +115,8 @@ def prepared(model: ModelSpec, scratch: Path, classes: int = 3) -> tuple[Candida
     work = scratch / "work"
     work.mkdir()
     context = Context(
-        data={"train": rows}, encode=feed.make_encoder(spec), loss="cross_entropy", teacher=Candidate(digest="none", form="none"),
+        data={"train": rows}, encode=feed.make_encoder(spec),
+        decode={"kind": "softmax", "output": "logits", "classes": classes}, teacher=Candidate(digest="none", form="none"),
         ask=lambda feed: None, store=FolderStore(scratch / "store"), seed=0, threads=1, work=work,
     )  # fmt: skip
     return UNIT.prepare(model, scratch, feed.feed_shapes(spec), classes, context), context, spec
@@ -161,7 +162,7 @@ def test_a_new_head_is_trained_by_the_job(tmp_path: Path) -> None:
 def test_labels_are_the_models_and_another_width_is_refused(tmp_path: Path) -> None:
     folder = saved(tmp_path / "given", vit())
     assert UNIT.labels(spec(folder), tmp_path) == NAMES
-    with pytest.raises(BadModel, match=r"given answers with 3 numbers per row; the data have 4 classes"):
+    with pytest.raises(BadModel, match=r"given answers with 3 numbers per row; the data need 4"):
         prepared(spec(folder), tmp_path, classes=4)
 
 

@@ -108,14 +108,9 @@ def test_a_model_whose_files_change_while_it_is_opened_is_refused_and_nothing_is
     module = tiny.mlp()
     save_file(module.state_dict(), tmp_path / "w.safetensors")
     entry = spec("python", "paredown.testing.tiny:mlp", weights="w.safetensors")
-    same = {
-        "name": "x",
-        "task": "array-classification",
-        "loss": "cross_entropy",
-        "encode": {"kind": "array", "input": "input", "shape": []},
-    }
+    same = {"name": "x", "task": "array-classification", "encode": {"kind": "array", "input": "input", "shape": []}}
     places = {"store": str(tmp_path / "store"), "artifacts": "", "probe": "", "data": {}}
-    build_spec = BuildSpec(decode={}, labels=["a", "b", "c"], seed=0, threads=1, isa="", **same, **places).json()
+    build_spec = BuildSpec(decode=tiny.DECODE, labels=["a", "b", "c"], seed=0, threads=1, isa="", **same, **places).json()
     arguments = {"build_spec": build_spec, "spec": entry.__dict__, "folder": str(tmp_path), "inputs": INPUTS, "classes": 3}
     before = Python().digest(entry, tmp_path)
     assert work.baseline({}, digest=before, **arguments)["form"] == "torch"

@@ -95,20 +95,18 @@ def test_without_a_label_there_is_a_line_to_fill_in(capfd) -> None:
 
 
 def test_labels_with_fractions_are_a_regression() -> None:
-    said = r"paredown answers classification now, one class per row\.\n  Cut the numbers into classes"
     for name in ("score", "target"):
         write_table("test.csv", 60, header=("age", "sex", "a", "b", name), classes=("0.5", "1", "2.25"))
-        with pytest.raises(BadData, match=rf"test\.csv: the label '{name}' holds fractions: regression, the answer is a number; {said}"):
-            starter("mlp", "test.csv", label=name if name == "score" else "")
+        made = starter("mlp", "test.csv", "test.csv", label=name if name == "score" else "")
+        assert made.seen[0] == f"label is '{name}': it holds numbers with fractions"
+        assert "task: tabular-regression\n" in made.text
+        assert "metric: mae    # rmse, r2, or a function of yours" in made.text
 
 
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"problem_type": "regression"}, "says `problem_type: regression`: regression, the answer is a number; paredown answers"),
-        ({"problem_type": "multi_label_classification"}, "multi-label, each of several labels may hold at once; paredown answers"),
-        ({"id2label": {"0": "score"}}, "config.json has one label, 'score': regression"),
-        ({"architectures": ["BertForTokenClassification"]}, "token classification, each token has a class; paredown answers"),
+        ({"architectures": ["BertForTokenClassification"]}, "token classification, each token has a class; a classification answers"),
         ({"architectures": ["BertForQuestionAnswering"]}, "question answering, the answer is a part of the text"),
     ],
 )

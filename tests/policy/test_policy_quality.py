@@ -11,7 +11,7 @@ import pytest
 from paredown.core.errors import UnknownName
 from paredown.core.policy import Scale
 from paredown.core.task import Metric
-from paredown.policy.quality import changed, compare, contest, level
+from paredown.policy.quality import compare, contest, level
 from paredown.stats.intervals import student, wilson
 from paredown.stats.paired import absolute_upper, relative_low, relative_upper
 
@@ -181,19 +181,6 @@ class Rank(Recall):
     def over_set(self, targets: Any, answers: Any) -> float:
         ones = targets == 1
         return float(answers[ones, 1].mean() - answers[~ones, 1].mean()) if 0 < ones.sum() < len(ones) else math.nan
-
-
-def test_what_another_answer_is_depends_on_its_kind() -> None:
-    first, second = np.array([[0.6, 0.4], [0.5, 0.5], [0.1, 0.9]]), np.array([[0.9, 0.6], [0.5, 0.5], [0.4, 0.6]])
-    assert changed("class", first, second).tolist() == [False, False, False]
-    assert changed("labels", first, second).tolist() == [True, False, False]
-    assert changed("numbers", first, second).tolist() == [True, False, True]
-    assert changed("class", first, second[:, ::-1]).tolist() == [True, False, True]
-    assert changed("labels", np.array([[0.5], [0.5]]), np.array([[0.499999], [1.0]])).tolist() == [True, False]
-    numbers = np.array([[1e6, 0.0], [1e-9, 1.0], [-2.0, 3.0]])
-    assert changed("numbers", numbers, numbers * (1 + 5e-7)).tolist() == [False, False, False]
-    assert changed("numbers", numbers, numbers * (1 + 5e-6)).tolist() == [True, True, True]
-    assert changed("numbers", numbers, np.array([[1e6, 1e-30], [2e-9, 1.0], [-2.0, 3.0]])).tolist() == [True, True, False]
 
 
 def test_a_kind_of_answers_that_nobody_knows_is_refused() -> None:

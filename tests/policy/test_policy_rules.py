@@ -244,7 +244,7 @@ def test_answers_of_another_kind_are_judged_as_such() -> None:
     data = {"metric": Mae(), "kind": "numbers", "labels": targets, "before": before}
     near, far = (one({"quality": {"drop": "5 %"}}, **data, after=targets + factor * (before - targets)) for factor in (1.02, 1.2))
     assert (near.outcome, far.outcome) == (Outcome.PASS, Outcome.FAIL)
-    assert "(1e+02 % flips)" in near.reason
+    assert "flips" not in near.reason
     assert one({"quality": {"max": 0.2}}, **data, after=before).outcome is Outcome.PASS
 
 

@@ -138,14 +138,14 @@ def test_a_processors_counter_is_read_round_the_calls(made: Any, tmp_path: Path)
     state: dict[str, Any] = {}
     subject.open_artifact(state, artifact=str(made.light), rows=str(made.rows))
     state["meters"] = [Powercap(tmp_path)]
-    answers = state["model"].program.answers
+    answers = state["model"].program.predict
 
     def costly(rows: Any) -> Any:
         """Each call takes 3 mJ."""
         (zone / "energy_uj").write_text(str(int((zone / "energy_uj").read_text()) + 3000))
         return answers(rows)
 
-    state["model"].program = type("Costly", (), {"answers": staticmethod(costly)})
+    state["model"].program = type("Costly", (), {"predict": staticmethod(costly)})
     try:
         readings = subject.window(state, seconds=0.05)["readings"]
     finally:

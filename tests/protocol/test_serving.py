@@ -22,7 +22,7 @@ class Slow:
         self.program = self
         self._service_s = service_s
 
-    def answers(self, call: Any) -> None:
+    def predict(self, call: Any) -> None:
         time.sleep(self._service_s)
 
 

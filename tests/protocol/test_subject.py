@@ -30,7 +30,7 @@ def test_a_window_asks_one_row_after_the_other(made: Any) -> None:
     state = opened(made, made.light, made.rows)
     asked = []
     program = state["model"].program
-    state["model"].program = type("Spy", (), {"answers": staticmethod(lambda rows: asked.append(rows) or program.answers(rows))})
+    state["model"].program = type("Spy", (), {"predict": staticmethod(lambda rows: asked.append(rows) or program.predict(rows))})
     try:
         found = subject.window(state, seconds=0.05)
         first = len(asked)
@@ -174,7 +174,7 @@ def test_a_window_of_some_calls_asks_them_in_whole_passes(made: Any) -> None:
     state = opened(made, made.light, made.rows)
     asked = []
     program = state["model"].program
-    state["model"].program = type("Spy", (), {"answers": staticmethod(lambda rows: asked.append(rows) or program.answers(rows))})
+    state["model"].program = type("Spy", (), {"predict": staticmethod(lambda rows: asked.append(rows) or program.predict(rows))})
     try:
         found = subject.window(state, seconds=0.03, first=300, calls=7)
     finally:

@@ -41,7 +41,7 @@ def pair() -> tuple[Net, Net]:
 def test_training_and_its_teacher_see_what_was_fed(pair: tuple[Net, Net]) -> None:
     feed, teachers, how = {"input": X.copy()}, copy.deepcopy(pair), Training(epochs=2, alpha=0.5, batch=16)
     for module, teacher in zip(pair, teachers):
-        fit(module, feed, Y, how, loss="cross_entropy", seed=0, teacher=teacher)
+        fit(module, feed, Y, how, kind="class", seed=0, teacher=teacher)
     assert np.array_equal(feed["input"], X)
     torch.testing.assert_close(*(predict(module, feed) for module in pair))
 

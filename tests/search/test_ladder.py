@@ -15,6 +15,7 @@ from paredown.core.reading import How, Missing, Reading
 from paredown.core.recipe import Chain, Composed, Step, parse, steps_of
 from paredown.core.technique import Composition, Context, DataNeed, Stage, Technique
 from paredown.core.trial import Trial
+from paredown.kinds.one_class import OneClass
 from paredown.search.ladder import STRATEGIES, ladder
 from paredown.search.search_state import SearchState
 from paredown.techniques.cascade import Cascade
@@ -63,7 +64,7 @@ class FirstOne(Composition):
     def program(self) -> dict[str, Any]:
         return {"kind": "first_one"}
 
-    def settings(self, first: Any, second: Any, labels: Any) -> list[dict[str, Any]]:
+    def settings(self, first: Any, second: Any, targets: Any, kind: Any) -> list[dict[str, Any]]:
         return [{"at": 0.0}]
 
 
@@ -91,7 +92,8 @@ class World:
             minimize="cpu_time",
             margin=self.margin,
             outputs=self.outputs,
-            labels=np.zeros(8, int),
+            targets=np.zeros(8, int),
+            kind=OneClass(),
             fitted=self.fitted,
         )
         out = []
@@ -350,7 +352,8 @@ def test_a_state_reads_trials(trial: Trial, gain: float, keeps: bool) -> None:
         minimize="cpu_time",
         margin=0.02,
         outputs=lambda artifact: None,
-        labels=None,
+        targets=None,
+        kind=OneClass(),
     )
     assert state.done() == [trial]
     assert state.gain(trial) == gain

@@ -166,7 +166,7 @@ def test_models_of_later_versions_are_known_and_refused(tmp_path: Path, kind: st
         (
             {"data": {"test": "test.csv", "label": ["a", "b"]}},
             "data.label names a, b: multi-label, each of several labels",
-            "one of the labels",
+            "text-multilabel",
         ),
         ({"data": {"test": "test.csv", "inputs": ["X", "Z"]}}, "data.inputs names X, Z; one input is taken now.", "Put them side by side"),
         ({"data": {"test": "test.csv", "lable": "x"}}, "no key 'lable' in data.", "Did you mean `label`?"),

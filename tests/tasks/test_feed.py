@@ -3,9 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from paredown.tasks import declared_feed, feed, pictures, tokens
 
@@ -73,8 +70,6 @@ def test_unknown_kinds_are_refused_by_name():
         feed.make_encoder({"kind": "sound"})
     with pytest.raises(ValueError, match="layout 'chwn' is not one of nchw, nhwc, flat"):
         feed.make_encoder(image(layout="chwn"))
-    with pytest.raises(ValueError, match="decoder kind 'sigmoid' is not one of softmax, probabilities"):
-        feed.make_decoder({"kind": "sigmoid", "output": "y", "classes": 2})
 
 
 def test_a_table_becomes_one_matrix_in_the_order_of_the_columns():
@@ -138,48 +133,6 @@ def test_vectors_pass_through_or_are_standardized():
     np.testing.assert_allclose(scaled(raw)["x"], [[0, -1], [1, 1]])
     with pytest.raises(ValueError, match=re.escape("shape (2, 3); one row is (2,)")):
         plain(np.zeros((2, 3)))
-
-
-SOFTMAX = {"kind": "softmax", "output": "logits", "classes": 3}
-
-
-@given(arrays(np.float32, (4, 3), elements=st.floats(-500, 500, width=32)))
-def test_softmax_is_stable_and_keeps_the_largest(logits):
-    out = feed.make_decoder(SOFTMAX)({"logits": logits})
-    assert out.dtype == np.float64
-    np.testing.assert_allclose(out.sum(1), 1)
-    exact = np.array(
-        [[1 / sum(np.exp(np.clip(np.float64(other) - np.float64(own), None, 700)) for other in row) for own in row] for row in logits]
-    )
-    np.testing.assert_allclose(out, exact, rtol=1e-9, atol=1e-300)
-
-
-def test_probabilities_pass_and_the_only_output_needs_no_name():
-    shares = np.array([[0.2, 0.3, 0.5]], np.float32)
-    decode = feed.make_decoder(SOFTMAX | {"kind": "probabilities"})
-    np.testing.assert_allclose(decode({"anything": shares}), shares)
-
-
-def test_the_fast_answer_is_the_slow_answer():
-    logits = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
-    fast, decode = feed.make_answerer(SOFTMAX, ["a", "b", "c"]), feed.make_decoder(SOFTMAX)
-    slow = feed.answer(["a", "b", "c"], decode({"logits": logits}))
-    assert fast({"logits": logits}) == slow
-    assert [fast({"logits": row[None]})[0] for row in logits] == slow
-    assert set(slow) == {"a", "b", "c"}
-
-
-def test_wrong_outputs_are_refused_with_what_was_found():
-    decode = feed.make_decoder(SOFTMAX)
-    with pytest.raises(ValueError, match="no output 'logits'; it has a, b"):
-        decode({"a": np.zeros((1, 3)), "b": np.zeros((1, 3))})
-    with pytest.raises(ValueError, match=re.escape("shape (2, 4); 3 labels need (N, 3)")):
-        decode({"logits": np.zeros((2, 4))})
-    with pytest.raises(ValueError, match=re.escape("shape (2, 4); 3 labels need (N, 3)")):
-        feed.make_answerer(SOFTMAX, ["a", "b", "c"])({"logits": np.zeros((2, 4))})
-    for bad in (np.nan, np.inf, -np.inf):
-        with pytest.raises(ValueError, match="NaN or infinite values in 1 of 3 rows, first in row 1"):
-            decode({"logits": np.array([[0, 1, 2], [0, bad, 0], [1, 1, 1.0]])})
 
 
 def test_the_modules_stand_alone():

@@ -138,11 +138,8 @@ def test_a_pair_has_two_texts(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        (np.zeros((2, 3)), r"the inputs are an array \(2, 3\) of float64.\n  Text classification needs texts"),
-        (
-            {"a": np.array(["x"]), "b": np.array(["y"])},
-            "the inputs are the columns a, b.\n  Text classification needs texts; name their column",
-        ),
+        (np.zeros((2, 3)), r"the inputs are an array \(2, 3\) of float64.\n  Such a task needs texts"),
+        ({"a": np.array(["x"]), "b": np.array(["y"])}, "the inputs are the columns a, b.\n  Such a task needs texts; name their column"),
         (["a"], "the inputs are a list"),
         (np.array(["a", 3], object), "row 1 holds 3, which is no text"),
         (np.array(["a", " \u3000"], object), "row 1 holds an empty text"),

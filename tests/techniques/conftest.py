@@ -33,7 +33,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         torch.manual_seed(0)
         module = blueprint.build()
     rows = tiny.rows()
-    fit(module, tiny.encode(rows.inputs), rows.labels, Training(epochs=12, lr=0.01, batch=32), loss="cross_entropy", seed=0)
+    fit(module, tiny.encode(rows.inputs), rows.labels, Training(epochs=12, lr=0.01, batch=32), kind="class", seed=0)
     given = save_module(module, blueprint, store, folder / "scratch")
     graph = to_onnx(given, store, folder / "scratch")
     return given, graph, lambda place: replace(tiny.context(place, teacher=given), store=store)

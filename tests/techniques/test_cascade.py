@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from paredown.kinds.one_class import OneClass
 from paredown.techniques.cascade import Cascade
 from paredown.testing.contracts import check_technique
 
@@ -46,7 +47,7 @@ def test_the_threshold_is_the_lowest_that_loses_nothing(seed: int, sharpness: fl
         right, answered = routed(first, second, labels, step / 1000)
         if right >= alone and answered >= rows / 4:
             allowed.append(step / 1000)
-    found = Cascade().settings(first, second, labels)
+    found = Cascade().settings(first, second, labels, OneClass())
     assert bool(found) == bool(allowed)
     if found:
         (setting,) = found
@@ -62,17 +63,17 @@ def test_rows_of_nearly_one_certainty_are_not_pulled_apart() -> None:
     first = np.stack([sure, 1 - sure], 1)
     second = np.array([[0.1, 0.9], [0.1, 0.9], [0.9, 0.1], [0.9, 0.1]])
     labels = np.array([0, 1, 0, 0])
-    assert Cascade().settings(first, second, labels) == [{"at": 0.9}]
-    assert Cascade().settings(first, second, np.array([1, 1, 0, 0])) == [{"at": 0.95}]
+    assert Cascade().settings(first, second, labels, OneClass()) == [{"at": 0.9}]
+    assert Cascade().settings(first, second, np.array([1, 1, 0, 0]), OneClass()) == [{"at": 0.95}]
 
 
 def test_a_first_model_that_is_seldom_sure_is_no_help() -> None:
     labels = np.zeros(8, int)
     good = np.tile([0.9, 0.1], (8, 1))
     bad = np.tile([0.4, 0.6], (8, 1))
-    assert Cascade().settings(bad, good, labels) == []
+    assert Cascade().settings(bad, good, labels, OneClass()) == []
     bad[0] = [0.99, 0.01]
-    assert Cascade().settings(bad, good, labels) == []
+    assert Cascade().settings(bad, good, labels, OneClass()) == []
     bad[:2] = [0.99, 0.01]
-    assert Cascade().settings(bad, good, labels) == [{"at": 0.99}]
-    assert Cascade().settings(good, good, labels) == [{"at": 0.9}]
+    assert Cascade().settings(bad, good, labels, OneClass()) == [{"at": 0.99}]
+    assert Cascade().settings(good, good, labels, OneClass()) == [{"at": 0.9}]

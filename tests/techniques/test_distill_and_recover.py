@@ -35,7 +35,7 @@ def test_recover_contract(tmp_path: Path) -> None:
 def distance(candidate: Candidate, given: Candidate, context: Context) -> float:
     """How far the answers on fresh rows are from the teacher's."""
     mine, goal = (open_module(item, context.store)[0](FEED) for item in (candidate, given))
-    return float(distillation("kl", mine, goal, 1.0).detach())
+    return float(distillation("class", "kl", mine, goal, 1.0).detach())
 
 
 def test_recovery_brings_a_cut_model_back_to_its_teacher(prepared: Any, tmp_path: Path) -> None:

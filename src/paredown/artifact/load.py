@@ -39,11 +39,11 @@ class Model:
 
     @property
     def labels(self) -> list[str]:
-        """Class names in the model's order."""
+        """Names of classes, of labels or of numbers, in the model's order."""
         return list(self.manifest["labels"])
 
-    def predict(self, inputs: Any) -> list[str]:
-        """One label per row.
+    def predict(self, inputs: Any) -> list[Any]:
+        """What the model says of each row: a label, a list of labels, a number, or a list of numbers.
 
         Args:
             inputs: An array (N, ...) of images or vectors, paths to image files, a list of texts or of pairs, a mapping column -> values,
@@ -53,12 +53,29 @@ class Model:
             BadData: The inputs have another shape or lack a column.
         """
         try:
-            return self.program.answers(inputs)
+            return self.program.predict(inputs)
         except ValueError as error:
             raise BadData(str(error)) from error
 
     def predict_proba(self, inputs: Any) -> np.ndarray:
-        """Probabilities of all classes, shape (N, classes).
+        """Probabilities of all classes or labels, shape (N, classes).
+
+        Args:
+            inputs: As for `predict`.
+
+        Raises:
+            BadData: The inputs have another shape or lack a column, or the model answers NaN, or with numbers.
+        """
+        from paredown.artifact.programs import refuse_no_probabilities
+
+        try:
+            refuse_no_probabilities(self.manifest)
+        except ValueError as error:
+            raise BadData(str(error)) from error
+        return self.answers(inputs)
+
+    def answers(self, inputs: Any) -> np.ndarray:
+        """What `predict` follows from, shape (N, outputs), float64: probabilities of classes or labels, or numbers.
 
         Args:
             inputs: As for `predict`.
@@ -67,7 +84,7 @@ class Model:
             BadData: The inputs have another shape or lack a column, or the model answers NaN.
         """
         try:
-            return self.program.probabilities(inputs)
+            return self.program.answers(inputs)
         except ValueError as error:
             raise BadData(str(error)) from error
 

@@ -32,7 +32,7 @@ FORMAT = 1
 RESTORE = "Take it again from where it was released; do not edit files inside."
 """What to do about an artifact that is damaged."""
 MOST_TOLERANCE = 0.01
-"""The largest difference of a probability that a probe may allow."""
+"""The largest difference of a probability that a probe may allow, or of a number as a share of the largest."""
 MOST_ROWS = 1_000
 """Rows of a probe."""
 MOST_MANIFEST_B = 16 << 20
@@ -65,8 +65,16 @@ def check_manifest(manifest: Mapping[str, Any]) -> None:
     if len(set(names)) != len(names) or len(names) != _GRAPHS[kind]:
         raise ValueError(f"has the graphs {', '.join(names):.60}; a program of kind {kind} has {_GRAPHS[kind]}, each with its own name")
     for decode in (manifest["decode"], *(graph["decode"] for graph in manifest["graphs"] if "decode" in graph)):
-        if decode["classes"] != len(manifest["labels"]):
-            raise ValueError(f"has {decode['classes']} classes in decode and {len(manifest['labels'])} labels")
+        width = decode["width"] if decode["kind"] == "values" else decode["classes"]
+        if width != len(manifest["labels"]):
+            raise ValueError(
+                f"has {width} {'numbers' if decode['kind'] == 'values' else 'classes'} in decode and {len(manifest['labels'])} labels"
+            )
+        for entry in ("mean", "std"):
+            if len(decode.get(entry, manifest["labels"])) != width:
+                raise ValueError(f"has {len(decode[entry])} numbers in decode.{entry}; {width} are decoded")
+    if kind == "cascade" and manifest["decode"]["kind"] == "values":
+        raise ValueError("is a cascade of models that answer with numbers, which do not say how sure they are")
 
 
 def check_probe(probe: Any, manifest: Mapping[str, Any]) -> None:
@@ -75,7 +83,8 @@ def check_probe(probe: Any, manifest: Mapping[str, Any]) -> None:
     Raises:
         ValueError: Says which entry.
     """
-    is_record({"inputs": _INPUTS[manifest["encode"]["kind"]], "outputs": _ANSWERS}, {"tolerance": _TOLERANCE})(probe, "")
+    answers = _VALUES if manifest["decode"]["kind"] == "values" else _ANSWERS
+    is_record({"inputs": _INPUTS[manifest["encode"]["kind"]], "outputs": answers}, {"tolerance": _TOLERANCE})(probe, "")
     is_array(probe["outputs"], "outputs")
 
 
@@ -205,7 +214,12 @@ _ENCODE = is_kind(
         "text": _TEXTS,
     }
 )
-_DECODE = is_record({"kind": is_text, "output": is_text, "classes": is_whole(1, 1_000_000)})
+_WIDTH = is_whole(1, 1_000_000)
+_SCORES = is_record({"output": is_text, "classes": _WIDTH})
+_DECODE = is_kind(
+    dict.fromkeys(("softmax", "probabilities", "sigmoid", "label_probabilities"), _SCORES)
+    | {"values": is_record({"output": is_text, "width": _WIDTH}, {"mean": is_list(is_number(), 1), "std": is_list(is_number(but=0), 1)})}
+)
 _GRAPH = is_record(
     {"name": is_text, "runtime": is_text, "placement": is_record({}, {"threads": is_whole(1, 1 << 31)}), "file": is_text},
     {
@@ -241,6 +255,7 @@ _MANIFEST = is_record(
 
 
 _ANSWERS = is_list(is_list(is_number(-2, 2), 1), 1, MOST_ROWS)
+_VALUES = is_list(is_list(is_number(), 1), 1, MOST_ROWS)
 
 
 def _are_rows(value: Any, place: str) -> None:

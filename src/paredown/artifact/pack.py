@@ -22,7 +22,9 @@ from paredown.graphs.graph_asked import CLOSE, apart
 from paredown.ground import digests, registry
 from paredown.ground.host import host
 from paredown.ground.lazy import need
-from paredown.tasks.feed import decoding, make_encoder
+from paredown.kinds.decode import decoding
+from paredown.kinds.known import kind_of
+from paredown.tasks.feed import make_encoder
 
 _TOLERANCE = 1e-3
 _CLOSE_8_BITS = 0.5
@@ -138,15 +140,18 @@ def place(folder: Path, threads: int, recipe: str) -> None:
     _write(manifest, folder)
 
 
-def holds(task: str, encode: Mapping[str, Any], labels: Sequence[str]) -> str:
+def holds(task: str, encode: Mapping[str, Any], decode: Mapping[str, Any], labels: Sequence[str]) -> str:
     """What an artifact holds of the data that it was made from, in one sentence, and that it holds no row of them.
 
     Args:
         task: The task's name.
         encode: Its declaration of raw input -> feed.
-        labels: Class names.
+        decode: That of outputs -> answers.
+        labels: Names of the outputs.
     """
-    parts = "; ".join([f"the names of its {len(labels)} labels", *registry.get("tasks", task)().ships(encode)])
+    names = f"the names of its {len(labels)} {kind_of(decode).named}" if len(labels) > 1 else f"the name of its answer, {labels[0]!r}"
+    spread = ["mean and spread of what is answered"] if "mean" in decode else []
+    parts = "; ".join([names, *spread, *registry.get("tasks", task)().ships(encode)])
     return f"Of the data that it was made from it holds, beside weights that were trained on them, {parts}. It holds no row of them."
 
 
@@ -187,7 +192,7 @@ def _finish(label: Label, program: Mapping[str, Any], graphs: list[dict[str, Any
     (folder / "README.md").write_text(_readme(manifest), "utf-8")
     with open_program(manifest, folder) as model:
         try:
-            answers = model.predict_proba(probe)
+            answers = model.answers(probe)
         except BadData as error:
             raise BadData(f"asked made-up inputs, as a check: {error}") from error
     inputs = probe.tolist() if hasattr(probe, "tolist") else probe
@@ -226,6 +231,7 @@ def _script() -> str:
         resources.files("paredown.tasks").joinpath("pictures.py").read_text("utf-8"),
         resources.files("paredown.tasks").joinpath("declared_feed.py").read_text("utf-8"),
         resources.files("paredown.tasks").joinpath("feed.py").read_text("utf-8"),
+        resources.files("paredown.kinds").joinpath("decode.py").read_text("utf-8"),
         resources.files("paredown.artifact").joinpath("programs.py").read_text("utf-8"),
         resources.files("paredown.artifact").joinpath("predict_main.py").read_text("utf-8"),
     ]
@@ -236,13 +242,14 @@ def _script() -> str:
 def _readme(manifest: Mapping[str, Any]) -> str:
     packages = " ".join(f"'{package}'" for package in manifest["requires"]["packages"])
     threads = manifest["graphs"][0]["placement"].get("threads", 1)
+    answers = f"{len(manifest['labels'])} {kind_of(manifest['decode']).named}"
     return (
         f"# {manifest['name']}\n\n"
-        f"A model for {manifest['task']} with {len(manifest['labels'])} classes, made by paredown {manifest['paredown']}.\n\n"
+        f"A model for {manifest['task']} with {answers}, made by paredown {manifest['paredown']}.\n\n"
         f"    {manifest['recipe']}\n\n"
         f"Answer rows from a file: `pip install {packages}`, then `python predict.py INPUT`.\n"
         f"From Python: `paredown.load('this folder').predict(X)`. Check it: `paredown verify 'this folder'`.\n\n"
-        f"{holds(manifest['task'], manifest['encode'], manifest['labels'])} The inputs of its probe are made up.\n\n"
+        f"{holds(manifest['task'], manifest['encode'], manifest['decode'], manifest['labels'])} The inputs of its probe are made up.\n\n"
         f"Measured with {threads} thread{'s' if threads != 1 else ''} on a CPU of class {manifest['measured_on']['isa']}; "
         "8-bit results can differ on other classes.\n"
     )

@@ -1,4 +1,4 @@
-"""The command-line end of an artifact's `predict.py`; `pack` puts the sources of `tasks.feed` and `programs` before it."""
+"""The command-line end of an artifact's `predict.py`; `pack` puts the sources of `tasks.feed`, `kinds.decode` and `programs` before it."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from paredown.artifact.manifest import MANIFEST, RESTORE, read_checked, threads_of
-from paredown.artifact.programs import make_program
+from paredown.artifact.programs import make_program, refuse_no_probabilities
 from paredown.ground.separated import LONGEST_CELL, SEEN, broken, is_blank, separator_of, sign_name
 from paredown.ground.untrusted import visible
 from paredown.tasks.declared_feed import in_batches
@@ -23,7 +23,8 @@ USAGE = """usage: python predict.py INPUT [--proba]
 
 INPUT: .npy or .npz with an array (N, ...); .csv or .tsv with a header; .txt with one text per line; an image as .png or .jpg (needs
 pillow); .json with a list of rows; .jsonl with one row per line; - for standard input, read as .txt by a model of texts, else as .csv.
-Prints one answer per row, in their order; with --proba the probabilities of all classes.
+Prints one answer per row, in their order: a label, a number, or a JSON list where there are several; with --proba the probabilities of
+all classes.
 """
 
 
@@ -213,10 +214,11 @@ def main(arguments: list[str]) -> int:
         return _say(2, f"{path} cannot be read: {str(error) or type(error).__name__}")
     try:
         if "--proba" in arguments[1:]:
-            for row in answered(program.probabilities, inputs):
+            refuse_no_probabilities(manifest)
+            for row in answered(program.answers, inputs):
                 print(",".join(f"{value:.6f}" for value in row))
         else:
-            for answer_of_row in answered(program.answers, inputs):
+            for answer_of_row in answered(program.predict, inputs):
                 print(visible(one_line(answer_of_row)))
     except ValueError as error:
         return _say(2, f"{path}: {error}")
@@ -225,9 +227,9 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def one_line(label: str) -> str:
-    """A label as one line of a file of answers."""
-    return label.replace("\r", "\\r").replace("\n", "\\n")
+def one_line(said: Any) -> str:
+    """What is said of a row as one line of a file of answers: a label as it is, all else as JSON."""
+    return said.replace("\r", "\\r").replace("\n", "\\n") if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
 
 
 def _say(code: int, text: str) -> int:

@@ -1,6 +1,6 @@
 """How an artifact's graphs make one answer.
 
-This file stands alone but for `tasks.feed`, and is copied into an artifact's `predict.py` like it.
+This file stands alone but for `tasks.feed` and `kinds.decode`, and is copied into an artifact's `predict.py` like it.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from paredown.tasks.feed import answer, make_answerer, make_decoder, make_encoder
+from paredown.kinds.decode import answer, make_answerer, make_decoder, sureness
+from paredown.tasks.feed import make_encoder
 
 Run = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -20,13 +21,14 @@ class Program:
     """Raw inputs to answers.
 
     Args:
-        answers: Raw inputs -> labels, the way that is deployed and measured.
-        probabilities: Raw inputs -> (N, classes), float64.
+        predict: Raw inputs -> what is said of each row: a label, a list of labels, a number or a list of them; the way that is deployed
+            and measured.
+        answers: Raw inputs -> (N, outputs), float64: probabilities, or numbers as they are.
         asked: Graph name -> rows it has answered so far.
     """
 
-    answers: Callable[[Any], list[str]]
-    probabilities: Callable[[Any], np.ndarray]
+    predict: Callable[[Any], list[Any]]
+    answers: Callable[[Any], np.ndarray]
     asked: dict[str, int]
 
 
@@ -49,42 +51,52 @@ def make_program(manifest: Mapping[str, Any], runs: Mapping[str, Run], folder: P
     raise ValueError(f"program kind {program['kind']!r} is not one of single, cascade.")
 
 
+def refuse_no_probabilities(manifest: Mapping[str, Any]) -> None:
+    """Refuse to tell probabilities of what answers with numbers.
+
+    Raises:
+        ValueError: It does.
+    """
+    if manifest["decode"]["kind"] == "values":
+        raise ValueError("this model answers with numbers and has no probabilities; ask for its answers.")
+
+
 def _single(manifest: Mapping[str, Any], runs: Mapping[str, Run], folder: Path) -> Program:
     ((name, run),) = runs.items()
     encode, decode = make_encoder(manifest["encode"], folder), make_decoder(manifest["decode"])
     answer_of = make_answerer(manifest["decode"], manifest["labels"])
     asked = {name: 0}
 
-    def answers(inputs: Any) -> list[str]:
+    def predict(inputs: Any) -> list[Any]:
         return answer_of(run(encode(inputs)))
 
-    def probabilities(inputs: Any) -> np.ndarray:
+    def answers(inputs: Any) -> np.ndarray:
         found = decode(run(encode(inputs)))
         asked[name] += len(found)
         return found
 
-    return Program(answers, probabilities, asked)
+    return Program(predict, answers, asked)
 
 
 def _cascade(manifest: Mapping[str, Any], runs: Mapping[str, Run], folder: Path, at: float) -> Program:
     (first_name, first), (second_name, second) = runs.items()
     encode, own = make_encoder(manifest["encode"], folder), {graph["name"]: graph.get("decode") for graph in manifest["graphs"]}
     decode_first, decode_second = (make_decoder(own[name] or manifest["decode"]) for name in (first_name, second_name))
-    labels = manifest["labels"]
+    spec, labels = manifest["decode"], manifest["labels"]
     asked = {first_name: 0, second_name: 0}
 
-    def probabilities(inputs: Any) -> np.ndarray:
+    def answers(inputs: Any) -> np.ndarray:
         feed = encode(inputs)
         found = decode_first(first(feed))
         asked[first_name] += len(found)
-        unsure = np.flatnonzero(found.max(axis=1) < at)
+        unsure = np.flatnonzero(sureness(spec, found) < at)
         if len(unsure):
             asked[second_name] += len(unsure)
             rest = feed if len(unsure) == len(found) else {name: array[unsure] for name, array in feed.items()}
             found[unsure] = decode_second(second(rest))
         return found
 
-    def answers(inputs: Any) -> list[str]:
-        return answer(labels, probabilities(inputs))
+    def predict(inputs: Any) -> list[Any]:
+        return answer(spec, labels, answers(inputs))
 
-    return Program(answers, probabilities, asked)
+    return Program(predict, answers, asked)

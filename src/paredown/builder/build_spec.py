@@ -22,7 +22,6 @@ class BuildSpec:
     Args:
         name: The job's name.
         task: The task's name.
-        loss: The task's loss.
         encode, decode: The task's declarations.
         files: Folder of the files that `encode` names.
         labels: Class names in the model's order.
@@ -38,7 +37,6 @@ class BuildSpec:
 
     name: str
     task: str
-    loss: str
     encode: Mapping[str, Any]
     decode: Mapping[str, Any]
     labels: Sequence[str]
@@ -69,7 +67,7 @@ class BuildSpec:
         return Context(
             data={split: partial(read_rows, Path(path)) for split, path in self.data.items()},
             encode=make_encoder(self.encode, Path(self.files)),
-            loss=self.loss,
+            decode=self.decode,
             teacher=teacher,
             ask=ask,
             store=store,
@@ -87,11 +85,10 @@ _OPEN: dict[str, Any] = {}
 
 
 def _answers(teacher: Candidate, store: FolderStore, feed: Mapping[str, Any], work: Path, decode: Mapping[str, Any], threads: int) -> Any:
-    """The teacher's logits through the first engine that takes its form; the session stays open in this process."""
-    import numpy as np
-
+    """The teacher's answers before decoding through the first engine that takes its form; the session stays open in this process."""
     from paredown.ground import registry
-    from paredown.tasks.feed import decoding, make_decoder
+    from paredown.kinds.decode import decoding, make_decoder
+    from paredown.kinds.known import kind_of
 
     if teacher.digest not in _OPEN:
         engines = registry.engines(teacher.form)
@@ -102,6 +99,5 @@ def _answers(teacher: Candidate, store: FolderStore, feed: Mapping[str, Any], wo
         exported = engines[0].export(teacher, store, folder)
         session = engines[0].open(folder, exported["file"], {"threads": threads})
         _OPEN[teacher.digest] = session, make_decoder(decoding(decode, exported["outputs"]))
-    session, probabilities_of = _OPEN[teacher.digest]
-    probabilities = probabilities_of(session.run(feed))
-    return np.log(np.clip(probabilities, 1e-9, None)).astype(np.float32)
+    session, answers_of = _OPEN[teacher.digest]
+    return kind_of(decode).undecoded(answers_of(session.run(feed)), decode)

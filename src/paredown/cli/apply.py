@@ -48,7 +48,9 @@ def command(recipe: str, job: str, study: str | None, out: str | None, as_json: 
         rows.append(("quality", mine, theirs, f"{done.metric} on {done.rows} validation rows"))
     if trial.drop:
         sure = f"at most {at_most(trial.drop['upper'], 'share')} with {100 * done.confidence:g} % confidence"
-        rows.append(("drop", share(trial.drop["drop"]), "", f"{sure}; {share(trial.drop['flips'])} flips"))
+        rows.append(
+            ("drop", share(trial.drop["drop"]), "", sure if done.kind == "numbers" else f"{sure}; {share(trial.drop['flips'])} flips")
+        )
     for name in _SHOWN:
         if name in trial.readings or name in trial.ratios:
             kind = kind_of(name)

@@ -41,7 +41,9 @@ def asking(function: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         click.option("--data", metavar="FILE", help="Rows to ask; the artifact's own probe rows when left out. Answers are compared too."),
         click.option("--label", metavar="COLUMN", help="The column of FILE with the right answers, to compare quality."),
-        click.option("--metric", default="accuracy", show_default=True, help="What quality is; `paredown list metrics` shows all."),
+        click.option(
+            "--metric", default="", help="What quality is; `paredown list metrics` shows all. By default the usual one of the answers."
+        ),
         click.option("--seconds", type=float, default=60.0, show_default=True, help="Wall time of all windows together."),
         click.option("--batch", type=int, default=1, show_default=True, help="Rows per call."),
     )
@@ -303,7 +305,8 @@ def _answers(found: Measured, sides: tuple[str, str]) -> Iterator[str]:
     def share(value: float) -> str:
         return style_of(value, "share").write(value)
 
-    yield f"answers: {share(answers.flips.value)} of {answers.rows} rows are answered otherwise"
+    if answers.kind != "numbers":
+        yield f"answers: {share(answers.flips.value)} of {answers.rows} rows are answered otherwise"
     if answers.drop is not None and answers.quality is not None and answers.other_quality is not None:
         drop = answers.drop
         mine, theirs = (quality(value, answers.unit) for value in (answers.quality, answers.other_quality))

@@ -11,6 +11,8 @@ from typing import Any
 
 PART_ROWS, _PART_B = 1 << 14, 16 << 20
 """Rows that are in memory at a time where all are gone over, and their bytes."""
+LISTED = "\x1f"
+"""Stands before each of several labels in the word that says them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +22,9 @@ class Rows:
     Args:
         inputs: An array (N, ...), one item per row, for images and feature vectors; an object array of str, (N,) or (N, 2) for pairs, for
             texts; an object array (N,) of bytes for the files of images of any size; or a mapping column -> array (N,) for tables.
-        labels: Array (N,) of class indices into `names`, int64; None for unlabeled rows.
-        names: The class names in index order.
+        labels: What is right of each row, as its kind of answers has it: an array (N,) of class indices into `names`, int64; (N, outputs)
+            of 0 and 1 for labels, or of numbers, float64; None for unlabeled rows.
+        names: The names of the classes, labels or numbers in the model's order.
         groups: Column -> array (N,) of strings; never given to a model.
         high: The largest raw value an image can take (16 for the digits, 255 for 8-bit images); None where it means nothing.
         digests: Array (N, 32) of bytes, the digests of the rows where they were worked out before; None has them worked out when asked.
@@ -109,6 +112,7 @@ class Rows:
         for part in self.digest_parts():
             whole.update(part.hex().encode())
         for start in range(0, 0 if self.labels is None else len(self), PART_ROWS):
-            whole.update(self.labels[start : start + PART_ROWS].astype("<i8").tobytes())
+            part = self.labels[start : start + PART_ROWS]
+            whole.update(part.astype("<f8" if part.dtype.kind == "f" else "<i8").tobytes())
         whole.update(repr(self.names).encode())
         return whole.hexdigest()

@@ -13,12 +13,13 @@ from paredown.core.technique import snake
 class Task(ABC):
     """What goes in and what comes out. A unit's name is its class name in kebab case.
 
-    `encoder` and `decoder` return plain data that is packed into the artifact; `tasks.feed` turns them into functions.
+    `encoder` and `decoder` return plain data that is packed into the artifact; `tasks.feed` and `kinds.decode` turn them into functions.
+    `raw` is what goes in: "text", "table", "image" or "array"; `kind` what comes out, see `kinds.known`.
     """
 
     unit: ClassVar[str] = "inference"
-    loss: ClassVar[str] = "cross_entropy"
     raw: ClassVar[str]
+    kind: ClassVar[str] = "class"
 
     @classmethod
     def name(cls) -> str:

@@ -67,9 +67,9 @@ class Context:
     Args:
         data: Split name -> rows ("train", "calibration", "unlabeled"), each loaded on first call; a split that the job lacks is absent.
         encode: Raw inputs -> feed (input name -> float32 array), as packed into the artifact.
-        loss: Name of the task's loss ("cross_entropy").
+        decode: The declaration of outputs -> answers, whose kind says what training minimizes.
         teacher: The baseline model.
-        ask: The baseline's logits (N, classes) for a feed, whatever form it has; a black box answers like any other.
+        ask: The baseline's answers to a feed before decoding (N, outputs): logits, or numbers; a black box answers like any other.
         store: Where candidates live.
         seed: Root of all random streams; the same seed and knobs give the same digest.
         threads: CPU threads the work may use.
@@ -80,7 +80,7 @@ class Context:
 
     data: Mapping[str, Callable[[], Rows]]
     encode: Callable[[Any], dict[str, Any]]
-    loss: str
+    decode: Mapping[str, Any]
     teacher: Candidate
     ask: Callable[[Mapping[str, Any]], Any]
     store: Store
@@ -180,13 +180,14 @@ class Composition(Technique):
         """The program's declaration for artifact.json: {"kind": ..., knobs}."""
 
     @abstractmethod
-    def settings(self, first: Any, second: Any, labels: Any) -> list[dict[str, Any]]:
+    def settings(self, first: Any, second: Any, targets: Any, kind: Any) -> list[dict[str, Any]]:
         """Knob settings worth trying, from stored outputs on the validation split.
 
         Args:
-            first: Probabilities (N, classes) of the cheaper model.
-            second: Probabilities (N, classes) of the dearer model.
-            labels: Class indices (N,).
+            first: Answers (N, outputs) of the cheaper model.
+            second: Answers (N, outputs) of the dearer model.
+            targets: What is right of each row.
+            kind: What the answers are, see `kinds.kind`.
 
         Returns:
             Knob mappings, best first; empty when the composition does not pay.

@@ -8,14 +8,8 @@ from __future__ import annotations
 REGRESSION, SEVERAL, TOKENS, SPANS = "regression", "multi-label", "token classification", "question answering"
 
 _MEANS = {
-    REGRESSION: (
-        "the answer is a number",
-        "Cut the numbers into classes, as low, middle and high, and give a model that was trained on those.",
-    ),
-    SEVERAL: (
-        "each of several labels may hold at once",
-        "Give a model that chooses one class per row: of one of the labels, or of the combinations that occur.",
-    ),
+    REGRESSION: ("the answer is a number", "Write `task: ...-regression`, as tabular-regression."),
+    SEVERAL: ("each of several labels may hold at once", "Write `task: ...-multilabel`, as text-multilabel."),
     TOKENS: ("each token has a class", "Give a model with one answer per row; a new head is trained with `finetune: {}`."),
     SPANS: ("the answer is a part of the text", "Give a model with one answer per row; a new head is trained with `finetune: {}`."),
 }
@@ -29,7 +23,7 @@ def refusal(kind: str, seen: str) -> str:
         seen: Where it was seen, and by what.
     """
     means, do = _MEANS[kind]
-    return f"{seen}: {kind}, {means}; paredown answers classification now, one class per row.\n  {do}"
+    return f"{seen}: {kind}, {means}; a classification answers with one class per row.\n  {do}"
 
 
 def one_number(model: str, classes: int) -> str:
@@ -43,9 +37,9 @@ def one_number(model: str, classes: int) -> str:
     if classes > 2:
         return refusal(REGRESSION, f"{seen}, and the labels have {classes} values")
     return (
-        f"{seen}; two classes need 2 logits, and a number of its own is regression, which is not answered.\n"
-        "  Wrap it in a module that returns `torch.cat([torch.zeros_like(z), z], 1)` for its logit z, or `torch.cat([1 - p, p], 1)` "
-        "for its probability p."
+        f"{seen}; two classes need 2 logits, and a number of its own is regression, as `task: tabular-regression` has it.\n"
+        "  For classes wrap it in a module that returns `torch.cat([torch.zeros_like(z), z], 1)` for its logit z, or "
+        "`torch.cat([1 - p, p], 1)` for its probability p."
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from paredown.core.errors import BadData
-from paredown.core.unsupported import SEVERAL, refusal
 from paredown.datasets.tables import Roles
 from paredown.ground import lazy
 
@@ -31,9 +30,8 @@ def check_kinds(schema: Any, parts: Roles, source: str) -> None:
     types = lazy.need("pyarrow", "reading Arrow columns").types
     for name in parts.columns:
         dtype = schema.field(name).type
-        if name == parts.label and any(is_one(dtype) for is_one in (types.is_list, types.is_large_list, types.is_fixed_size_list)):
-            raise BadData(refusal(SEVERAL, f"{source}: the label {name!r} is {dtype!s:.80}"))
-        if kind(dtype) is None:
+        several = name == parts.label and any(is_one(dtype) for is_one in (types.is_list, types.is_large_list, types.is_fixed_size_list))
+        if kind(dtype.value_type if several else dtype) is None:
             raise BadData(
                 f"{source}: column {name!r} holds {dtype!s:.80}.\n"
                 "  A column is numbers, words or truth values; flatten or convert it, or add it to `drop:`."

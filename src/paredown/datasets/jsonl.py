@@ -12,9 +12,8 @@ from typing import Any
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.core.unsupported import SEVERAL, refusal
 from paredown.datasets.lines import Lines
-from paredown.datasets.sources import find
+from paredown.datasets.sources import find, listed
 from paredown.datasets.tables import roles, rows_from_table
 
 _HEAD = 1000
@@ -49,7 +48,7 @@ class Jsonl(DatasetReader):
                 for name, column in values.items():
                     cell = item.get(name)
                     if isinstance(cell, list) and name == parts.label:
-                        raise BadData(refusal(SEVERAL, f"{source}:{line}: the label {name!r} is a list"))
+                        cell = listed(cell, f"{source}:{line}")
                     if isinstance(cell, list | dict):
                         raise BadData(
                             f"{source}:{line}: {name!r} is {'a list' if isinstance(cell, list) else 'an object'}.\n"

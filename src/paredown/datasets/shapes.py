@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from paredown.core.unsupported import REGRESSION, SEVERAL, refusal
+from paredown.core.unsupported import REGRESSION, refusal
 
 _MOST_INPUTS = 16
 
@@ -30,13 +30,16 @@ def matrix(labels: np.ndarray, source: str) -> str:
     """What labels with several numbers per row are."""
     shape = f"{source}: the labels have shape {labels.shape}"
     if labels.ndim == 2 and len(labels) and labels.dtype.kind in "buif":
-        marks, fractions = np.isin(labels, (0, 1)).all(), labels.dtype.kind == "f" and (labels != np.round(labels)).any()
-        if marks and (labels.sum(axis=1) != 1).any():
-            row = int(np.argmax(labels.sum(axis=1) != 1))
-            return refusal(SEVERAL, f"{shape}, and row {row} has {int(labels[row].sum())} of {labels.shape[1]}")
+        fractions = labels.dtype.kind == "f" and (labels != np.round(labels)).any()
         if fractions and (labels.min() < 0 or np.abs(labels.sum(axis=1) - 1).max() > 1e-3):
             return refusal(REGRESSION, f"{shape} and fractions")
     return f"{shape}.\n  Give one class per row, shape (N,); for one-hot rows use argmax(axis=1)."
+
+
+def marks(labels: np.ndarray) -> bool:
+    """Whether labels (N, L) say of each label whether it holds, other than one-hot rows, of which each says one class."""
+    marked = labels.ndim == 2 and len(labels) > 0 and labels.dtype.kind in "buif" and bool(np.isin(labels, (0, 1)).all())
+    return marked and bool((labels.sum(axis=1) != 1).any())
 
 
 def lists(labels: Any) -> Any:

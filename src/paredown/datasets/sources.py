@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadData
-from paredown.core.rows import Rows
-from paredown.core.unsupported import REGRESSION, SEVERAL, refusal, several_inputs
-from paredown.datasets.shapes import lists, matrix, several
+from paredown.core.rows import LISTED, Rows
+from paredown.core.unsupported import several_inputs
+from paredown.datasets.shapes import lists, marks, matrix, several
 from paredown.ground.host import host
 
 
@@ -73,16 +73,13 @@ def match_labels(found: Sequence[str], names: Sequence[str], where: Callable[[in
         Indices (N,), int64, and the names.
 
     Raises:
-        BadData: A label is not among the names, or the labels are fractions.
+        BadData: A label is not among the names.
     """
     distinct = set(found)
     for label in (*sorted(distinct), *names):
         _refuse_half(label, "the label", lambda label=label: where(found.index(label)) if label in distinct else "`labels:`")  # type: ignore[misc]
     whole = {label: number for label in distinct if (number := _whole(label)) is not None}
     all_whole = len(whole) == len(distinct)
-    fraction = next((label for label in found if _is_fraction(label)), None)
-    if fraction is not None and not distinct & {*names} and all(_is_fraction(label) or label in whole for label in distinct):
-        raise BadData(refusal(REGRESSION, f"{where(found.index(fraction))}: the label {fraction!r} is a fraction"))
     if not names:
         if all_whole:
             names = [str(number) for number in sorted(set(whole.values()))]
@@ -109,13 +106,6 @@ def _whole(label: str) -> int | None:
     """5 for "5" and "5.0"; "05" is a word."""
     found = re.fullmatch(r"(-?(?:0|[1-9]\d*))(?:\.0+)?", label)
     return int(found[1]) if found else None
-
-
-def _is_fraction(label: str) -> bool:
-    try:
-        return not float(label).is_integer()
-    except ValueError:
-        return False
 
 
 def rows_from_arrays(
@@ -337,18 +327,34 @@ def _double(value: float) -> float:
         return math.inf if value > 0 else -math.inf
 
 
+def listed(labels: Any, where: str) -> str:
+    """Several labels of one row as one word.
+
+    Raises:
+        BadData: One is no word or whole number, or there is none of them.
+    """
+    cells = [cell.item() if isinstance(cell, np.generic) else cell for cell in labels]
+    for cell in cells:
+        if isinstance(cell, bool) or not isinstance(cell, int | str) or cell == "":
+            raise BadData(f"{where}: the label is a list that holds {cell!r:.60}.\n  Labels are words or whole numbers.")
+    return "".join(f"{LISTED}{cell}" for cell in cells) or LISTED
+
+
 def as_words(labels: Any, count: int, source: str, where: Callable[[int], str]) -> list[str]:
     """Labels as words, one for each of `count` rows.
 
     Raises:
-        BadData: Another number or shape of labels, or a row without one; or the label of a row is a list.
+        BadData: Another number or shape of labels, or a row without one.
     """
-    listed = next((row for row, cell in enumerate(lists(labels)) if isinstance(cell, list | tuple | set | np.ndarray)), None)
-    if listed is not None:
-        raise BadData(refusal(SEVERAL, f"{where(listed)}: the label is a list"))
+    if any(isinstance(cell, list | tuple | set | np.ndarray) for cell in lists(labels)):
+        labels = [
+            listed(cell, where(row)) if isinstance(cell, list | tuple | set | np.ndarray) else cell for row, cell in enumerate(labels)
+        ]
     array = _flat(labels, f"{source}: the labels")
     if array.ndim == 2 and array.shape[1] == 1:
         labels = array = array[:, 0]
+    if marks(array):
+        return [listed(np.flatnonzero(row), where(at)) for at, row in enumerate(array)]
     if array.ndim != 1:
         raise BadData(matrix(array, source))
     if len(array) != count:

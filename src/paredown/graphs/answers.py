@@ -1,4 +1,4 @@
-"""Whether a model answers with logits or with probabilities: one check, for every way in. No torch here."""
+"""What a model answers with, logits, probabilities or numbers: one check, for every way in. No torch here."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ import numpy as np
 
 from paredown.core.technique import Context
 from paredown.graphs.graphs import TOKENS
+from paredown.kinds.known import kind_of
+from paredown.kinds.labels import Labels
+from paredown.kinds.one_class import OneClass
 
-LOGITS, PROBABILITIES = "logits", "probabilities"
+LOGITS, PROBABILITIES = OneClass.graph_outputs
 """Also the names of a graph's output, which say what it holds."""
 
 _FEW = 16
 """Rows that are asked, at most."""
 
 _MADE_UP = 4
+_LINEAR = ("Gemm", "Addmm", "MatMul", "Mm", "Add")
 _SPREADS = (1.0, 10.0)
 _NEGATIVE = 1e-6
 _OFF, _OFF_IN_8_BITS = 0.02, 0.25
@@ -25,7 +29,7 @@ _OFF, _OFF_IN_8_BITS = 0.02, 0.25
 8 bits. Logits of many rows, some of them far from all data, are not all shares of nearly 1."""
 
 
-def kind_of(answers: np.ndarray, ending: str = "") -> str:
+def held(answers: np.ndarray, ending: str = "") -> str:
     """What the numbers are: "probabilities" where all rows are shares of 1, else "logits".
 
     Args:
@@ -53,12 +57,29 @@ def detect(ask: Callable[[Mapping[str, Any]], Any], inputs: Mapping[str, Sequenc
         ask: A feed -> answers (N, classes); what it raises for rows that a model does not take is no answer.
         inputs: Input name -> shape of one item; a free axis is named.
         context: Its rows are asked, where it has some.
-        ending: As for `kind_of`; where no row is answered it decides alone.
+        ending: As for `held`; where no row is answered it decides alone.
+
+    Returns:
+        A name of an output of the kind of answers that the job has.
     """
+    kind = kind_of(context.decode)
+    if kind.name not in (OneClass.name, Labels.name):
+        return kind.graph_outputs[0]
     split = next(iter(context.data), None)
     feed = _blank(inputs) if split is None else context.encode(context.rows(split).spread(_FEW).inputs)
     found = [answers for some in (feed, *_made_up(feed)) if (answers := _answers(ask, some)) is not None]
-    return kind_of(np.concatenate(found), ending) if found else by_ending(ending)
+    if kind.name == Labels.name:
+        return kind.graph_outputs[_are_chances(found, ending)]
+    return held(np.concatenate(found), ending) if found else by_ending(ending)
+
+
+def _are_chances(found: Sequence[np.ndarray], ending: str) -> bool:
+    """Whether answers are probabilities of labels, each by itself: all lie within 0 and 1, as after a sigmoid, and not on one side of 0."""
+    if not found:
+        return ending == "Sigmoid"
+    numbers = np.concatenate(found)
+    within = np.isfinite(numbers).all() and numbers.min() >= 0 and numbers.max() <= 1
+    return bool(within) and ending not in _LINEAR
 
 
 def some_rows(inputs: Mapping[str, Sequence[int | str]], context: Context) -> dict[str, Any]:

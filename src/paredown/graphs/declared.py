@@ -81,6 +81,7 @@ class Declared:
         plain: Whether it was made by a converter of classical models, which scale their inputs themselves.
         words: Input of words -> those that the graph itself holds, for each of its columns.
         problem: Why it cannot be used, and the way out.
+        one_number: Why it is no classifier, where it answers with one number per row, and the way out.
     """
 
     inputs: tuple[End, ...]
@@ -93,6 +94,7 @@ class Declared:
     plain: bool
     words: Mapping[str, tuple[tuple[str, ...], ...]]
     problem: str
+    one_number: str = ""
 
 
 def read(path: Path, output: str | None = None) -> Declared:
@@ -103,7 +105,7 @@ def read(path: Path, output: str | None = None) -> Declared:
         output: The output that the job names.
 
     Raises:
-        BadModel: It is no ONNX file, or no classifier; says what it is.
+        BadModel: It is no ONNX file, or no model of rows; says what it is.
         UnknownName: It has no output of that name.
     """
     onnx: Any = need("onnx", "opening an ONNX model")
@@ -120,7 +122,7 @@ def read(path: Path, output: str | None = None) -> Declared:
 
 
 def look(model: Any, output: str | None = None) -> Declared:
-    """What a graph says of itself; why it is no classifier stands in `problem`.
+    """What a graph says of itself; why it cannot be used stands in `problem`.
 
     Raises:
         UnknownName: It has no output of that name.
@@ -142,8 +144,10 @@ def look(model: Any, output: str | None = None) -> Declared:
     width = chosen.width if chosen is not None else 0
     if chosen is not None and chosen.name in zipped:
         width = width or len(classes)
+    one_number = ""
     if not problem and chosen is not None and (width == 1 or (chosen.shape is not None and len(chosen.shape) != 2)):
-        problem = _not_one_per_class(chosen, width, label, outputs, graph)
+        said = _not_one_per_class(chosen, width, label, outputs, graph)
+        problem, one_number = ("", said) if width == 1 and not label else (said, "")
     if classes and width and len(classes) != width:
         classes = ()
     kinds = {node.op_type for node in graph.node}
@@ -158,6 +162,7 @@ def look(model: Any, output: str | None = None) -> Declared:
         plain=any(node.domain == ML for node in graph.node),
         words={end.name: _words(graph, end.name, end.width) for end in inputs if end.kind == "string"},
         problem=problem,
+        one_number=one_number,
     )
 
 
@@ -236,7 +241,8 @@ def _not_one_per_class(chosen: End, width: int, label: str, outputs: Sequence[En
         )
     return (
         f"answers with one number per row ({chosen}{f', from {maker}' if maker else ''}): a regressor, or a classifier of two classes with "
-        "a single score.\n  paredown takes classifiers with one number per class; export two numbers, one for each class."
+        "a single score.\n  For a number write `task: ...-regression`, as tabular-regression; of a classifier export two numbers, one for "
+        "each class."
     )
 
 

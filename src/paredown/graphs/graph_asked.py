@@ -16,6 +16,7 @@ from paredown.graphs import answers, graph_batch, graphs
 from paredown.graphs.declared import Declared
 from paredown.ground import registry
 from paredown.ground.lazy import need
+from paredown.kinds.known import kind_of
 
 _DIFFERS = 0.2
 """Share of rows from which on a label that is not the largest score is another thing than that."""
@@ -110,10 +111,11 @@ class Asked:
                 "  Give rows as it was trained on, or export it again with a free batch."
             ) from error
         if found.ndim != 2 or found.shape[1] != classes:
+            named = kind_of(self._context.decode).named
             what = " (a regressor, a detector of anomalies, or a classifier of two classes with a single score)"
             raise BadModel(
                 f"{self._name} answers {len(next(iter(feed.values())))} rows with an array {found.shape}"
-                f"{what if found.shape[1:] in ((), (1,)) else ''}; the data have {classes} classes.\n"
+                f"{what if found.shape[1:] in ((), (1,)) else ''}; the data have {classes} {named}.\n"
                 "  A classifier answers with one number per class. Name the classes in the model's order with `data: {labels: [...]}`, or "
                 "give the model of these data."
             )
@@ -161,7 +163,7 @@ class Asked:
         )
 
     def holds(self, model: Any, output: str, inputs: Mapping[str, Sequence[int | str]]) -> str:
-        """What an output holds: "logits" or "probabilities"."""
+        """What an output holds, by the name that a graph's output of it has: "logits", "probabilities", "values", ..."""
         last = graphs.ending(model.graph, output)
         return answers.detect(self.opened(model, output), inputs, self._context, "" if last is None else str(last.op_type))
 

@@ -34,6 +34,23 @@ def answer_alone(model: Any, found: Declared) -> None:
     _prune(graph)
 
 
+def answer_columns(model: Any) -> None:
+    """Let the one output be (N, 1), in place, where it is (N,)."""
+    onnx: Any = need("onnx", "opening an ONNX model")
+    (out,) = model.graph.output
+    if not out.type.tensor_type.HasField("shape") or len(out.type.tensor_type.shape.dim) != 1:
+        return
+    name = out.name
+    rename(model.graph, name, f"{name}__flat")
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([-1, 1]), f"{name}__column"))
+    model.graph.node.append(onnx.helper.make_node("Reshape", [f"{name}__flat", f"{name}__column"], [name]))
+    rows = out.type.tensor_type.shape.dim[0].dim_param or out.type.tensor_type.shape.dim[0].dim_value or None
+    element = out.type.tensor_type.elem_type
+    del model.graph.output[:]
+    model.graph.output.append(onnx.helper.make_tensor_value_info(name, element, [rows, 1]))
+    _lift(model)
+
+
 def _typed(item: Any) -> bool:
     return bool(item.type.tensor_type.elem_type)
 

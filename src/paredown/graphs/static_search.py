@@ -15,6 +15,9 @@ from paredown.graphs.graph_asked import norms
 from paredown.graphs.ranges import fitted, seen
 from paredown.graphs.static_bits import Scheme
 from paredown.ground.lazy import need
+from paredown.kinds.decode import make_decoder
+from paredown.kinds.labels import Labels
+from paredown.kinds.numbers import Numbers
 
 _LEFT = (1 / 8, 1 / 4, 1 / 2)
 """Shares of the layers that are left in fp32, one after the other, until the answers are near enough."""
@@ -28,7 +31,8 @@ class Found:
     Args:
         model: The graph.
         ways: Weight name -> how it is there.
-        moved: Mean share of the answers' probability that is elsewhere than in fp32, in the engine where it is most.
+        moved: Mean share of the answers' probability that is elsewhere than in fp32, or how far numbers are from those in fp32 in units of
+            their spread (root of the mean square); in the engine where it is most.
         said: What was done besides.
     """
 
@@ -124,13 +128,19 @@ def _ends(known: Mapping[str, Any], scheme: Scheme) -> dict[str, tuple[float, fl
 
 
 def _moved(mine: Mapping[str, Any], goal: Mapping[str, Any]) -> float:
-    """The distance between two sets of answers, the output that moves most: of probabilities, or as a share where there are no classes."""
-    return max(_distance(np.asarray(mine[name], np.float64), np.asarray(goal[name], np.float64)) for name in goal)
+    """The distance between two sets of answers, the output that moves most: of probabilities; of numbers in units of their spread."""
+    return max(_distance(name, np.asarray(mine[name], np.float64), np.asarray(goal[name], np.float64)) for name in goal)
 
 
-def _distance(mine: Any, goal: Any) -> float:
+def _distance(name: str, mine: Any, goal: Any) -> float:
     if not np.isfinite(mine).all():
         return float("inf")
+    if name in Numbers.graph_outputs:
+        spread = goal.std(axis=0)
+        return float(np.sqrt((((mine - goal) / np.where(spread > 0, spread, 1.0)) ** 2).mean()))
+    if name in Labels.graph_outputs:
+        decode = make_decoder({"kind": "sigmoid" if name == Labels.graph_outputs[0] else name, "output": name, "classes": goal.shape[1]})
+        return float(np.abs(decode({name: mine}) - decode({name: goal})).mean())
     if goal.ndim != 2 or goal.shape[1] < 2:
         return norms(mine, goal)
     sure = (goal >= 0).all() and np.allclose(goal.sum(axis=1), 1, atol=1e-3)

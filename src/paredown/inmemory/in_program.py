@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadData
-from paredown.core.rows import Rows
+from paredown.core.rows import LISTED, Rows
 from paredown.datasets.sources import match_labels, rows_from_arrays
 from paredown.ground import digests
 from paredown.rows.rowfile import write_rows
+from paredown.study.classes import has_fractions
 
 _FORM = "Give `(X, y)`, or `(X, y, groups)` with groups as a mapping column -> values."
 
@@ -158,16 +159,26 @@ def guessed(rows: Rows, as_images: bool) -> tuple[str, str]:
         BadData: Nothing fits.
     """
     inputs = rows.inputs
+    answer, seen = answers_of(rows)
     if isinstance(inputs, Mapping):
-        return "tabular-classification", f"{len(inputs)} columns"
+        return f"tabular-{answer}", f"{len(inputs)} columns{seen}"
     if inputs.dtype.kind in "OU":
-        return "text-classification", "pairs of texts" if inputs.ndim == 2 else "texts"
-    shape = f"an array {inputs.shape}"
+        return f"text-{answer}", f"{'pairs of texts' if inputs.ndim == 2 else 'texts'}{seen}"
+    shape = f"an array {inputs.shape}{seen}"
     if inputs.ndim == 2:
-        return "tabular-classification", shape
+        return f"tabular-{answer}", shape
     if inputs.ndim > 2:
-        return "image-classification" if as_images and inputs.ndim < 5 else "array-classification", shape
+        return f"image-{answer}" if as_images and inputs.ndim < 5 else f"array-{answer}", shape
     raise BadData(f"X has shape {inputs.shape}.\n  Give one row per item: (N, ...), columns by name, or a list of texts.")
+
+
+def answers_of(rows: Rows) -> tuple[str, str]:
+    """The second half of a task's name by what the labels are: classification, regression or multilabel; and what it was seen by."""
+    if any(name.startswith(LISTED) for name in rows.names):
+        return "multilabel", ", and y has several labels per row"
+    if has_fractions(rows.names):
+        return "regression", ", and y has fractions"
+    return "classification", ""
 
 
 def keep(rows: Rows, split: str, folder: Path) -> str:

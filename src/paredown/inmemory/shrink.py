@@ -18,6 +18,10 @@ from paredown.ground import digests, documents, registry
 from paredown.ground.files import remove, writable, write_atomic
 from paredown.ground.lazy import need
 from paredown.inmemory import in_program
+from paredown.kinds.known import kind_named
+from paredown.kinds.labels import Labels
+from paredown.kinds.numbers import Numbers
+from paredown.kinds.one_class import OneClass
 from paredown.planning.model_entry import entry_of
 from paredown.report.progress import Progress
 from paredown.running.story import Result, run
@@ -41,7 +45,7 @@ def shrink(
     labels: Sequence[Any] | None = None,
     groups: Sequence[str] = (),
     task: str | None = None,
-    metric: str = "accuracy",
+    metric: str | None = None,
     policy: str | Path | Mapping[str, Any] = "frugal",
     minimize: str | None = None,
     budget: str | Sequence[str] | None = None,
@@ -67,8 +71,8 @@ def shrink(
     The same call goes on with its study, in a new session too; another model, code or data is another job.
 
     Args:
-        model: A torch.nn.Module that answers (N, classes), logits or probabilities, wherever its class was defined; or the path of an
-            .onnx file or of a Hugging Face folder; or a mapping as `model:` in job files. A module is not changed.
+        model: A torch.nn.Module that answers (N, classes), logits or probabilities, or (N, numbers), wherever its class was defined; or the
+            path of an .onnx file or of a Hugging Face folder; or a mapping as `model:` in job files. A module is not changed.
         train: `(X, y)` for distillation and recovery; without it only techniques that need no training are tried.
         test: `(X, y)` for the claim, rows that the model has never seen. `(X, y, groups)`, here and in the others, adds a mapping
             column -> values (N,) for rules by group.
@@ -76,8 +80,9 @@ def shrink(
         unlabeled: X alone, for distillation.
         labels: The classes in the order of the model's outputs. Without it y holds their places, 0 to classes - 1; words are never guessed.
         groups: Columns of X, where X is a table, that are groups for rules by group as well.
-        task: By the shape of X when not given: array-classification, tabular-classification (two axes, or columns), text-classification.
-        metric: accuracy, macro_f1, loss, or `pkg.mod:function`.
+        task: By the shape of X when not given: array-..., tabular-... (two axes, or columns) or text-classification; -regression where y
+            holds fractions, -multilabel where it holds several labels per row.
+        metric: The usual one of the answers when not given (accuracy, micro_f1, mae); or `pkg.mod:function`.
         policy: Name of a built-in policy, path of a policy file, or its content.
         minimize: What counts among all that pass: cpu_time, energy, latency_p50, size, peak_rss; the policy's when not given.
         budget: `"20 min"` for all of it, report included, `"300 kJ"` for the search, or both.
@@ -112,14 +117,24 @@ def shrink(
     parts |= {} if unlabeled is None else {"unlabeled": in_program.unlabeled(unlabeled)}
     entry, module = _entry(model) if tokenizer is None else ({}, None)
     guess, seen = in_program.guessed(parts["test"], as_images=bool({"builtin", "huggingface"} & {*entry})) if task is None else (task, "")
+    kind = kind_named(registry.get("tasks", guess).kind)
     options, names = dict(preprocess or {}), None if labels is None else in_program.class_names(labels)
-    if "onnx" in entry and guess == "tabular-classification":
+    if "onnx" in entry and guess.startswith("tabular-"):
         options = {"standardize": False} | options
     if module is not None:
         options = _unscaled(guess, parts, options)
-        outputs, kind = _asked(module, registry.get("tasks", guess)(), parts, options)
-        parts, options = in_program.with_names(parts, labels, outputs), kind | options
-        names = [*parts["test"].names]
+        outputs, numbers = _asked(module, registry.get("tasks", guess)(), parts, options)
+        options = numbers | options
+        if kind.name == OneClass.name:
+            parts = in_program.with_names(parts, labels, outputs)
+            names = [*parts["test"].names]
+        elif kind.name == Numbers.name and outputs != 1:
+            raise BadData(
+                f"the model answers {outputs} numbers per row, and y holds one number for each.\n"
+                "  Give a model that answers (N, 1); where y are classes give them as whole numbers or words."
+            )
+        elif names is None and kind.name == Labels.name:
+            names = [str(at) for at in range(outputs)]
     title = name or _title(model, module if tokenizer is None else model)
     target = Path(folder) if folder is not None else Path("runs") / title
     refuse_foreign(target)
@@ -140,7 +155,7 @@ def shrink(
         "model": entry,
         "task": guess,
         "data": data,
-        "metric": metric,
+        "metric": metric or kind.metrics[0],
         "deploy": {"runtimes": list(runtimes), "volume": volume},
         "search": {"budget": spend, "seed": seed},
         "policy": _policy(policy, minimize),
@@ -228,12 +243,12 @@ def _title(model: Any, module: Any) -> str:
 
 def _unscaled(task: str, parts: Mapping[str, Rows], options: dict[str, Any]) -> dict[str, Any]:
     """Options of the encoder for a model in memory: numbers of a table stay as they are, and what is no number is not encoded unasked."""
-    if task == "text-classification":
+    if task.startswith("text-"):
         raise BadData(
             "X is texts; a torch module takes numbers.\n  Give `tokenizer=` beside a transformers "
             "model, or the folder where both were saved by `save_pretrained`."
         )
-    if task != "tabular-classification":
+    if not task.startswith("tabular-"):
         return options
     for split, rows in parts.items():
         for column, values in rows.inputs.items() if isinstance(rows.inputs, Mapping) and not options else ():
@@ -266,8 +281,8 @@ def _asked(module: Any, task: Task, parts: Mapping[str, Rows], options: Mapping[
     head = parts["test"].spread(_TRIED)
     asked = options if task.raw != "table" else {"rare": "keep", **options}
     feed = make_encoder(task.encoder(parts.get("train", parts["test"]), asked))(head.inputs)
-    whole = not isinstance(head.inputs, Mapping) and head.inputs.dtype.kind in "biu" and task.name() != "image-classification"
-    classes = len({*head.labels.tolist()})
+    whole = not isinstance(head.inputs, Mapping) and head.inputs.dtype.kind in "biu" and task.raw != "image"
+    classes = len({*head.labels.tolist()}) if task.kind == OneClass.name else 0
     if whole and "numbers" not in options:
         own, as_int64, as_float32 = (
             _answers(memory, module, array, classes) for array in (head.inputs, head.inputs.astype(np.int64), *feed.values())

@@ -22,7 +22,7 @@ class Answered:
 
     Args:
         labels: Class names in the model's order.
-        answers: One label per row, or the probabilities of all classes.
+        answers: What it says of each row, as `Model.predict`, or the probabilities of all classes.
     """
 
     labels: Sequence[str]
@@ -82,12 +82,15 @@ def open_both(state: dict[str, Any], *, artifact: str, file: str, room_b: int) -
 
 
 def answer_all(state: dict[str, Any], *, file: str, proba: bool) -> list[Any]:
-    """Labels of all rows, or probabilities."""
+    """What is said of all rows, or probabilities."""
     from paredown.artifact.predict_main import answered
+    from paredown.artifact.programs import refuse_no_probabilities
 
     program = state["model"].program
     try:
-        found = answered(program.probabilities if proba else program.answers, state["inputs"])
+        if proba:
+            refuse_no_probabilities(state["model"].manifest)
+        found = answered(program.answers if proba else program.predict, state["inputs"])
     except ValueError as error:
         raise BadData(f"{file}: {error}") from error
     return [row.tolist() for row in found] if proba else found

@@ -30,6 +30,7 @@ class Answers:
     Args:
         rows: How many.
         flips: The share of rows whose answers differ.
+        kind: What the answers are.
         metric, unit: Name and unit of the metric; empty where the rows have no labels, and the rest is None.
         quality, other_quality: The metric of the target and of the other side.
         drop: How much worse the target is than the other side, as a share of the other side's quality.
@@ -37,6 +38,7 @@ class Answers:
 
     rows: int
     flips: Reading
+    kind: str = "class"
     metric: str = ""
     unit: str = ""
     quality: float | None = None
@@ -104,6 +106,7 @@ def compare_answers(
 
     from paredown.executors.processes import Limits, Worker, room_for
     from paredown.ground.files import size_b
+    from paredown.kinds.known import kind_of
     from paredown.policy.quality import compare
 
     found = []
@@ -122,17 +125,19 @@ def compare_answers(
     after, before = (
         answers[:, [manifest["labels"].index(name) for name in order]] for answers, manifest in zip(found, manifests, strict=True)
     )
-    changed, count = int((before.argmax(1) != after.argmax(1)).sum()), len(rows)
+    kind = kind_of(manifests[0]["decode"])
+    changed, count = int(kind.changed(before, after).sum()), len(rows)
     low, high = wilson(changed, count, CONFIDENCE)
     flips = Reading(quantity="flips", value=changed / count, low=low, high=high, how=How.MEASURED, n=count)
     if metric is None:
-        return Answers(rows=count, flips=flips)
+        return Answers(rows=count, flips=flips, kind=kind.name)
     return Answers(
         rows=count,
         flips=flips,
+        kind=kind.name,
         metric=metric.name(),
         unit=metric.unit,
         quality=metric.over_set(rows.labels, after),
         other_quality=metric.over_set(rows.labels, before),
-        drop=compare(metric, rows.labels, before, after, confidence=CONFIDENCE),
+        drop=compare(metric, rows.labels, before, after, kind=kind.name, confidence=CONFIDENCE),
     )

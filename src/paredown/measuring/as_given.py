@@ -88,7 +88,6 @@ def packed(spec: ModelSpec, like: Path, rows: Rows, bench: Bench, scratch: Path)
     build_spec = BuildSpec(
         name=manifest["name"],
         task=manifest["task"],
-        loss=task.loss,
         encode=encode,
         decode=task.decoder(tuple(labels)),
         labels=labels,

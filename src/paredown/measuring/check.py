@@ -130,7 +130,9 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
         same: Whether it is judged by the policy of the run, so that what the run found with code of the job stands.
     """
 
+    from paredown.ground import registry
     from paredown.ground.documents import read
+    from paredown.kinds.known import kind_named
     from paredown.rows.columns import judged as in_memory
     from paredown.rows.rowfile import read_rows
     from paredown.study.study import JOB_LOCK, outputs_file, rows_file
@@ -139,7 +141,9 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
     refuse_changed_lock(study)
     lock = read(study / JOB_LOCK).data
     try:
-        is_record({"job": is_record({"metric": is_text}), "digests": is_record({f"data.{split}": is_text, "seed": is_text})})(lock, "")
+        is_record(
+            {"job": is_record({"metric": is_text, "task": is_text}), "digests": is_record({f"data.{split}": is_text, "seed": is_text})}
+        )(lock, "")
         seed = int(lock["digests"]["seed"])
     except ValueError as error:
         raise Damaged(f"{study / JOB_LOCK} {error}.\n  Put back a copy of it.") from None
@@ -161,7 +165,8 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
     judged = in_memory(read_rows(rows))
     before, after = (_read_answers(file, judged) for file in files[1:])
     known = {"labels": judged.labels, "groups": judged.groups, "seed": seed}
-    return known | {"metric": metric_named(metric, Path()), "before": before, "after": after}, []
+    kind = kind_named(registry.get("tasks", lock["job"]["task"]).kind)
+    return known | {"metric": metric_named(metric, Path(), kind), "kind": kind.name, "before": before, "after": after}, []
 
 
 def _read_answers(file: Path, judged: Rows) -> Any:
@@ -173,7 +178,11 @@ def _read_answers(file: Path, judged: Rows) -> Any:
             found = np.lib.format.open_memmap(file, mode="r")
         if found.ndim != 2 or len(found) != len(judged) or found.shape[1] < len(judged.names) or found.dtype.kind != "f":
             raise ValueError(f"it holds {found.dtype} of shape {found.shape} for {len(judged)} rows")
-        if judged.labels is None or not ((judged.labels >= 0) & (judged.labels < found.shape[1])).all():
+        if judged.labels is None:
+            raise ValueError("the rows have no labels")
+        if judged.labels.ndim > 1 and judged.labels.shape[1] != found.shape[1]:
+            raise ValueError(f"the rows have {judged.labels.shape[1]} numbers each to be held against its {found.shape[1]}")
+        if judged.labels.ndim == 1 and not ((judged.labels >= 0) & (judged.labels < found.shape[1])).all():
             raise ValueError(f"the labels of the rows are not among its {found.shape[1]} classes")
         if not np.isfinite(found).all():
             raise ValueError("it holds numbers that are not finite")

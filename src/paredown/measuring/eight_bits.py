@@ -88,7 +88,7 @@ def _timed(engine: Runtime, kind: str) -> tuple[float, float]:
         context = Context(
             data={"calibration": lambda: rows},
             encode=lambda inputs: {"input": inputs},
-            loss="cross_entropy",
+            decode={"kind": "softmax", "output": "logits", "classes": 2},
             teacher=given,
             ask=lambda feed: None,
             store=store,

@@ -42,7 +42,7 @@ def measure(
     *,
     data: str | Path | None = None,
     label: str | None = None,
-    metric: str = "accuracy",
+    metric: str = "",
     seconds: float = LONG_S,
     batch: int = 1,
     rates: Sequence[float] = (),
@@ -86,7 +86,7 @@ def compare(
     *,
     data: str | Path | None = None,
     label: str | None = None,
-    metric: str = "accuracy",
+    metric: str = "",
     seconds: float = LONG_S,
     batch: int = 1,
     tick: Tick = lambda what, done, total: None,
@@ -149,9 +149,9 @@ def _measured(
         )
     if label is not None and (data is None or against is None):
         raise UsageError("a label column needs rows to ask and a second model.\n  Give `--data FILE`, and `--against OTHER` where none is.")
-    judge = None if label is None else _judge(metric)
     like = next(side for side in (target, against) if isinstance(side, Path))
     manifest = read_manifest(like)
+    judge = None if label is None else _judge(metric, manifest)
     rows, asked = _rows(like, manifest, data, label, batch)
     count = 1 if against is None else 3  # with the other side's twin
     plans = [plan_of(seconds / len(rates or (None,)), count, rate) for rate in rates or (None,)]
@@ -247,10 +247,12 @@ def plan_of(seconds: float, sides: int, rate: float | None = None) -> Plan:
     )
 
 
-def _judge(metric: str) -> Metric:
+def _judge(metric: str, manifest: Mapping[str, Any]) -> Metric:
+    from paredown.kinds.known import kind_of
     from paredown.study.units import metric_named
 
-    return metric_named(metric, Path())
+    kind = kind_of(manifest["decode"])
+    return metric_named(metric or kind.metrics[0], Path(), kind)
 
 
 def _given(side: Path | ModelSpec) -> Path:
@@ -265,7 +267,10 @@ def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, la
         rows = probe_rows(folder, manifest)
         many = np.arange(max(len(rows), batch)) % len(rows)
         return rows.take(many), f"the artifact's own {len(rows)} probe rows in turn"
+    from paredown.kinds.known import kind_of
+    from paredown.kinds.one_class import OneClass
     from paredown.rows.columns import judged
+    from paredown.study.classes import with_targets
     from paredown.study.splits import read_rows
 
     encode = manifest["encode"]
@@ -278,7 +283,10 @@ def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, la
         columns["features"] = [*(column["name"] for column in described), *fed]
         columns["numeric"] = [column["name"] for column in described if column["kind"] == "numeric"]
         columns["categorical"] = [*(column["name"] for column in described if column["kind"] != "numeric"), *fed]
-    rows = judged(read_rows(str(data), Path(), columns, tuple(manifest["labels"]) if label is not None else ()))
+    kind, names = kind_of(manifest["decode"]), tuple(manifest["labels"])
+    rows = judged(read_rows(str(data), Path(), columns, names if label is not None and kind.name == OneClass.name else ()))
+    if label is not None and rows.labels is not None and kind.name != OneClass.name:
+        rows = with_targets(rows, *kind.targets(rows.names, label, names))
     if label is not None and rows.labels is None:
         raise BadData(f"{data} has no labels under {label!r}.\n  Name the column that holds the right answers, or leave `--label` out.")
     if len(rows) < batch:

@@ -16,6 +16,7 @@ class Mae(Metric):
 
     better = "lower"
     kinds = ("numbers",)
+    unit = "1"
     bounded = False
 
     def over_set(self, targets: np.ndarray, answers: np.ndarray) -> float:

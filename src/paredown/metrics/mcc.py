@@ -16,6 +16,7 @@ class Mcc(Metric):
     Source: Gorodkin 2004, Computational Biology and Chemistry 28:367; the definition of scikit-learn's `matthews_corrcoef`.
     """
 
+    unit = "1"
     per_item_scores = False
 
     def over_set(self, targets: np.ndarray, answers: np.ndarray) -> float:

@@ -19,6 +19,7 @@ class R2(Metric):
     """
 
     kinds = ("numbers",)
+    unit = "1"
     bounded = False
     per_item_scores = False
 

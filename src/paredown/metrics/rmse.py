@@ -16,6 +16,7 @@ class Rmse(Metric):
 
     better = "lower"
     kinds = ("numbers",)
+    unit = "1"
     bounded = False
     per_item_scores = False
 

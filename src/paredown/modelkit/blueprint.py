@@ -23,10 +23,14 @@ from paredown.ground import trust
 from paredown.ground.checks import is_any, is_either, is_list, is_mapping, is_one_of, is_record, is_text, is_whole
 from paredown.ground.untrusted import read_json
 from paredown.ground.user_code import resolve
+from paredown.kinds.decode import LABEL_PROBABILITIES
+from paredown.kinds.known import KINDS
 from paredown.modelkit import factories
 from paredown.modelkit.module_checks import bare
 from paredown.modelkit.surgery import Surgery, operate
 
+_SURE = 1e-6
+"""How near to 0 or 1 the probability of a label may be, so that its log odds are numbers."""
 BLUEPRINT, TENSORS = "blueprint.json", "model.safetensors"
 FREE = {"tokens": (torch.int64, TOKENS)}
 """Free axis -> kind of number of the inputs that have it, and how long an example is."""
@@ -43,7 +47,8 @@ class Blueprint:
             as "tokens".
         surgeries: What was cut since, in order.
         whole: Inputs without a free axis that take int64.
-        answers: "logits" or "probabilities", which is what the module itself gives; `open_module` gives one that answers with logits.
+        answers: What the module itself gives, by the name that a graph's output of it has: "logits", "probabilities", "values", ...;
+            `open_module` gives one that answers with logits where it gives probabilities.
     """
 
     factory: str
@@ -125,7 +130,7 @@ _BLUEPRINT = is_record(
         "inputs": is_mapping(is_list(is_either(is_whole(1, 1 << 26), is_one_of(*FREE), "a size or the name of a free axis"), 0, 8)),
         "surgeries": is_list(_SURGERY),
     },
-    {"answers": is_one_of(LOGITS, PROBABILITIES), "whole": is_list(is_text)},
+    {"answers": is_one_of(*(output for kind in KINDS.values() for output in kind.graph_outputs)), "whole": is_list(is_text)},
 )
 
 
@@ -154,17 +159,24 @@ def open_module(candidate: Candidate, store: Store) -> tuple[nn.Module, Blueprin
 
 
 def with_logits(module: nn.Module, blueprint: Blueprint) -> nn.Module:
-    """The module itself, whose answers are logits from here on: of probabilities their logarithms, whose softmax they are.
+    """The module itself, whose answers are logits from here on: of probabilities their logarithms, whose softmax they are, and of labels
+    their log odds.
 
     Names and tensors stay as they are, so that surgeries and weights fit the module as its blueprint builds it.
     """
     if blueprint.answers == PROBABILITIES:
         module.register_forward_hook(_logarithms)
+    if blueprint.answers == LABEL_PROBABILITIES:
+        module.register_forward_hook(_log_odds)
     return module
 
 
 def _logarithms(module: nn.Module, inputs: Any, answer: Tensor) -> Tensor:
     return answer.clamp_min(torch.finfo(answer.dtype).tiny).log()
+
+
+def _log_odds(module: nn.Module, inputs: Any, answer: Tensor) -> Tensor:
+    return torch.logit(answer, eps=_SURE)
 
 
 def detect_answers(module: nn.Module, blueprint: Blueprint, context: Context) -> Blueprint:

@@ -93,7 +93,7 @@ def logits(model: nn.Module, inputs: Sequence[Any], classes: int = 2) -> Any:
 
     Args:
         inputs: One array per parameter of `forward`, each (N, ...).
-        classes: Of the data.
+        classes: Of the data; 0 where the answers are no classes.
 
     Raises:
         BadModel: It does not take the inputs, or answers with something else than finite numbers, one per class.
@@ -122,7 +122,7 @@ def logits(model: nn.Module, inputs: Sequence[Any], classes: int = 2) -> Any:
             f"the model answers {count} rows with {found}; it has to be logits or probabilities, one per class: ({count}, classes).\n"
             "  Wrap it in a module whose forward returns them."
         )
-    if answer.shape[1] == 1:
+    if answer.shape[1] == 1 and classes:
         raise BadModel(one_number("the model", classes))
     found = answer.float().cpu().numpy()
     if not (fine := torch.from_numpy(found).isfinite().all(1)).all():

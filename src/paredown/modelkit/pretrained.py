@@ -81,7 +81,7 @@ def unpack(path: Path, inputs: Sequence[str], classes: int, work: Path, *, new_h
     config = _configuration(transformers, path)
     if not new_head and config.num_labels != classes:
         raise BadModel(
-            f"{path} answers with {config.num_labels} numbers per row; the data have {classes} classes.\n"
+            f"{path} answers with {config.num_labels} numbers per row; the data need {classes}.\n"
             "  Train a new head with `finetune: {}` beside `huggingface:`, or correct the data."
         )
     config.num_labels = classes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 from paredown.core.rows import Rows
 from paredown.core.technique import Context
 from paredown.ground.seeds import stream
+from paredown.kinds.known import kind_of
 from paredown.modelkit.train import POOL, Kept, Piece, lengths, part_of, tensors
 from paredown.rows.ahead import ahead
 
@@ -43,14 +45,14 @@ def feed_of(context: Context, split: str, *, labels: bool = True, most: int | No
     if most is not None and len(rows) > most:
         which = np.sort(np.random.default_rng(stream(context.seed, "sample", split) % 2**32).choice(len(rows), most, replace=False))
     count = len(rows) if which is None else len(which)
-    goal = rows.labels if labels else None
+    goals = partial(kind_of(context.decode).goals, decode=context.decode)
     few = context.encode(rows.spread(_ASKED).inputs)
     tokens = any(array.dtype.kind != "f" for array in few.values())
     each_b = _PADDING**tokens * sum(array[0].nbytes for array in few.values())
     if count * each_b <= KEPT_B:
         whole = rows.take(slice(0, len(rows)) if which is None else which)
-        return Kept(context.encode(whole.inputs), whole.labels if labels else None)
-    return Streamed(rows, context.encode, each_b=each_b, which=which, labels=goal is not None)
+        return Kept(context.encode(whole.inputs), goals(np.asarray(whole.labels)) if labels else None)
+    return Streamed(rows, context.encode, each_b=each_b, which=which, goals=goals if labels else None)
 
 
 class Streamed:
@@ -64,13 +66,19 @@ class Streamed:
         encode: Raw inputs -> feed.
         each_b: About the bytes of one encoded row.
         which: Positions of the rows that are used; None for all.
-        labels: Whether their labels are used.
+        goals: Targets -> what the module learns to answer with; None where no targets are used.
     """
 
     def __init__(
-        self, rows: Rows, encode: Callable[[Any], Mapping[str, Any]], *, each_b: int, which: Any = None, labels: bool = True
+        self,
+        rows: Rows,
+        encode: Callable[[Any], Mapping[str, Any]],
+        *,
+        each_b: int,
+        which: Any = None,
+        goals: Callable[[Any], Any] | None = None,
     ) -> None:
-        self._rows, self._encode, self._which, self._labels = rows, encode, which, labels
+        self._rows, self._encode, self._which, self._goals = rows, encode, which, goals
         self._each_b = max(1, each_b)
         few = tensors(encode(rows.take(slice(0, 2)).inputs))
         self.floats = any(item.is_floating_point() for item in few)
@@ -81,7 +89,7 @@ class Streamed:
 
     def _taken(self, places: Any) -> tuple[tuple[Tensor, ...], Tensor | None]:
         rows = self._rows.take(places if self._which is None else self._which[places])
-        goal = torch.as_tensor(rows.labels, dtype=torch.long) if self._labels else None
+        goal = None if self._goals is None else torch.as_tensor(self._goals(np.asarray(rows.labels)))
         return tensors(self._encode(rows.inputs)), goal
 
     def _pool(self, batch: int) -> int:

@@ -128,13 +128,13 @@ class Kept:
 
     Args:
         feed: Input name -> array (N, ...).
-        labels: Array (N,) of class indices, or None.
+        labels: What is right of each row, as `Kind.goals` has it, or None.
     """
 
     def __init__(self, feed: Mapping[str, Any], labels: Any = None) -> None:
         self._inputs = tensors(feed)
         self._sizes = lengths(self._inputs)
-        self._goal = None if labels is None else torch.as_tensor(labels, dtype=torch.long)
+        self._goal = None if labels is None else torch.as_tensor(labels)
         self.floats = any(item.is_floating_point() for item in self._inputs)
 
     def __len__(self) -> int:
@@ -156,7 +156,7 @@ def fit(
     labels: Any,
     how: Training,
     *,
-    loss: str,
+    kind: str,
     seed: int,
     threads: int = 1,
     teacher: Callable[..., Tensor] | None = None,
@@ -166,14 +166,14 @@ def fit(
     """Train `module` in place and leave it in eval mode.
 
     Args:
-        module: Takes the feed's tensors in order, returns logits (N, classes).
+        module: Takes the feed's tensors in order, returns answers before decoding (N, outputs).
         feed: Input name -> array (N, ...), float32; or rows that are encoded while they are used, which have their labels with them.
-        labels: Array (N,) of class indices; None when `how.alpha` is 0.
+        labels: What is right of each row, as `Kind.goals` has it; None when `how.alpha` is 0.
         how: See Training.
-        loss: The task's loss.
+        kind: The kind of answers, which says what is minimized.
         seed: Root of the random streams.
         threads: CPU threads.
-        teacher: Inputs -> logits (N, classes); needed when `how.alpha` is below 1.
+        teacher: Inputs -> answers (N, outputs); needed when `how.alpha` is below 1.
         progress: Called with (steps done, steps) after each.
         answers: File in which the teacher's answers to rows as they are stay, for whoever learns from the same rows again.
 
@@ -207,11 +207,11 @@ def fit(
                 logits = _trained_answer(module, part)
                 value = logits.new_zeros(())
                 if alpha > 0 and goal is not None:
-                    value = value + alpha * losses.supervised(loss, logits, goal)
+                    value = value + alpha * losses.supervised(kind, logits, goal)
                 if alpha < 1 and teacher is not None:
                     with torch.no_grad():
                         said = teacher(*part) if known is None else torch.from_numpy(known[rows.numpy()])
-                    value = value + (1 - alpha) * losses.distillation(how.distillation, logits, said, how.temperature)
+                    value = value + (1 - alpha) * losses.distillation(kind, how.distillation, logits, said, how.temperature)
                 optimizer.zero_grad(set_to_none=True)
                 value.backward()
                 torch.nn.utils.clip_grad_norm_(module.parameters(), 5.0)

@@ -17,6 +17,7 @@ from paredown.core.technique import Context
 from paredown.core.unsupported import one_number, several_inputs
 from paredown.ground import opened_files
 from paredown.ground.seeds import stream
+from paredown.kinds.known import kind_of
 from paredown.modelkit.blueprint import Blueprint, detect_answers, not_finite, save_module, with_logits
 from paredown.modelkit.module_checks import refuse_unready, takes_more
 from paredown.modelkit.streamed import feed_of
@@ -55,7 +56,7 @@ def train_baseline(
         feed_of(context, "train"),
         None,
         Training(**settings),
-        loss=context.loss,
+        kind=kind_of(context.decode).name,
         seed=stream(context.seed, "baseline"),
         threads=context.threads,
         progress=context.progress,
@@ -91,7 +92,8 @@ def _build(
     weights: Path | None,
 ) -> tuple[nn.Module, Blueprint]:
     """A module that answers with logits, and its blueprint."""
-    blueprint = Blueprint(factory=factory, arguments=arguments, inputs=inputs, whole=_whole(inputs, context))
+    output = context.decode["output"]
+    blueprint = Blueprint(factory=factory, arguments=arguments, inputs=inputs, whole=_whole(inputs, context), answers=output)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(context.seed, "init"))
         module = blueprint.build()
@@ -104,22 +106,23 @@ def _build(
         except Exception as error:
             if taken := takes_more(module, len(inputs)):
                 raise BadModel(several_inputs(f"{factory} {taken}")) from None
-            kind = "float32" if blueprint.whole else "int64"
+            takes = "float32" if blueprint.whole else "int64"
             other = replace(blueprint, whole=() if blueprint.whole else [*inputs])
             if not any(isinstance(axis, str) for shape in inputs.values() for axis in shape) and _runs(module, other):
                 raise BadModel(
-                    f"{factory} takes {kind}, and the rows are fed as {'int64' if blueprint.whole else 'float32'}.\n"
-                    f"  Say so: `data: {{preprocess: {{numbers: {kind}}}}}`."
+                    f"{factory} takes {takes}, and the rows are fed as {'int64' if blueprint.whole else 'float32'}.\n"
+                    f"  Say so: `data: {{preprocess: {{numbers: {takes}}}}}`."
                 ) from None
             shapes = ", ".join(f"{name} {tuple(shape)}" for name, shape in inputs.items())
             raise BadModel(f"{factory} cannot take the task's feed ({shapes}): {type(error).__name__}: {str(error)[:300]}") from error
     if not isinstance(answer, torch.Tensor) or answer.dim() != 2 or len(answer) != 2:
         found = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
-        raise BadModel(f"{factory} answers a batch of 2 with {found}; it must be logits of shape (2, {classes}).")
-    if answer.shape[1] == 1:
+        raise BadModel(f"{factory} answers a batch of 2 with {found}; it must be {output.replace('_', ' ')} of shape (2, {classes}).")
+    kind = kind_of(context.decode)
+    if answer.shape[1] == 1 and kind.name == "class":
         raise BadModel(one_number(factory, classes))
     if answer.shape[1] != classes:
-        raise BadModel(f"{factory} answers with {answer.shape[1]} numbers per row; the data have {classes} classes.")
+        raise BadModel(f"{factory} answers with {answer.shape[1]} numbers per row; the data have {classes} {kind.named}.")
     blueprint = detect_answers(module, blueprint, context)
     return with_logits(module, blueprint), blueprint
 

@@ -16,6 +16,9 @@ from paredown.core.unsupported import REGRESSION, SEVERAL, SPANS, TOKENS, refusa
 from paredown.ground import digests
 from paredown.ground.lazy import need
 from paredown.ground.untrusted import read_json
+from paredown.kinds.kind import Kind
+from paredown.kinds.known import kind_of
+from paredown.kinds.one_class import OneClass
 from paredown.modelkit import saved, tokenizer
 from paredown.models import processor
 
@@ -93,6 +96,8 @@ class Huggingface(ModelSource):
         pretrained = need("paredown.modelkit.pretrained", "opening a pretrained model")
         trainer = need("paredown.modelkit.trainer", "opening a pretrained model")
         path, trains = find(spec, folder), self.trains(spec)
+        if not trains:
+            refuse_other_head(path, configuration(path), kind_of(context.decode))
         arguments, weights = pretrained.unpack(path, list(inputs), classes, context.work, new_head=trains, seed=context.seed)
         if trains:
             settings = FINETUNE | dict(spec.options["finetune"] or {})
@@ -123,28 +128,37 @@ def find(spec: ModelSpec, folder: Path) -> Path:
     return path
 
 
-_TYPES = {"regression": REGRESSION, "multi_label_classification": SEVERAL}
+_TYPES = {"regression": ("numbers", REGRESSION), "multi_label_classification": ("labels", SEVERAL)}
 _HEADS = {"ForTokenClassification": TOKENS, "ForQuestionAnswering": SPANS}
 
 
-def refuse_other_head(path: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a model that was trained to answer with something else than one class per row; a new head has no past.
+def refuse_other_head(path: Path, config: Mapping[str, Any], kind: Kind | None = None) -> None:
+    """Refuse a model that was trained to answer with something else than the task asks for; a new head has no past.
 
     Args:
         path: Its folder, for the message.
         config: Its config.json.
+        kind: What the task's answers are, where that is known.
 
     Raises:
         BadModel: Says what it answers with, and what says so.
     """
     made = [str(name) for name in config.get("architectures") or ()]
-    for ending, kind in _HEADS.items():
+    for ending, head in _HEADS.items():
         if any(name.endswith(ending) for name in made):
-            raise BadModel(refusal(kind, f"{path / CONFIG} says `architectures: {made}`"))
-    if (said := _TYPES.get(str(config.get("problem_type")))) is not None:
+            raise BadModel(refusal(head, f"{path / CONFIG} says `architectures: {made}`"))
+    if kind is None:
+        return
+    means, said = _TYPES.get(str(config.get("problem_type")), ("", ""))
+    if said and means != kind.name and kind.name == OneClass.name:
         raise BadModel(refusal(said, f"{path / CONFIG} says `problem_type: {config['problem_type']}`"))
+    if config.get("problem_type") and means != kind.name and kind.name != OneClass.name:
+        raise BadModel(
+            f"{path / CONFIG} says `problem_type: {config['problem_type']}`; the task's answers are {kind.named}.\n"
+            "  Name the task that the model was trained for, or train a new head with `finetune: {}`."
+        )
     names = config.get("id2label")
-    if isinstance(names, Mapping) and len(names) == 1:
+    if isinstance(names, Mapping) and len(names) == 1 and kind.name == OneClass.name:
         raise BadModel(refusal(REGRESSION, f"{path / CONFIG} has one label, {next(iter(names.values()))!r:.60}"))
 
 

@@ -17,6 +17,8 @@ from paredown.graphs.answers import PROBABILITIES
 from paredown.graphs.graph_asked import Asked
 from paredown.ground import digests, opened_files
 from paredown.ground.lazy import need
+from paredown.kinds.known import kind_of
+from paredown.kinds.one_class import OneClass
 from paredown.modelkit import tokenizer
 
 _KNOWN = 64
@@ -90,6 +92,9 @@ class Onnx(ModelSource):
         """Check the graph against the task's feed, give it ends as rows are fed and answers are read, and store it."""
         onnx: Any = need("onnx", "opening an ONNX model")
         path, found = _file(spec, folder), _declared(spec, folder)
+        kind = kind_of(context.decode)
+        if found.one_number and kind.name == OneClass.name:
+            raise BadModel(f"{path.name} {found.one_number}")
         model = _opened(onnx, path)
         found = _out_of_the_way(model, found, inputs)
         parameters = sum(_size(item.dims) for item in model.graph.initializer)
@@ -100,7 +105,7 @@ class Onnx(ModelSource):
         _fit(path, model, found, inputs, {name for name, array in feed.items() if array.dtype == "int64"})
         if found.width and found.width != classes:
             raise BadModel(
-                f"{path} answers with {found.width} numbers per row; the data have {classes} classes.\n"
+                f"{path} answers with {found.width} numbers per row; the data have {classes} {kind.named}.\n"
                 "  Name the classes in the model's order with `data: {labels: [...]}`, or give the model of these data."
             )
         opened_files.tell([path, *(path.parent / name for name in _tensor_files(path))])
@@ -109,16 +114,18 @@ class Onnx(ModelSource):
             whole = onnx.ModelProto()
             whole.CopyFrom(model)
         graph_ends.answer_alone(model, found)
+        graph_ends.answer_columns(model)
         model, note = graph_batch.settle(model, lambda some: asked.opened(some, found.scores), feed)
         asked.answers(model, found.scores, feed, classes)
         fed = "int64" if any(array.dtype == "int64" for array in feed.values()) else "float32"
         kinds = sorted({end.kind for end in found.inputs} - {"string", "int64" if fed == "int64" else "float"})
         cast = f"Rows are fed as {fed}, which the graph casts to the {' and '.join(kinds)} that it takes." if kinds else ""
         said = [cast, note]
-        if whole is not model:
+        if whole is not model and kind.name == OneClass.name:
             said.append(asked.agreement(whole, model, found))
         holds = asked.holds(model, found.scores, inputs)
-        if (holds == PROBABILITIES) != (found.scores == PROBABILITIES):
+        told = (*kind.graph_outputs,) if kind.name != OneClass.name else (PROBABILITIES,)
+        if holds != found.scores and (holds in told or found.scores in told):
             graphs.rename(model.graph, found.scores, holds)
         target = context.work / "given"
         target.mkdir()

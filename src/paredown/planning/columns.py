@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paredown.core.errors import BadData
-from paredown.core.unsupported import REGRESSION, refusal
 from paredown.stats.rare_values import identifies
 
 _LABELS = ("label", "labels", "target", "class", "category", "intent", "sentiment", "outcome", "y")
@@ -30,7 +28,7 @@ class Label:
     Args:
         name: Its name.
         why: Why it is thought to be that.
-        counts: Class -> rows, the most frequent first.
+        counts: Class -> rows, the most frequent first; empty where it is a number.
     """
 
     name: str
@@ -68,15 +66,11 @@ def find_label(columns: Mapping[str, Any], outputs: Sequence[str] = (), width: i
     return None
 
 
-def refuse_numbers(columns: Mapping[str, Any], label: Label | None, source: str) -> None:
-    """Refuse a label whose values are fractions, or, where no label was found, a column that is named as labels are.
-
-    Raises:
-        BadData: The answer is a number.
-    """
+def number(columns: Mapping[str, Any], label: Label | None) -> Label | None:
+    """The label as the column of numbers that it is, or, where none was found, a column of fractions that is named as labels are."""
     named = [name for name in columns if name.lower() in _LABELS] if label is None else [] if label.counts else [label.name]
-    if (name := next((name for name in named if _is_fractional(columns[name])), None)) is not None:
-        raise BadData(refusal(REGRESSION, f"{source}: the label {name!r} holds fractions"))
+    name = next((name for name in named if _is_fractional(columns[name])), None)
+    return None if name is None else Label(name=name, why="it holds numbers with fractions", counts={})
 
 
 def candidates(columns: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,9 @@ from typing import Any
 
 from paredown.core.candidate import Candidate
 from paredown.core.job import Job
+from paredown.core.technique import Stage
 from paredown.ground import registry
+from paredown.kinds.kind import Kind
 from paredown.planning.estimate import estimate
 from paredown.running.encoding import fitted_on
 from paredown.running.result import provable
@@ -45,7 +47,7 @@ def plan(job: Job | str | Path | Mapping[str, Any], *, timed: bool = False) -> d
         "provable": provable(job.policy, len(splits.test), units.metric.name()),
         "rows": splits.counts,
         "notes": [*splits.notes, *left_out],
-        "techniques": _techniques(job, trainable=splits.train is not None or splits.unlabeled is not None),
+        "techniques": _techniques(job, units.kind, trainable=splits.train is not None or splits.unlabeled is not None),
         "runtimes": [{"name": name, "tried": why is None, "reason": why or ""} for name, why in units.engines.items()],
     }
     if timed:
@@ -56,7 +58,7 @@ def plan(job: Job | str | Path | Mapping[str, Any], *, timed: bool = False) -> d
     return found
 
 
-def _techniques(job: Job, *, trainable: bool) -> list[dict[str, Any]]:
+def _techniques(job: Job, kind: Kind, *, trainable: bool) -> list[dict[str, Any]]:
     names = {unit.name() for unit in usable(job.search.exclude, trainable=trainable)}
     forms = {unit.form for unit in registry.working("runtimes")}
     # a model that arrives as a graph keeps its form; all others are opened as tensors
@@ -71,6 +73,8 @@ def _techniques(job: Job, *, trainable: bool) -> list[dict[str, Any]]:
             reason = "`search: {exclude: ...}` names it."
         elif unit.name() not in names:
             reason = "it trains, and the job has neither train nor unlabeled data."
+        elif unit.stage is Stage.COMPOSE and kind.unsure:
+            reason = kind.unsure
         elif not unit.stage.on_graph:
             reason = unit().fits(given) or ""
         out.append({"name": unit.name(), "tried": not reason, "reason": reason})

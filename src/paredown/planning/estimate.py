@@ -16,7 +16,7 @@ from paredown.executors.processes import Limits, Worker
 from paredown.impact.energy import active_energy, cpu_curve
 from paredown.protocol.plan import SCREENING, Plan
 from paredown.rows.rowfile import write_rows
-from paredown.running.encoding import encoding, fitted_on, within
+from paredown.running.encoding import decoding, encoding, fitted_on, within
 from paredown.running.long_measurement import AS_FOUND, FINAL
 from paredown.running.setup import usable
 from paredown.running.trials import FLOOR
@@ -117,7 +117,7 @@ def _range(ends: Sequence[float]) -> str:
 
 def _rehearsed(job: Job, units: Units, splits: Splits) -> dict[str, Any]:
     """The model opened (trained on few rows, where the job trains it) and asked, in a worker and a folder of its own."""
-    task, here = units.task, units.host
+    here = units.host
     few = {split: rows.spread(_ROWS) for split in ("train", "calibration", "unlabeled") if (rows := getattr(splits, split)) is not None}
     with tempfile.TemporaryDirectory(prefix="paredown-") as scratch:
         root = Path(scratch)
@@ -128,9 +128,8 @@ def _rehearsed(job: Job, units: Units, splits: Splits) -> dict[str, Any]:
         build_spec = BuildSpec(
             name=job.name,
             task=job.task,
-            loss=task.loss,
             encode=encode,
-            decode=task.decoder(splits.names),
+            decode=decoding(units, splits),
             labels=list(splits.names),
             store=str(root / "store"),
             artifacts=str(root / "artifacts"),

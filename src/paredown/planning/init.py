@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from paredown.core.errors import BadData, BadModel, UnknownName, UsageError
 from paredown.core.rows import Rows
 from paredown.ground import documents, registry
+from paredown.kinds.known import kind_named
 from paredown.planning import columns
 from paredown.planning.dry_run import plan
 from paredown.planning.model_entry import config_of, declared_by, entry_of, fits_as_it_is, outputs_of
@@ -151,10 +152,13 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
     for column in (*text, *groups):
         if column not in table:
             raise UnknownName(f"column of {first}", column, table or ["(none)"])
-    columns.refuse_numbers(table, found, first)
-    if found is not None and len(found.counts) < 2:
+    answer = "multilabel" if config.get("problem_type") == "multi_label_classification" else "classification"
+    numbers = columns.number(table, found)
+    if numbers is not None or config.get("problem_type") == "regression" or width == 1:
+        answer, found = "regression", numbers or (None if found is None else replace(found, counts={}))
+    if found is not None and found.counts and len(found.counts) < 2:
         raise BadData(f"{first}: the label {found.name!r} has one value, {next(iter(found.counts), '')!r}.\n  Two classes are the least.")
-    if found is not None and width and width != len(found.counts) and not ({*found.counts} <= {*known}):
+    if found is not None and found.counts and width and width != len(found.counts) and not ({*found.counts} <= {*known}):
         raise BadModel(
             f"{model} answers with {width} numbers per row; the label {found.name!r} of {first} has {len(found.counts)} classes.\n"
             "  Is it the right model, and `--label` the right column?"
@@ -165,26 +169,26 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
         tokens = not {*inputs}.isdisjoint(_TOKENS)
         if tokens and (Path(model).parent / "tokenizer.json").is_file():
             entry = {**entry, "tokenizer": str(Path(model).parent)}
-        task = "text-classification" if text and ("huggingface" in entry or tokens) else "tabular-classification"
+        raw = "text" if text and ("huggingface" in entry or tokens) else "tabular"
     else:
-        task = (
-            ("array-classification" if fits_as_it_is(shape, rows.inputs.shape) else "image-classification")
+        raw = (
+            ("array" if fits_as_it_is(shape, rows.inputs.shape) else "image")
             if rows.inputs.ndim > 2
-            else "text-classification"
+            else "text"
             if rows.inputs.dtype.kind in "OU"
-            else "tabular-classification"
+            else "tabular"
         )
     return _Look(
         name=re.sub(r"[^\w.-]+", "-", Path(model.rpartition(":")[2] or model).stem).strip("-.") or "job",
         entry=entry,
         config=config,
         sources=sources,
-        task=task,
+        task=f"{raw}-{answer}",
         table=table,
         label=found,
-        text=text if task == "text-classification" else (),
+        text=text if raw == "text" else (),
         groups=groups,
-        layout="" if task != "image-classification" or len(shape) != 4 or shape[1] in (0, 1, 3) else "nhwc" if shape[3] in (1, 3) else "",
+        layout="" if raw != "image" or len(shape) != 4 or shape[1] in (0, 1, 3) else "nhwc" if shape[3] in (1, 3) else "",
         known=known,
     )
 
@@ -278,16 +282,16 @@ def _data(look: _Look, out: Path, made: Starter) -> Iterator[str]:
         made.open.append("no labels were found: name them with `label:`")
     yield from _labels(look, made)
     options = {key: quoted(value) for key, value in (("layout", look.layout),) if value}
-    if look.table and look.task == "tabular-classification" and "onnx" in look.entry:
+    if look.table and look.task.startswith("tabular-") and "onnx" in look.entry:
         options["standardize"] = "false"
         made.seen.append(
             "the graph gets its numbers as they stand in the columns; `standardize: true` in the job if it was trained otherwise"
         )
     if options:
         yield f"  preprocess: {{{', '.join(f'{key}: {value}' for key, value in options.items())}}}    # as the graph takes it"
-    elif look.task == "image-classification":
+    elif look.task.startswith("image-"):
         yield "  # preprocess: {scale: 0.00392156862745098, mean: 0.5, std: 0.5}    # as it was trained, if not on pixels from 0 to 1"
-    elif look.task == "tabular-classification":
+    elif look.task.startswith("tabular-"):
         yield "  # preprocess: {standardize: false, one_hot: true}    # as it was trained: numbers are standardized unless told otherwise"
     yield ""
 
@@ -303,7 +307,7 @@ def _columns(look: _Look, made: Starter) -> Iterator[str]:
     if look.text:
         yield f"  text: {quoted(look.text[0]) if len(look.text) == 1 else _listed(look.text)}    # what the model reads"
         made.seen.append(f"text is {' and '.join(look.text)}")
-    elif look.task == "tabular-classification":
+    elif look.task.startswith("tabular-"):
         who = columns.identifiers(look.table, look.label.name if look.label else "")
         said = "tells who a row is, as a name does, and may not ship" if who else "columns that the model does not see"
         yield f"  # drop: {_listed([_clean(name) for name in who or ['id']])}    # {said}"
@@ -322,7 +326,7 @@ def _columns(look: _Look, made: Starter) -> Iterator[str]:
 
 
 def _labels(look: _Look, made: Starter) -> Iterator[str]:
-    if look.label is None:
+    if look.label is None or not look.label.counts:
         return
     rarest, least = min(look.label.counts.items(), key=lambda item: item[1])
     yield f"  # {len(look.classes)} classes; the rarest, {_clean(rarest)}, has {least} of {sum(look.label.counts.values())} rows"
@@ -339,9 +343,10 @@ def _labels(look: _Look, made: Starter) -> Iterator[str]:
 
 
 def _rest(look: _Look, made: Starter) -> Iterator[str]:
-    if look.label is not None and max(look.label.counts.values()) > 0.8 * sum(look.label.counts.values()):
+    if look.label is not None and look.label.counts and max(look.label.counts.values()) > 0.8 * sum(look.label.counts.values()):
         yield "# One class has more than 80 % of the rows: macro_f1 weighs all classes alike."
-    yield "metric: accuracy    # macro_f1, loss, or a function of yours: my_metrics:cost"
+    first, *others = kind_named(registry.get("tasks", look.task).kind).metrics
+    yield f"metric: {first}    # {', '.join(others)}, or a function of yours: my_metrics:cost"
     yield ""
     yield "deploy:"
     yield "  scenario: single-stream    # one item at a time, as a user waits for it; or offline with `batch: 32`"

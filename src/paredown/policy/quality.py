@@ -8,14 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paredown.core.errors import UnknownName
 from paredown.core.policy import Scale
-from paredown.core.task import KINDS, Metric
+from paredown.core.task import Metric
+from paredown.kinds.known import kind_named
 from paredown.stats import bootstrap, paired
 from paredown.stats.intervals import normal_cdf, student_cdf, wilson
-
-ROUNDING = 1e-6
-"""Numbers that differ by no more than this share of the larger one are the same: float32 holds seven digits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,28 +104,6 @@ def _ends(values: Sequence[float], n: int, confidence: float) -> tuple[float, fl
     return bootstrap.bound(low, n, 1 - confidence), bootstrap.bound(upper, n, confidence)
 
 
-def changed(kind: str, before: Any, after: Any) -> Any:
-    """Whether the answer of each row is another one, (N,) of bool.
-
-    Args:
-        kind: class (another one is the most probable), labels (one is on the other side of 0.5), numbers (one differs by more than
-            rounding).
-        before, after: Answers of that kind, in the same order.
-
-    Raises:
-        UnknownName: No such kind of answers.
-    """
-    import numpy as np
-
-    if kind == "class":
-        return before.argmax(1) != after.argmax(1)
-    if kind == "labels":
-        return ((before >= 0.5) != (after >= 0.5)).any(1)
-    if kind == "numbers":
-        return (np.abs(before - after) > ROUNDING * np.maximum(np.abs(before), np.abs(after))).any(1)
-    raise UnknownName("kind of answers", kind, KINDS)
-
-
 def _counted(kind: str, *scores: Any) -> bool:
     """Whether rows are right or wrong; an error of 0 or 1 in the unit of a number says neither."""
     return kind != "numbers" and all(bool(((each == 0) | (each == 1)).all()) for each in scores)
@@ -149,7 +124,7 @@ def contest(metric: Metric, targets: Any, before: Any, after: Any, scale: Scale,
     import numpy as np
 
     n, relative, sign = len(targets), scale is Scale.RELATIVE, 1 if metric.better == "higher" else -1
-    answers = float(np.mean(changed(kind, before, after)))
+    answers = float(np.mean(kind_named(kind).changed(before, after)))
     old, new = metric.per_item(targets, before), metric.per_item(targets, after)
     if old is None or new is None:
         return _resample(metric, targets, before, after, relative, sign, answers, seed)

@@ -133,7 +133,7 @@ def _quality(rule: Rule, limit: Limit, evidence: Evidence, confidence: float) ->
         return _by_group(rule, limit, metric, evidence, confidence)
     if rule.kind is Kind.DROP:
         drop = contest(metric, labels, before, after, limit.scale, evidence.seed, kind=evidence.kind).drop(confidence)
-        return [_drop_finding(rule, limit, drop, _decide(Kind.MAX, drop.low, drop.upper, limit.value))]
+        return [_drop_finding(rule, limit, drop, _decide(Kind.MAX, drop.low, drop.upper, limit.value), evidence.kind)]
     return [_level_finding(rule, limit, evidence, metric, labels, after, confidence)]
 
 
@@ -172,11 +172,11 @@ def _by_group(rule: Rule, limit: Limit, metric: Metric, evidence: Evidence, conf
         drop = found.drop(confidence)
         holds, broken = drop.upper <= limit.value, chance <= 1 - confidence
         outcome = Outcome.PASS if holds else Outcome.FAIL if broken else Outcome.INCONCLUSIVE
-        findings.append(_drop_finding(rule, limit, drop, outcome, group))
+        findings.append(_drop_finding(rule, limit, drop, outcome, evidence.kind, group))
     return findings
 
 
-def _drop_finding(rule: Rule, limit: Limit, drop: Drop, outcome: Outcome, group: str = "") -> Finding:
+def _drop_finding(rule: Rule, limit: Limit, drop: Drop, outcome: Outcome, kind: str, group: str = "") -> Finding:
     name = f"{rule.id}, {group}" if group else rule.id
     if math.isnan(drop.drop):
         return _without_value(rule, name, drop.n, limit=limit.value, group=group)
@@ -187,7 +187,8 @@ def _drop_finding(rule: Rule, limit: Limit, drop: Drop, outcome: Outcome, group:
         Outcome.FAIL: f"at least {low} {sure}; allowed {limit.text}",
         Outcome.INCONCLUSIVE: f"at most {upper} {sure}, which does not show {limit.text}{_needs(drop, limit)}",
     }
-    seen = f"a drop of {show(drop.drop, limit.text)} was seen on {drop.n} rows ({100 * drop.flips:.2g} % flips)"
+    flips = "" if kind == "numbers" else f" ({100 * drop.flips:.2g} % flips)"  # any number is another one
+    seen = f"a drop of {show(drop.drop, limit.text)} was seen on {drop.n} rows{flips}"
     unit = "share" if limit.scale is Scale.RELATIVE else "points"
     values = {"value": drop.drop, "low": drop.low, "high": drop.upper, "limit": limit.value, "unit": unit, "group": group}
     return _finding(rule, outcome, f"{name}: {seen}, {shows[outcome]}.", **values)

@@ -97,7 +97,7 @@ def window(state: dict[str, Any], *, seconds: float, first: int = 0, calls: int 
     Returns:
         {"wall_s", "items", "readings": {quantity: reading as JSON}, "laps_s": all of them where they are few}.
     """
-    answers, clock = state["model"].program.answers, time.perf_counter
+    predict, clock = state["model"].program.predict, time.perf_counter
     laps: list[float] = []
     keep = laps.append
     passes: Iterator[list[Any]]
@@ -111,7 +111,7 @@ def window(state: dict[str, Any], *, seconds: float, first: int = 0, calls: int 
         began = now = clock()
         for number, several in enumerate(passes, 1):
             for call in several:
-                answers(call)
+                predict(call)
                 after = clock()
                 keep(after - now)
                 now = after
@@ -141,7 +141,7 @@ def serve_window(state: dict[str, Any], *, seconds: float, rate: float, seed: in
 
     Source: open-loop load, Schroeder et al. 2006, NSDI; latency from the scheduled arrival, "server" scenario of MLPerf inference.
     """
-    answers, calls, clock = state["model"].program.answers, state["calls"], time.perf_counter
+    predict, calls, clock = state["model"].program.predict, state["calls"], time.perf_counter
     draw = random.Random(seed)
     due_s = list(takewhile(lambda due: due < seconds, accumulate(draw.expovariate(rate) for _ in repeat(None))))
     laps: list[float] = []
@@ -153,7 +153,7 @@ def serve_window(state: dict[str, Any], *, seconds: float, rate: float, seed: in
             start = clock()
             if start - began > 2 * seconds:
                 break
-            answers(calls[at % len(calls)])
+            predict(calls[at % len(calls)])
             end = clock()
             busy_s += end - start
             laps.append(end - began - due)
@@ -257,15 +257,15 @@ def profile(state: dict[str, Any], *, artifact: str, rows: str, batch: int, seco
 
 
 def _answered(model: Model, given: Rows, before: int, at: int, batch: int) -> Any:
-    """Probabilities of the rows from `at` on; what is wrong is said with where that is, `before` rows further on."""
+    """Answers to the rows from `at` on; what is wrong is said with where that is, `before` rows further on."""
     try:
-        return model.predict_proba(given.take(slice(at, at + batch)).inputs)
+        return model.answers(given.take(slice(at, at + batch)).inputs)
     except BadData as error:
         raise BadData(f"row {before + at}{f' and the {batch - 1} after it' * (batch > 1)}: {error}") from error
 
 
 def predict(state: dict[str, Any], *, artifact: str, rows: str, out: str, batch: int, room_b: int | None = None) -> dict[str, Any]:
-    """Probabilities of all rows of a file, written as .npy.
+    """Answers to all rows of a file (N, outputs), written as .npy.
 
     Args:
         batch: Rows per call, as deployed: where activations are quantized while running, the other rows of a call change an answer.
@@ -331,7 +331,8 @@ def ask_probe(state: dict[str, Any], *, artifact: str, room_b: int) -> dict[str,
         room_b: Bytes that this process may take beyond what it has.
 
     Returns:
-        {"rows": of the probe, "difference": the largest between its packed probabilities and those of the engine now}.
+        {"rows": of the probe, "difference": the largest between its packed answers and those of the engine now, of numbers as a share of
+        the largest}.
 
     Raises:
         NotTrusted: It is built by code of others.
@@ -344,10 +345,11 @@ def ask_probe(state: dict[str, Any], *, artifact: str, room_b: int) -> dict[str,
     hold_to(room_b)
     packed = np.asarray(probe["outputs"])
     with trust.trusting_nobody(), load(folder) as model:
-        answers = model.predict_proba(probe["inputs"])
+        answers, spec = model.answers(probe["inputs"]), model.manifest["decode"]
     if answers.shape != packed.shape:
         raise Damaged(f"{folder}: the engine answers the probe with shape {answers.shape}; {packed.shape} was packed.")
-    return {"rows": len(packed), "difference": float(np.abs(answers - packed).max())}
+    unit = max(float(np.abs(packed).max()), 1e-9) if spec["kind"] == "values" else 1.0
+    return {"rows": len(packed), "difference": float(np.abs(answers - packed).max()) / unit}
 
 
 def hold_to(room_b: int) -> None:

@@ -39,6 +39,7 @@ def fisher(
     groups: Sequence[Group],
     feed: Mapping[str, Any],
     *,
+    kind: str = "class",
     seed: int,
     draws: int = 4,
     temperature: float = 4.0,
@@ -55,6 +56,7 @@ def fisher(
         module: In eval mode; not changed.
         groups: As `couple.groups` found them.
         feed: Input name -> array (N, ...).
+        kind: The kind of answers; numbers are taken as means of normal distributions of one spread each, that of the answers.
         seed: Of the drawn labels.
         draws: Labels drawn per item.
         temperature: Softens the answers.
@@ -86,10 +88,10 @@ def fisher(
         passes = [start for start in range(0, count, batch) for _ in range(draws)]
         for done, start in enumerate(passes, 1):
             part = _felt(part_of(inputs, slice(start, start + batch), sizes))
-            answers = functional.log_softmax(module(*part) / temperature, dim=1)
-            drawn = torch.multinomial(answers.detach().exp(), 1, generator=generator)
+            answers = module(*part)
+            surprise = _surprise(kind, answers, temperature, generator)
             module.zero_grad(set_to_none=True)
-            (-answers.gather(1, drawn).sum()).backward()
+            surprise.backward()
             for group, total in zip(groups, sums):
                 gradient, common = torch.zeros(len(answers), group.channels), torch.zeros(1, group.channels)
                 for name, (axis, channels) in group.felt.items():
@@ -107,6 +109,20 @@ def fisher(
             handle.remove()
         module.zero_grad(set_to_none=True)
     return [(total / (2 * count * draws)).float() for total in sums]
+
+
+def _surprise(kind: str, answers: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+    """The sum over rows of -ln p of what is drawn from the answers themselves, whose gradient has the Fisher information as its square."""
+    if kind == "numbers":
+        spread = answers.detach().std(0, unbiased=False).clamp_min(1e-9)
+        return (answers / spread * torch.randn(answers.shape, generator=generator)).sum()
+    if kind == "labels":
+        softened = answers / temperature
+        drawn = torch.bernoulli(torch.sigmoid(softened.detach()), generator=generator)
+        return functional.binary_cross_entropy_with_logits(softened, drawn, reduction="sum")
+    shares = functional.log_softmax(answers / temperature, dim=1)
+    drawn = torch.multinomial(shares.detach().exp(), 1, generator=generator)
+    return -shares.gather(1, drawn).sum()
 
 
 def _felt(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -18,6 +18,7 @@ from paredown.core.errors import Unfit
 from paredown.core.technique import Context
 from paredown.ground import opened_files
 from paredown.ground.seeds import stream
+from paredown.kinds.known import kind_of
 from paredown.modelkit import factories, pretrained, tokenizer
 from paredown.modelkit.blueprint import BLUEPRINT, TENSORS, Blueprint, detect_answers, open_folder, open_module, read_blueprint, with_logits
 from paredown.modelkit.streamed import feed_of
@@ -51,7 +52,7 @@ def make(student: str, candidate: Candidate, context: Context, seed: int) -> tup
     inputs, whole = _fed(context)
     if ":" in student:
         factories.refuse_strange(student, {}, f"distill(student={student!r:.80})")  # a recipe may come from a ledger of others
-        blueprint = Blueprint(factory=student, inputs=inputs, whole=whole)
+        blueprint = Blueprint(factory=student, inputs=inputs, whole=whole, answers=context.decode["output"])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream(seed, "init"))
             module = blueprint.build()
@@ -71,7 +72,7 @@ def make(student: str, candidate: Candidate, context: Context, seed: int) -> tup
         _refuse_other_tokens(folder, context)
         classes = len(context.rows(next(iter(context.data))).names)
         arguments, weights = pretrained.unpack(folder, list(inputs), classes, context.work, new_head=True, seed=seed)
-        blueprint = Blueprint(factory=pretrained.FACTORY, arguments=arguments, inputs=inputs)
+        blueprint = Blueprint(factory=pretrained.FACTORY, arguments=arguments, inputs=inputs, answers=context.decode["output"])
         module = blueprint.build()
         module.load_state_dict(load_file(weights))
         return module, blueprint, f"student from the pretrained {folder.name}."
@@ -175,7 +176,7 @@ def learn(
         feed,
         None,
         how,
-        loss=context.loss,
+        kind=kind_of(context.decode).name,
         seed=seed,
         threads=context.threads,
         teacher=teacher,

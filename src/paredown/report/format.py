@@ -32,6 +32,8 @@ _KINDS = {
     "pp": "points",
     "x": "ratio",
 }
+OWN = "1"
+"""The unit of a number that has none but that of the data, as an error of a regression; it is not written."""
 FIRM = ("counted", "measured", "")
 
 Number = Mapping[str, Any] | float | int | None
@@ -138,7 +140,7 @@ def number(num: Number, kind: str, words: Words, interval: bool = False, origin:
         reason = num.get("missing") if isinstance(num, Mapping) else None
         return words("number.missing", reason=clean(reason or words("number.no_record")))
     style = style_of(value, kind, _digits(num, value), exact=how_of(num) in FIRM)
-    if kind == "plain" and isinstance(num, Mapping) and num.get("unit"):
+    if kind == "plain" and isinstance(num, Mapping) and num.get("unit") not in ("", None, OWN):
         style = Style(style.factor, style.decimals, f" {clean(num['unit'])}")
     ends = bounds_of(num) if interval else None
     ends = None if ends and ends[0] == ends[1] else ends
@@ -150,7 +152,7 @@ def number(num: Number, kind: str, words: Words, interval: bool = False, origin:
 def quality(value: float, unit: str) -> str:
     """A metric's value: in per cent where it has no unit of its own, else with its unit, as "0.821 nat"."""
     kind = kind_of("quality", unit)
-    return style_of(value, kind).write(value) + (f" {clean(unit)}" if kind == "plain" else "")
+    return style_of(value, kind).write(value) + (f" {clean(unit)}" if kind == "plain" and unit != OWN else "")
 
 
 def _end(end: float, num: Number, style: Style) -> str:

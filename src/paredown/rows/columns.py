@@ -22,7 +22,8 @@ class Column:
     def __init__(self, table: Table, name: str, selection: Selection | None = None, lookup: Any = None, packed: bool = False) -> None:
         self._table, self._name, self._selection, self._lookup = table, name, selection, lookup
         form: tuple[Any, tuple[int, ...]] = (np.dtype(object), ()) if packed else table.form(name)
-        self.dtype, self._item = form[0] if lookup is None else lookup.dtype, form[1]
+        self.dtype = form[0] if lookup is None else lookup.dtype
+        self._item: tuple[int, ...] = form[1] if lookup is None else (*form[1], *lookup.shape[1:])
         self.row_b = table.row_b
         self._packed = packed
 

@@ -33,6 +33,7 @@ class Applied:
         trial: What screening found.
         baseline: The model as given.
         metric, unit: The metric's name and unit.
+        kind: What the answers are.
         rows: Rows of validation.
         confidence: Of the drop's upper bound.
     """
@@ -42,6 +43,7 @@ class Applied:
     trial: Trial
     baseline: Trial
     metric: str
+    kind: str
     unit: str
     rows: int
     confidence: float
@@ -108,6 +110,7 @@ def apply(
             trial=trial,
             baseline=baseline,
             metric=workspace.units.metric.name(),
+            kind=workspace.units.kind.name,
             unit=workspace.units.metric.unit,
             rows=len(workspace.splits.validation),
             confidence=job.policy.confidence,

@@ -15,6 +15,8 @@ from paredown.core.recipe import Chain, parse
 from paredown.core.trial import Readings, Trial
 from paredown.impact.before_after import payback_of, spent_json
 from paredown.impact.derived import DERIVED, accounted_ratios
+from paredown.kinds.kind import Kind
+from paredown.kinds.numbers import Numbers
 from paredown.policy.quality import compare
 from paredown.policy.rules import Evidence, judge
 from paredown.policy.sequence import fixed_sequence
@@ -122,7 +124,7 @@ def _chance(workspace: Workspace, state: SearchState, trial: Trial) -> float:
     """Predicted probability that a trial's drop is shown to be within the margin on test."""
     drop, margin, confidence = trial.drop, state.margin, workspace.job.policy.confidence
     rows, test_rows = len(workspace.splits.validation), len(workspace.splits.test)
-    if workspace.units.metric.name() != "accuracy":
+    if "lost" not in drop or workspace.units.metric.name() != "accuracy":
         return chance_from_bound(drop["drop"], drop["upper"], rows, test_rows, margin, confidence)
     limit = workspace.job.policy.margin
     if margin is not None and limit is not None and limit.scale == Scale.RELATIVE:
@@ -239,13 +241,14 @@ def _evidence(workspace: Workspace, trial: Trial, split: str, noise: float) -> E
             kept = reads.add(workspace.splits.digests["test"], workspace.study.folder.resolve(), artifact)
             workspace.uncounted = kept if isinstance(kept, Missing) else workspace.uncounted
     found = Evidence(
-        readings={**trial.readings, "flips": _flips(before, after)},
+        readings={**trial.readings, "flips": _flips(workspace.units.kind, before, after)},
         baseline=given.readings,
         ratios=trial.ratios,
         labels=rows.labels,
         before=before,
         after=after,
         metric=workspace.units.metric,
+        kind=workspace.units.kind.name,
         groups=rows.groups,
         noise=noise,
         today=datetime.now(UTC).date(),
@@ -261,9 +264,11 @@ def _with_payback(workspace: Workspace, evidence: Evidence) -> Evidence:
     return replace(evidence, readings={**evidence.readings, "payback_inferences": payback})
 
 
-def _flips(before: Any, after: Any) -> Reading:
-    """The share of rows whose answer differs."""
-    changed, rows = int((before.argmax(axis=1) != after.argmax(axis=1)).sum()), len(before)
+def _flips(kind: Kind, before: Any, after: Any) -> Reading | Missing:
+    """The share of rows whose answer differs; of numbers nearly all do, which says nothing."""
+    if kind.name == Numbers.name:
+        return Missing(quantity="flips", reason="answers that are numbers differ in nearly all rows, by however little")
+    changed, rows = int(kind.changed(before, after).sum()), len(before)
     low, high = wilson(changed, rows, 0.95)
     return Reading(quantity="flips", value=changed / rows, low=low, high=high, how=How.MEASURED, n=rows)
 

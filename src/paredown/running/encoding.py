@@ -7,6 +7,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from paredown.builder.build_spec import BuildSpec
 from paredown.core.job import Job
 from paredown.core.rows import Rows
@@ -44,6 +46,21 @@ def encoding(job: Job, units: Units, train: Rows, files: Path) -> dict[str, Any]
     if units.task.raw == "table" and not units.trains:
         options |= {"rare": "keep"}  # it is fed as it was trained; whether that may ship is asked in `setup.refuse_rare`
     return units.task.encoder(train, options | dict(job.data.preprocess))
+
+
+def decoding(units: Units, splits: Splits) -> dict[str, Any]:
+    """The task's declaration of outputs -> answers; a model that the job trains learns numbers in units of the spread of train."""
+    found = units.task.decoder(splits.names)
+    if found["kind"] != "values" or not units.trains or splits.train is None:
+        return found
+    sums, squares = np.zeros(len(splits.names)), np.zeros(len(splits.names))
+    for part in splits.train.parts():
+        sums += part.labels.sum(axis=0)
+    mean = sums / len(splits.train)
+    for part in splits.train.parts():
+        squares += ((part.labels - mean) ** 2).sum(axis=0)
+    spread = np.sqrt(squares / len(splits.train))
+    return found | {"mean": mean.tolist(), "std": np.where(spread > 0, spread, 1.0).tolist()}
 
 
 def within(job: Job, build_spec: BuildSpec, order: Callable[..., Any]) -> tuple[BuildSpec, str]:

@@ -20,6 +20,7 @@ from paredown.evidence.bound import NEAREST, RELEASED
 from paredown.ground import amounts
 from paredown.impact.before_after import impact_of, spent_json, upstream_of
 from paredown.impact.energy import active_energies, curve_json
+from paredown.kinds.numbers import Numbers
 from paredown.policy.relax import smallest_relaxation
 from paredown.policy.rules import verdict
 from paredown.protocol.gates import Code, blind
@@ -142,11 +143,12 @@ def _candidate(workspace: Workspace, final: Final, folder: str) -> dict[str, Any
     limit = workspace.job.policy.margin
     out = _side(workspace, trial, final.readings, final.quality, rows)
     size = final.ratios.get("size")
+    no_flips = {"flips": None} if workspace.units.kind.name == Numbers.name else {}  # any number is another one
     return out | {
         "why": _why(workspace, final, folder == RELEASED),
         "steps": steps_with_notes(parse(trial.recipe), trial.notes),
         "split": final.split,
-        "quality_drop": finite(asdict(final.drop)) | {"scale": str(limit.scale) if limit is not None else "relative"},
+        "quality_drop": finite(asdict(final.drop)) | {"scale": str(limit.scale) if limit is not None else "relative"} | no_flips,
         "ratios": _numbers(final.ratios),
         "ratios_vs_fastest_fp32": _numbers(final.ratios_fastest),
         "ratios_as_found": _numbers(final.ratios_as_found),

@@ -21,6 +21,7 @@ from paredown.evidence.verify import damage
 from paredown.ground import digests, registry, trust, user_code
 from paredown.ground.files import roomy
 from paredown.impact.derived import DERIVED, undeclared
+from paredown.kinds.decode import PROBABILITIES
 from paredown.protocol.readings import RATIOS
 from paredown.rows.blocks import spooling
 from paredown.running import result as results
@@ -31,11 +32,11 @@ from paredown.running.workspace import Listener, Workspace, open_workspace
 from paredown.search.ladder import STRATEGIES
 from paredown.search.schedule import LEAST_REST_S, Schedule
 from paredown.search.search_state import SearchState
-from paredown.study.classes import present
+from paredown.study.classes import refuse_one_answer
 from paredown.study.splits import Splits, load_splits
 from paredown.study.study import Study
 from paredown.study.units import Units, units_of
-from paredown.tasks.feed import PROBABILITIES, feed_shapes
+from paredown.tasks.feed import feed_shapes
 from paredown.tracking.instruments import failed
 
 
@@ -135,13 +136,7 @@ def read_splits(job: Job, units: Units) -> Splits:
     told = replace(job, data=replace(job.data, preprocess=options))
     splits = load_splits(told, job.search.seed, units.trains, units.source.labels(job.model, job.folder))
     for split in ("test", "validation"):
-        found = present(getattr(splits, split))
-        if len(found) == 1:
-            [(only, count)] = found.items()
-            raise BadData(
-                f"all {count} rows of {split} have the label {splits.names[only]!r}; no model can be judged by them.\n"
-                f"  Give {split} rows of two classes or more."
-            )
+        refuse_one_answer(getattr(splits, split), split)
     return splits
 
 
@@ -193,7 +188,7 @@ def prepare(workspace: Workspace) -> Trial:
     workspace.with_baseline(candidate)
     with holding(workspace.schedule, "measuring the model as given", LEAST_REST_S / 2):
         trial = attempt(workspace, workspace.as_given(), "the model as given.", role="baseline")
-    if trial.artifact and read_manifest(workspace.artifacts.folder(trial.artifact))["decode"]["kind"] == PROBABILITIES:
+    if trial.artifact and read_manifest(workspace.artifacts.folder(trial.artifact))["decode"]["kind"].endswith(PROBABILITIES):
         workspace.study.note("The model as given answers with probabilities, which are taken as they are.")
     return trial
 
@@ -218,7 +213,8 @@ def state_of(workspace: Workspace) -> SearchState:
         minimize=job.policy.minimize,
         margin=job.policy.margin.value if job.policy.margin is not None else None,
         outputs=lambda artifact: workspace.outputs(artifact, "validation"),
-        labels=splits.validation.labels,
+        targets=splits.validation.labels,
+        kind=workspace.units.kind,
         fitted=lambda chain: fitted(workspace, chain),
     )
 

@@ -14,6 +14,7 @@ from paredown.core.reading import How, Missing, Reading
 from paredown.core.recipe import Recipe, engines_of
 from paredown.core.trial import Trial, trial_from_json
 from paredown.ground import digests
+from paredown.kinds.one_class import OneClass
 from paredown.policy.quality import compare
 from paredown.protocol.bench import Side, Windows
 from paredown.protocol.plan import SCREENING, Plan
@@ -86,9 +87,9 @@ def attempt(workspace: Workspace, recipe: Recipe, why: str, role: str = "candida
 
 def examine(workspace: Workspace, built: Built, role: str) -> Trial:
     """Screen a packed recipe: its answers on validation and short interleaved windows against the baseline."""
-    probabilities = workspace.outputs(built.artifact, "validation")
+    answers = workspace.outputs(built.artifact, "validation")
     labels = workspace.splits.validation.labels
-    quality = workspace.units.metric.over_set(labels, probabilities)
+    quality = workspace.units.metric.over_set(labels, answers)
     trial = Trial(
         id=0,
         recipe=str(built.recipe),
@@ -98,7 +99,7 @@ def examine(workspace: Workspace, built: Built, role: str) -> Trial:
         notes=[f"{step}: {note}" for step, note in built.steps if note],
     )
     if role == "baseline":
-        _refuse_chance(workspace, quality, labels, probabilities)
+        _refuse_chance(workspace, quality, labels, answers)
         windows = floor(workspace, built.artifact)
         workspace.listener.stage(
             f"noise floor of CPU time: {100 * floor_share(windows):.2g} %; windows as few as these show a saving of "
@@ -108,12 +109,14 @@ def examine(workspace: Workspace, built: Built, role: str) -> Trial:
     given = baseline_trial(workspace)
     limit = workspace.job.policy.margin
     scale = limit.scale if limit is not None else Scale.RELATIVE
-    answers = workspace.outputs(given.artifact, "validation")
+    before_answers = workspace.outputs(given.artifact, "validation")
+    kind = workspace.units.kind
     found = compare(
         workspace.units.metric,
         labels,
+        before_answers,
         answers,
-        probabilities,
+        kind=kind.name,
         scale=scale,
         confidence=workspace.job.policy.confidence,
         seed=workspace.study.seed,
@@ -122,7 +125,7 @@ def examine(workspace: Workspace, built: Built, role: str) -> Trial:
     before, after = _readings(workspace, given.artifact, windows, "baseline"), _readings(workspace, built.artifact, windows, "candidate")
     return replace(
         trial,
-        drop=finite({"drop": found.drop, "upper": found.upper, "flips": found.flips} | _moved(labels, answers, probabilities)),
+        drop=finite({"drop": found.drop, "upper": found.upper, "flips": found.flips} | kind.moved(labels, before_answers, answers)),
         readings=after,
         ratios=ratios(windows, "baseline", "candidate", before, after),
     )
@@ -131,13 +134,6 @@ def examine(workspace: Workspace, built: Built, role: str) -> Trial:
 def finite(numbers: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers as JSON can hold them: a bound that few rows leave open, at infinity, becomes a very large one."""
     return {key: math.copysign(_OPEN, value) if isinstance(value, float) and math.isinf(value) else value for key, value in numbers.items()}
-
-
-def _moved(labels: Any, before: Any, after: Any) -> dict[str, float]:
-    """How far answers have moved: rows lost and gained, and the mean total variation distance of the probabilities."""
-    right, now = before.argmax(axis=1) == labels, after.argmax(axis=1) == labels
-    distance = abs(before - after).sum(axis=1).mean() / 2
-    return {"lost": float((right & ~now).mean()), "gained": float((~right & now).mean()), "distance": float(distance)}
 
 
 def baseline_trial(workspace: Workspace) -> Trial:
@@ -243,21 +239,16 @@ def _with_asked(workspace: Workspace, artifact: str, found: Mapping[str, Reading
     return out
 
 
-def _refuse_chance(workspace: Workspace, quality: float, labels: Any, probabilities: Any) -> None:
+def _refuse_chance(workspace: Workspace, quality: float, labels: Any, answers: Any) -> None:
     """End the run when the baseline is no better than guessing: names and labels do not match, most likely."""
-    names = workspace.splits.names
-    chance = workspace.units.metric.chance(labels, len(names))
-    lower = workspace.units.metric.better == "lower"
-    near = quality >= chance * 0.98 if lower else quality <= chance + 0.05 * (1 - chance)
+    names, metric, kind = workspace.splits.names, workspace.units.metric, workspace.units.kind
+    chance = metric.chance(labels, len(names))
+    near = quality >= chance * 0.98 if metric.better == "lower" else quality <= chance + 0.05 * (1 - chance)
     if not near:
         return
-    answers = probabilities.argmax(axis=1)
-    rows = "\n".join(
-        f"  row {number}: label {names[labels[number]]!r}, the model says {names[answers[number]]!r}"
-        for number in range(min(5, len(labels)))
-    )
+    rows = "\n".join(f"  row {number}: {said}" for number, said in enumerate(kind.said(labels[:5], answers[:5], names)))
+    order = "`labels:` stands in the model's order and that " if kind.name == OneClass.name else ""
     raise BadModel(
-        f"the model as given has {workspace.units.metric.name()} {quality:.3f} on validation; "
-        f"always answering the most frequent class has {chance:.3f}.\n{rows}\n"
-        "  Check that `labels:` stands in the model's order and that `preprocess:` is what the model was trained with."
+        f"the model as given has {metric.name()} {quality:.3f} on validation; {kind.blind(labels)} has {chance:.3f}.\n{rows}\n"
+        f"  Check that {order}`preprocess:` is what the model was trained with."
     )

@@ -27,7 +27,7 @@ from paredown.impact.derived import accounted, accounted_ratios, with_idle
 from paredown.impact.energy import Curve, active_energy, cpu_curve
 from paredown.protocol.bench import Bench, fewest, thread_counts
 from paredown.rows.rowfile import write_rows
-from paredown.running.encoding import encoding, fitted_on, within
+from paredown.running.encoding import decoding, encoding, fitted_on, within
 from paredown.search.schedule import Schedule
 from paredown.study.splits import Splits
 from paredown.study.study import Study, outputs_file, rows_file
@@ -214,8 +214,8 @@ def open_workspace(study: Study, job: Job, units: Units, splits: Splits, listene
     task, here = units.task, units.host
     curve = cpu_curve(here)
     train = fitted_on(job, units, splits)
-    encode, decode = encoding(job, units, train, study.data_folder), task.decoder(splits.names)
-    for note in (*task.left_out(encode, train), _shipped(job.task, encode, splits.names)):
+    encode, decode = encoding(job, units, train, study.data_folder), decoding(units, splits)
+    for note in (*task.left_out(encode, train), _shipped(job.task, encode, decode, splits.names)):
         study.note(note)
     probe = task.probe(encode, seeds.stream(job.search.seed, "probe") % 2**32)
     probe_file = study.data_folder / f"probe-{digests.of_value(encode)[:16]}.npz"
@@ -238,7 +238,6 @@ def open_workspace(study: Study, job: Job, units: Units, splits: Splits, listene
         build_spec = BuildSpec(
             name=job.name,
             task=job.task,
-            loss=task.loss,
             encode=encode,
             decode=decode,
             labels=list(splits.names),
@@ -280,9 +279,9 @@ def open_workspace(study: Study, job: Job, units: Units, splits: Splits, listene
         yield workspace
 
 
-def _shipped(task: str, encode: Mapping[str, Any], labels: Sequence[str]) -> str:
+def _shipped(task: str, encode: Mapping[str, Any], decode: Mapping[str, Any], labels: Sequence[str]) -> str:
     """What leaves with an artifact, and what stays."""
-    held = holds(task, encode, labels)
+    held = holds(task, encode, decode, labels)
     return f"What ships: {held} Evidence and report hold none either; `cache/` and `given/` hold them all, and are not to be handed on."
 
 

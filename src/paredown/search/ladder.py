@@ -156,7 +156,7 @@ def _fifth(state: SearchState) -> Iterator[Proposal]:
             for first in done:
                 if state.gain(first) <= state.gain(second):
                     continue
-                values = unit().settings(state.outputs(first.artifact), state.outputs(second.artifact), state.labels)
+                values = unit().settings(state.outputs(first.artifact), state.outputs(second.artifact), state.targets, state.kind)
                 if values:
                     expected = _expected_cost(state, first, second, values[0])
                     found.append((expected, first, second, values[0]))
@@ -177,8 +177,8 @@ def _expected_cost(state: SearchState, first: Trial, second: Trial, values: Mapp
     """Cost of the pair as a share of the baseline's, with the share of rows that the first passes on."""
     import numpy as np
 
-    outputs = np.asarray(state.outputs(first.artifact))
-    passed_on = float((outputs.max(axis=1) < values.get("at", 1.0)).mean())
+    sure = state.kind.sureness(np.asarray(state.outputs(first.artifact)))
+    passed_on = 1.0 if sure is None else float((sure < values.get("at", 1.0)).mean())
     return 1 / state.gain(first) + passed_on / state.gain(second)
 
 

@@ -9,6 +9,7 @@ from paredown.core.reading import Reading
 from paredown.core.recipe import Chain, Recipe, engines_of, parse, steps_of
 from paredown.core.technique import Technique
 from paredown.core.trial import Trial
+from paredown.kinds.kind import Kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +36,9 @@ class SearchState:
         trainable: True when there are training or unlabeled rows.
         minimize: The quantity to minimize.
         margin: The drop of quality that the policy allows, as a share of the baseline's; None when it has no such rule.
-        outputs: Artifact digest -> probabilities (N, classes) on validation.
-        labels: Class indices (N,) of validation.
+        outputs: Artifact digest -> answers (N, outputs) on validation.
+        targets: What is right of each row of validation.
+        kind: What the answers are.
         fitted: A chain that trains -> the same with the passes and rows that the budget's time holds.
     """
 
@@ -47,7 +49,8 @@ class SearchState:
     minimize: str
     margin: float | None
     outputs: Callable[[str], object]
-    labels: object
+    targets: object
+    kind: Kind
     fitted: Callable[[Chain], Chain] = lambda chain: chain
 
     def done(self) -> list[Trial]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadData
-from paredown.core.rows import PART_ROWS, Rows
+from paredown.core.rows import LISTED, PART_ROWS, Rows
+from paredown.core.unsupported import REGRESSION, SEVERAL, refusal
 from paredown.datasets.sources import nearest
 
 _NAMELESS = re.compile(r"LABEL_\d+")
@@ -45,6 +47,7 @@ def one_set_of_classes(
         _check_given(given, model)
     elif model:
         parts, given = _as_the_model_says(parts, tuple(model)), model
+    refuse_no_classes(parts, given)
     labeled = [rows for rows in parts.values() if rows.labels is not None]
     source = parts.get("all", parts.get("train"))
     names = tuple(given) or (source.names if source is not None else _sorted({name for rows in labeled for name in rows.names}))
@@ -65,6 +68,84 @@ def one_set_of_classes(
             index = _mapped(rows.labels, np.array([place.get(name, -1) for name in rows.names], np.int64))
         out[split] = replace(rows, labels=index, names=names)
     return out, names
+
+
+def one_set_of_words(parts: Mapping[str, Rows]) -> tuple[dict[str, Rows], tuple[str, ...]]:
+    """The splits with labels that index one set of words, and the words: what is written in the column of labels, whatever it means."""
+    words = tuple(dict.fromkeys(name for rows in parts.values() if rows.labels is not None for name in rows.names))
+    place, out = {word: at for at, word in enumerate(words)}, dict[str, Rows]()
+    for split, rows in parts.items():
+        index = None
+        if rows.labels is not None:
+            index = _mapped(rows.labels, np.array([place[name] for name in rows.names], np.int64))
+        out[split] = replace(rows, labels=index, names=())
+    return out, words
+
+
+def with_targets(rows: Rows, targets: Any, names: tuple[str, ...]) -> Rows:
+    """Rows with what is right of each in place of the word that says it.
+
+    Args:
+        rows: With labels that index words, or without.
+        targets: The target of each word.
+        names: Of the outputs.
+    """
+    return replace(rows, labels=None if rows.labels is None else _mapped(rows.labels, targets), names=names)
+
+
+def refuse_one_answer(rows: Rows, split: str) -> None:
+    """Refuse rows of which all have one answer.
+
+    Raises:
+        BadData: No model can be judged by them.
+    """
+    if rows.labels.ndim > 1:
+        first = rows.labels[:1]
+        if all((part.labels == first).all() for part in rows.parts()):
+            raise BadData(f"all {len(rows)} rows of {split} have the same answer; no model can be judged by them.\n  Give {split} others.")
+        return
+    found = present(rows)
+    if len(found) == 1:
+        [(only, count)] = found.items()
+        raise BadData(
+            f"all {count} rows of {split} have the label {rows.names[only]!r}; no model can be judged by them.\n"
+            f"  Give {split} rows of two classes or more."
+        )
+
+
+def refuse_no_classes(parts: Mapping[str, Rows], given: Sequence[str]) -> None:
+    """Refuse labels that are lists, or numbers of which some have a fraction, where classes are wanted.
+
+    Args:
+        parts: Split -> rows.
+        given: Names of classes; such a number may be one.
+
+    Raises:
+        BadData: Says which, and which task takes numbers.
+    """
+    for split, rows in parts.items():
+        names = _occurring(rows)
+        if several := next((name for name in names if name.startswith(LISTED)), None):
+            raise BadData(refusal(SEVERAL, f"{split} has the labels {', '.join(several.split(LISTED)[1:])} in one row"))
+        if not {*names} & {*given} and has_fractions(names):
+            fraction = next(filter(_is_fraction, names))
+            raise BadData(refusal(REGRESSION, f"{split} has the label {fraction!r} in {_count(rows, fraction)} rows, a fraction"))
+
+
+def has_fractions(names: Sequence[str]) -> bool:
+    """Whether labels are numbers, and some of them have a fraction."""
+    return any(map(_is_fraction, names)) and all(map(_is_number, names))
+
+
+def _is_number(name: str) -> bool:
+    try:
+        return math.isfinite(float(name))
+    except ValueError:
+        return False
+
+
+def _is_fraction(name: str) -> bool:
+    return _is_number(name) and not float(name).is_integer()
 
 
 def _check_given(given: Sequence[str], model: Sequence[str]) -> None:

@@ -16,9 +16,13 @@ from paredown.core.job import Job
 from paredown.core.rows import Rows
 from paredown.ground import registry
 from paredown.ground.files import PICKLES
+from paredown.kinds.kind import Kind
+from paredown.kinds.known import kind_named
+from paredown.kinds.numbers import Numbers
+from paredown.kinds.one_class import OneClass
 from paredown.rows.columns import held, judged
 from paredown.study import keys
-from paredown.study.classes import one_set_of_classes, present
+from paredown.study.classes import nameless, one_set_of_classes, one_set_of_words, present, with_targets
 from paredown.study.leakage import by_chance, equal_rows, parts_of_another, without_leaks
 
 NAMES = ("train", "calibration", "validation", "test", "unlabeled")
@@ -110,9 +114,15 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
             shape, kind of number or labels; the model does not know a label; the task refuses the rows; shares do not add up.
     """
     shares = _checked_shares(job)
-    parts, notes = _read_all(job), list[str]()
-    parts, names = one_set_of_classes(_alike(parts), job.data.labels, model_labels)
     task = registry.get("tasks", job.task)()
+    kind, targets = kind_named(task.kind), None
+    parts, notes = _read_all(job, job.data.labels if kind.name == OneClass.name else ()), list[str]()
+    if kind.name == OneClass.name:
+        parts, names = one_set_of_classes(_alike(parts), job.data.labels, model_labels)
+    else:
+        parts, words = one_set_of_words(_alike(parts))
+        known = () if kind.name == Numbers.name and nameless(model_labels) else tuple(model_labels)
+        targets, names = kind.targets(words, str(job.data.columns.get("label") or "label"), tuple(job.data.labels) or known)
     for split, rows in parts.items():
         try:
             task.check(rows)
@@ -132,7 +142,7 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
     else:
         parts = _cut_missing(parts, shares, seed, trains_baseline, chance, notes)
     parts = _sampled(parts, shares, seed, chance, notes)
-    _check_seen(parts, names, "")
+    _check_seen(parts, names, "", kind)
     dropped, equal = dict.fromkeys(parts, 0), dict[str, int]()
     if chance:
         equal = equal_rows(parts)
@@ -140,7 +150,9 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
         notes.append(f"Rows that another split has too: {listed}. They are kept: in a table of few values people share a row by chance.")
     else:
         parts, dropped = without_leaks(parts)
-        _check_seen(parts, names, " once the rows that validation or test has too are dropped")
+        _check_seen(parts, names, " once the rows that validation or test has too are dropped", kind)
+    if targets is not None:
+        parts = {split: with_targets(rows, targets, names) for split, rows in parts.items()}
     parts = {split: judged(held(rows)) if split in ("test", "validation") else held(rows) for split, rows in parts.items()}
     if total := sum(dropped.values()):
         listed = ", ".join(f"{count} from {split}" for split, count in dropped.items() if count)
@@ -202,7 +214,8 @@ def stratified(rows: Rows, sizes: Sequence[int], salt: str, chance: bool = False
     Returns:
         len(sizes) + 1 parts, each in the order of `rows`.
     """
-    part = keys.cut(rows, sizes, salt, keys.copies(rows) if chance else None)
+    alike = rows if rows.names else replace(rows, labels=None)  # without names of classes they are cut as they come
+    part = keys.cut(alike, sizes, salt, keys.copies(rows) if chance else None)
     return [rows.take(part == number) for number in range(len(sizes) + 1)]
 
 
@@ -216,7 +229,7 @@ def _checked_shares(job: Job) -> Mapping[str, float]:
     return shares
 
 
-def _read_all(job: Job) -> dict[str, Rows]:
+def _read_all(job: Job, labels: Sequence[str]) -> dict[str, Rows]:
     """Every source; the first one read decides what is a number and what is a word, and how many columns sparse rows have."""
     sources = job.data.sources
     strange = next((name for name in sources if name not in ("all", *NAMES)), None)
@@ -230,7 +243,7 @@ def _read_all(job: Job) -> dict[str, Rows]:
     for split in ("all", *NAMES):
         if split in sources:
             wanted = columns | {"label": None, "groups": []} if split == "unlabeled" else columns
-            rows = read_rows(sources[split], job.folder, wanted, job.data.labels)
+            rows = read_rows(sources[split], job.folder, wanted, labels)
             if split != "unlabeled" and rows.labels is None:
                 raise BadData(
                     f"{sources[split]} ({split}) has no labels.\n  Name them with `label:`; rows without labels go to `unlabeled:`."
@@ -349,9 +362,9 @@ def _sampled(parts: dict[str, Rows], shares: Mapping[str, float], seed: int, cha
     return out
 
 
-def _check_seen(parts: Mapping[str, Rows], names: Sequence[str], when: str) -> None:
+def _check_seen(parts: Mapping[str, Rows], names: Sequence[str], when: str, kind: Kind) -> None:
     """Every class that is judged was also trained on, where the job has train."""
-    if "train" not in parts:
+    if "train" not in parts or kind.name != OneClass.name:
         return
     trained = {*present(parts["train"])}
     for split in ("validation", "test"):

@@ -16,6 +16,10 @@ from paredown.ground.host import host
 from paredown.ground.lazy import need
 from paredown.impact.declared import site_of
 from paredown.impact.site import Site
+from paredown.kinds.kind import Kind
+from paredown.kinds.known import kind_named
+
+_JUDGED = {"class": "one class per row", "labels": "any number of labels per row", "numbers": "numbers"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +28,7 @@ class Units:
 
     Args:
         task, metric, source: Units of the job.
+        kind: What the task's answers are.
         trains: True where the job trains the model as given itself.
         host: This machine.
         engines: Runtime -> None where candidates may run on it, else the reason why not.
@@ -33,6 +38,7 @@ class Units:
     task: Task
     metric: Metric
     source: ModelSource
+    kind: Kind
     trains: bool
     host: Host
     engines: Mapping[str, str | None]
@@ -46,14 +52,16 @@ def units_of(job: Job) -> Units:
         UnknownName: There is no such unit; the nearest name is suggested.
         UsageError: The job names a runtime that cannot run here.
     """
-    for kind, names in (("runtimes", job.deploy.runtimes), ("techniques", job.search.exclude)):
+    for units, names in (("runtimes", job.deploy.runtimes), ("techniques", job.search.exclude)):
         for name in names:
-            registry.get(kind, name)
+            registry.get(units, name)
     source: ModelSource = registry.get("models", job.model.kind)()
-    here = host()
+    here, task = host(), registry.get("tasks", job.task)()
+    kind = kind_named(task.kind)
     return Units(
-        task=registry.get("tasks", job.task)(),
-        metric=metric_named(job.metric, job.folder),
+        task=task,
+        metric=metric_named(job.metric, job.folder, kind),
+        kind=kind,
         source=source,
         trains=source.trains(job.model),
         host=here,
@@ -62,12 +70,23 @@ def units_of(job: Job) -> Units:
     )
 
 
-def metric_named(name: str, folder: Path) -> Metric:
-    """A metric by a unit's name, or by the dotted name of a function that is looked up in `folder` first."""
+def metric_named(name: str, folder: Path, kind: Kind) -> Metric:
+    """A metric by a unit's name, or by the dotted name of a function that is looked up in `folder` first.
+
+    Raises:
+        UnknownName: There is no such metric.
+        UsageError: It judges other kinds of answers; says which judge this one.
+    """
     if ":" in name:
         python: Callable[..., Metric] = need("paredown.metrics.python", "a metric of your own").Python
-        return python(target=name, folder=folder)
+        return python(target=name, folder=folder, kind=kind.name)
     metric: Metric = registry.get("metrics", name)()
+    if kind.name not in metric.kinds:
+        fit = [unit.name() for unit in registry.working("metrics") if kind.name in unit.kinds]
+        raise UsageError(
+            f"metric {name} judges {' and '.join(_JUDGED[item] for item in metric.kinds)}; the task's answers are {_JUDGED[kind.name]}.\n"
+            f"  Write `metric:` as one of {', '.join(fit)}, or as `my_metrics:function`."
+        )
     return metric
 
 

@@ -1,3 +1,15 @@
 """Tasks: what goes into a model and what comes out."""
 
-NOT_UNITS = ("declared_feed", "feed", "finite", "graph_columns", "pictures", "tokens", "whole_numbers")
+NOT_UNITS = (
+    "arrays",
+    "declared_feed",
+    "feed",
+    "finite",
+    "graph_columns",
+    "images",
+    "pictures",
+    "tables",
+    "texts",
+    "tokens",
+    "whole_numbers",
+)

@@ -38,7 +38,8 @@ class QuantizeStatic(Technique):
         0.02,
         low=0.0,
         high=1.0,
-        help="Share of the answers' probability that may move on calibration rows before less of the graph is in 8 bits.",
+        help="Share of the answers' probability, or of the spread of numbers, that may move on calibration rows before less of the graph "
+        "is in 8 bits.",
     )
 
     stage: ClassVar[Stage] = Stage.QUANTIZE
@@ -90,7 +91,8 @@ class QuantizeStatic(Technique):
         )
         made = search.best(self.moved)
         told = eight_bits.summary(found, made.ways, self.per_channel)
-        far = f"on these rows {100 * made.moved:.2g} % of the answers' probability moved" if made.moved > self.moved else ""
+        what = "spread" if context.decode["kind"] == "values" else "probability"
+        far = f"on these rows {100 * made.moved:.2g} % of the answers' {what} moved" if made.moved > self.moved else ""
         return made.model, list(filter(None, [made.said, told, far]))
 
     def _by_nncf(

@@ -38,6 +38,7 @@ from paredown.core.runtime import Runtime
 from paredown.core.task import KINDS, Metric, Task
 from paredown.core.technique import Composition, Technique
 from paredown.ground import digests
+from paredown.kinds.one_class import OneClass
 from paredown.testing import tiny
 
 
@@ -136,7 +137,7 @@ def _check_composition(cls: type[Composition], name: str) -> None:
     json.dumps(cls().program(), allow_nan=False)
     draw = np.random.default_rng(0)
     first, second = (draw.dirichlet(np.ones(tiny.CLASSES), 60) for _ in range(2))
-    for setting in cls().settings(first, second, second.argmax(1)):
+    for setting in cls().settings(first, second, second.argmax(1), OneClass()):
         make(cls, name, dict(setting))
     try:
         cls().apply(Candidate(digest="0" * 64, form="onnx"), None)  # type: ignore[arg-type]
@@ -308,7 +309,7 @@ def _check_kind(unit: Metric, name: str, outputs: int, targets: Any, perfect: An
 
 
 def check_task(unit: Task, rows: Rows, options: Mapping[str, Any] | None = None, folder: Path = Path()) -> None:
-    """The encoder and decoder are plain data, and they answer a probe: row by row as in a batch, with probabilities that keep the order.
+    """The encoder and decoder are plain data, and they answer a probe: row by row as in a batch, with answers that keep their order.
 
     Args:
         unit: An instance.
@@ -316,7 +317,9 @@ def check_task(unit: Task, rows: Rows, options: Mapping[str, Any] | None = None,
         options: `preprocess` entries.
         folder: Where the files lie that they name.
     """
-    from paredown.tasks.feed import answer, make_decoder, make_encoder
+    from paredown.kinds.decode import answer, make_answerer, make_decoder
+    from paredown.kinds.known import kind_of
+    from paredown.tasks.feed import make_encoder
 
     name = _named(type(unit))
     unit.check(rows)
@@ -337,13 +340,17 @@ def check_task(unit: Task, rows: Rows, options: Mapping[str, Any] | None = None,
             row = row[: len(single)] if array.dtype == np.int64 else row  # a batch is padded to its longest row
             np.testing.assert_allclose(single, row, rtol=1e-6, err_msg=f"{name}: encoding row by row gives another feed than the batch.")
     scores = np.random.default_rng(0).normal(size=(len(probe), len(rows.names))).astype(np.float32)
-    probabilities = decode({decoder["output"]: scores})
-    np.testing.assert_allclose(probabilities.sum(1), 1, err_msg=f"{name}: probabilities of a row do not add up to 1.")
-    _hold((probabilities.argmax(1) == scores.argmax(1)).all(), f"{name}: decoding changed which class is the largest.")
-    _hold(
-        answer(rows.names, probabilities) == [rows.names[at] for at in scores.argmax(1)],
-        f"{name}: the labels of decoded answers are not the rows' names.",
-    )
+    answers, said = decode({decoder["output"]: scores}), answer(decoder, rows.names, decode({decoder["output"]: scores}))
+    _hold(kind_of(decoder).name == unit.kind, f"{name}: its answers are {unit.kind}, and it decodes {kind_of(decoder).name}.")
+    _hold(said == make_answerer(decoder, rows.names)({decoder["output"]: scores}), f"{name}: two ways to say an answer give two answers.")
+    if unit.kind == "class":
+        np.testing.assert_allclose(answers.sum(1), 1, err_msg=f"{name}: probabilities of a row do not add up to 1.")
+        _hold((answers.argmax(1) == scores.argmax(1)).all(), f"{name}: decoding changed which class is the largest.")
+        _hold(said == [rows.names[at] for at in scores.argmax(1)], f"{name}: the labels of decoded answers are not the rows' names.")
+    for at in range(len(rows.names)):
+        order = np.argsort(scores[:, at], kind="stable")
+        rising = np.diff(answers[order, at]) >= 0
+        _hold(unit.kind == "class" or rising.all(), f"{name}: decoding changed the order of the answers {rows.names[at]!r}.")
 
 
 def check_model_source(unit: ModelSource, spec: ModelSpec, folder: Path, scratch: Path) -> Candidate:

@@ -60,6 +60,9 @@ def deep_net(classes: int = CLASSES, depth: int = 4) -> Any:
     )
 
 
+DECODE = {"kind": "softmax", "output": "logits", "classes": CLASSES}
+
+
 def rows(count: int = 96, seed: int = 0) -> Rows:
     """Images (N, 6, 6) from 0 to 16 of three classes; class k is bright in its own two lines."""
     draw = np.random.default_rng(seed)
@@ -98,9 +101,7 @@ def context(folder: Path, teacher: Candidate | None = None, seed: int = 0) -> Co
     data = {"train": rows, "calibration": lambda: rows(48, 1), "unlabeled": lambda: rows(48, 2)}
     store = FolderStore(folder / "store")
     teacher = teacher or Candidate(digest="none", form="none")
-    return Context(
-        data=data, encode=encode, loss="cross_entropy", teacher=teacher, ask=logits, store=store, seed=seed, threads=1, work=work
-    )
+    return Context(data=data, encode=encode, decode=DECODE, teacher=teacher, ask=logits, store=store, seed=seed, threads=1, work=work)
 
 
 def candidate(form: str, folder: Path, network: str = "mlp") -> Candidate:

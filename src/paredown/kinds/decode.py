@@ -1,0 +1,174 @@
+"""A model's outputs to answers.
+
+This file stands alone: numpy, and what a declaration says. Its source is copied into an artifact's `predict.py`, so what is measured here
+is what ships. The functions that `make_*` return are called once per inference; all that can be worked out before is worked out there.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+Outputs = Mapping[str, np.ndarray]
+
+PROBABILITIES, LABEL_PROBABILITIES = "probabilities", "label_probabilities"
+"""Names of a graph's output that holds probabilities, of classes and of labels; what a task declares holds logits."""
+_TOLD = {"softmax": PROBABILITIES, "sigmoid": LABEL_PROBABILITIES}
+"""Kind of decoding of logits -> that of probabilities, after which the output is named too."""
+_LABELS = ("sigmoid", LABEL_PROBABILITIES)
+_ANSWERED = 0.5
+
+
+def decoding(spec: Mapping[str, Any], outputs: Sequence[str]) -> dict[str, Any]:
+    """The declaration for a graph with these outputs: a task declares logits, and what a graph answers with is in its output's name.
+
+    Args:
+        spec: As for `make_decoder`.
+        outputs: Names of the graph's outputs.
+    """
+    told = _TOLD.get(spec["kind"], "")
+    return {**spec, "kind": told, "output": told} if told in outputs and spec["output"] not in outputs else dict(spec)
+
+
+def width_of(spec: Mapping[str, Any]) -> int:
+    """Numbers per row that a declaration decodes."""
+    return int(spec["width"] if spec["kind"] == "values" else spec["classes"])
+
+
+def _read(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
+    """The function outputs -> numbers (N, width); where the model has one output only, its name does not matter."""
+    name, width = spec["output"], width_of(spec)
+
+    def read(outputs: Outputs) -> np.ndarray:
+        if name in outputs:
+            found = outputs[name]
+        elif len(outputs) == 1:
+            (found,) = outputs.values()
+        else:
+            raise ValueError(f"the model has no output {name!r}; it has {', '.join(outputs)}.")
+        if found.ndim != 2 or found.shape[1] != width:
+            raise ValueError(f"the model's output has shape {found.shape}; {width} labels need (N, {width}).")
+        return found
+
+    return read
+
+
+def make_decoder(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
+    """The function outputs -> answers (N, width), float64.
+
+    Args:
+        spec: {"kind", "output": name, "classes": K}, of which "softmax" takes logits, or logarithms of probabilities, whose softmax they
+            are, and "sigmoid" the logits of labels that may all hold at once; "probabilities" takes shares of 1, which 8 bits or one
+            sigmoid per class leave a little off: each row is divided by its sum; "label_probabilities" takes each as it is, within 0 and 1.
+            Or {"kind": "values", "output": name, "width": D, "mean", "std"}: value * std + mean, where mean and std may be absent.
+
+    Returns:
+        A function that raises ValueError when the output has another width or holds NaN or infinite values.
+
+    Raises:
+        ValueError: No such kind of decoder.
+    """
+    makers = {"softmax": _softmax, PROBABILITIES: _shares, "sigmoid": _sigmoid, LABEL_PROBABILITIES: _cut}
+    kind, read = spec["kind"], _read(spec)
+    if kind == "values":
+        change = _scaled(spec)
+    elif kind in makers:
+        change = makers[kind]
+    else:
+        raise ValueError(f"decoder kind {kind!r} is not one of {', '.join(makers)}, values.")
+
+    def decode(outputs: Outputs) -> np.ndarray:
+        found = np.asarray(read(outputs), np.float64)
+        finite = np.isfinite(found).all(axis=1)
+        if not finite.all():
+            bad = np.flatnonzero(~finite)
+            raise ValueError(f"the model's output holds NaN or infinite values in {len(bad)} of {len(found)} rows, first in row {bad[0]}.")
+        return change(found)
+
+    return decode
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers: np.ndarray = np.exp(logits - logits.max(axis=1, keepdims=True))
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
+
+
+def _shares(found: np.ndarray) -> np.ndarray:
+    shares = np.maximum(found, 0.0)
+    total = shares.sum(axis=1, keepdims=True)
+    made: np.ndarray = np.where(total > 0, shares / np.where(total > 0, total, 1.0), 1 / shares.shape[1])
+    return made
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(-np.abs(logits))
+    made: np.ndarray = np.where(logits >= 0, 1.0, powers) / (1.0 + powers)
+    return made
+
+
+def _cut(found: np.ndarray) -> np.ndarray:
+    made: np.ndarray = np.clip(found, 0.0, 1.0)
+    return made
+
+
+def _scaled(spec: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+    mean, std = np.asarray(spec.get("mean", 0.0), np.float64), np.asarray(spec.get("std", 1.0), np.float64)
+    return lambda found: found * std + mean
+
+
+def sureness(spec: Mapping[str, Any], answers: np.ndarray) -> np.ndarray:
+    """How sure a model is of each row (N,): the highest probability; of labels, the least of the greater of p and 1 - p.
+
+    Args:
+        spec: As for `make_decoder`, of classes or labels.
+        answers: Shape (N, outputs).
+    """
+    found: np.ndarray = np.maximum(answers, 1 - answers).min(axis=1) if spec["kind"] in _LABELS else answers.max(axis=1)
+    return found
+
+
+def answer(spec: Mapping[str, Any], labels: Sequence[str], answers: np.ndarray) -> list[Any]:
+    """What is said of each row: the label with the largest probability, the first of equals; a list of the labels from 0.5 on; a number,
+    or a list of them.
+
+    Args:
+        spec: As for `make_decoder`.
+        labels: Names of the outputs in the model's order.
+        answers: Shape (N, outputs).
+    """
+    if spec["kind"] == "values":
+        said: list[Any] = answers[:, 0].tolist() if answers.shape[1] == 1 else answers.tolist()
+        return said
+    if spec["kind"] in _LABELS:
+        return [[labels[at] for at in np.flatnonzero(row >= _ANSWERED).tolist()] for row in answers]
+    return [labels[at] for at in answers.argmax(axis=1).tolist()]
+
+
+def make_answerer(spec: Mapping[str, Any], labels: Sequence[str]) -> Callable[[Outputs], list[Any]]:
+    """The function outputs -> what is said of each row, as `answer` says it.
+
+    Classes are told without the detour over probabilities: softmax does not change which score is the largest.
+
+    Args:
+        spec: As for `make_decoder`.
+        labels: Names of the outputs in the model's order.
+    """
+    if spec["kind"] == "values" or spec["kind"] in _LABELS:
+        decode = make_decoder(spec)
+        return lambda outputs: answer(spec, labels, decode(outputs))
+    scores, names = _read(spec), list(labels)
+
+    def answers(outputs: Outputs) -> list[str]:
+        found = scores(outputs)
+        # the largest of values that hold a NaN is the NaN
+        if len(found) == 1:
+            at = found.argmax()
+            if found[0, at] != found[0, at]:
+                raise ValueError("the model's output holds NaN values.")
+            return [names[at]]
+        if np.isnan(found.max()):
+            raise ValueError("the model's output holds NaN values.")
+        return [names[at] for at in found.argmax(axis=1).tolist()]
+
+    return answers

@@ -1,0 +1,78 @@
+"""Each row is answered with numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from paredown.core.errors import BadData
+from paredown.kinds.kind import Kind
+
+_SHOWN = 4
+_ROUNDING = 1e-6
+"""Numbers that differ by no more than this share of the larger one are the same: float32 holds seven digits."""
+
+
+class Numbers(Kind):
+    """Answers and targets are numbers (N, D), float64, in the unit of the data."""
+
+    name = "numbers"
+    loss = "squared"
+    graph_outputs = ("values",)
+    named = "numbers"
+    metrics = ("mae", "rmse", "r2")
+    unsure = "answers that are numbers do not say how sure a model is of them."
+
+    def decoder(self, names: Sequence[str]) -> dict[str, Any]:
+        """The numbers as they are; where paredown trains the model, "mean" and "std" of train say what they stand for."""
+        return {"kind": "values", "output": "values", "width": len(names)}
+
+    def targets(self, words: Sequence[str], column: str, names: Sequence[str] = ()) -> tuple[Any, tuple[str, ...]]:
+        """The numbers that the words are.
+
+        Raises:
+            BadData: One is no number, or not finite.
+        """
+        out = np.empty((len(words), 1))
+        for at, word in enumerate(words):
+            try:
+                out[at, 0] = float(word)
+            except ValueError:
+                out[at, 0] = math.nan
+            if not math.isfinite(out[at, 0]):
+                raise BadData(
+                    f"the column {column!r} holds {word!r:.60}, which is no finite number.\n"
+                    "  A regression needs a number in every row; correct it, or remove the row."
+                )
+        return out, tuple(names) or (column,)
+
+    def goals(self, targets: Any, decode: Mapping[str, Any]) -> Any:
+        """In units of the spread of train, from its mean, where the declaration has them; float32."""
+        scaled = (targets - np.asarray(decode.get("mean", 0.0))) / np.asarray(decode.get("std", 1.0))
+        return np.asarray(scaled, np.float32)
+
+    def changed(self, before: Any, after: Any) -> np.ndarray:
+        """Numbers that differ by more than rounding."""
+        differs: np.ndarray = (abs(before - after) > _ROUNDING * np.maximum(abs(before), abs(after))).any(axis=1)
+        return differs
+
+    def moved(self, targets: Any, before: Any, after: Any) -> dict[str, float]:
+        """The mean difference in units of the targets' spread, each cut at 1."""
+        spread = np.asarray(targets).std(axis=0)
+        apart = abs(before - after) / np.where(spread > 0, spread, 1.0)
+        return {"distance": float(np.minimum(apart, 1.0).mean())}
+
+    def said(self, targets: Any, answers: Any, names: Sequence[str]) -> list[str]:
+        """The numbers that are right and those that the model says."""
+
+        def listed(row: Any) -> str:
+            return ", ".join(f"{value:.4g}" for value in row[:_SHOWN]) + (", ..." if len(row) > _SHOWN else "")
+
+        return [f"{listed(target)}; the model says {listed(answer)}" for target, answer in zip(targets, answers)]
+
+    def blind(self, targets: Any) -> str:
+        """The mean."""
+        return "always answering the mean"
