@@ -159,6 +159,14 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path, task: str, metric:
         run(job(tmp_path, task, metric), tmp_path / "study")
 
 
+def test_points_of_an_error_are_refused(tmp_path: Path) -> None:
+    numbers(tmp_path, ["n", 1])
+    file = job(tmp_path, "tabular-regression", "mae")
+    file.write_text(file.read_text().replace("drop: 5 %", "drop: 5 pp"))
+    with pytest.raises(UsageError, match=r"quality allows 5 pp; mae is in the unit of the data, and has no points\.\n.*`max: 75`"):
+        run(file, tmp_path / "study")
+
+
 def test_a_model_of_one_number_is_no_classifier_of_two(tmp_path: Path) -> None:
     inputs = numbers(tmp_path, ["n", 1])
     table(tmp_path / "rows.csv", inputs, ["yes" if row[0] > 0 else "no" for row in inputs])

@@ -68,6 +68,10 @@ KINDS = ("class", "labels", "numbers")
 """Kinds of answers, as `Metric` says what each looks like."""
 
 
+OWN = "1"
+"""The unit of a number that has none but that of the data, as an error of a regression; it is not written."""
+
+
 class Metric(ABC):
     """How good the answers are.
 

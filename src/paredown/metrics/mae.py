@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from paredown.core.task import Metric
+from paredown.core.task import OWN, Metric
 
 
 class Mae(Metric):
@@ -16,7 +16,7 @@ class Mae(Metric):
 
     better = "lower"
     kinds = ("numbers",)
-    unit = "1"
+    unit = OWN
     bounded = False
 
     def over_set(self, targets: np.ndarray, answers: np.ndarray) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from paredown.core.task import Metric
+from paredown.core.task import OWN, Metric
 
 
 class Mcc(Metric):
@@ -16,7 +16,7 @@ class Mcc(Metric):
     Source: Gorodkin 2004, Computational Biology and Chemistry 28:367; the definition of scikit-learn's `matthews_corrcoef`.
     """
 
-    unit = "1"
+    unit = OWN
     per_item_scores = False
 
     def over_set(self, targets: np.ndarray, answers: np.ndarray) -> float:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from paredown.core.task import Metric
+from paredown.core.task import OWN, Metric
 
 
 class R2(Metric):
@@ -19,7 +19,7 @@ class R2(Metric):
     """
 
     kinds = ("numbers",)
-    unit = "1"
+    unit = OWN
     bounded = False
     per_item_scores = False
 

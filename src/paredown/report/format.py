@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paredown.core.quantity import quantities
+from paredown.core.task import OWN
 from paredown.ground.amounts import is_finite
 from paredown.ground.untrusted import visible
 from paredown.report.words import Words
@@ -32,8 +33,6 @@ _KINDS = {
     "pp": "points",
     "x": "ratio",
 }
-OWN = "1"
-"""The unit of a number that has none but that of the data, as an error of a regression; it is not written."""
 FIRM = ("counted", "measured", "")
 
 Number = Mapping[str, Any] | float | int | None
