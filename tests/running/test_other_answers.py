@@ -172,3 +172,30 @@ def test_a_model_of_one_number_is_no_classifier_of_two(tmp_path: Path) -> None:
     table(tmp_path / "rows.csv", inputs, ["yes" if row[0] > 0 else "no" for row in inputs])
     with pytest.raises(BadModel, match=r"given\.onnx answers with one number per row \(y: float \(n, 1\)\): a regressor, or a classifier"):
         run(job(tmp_path, "tabular-classification", "accuracy"), tmp_path / "study")
+
+
+@pytest.mark.parametrize("task", ["tabular-classification", "tabular-regression", "tabular-multilabel"])
+def test_a_model_and_rows_without_labels_are_enough(tmp_path: Path, task: str) -> None:
+    draw = np.random.default_rng(5)
+    inputs = draw.normal(size=(900, WIDTH)).astype(np.float32)
+    table(tmp_path / "rows.csv", inputs, ["unused"] * 900)
+    width = 1 if task.endswith("regression") else 3
+    graph(tmp_path / "given.onnx", 4 * HEAD[:, :width], ["n", width])
+    file = job(tmp_path, task, "agreement")
+    file.write_text(file.read_text().replace("label: answer", "drop: [answer]"))
+    result = run(file, tmp_path / "study")
+    data = json.loads((tmp_path / "study/result.json").read_text())
+    assert (result.verdict, data["baseline"]["quality"]["value"]) == ("pass", 1.0)
+    assert 0.9 < data["chosen"]["quality"]["value"] <= 1.0
+    assert data["chosen"]["ratios"]["size"]["value"] > 2
+    assert {finding.outcome.value for finding in check(tmp_path / "study").findings} == {"pass"}
+    report = (tmp_path / "study/report.html").read_text()
+    assert "Agreement with the model as given" in report
+    with result.load() as model:
+        assert model.labels == [str(at) for at in range(width)]
+
+
+def test_who_trains_a_model_has_none_to_agree_with(tmp_path: Path) -> None:
+    numbers(tmp_path, ["n", 1])
+    with pytest.raises(UsageError, match=r"agreement is judged by what the model as given says, and the job trains that model\.\n  Give a"):
+        run(job(tmp_path, "tabular-regression", "agreement", "{builtin: mlp}"), tmp_path / "study")

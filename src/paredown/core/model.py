@@ -36,6 +36,10 @@ class ModelSource(ABC):
         """The class names that the model itself carries, in its order; empty when it has none, which is the default."""
         return ()
 
+    def outputs(self, spec: ModelSpec, folder: Path) -> int:
+        """How many numbers the model answers per row; 0 where it does not say, which is the default."""
+        return 0
+
     def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:
         """What the model says about its own preprocessing: options of the task's encoder, below those of the job; none by default.
 

@@ -91,6 +91,8 @@ class Metric(ABC):
     kinds: ClassVar[tuple[str, ...]] = ("class",)
     bounded: ClassVar[bool] = True
     per_item_scores: ClassVar[bool] = True
+    by_baseline: ClassVar[bool] = False
+    """True where what is right is what the model as given says: no labels are needed."""
 
     @classmethod
     def name(cls) -> str:

@@ -69,9 +69,13 @@ class Kind(ABC):
         """How sure a model is of each row (N,), 0 to 1; None where answers of this kind do not say it."""
         return None
 
-    def credit(self, targets: Any, answers: Any) -> np.ndarray | None:
-        """How right each answer is (N,), from 0 to 1; None where that is no share."""
-        return None
+    @abstractmethod
+    def credit(self, targets: Any, answers: Any) -> np.ndarray:
+        """How near each answer is to what is right (N,), from 0, as far as can be, to 1."""
+
+    @abstractmethod
+    def as_targets(self, answers: Any) -> Any:
+        """Answers in the form of targets, so that others can be held against them."""
 
     @abstractmethod
     def said(self, targets: Any, answers: Any, names: Sequence[str]) -> list[str]:

@@ -90,6 +90,10 @@ class Labels(Kind):
         found: np.ndarray = ((answers >= HALF) == (targets >= HALF)).mean(axis=1)
         return found
 
+    def as_targets(self, answers: Any) -> Any:
+        """1 where a label is answered."""
+        return np.asarray(answers >= HALF, np.float64)
+
     def said(self, targets: Any, answers: Any, names: Sequence[str]) -> list[str]:
         """The labels that are right and those that the model says."""
 

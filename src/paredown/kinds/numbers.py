@@ -61,9 +61,16 @@ class Numbers(Kind):
 
     def moved(self, targets: Any, before: Any, after: Any) -> dict[str, float]:
         """The mean difference in units of the targets' spread, each cut at 1."""
-        spread = np.asarray(targets).std(axis=0)
-        apart = abs(before - after) / np.where(spread > 0, spread, 1.0)
-        return {"distance": float(np.minimum(apart, 1.0).mean())}
+        return {"distance": float(_apart(before, after, targets).mean())}
+
+    def credit(self, targets: Any, answers: Any) -> np.ndarray:
+        """1 minus the distance in units of the targets' spread, cut at 1."""
+        found: np.ndarray = 1.0 - _apart(targets, answers, targets).mean(axis=1)
+        return found
+
+    def as_targets(self, answers: Any) -> Any:
+        """The numbers themselves."""
+        return np.asarray(answers, np.float64)
 
     def said(self, targets: Any, answers: Any, names: Sequence[str]) -> list[str]:
         """The numbers that are right and those that the model says."""
@@ -76,3 +83,10 @@ class Numbers(Kind):
     def blind(self, targets: Any) -> str:
         """The mean."""
         return "always answering the mean"
+
+
+def _apart(one: Any, other: Any, targets: Any) -> np.ndarray:
+    """The difference of two arrays (N, D) in units of the targets' spread, cut at 1."""
+    spread = np.asarray(targets).std(axis=0)
+    found: np.ndarray = np.minimum(abs(one - other) / np.where(spread > 0, spread, 1.0), 1.0)
+    return found

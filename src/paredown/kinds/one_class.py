@@ -53,6 +53,10 @@ class OneClass(Kind):
         """1 where the class is right."""
         return np.asarray(answers.argmax(axis=1) == targets, np.float64)
 
+    def as_targets(self, answers: Any) -> Any:
+        """The class with the highest probability."""
+        return answers.argmax(axis=1)
+
     def said(self, targets: Any, answers: Any, names: Sequence[str]) -> list[str]:
         """The class that is right and the one that the model says."""
         return [f"label {names[target]!r}, the model says {names[at]!r}" for target, at in zip(targets, answers.argmax(axis=1))]

@@ -164,13 +164,15 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
         return {}, [f"The answers on {split} in the study's cache are not those that its evidence binds, {open_}"]
     judged = in_memory(read_rows(rows))
     before, after = (_read_answers(file, judged) for file in files[1:])
-    known = {"labels": judged.labels, "groups": judged.groups, "seed": seed}
     kind = kind_named(registry.get("tasks", lock["job"]["task"]).kind)
-    return known | {"metric": metric_named(metric, Path(), kind), "kind": kind.name, "before": before, "after": after}, []
+    judge = metric_named(metric, Path(), kind)
+    right = kind.as_targets(before) if judge.by_baseline else judged.labels
+    known = {"labels": right, "groups": judged.groups, "seed": seed}
+    return known | {"metric": judge, "kind": kind.name, "before": before, "after": after}, []
 
 
 def _read_answers(file: Path, judged: Rows) -> Any:
-    """Probabilities for the rows, mapped and not read at once: what a file says of its size is not believed."""
+    """Answers to the rows, mapped and not read at once: what a file says of its size is not believed."""
     import numpy as np
 
     try:
@@ -178,11 +180,11 @@ def _read_answers(file: Path, judged: Rows) -> Any:
             found = np.lib.format.open_memmap(file, mode="r")
         if found.ndim != 2 or len(found) != len(judged) or found.shape[1] < len(judged.names) or found.dtype.kind != "f":
             raise ValueError(f"it holds {found.dtype} of shape {found.shape} for {len(judged)} rows")
-        if judged.labels is None:
-            raise ValueError("the rows have no labels")
-        if judged.labels.ndim > 1 and judged.labels.shape[1] != found.shape[1]:
+        if judged.labels is None:  # what is right is what the model as given says
+            pass
+        elif judged.labels.ndim > 1 and judged.labels.shape[1] != found.shape[1]:
             raise ValueError(f"the rows have {judged.labels.shape[1]} numbers each to be held against its {found.shape[1]}")
-        if judged.labels.ndim == 1 and not ((judged.labels >= 0) & (judged.labels < found.shape[1])).all():
+        elif judged.labels.ndim == 1 and not ((judged.labels >= 0) & (judged.labels < found.shape[1])).all():
             raise ValueError(f"the labels of the rows are not among its {found.shape[1]} classes")
         if not np.isfinite(found).all():
             raise ValueError("it holds numbers that are not finite")

@@ -47,6 +47,10 @@ class Onnx(ModelSource):
         """The names that the graph itself holds, as converters of classical models write them; else none."""
         return _declared(spec, folder).classes
 
+    def outputs(self, spec: ModelSpec, folder: Path) -> int:
+        """As the graph declares."""
+        return _declared(spec, folder).width
+
     def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:
         """The tokenizer that `tokenizer:` names, for the inputs of those names that the graph has; else what it declares of its inputs.
 

@@ -149,7 +149,7 @@ def learn(
     batch: int,
     seed: int,
 ) -> str:
-    """Train `module` in place on the train split, or on unlabeled rows where the labels' weight is 0 and there is no train split.
+    """Train `module` in place on the train split, or on unlabeled rows where there is none; without labels theirs is no weight.
 
     Args:
         lr: Peak learning rate; 0 takes the usual one of the module's kind.
@@ -163,7 +163,7 @@ def learn(
         Unfit: There are no rows to learn from.
     """
     split = "train" if "train" in context.data else "unlabeled"
-    alpha = alpha if split == "train" else 0.0
+    alpha = alpha if context.rows(split).labels is not None else 0.0
     feed = feed_of(context, split, labels=alpha > 0, most=most or None)
     given, count = len(context.rows(split)), len(feed)
     teacher = None

@@ -244,7 +244,7 @@ def _evidence(workspace: Workspace, trial: Trial, split: str, noise: float) -> E
         readings={**trial.readings, "flips": _flips(workspace.units.kind, before, after)},
         baseline=given.readings,
         ratios=trial.ratios,
-        labels=rows.labels,
+        labels=workspace.right(split, before),
         before=before,
         after=after,
         metric=workspace.units.metric,

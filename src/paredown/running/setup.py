@@ -29,7 +29,7 @@ from paredown.rows.blocks import spooling
 from paredown.running import result as results
 from paredown.running.encoding import encoding, fitted_on
 from paredown.running.timing import fitted, holding
-from paredown.running.trials import attempt
+from paredown.running.trials import attempt, baseline_trial
 from paredown.running.workspace import Listener, Workspace, open_workspace
 from paredown.search.ladder import STRATEGIES
 from paredown.search.schedule import LEAST_REST_S, Schedule
@@ -142,8 +142,16 @@ def read_splits(job: Job, units: Units) -> Splits:
         with TemporaryDirectory() as work:
             options = units.source.preprocess(job.model, job.folder, Path(work)) | options
     told = replace(job, data=replace(job.data, preprocess=options))
-    splits = load_splits(told, job.search.seed, units.trains, units.source.labels(job.model, job.folder))
-    for split in ("test", "validation"):
+    named = units.source.labels(job.model, job.folder)
+    if units.metric.by_baseline:
+        if units.trains:
+            raise UsageError(
+                f"{units.metric.name()} is judged by what the model as given says, and the job trains that model.\n"
+                "  Give a trained model, or a metric that is judged by labels."
+            )
+        named = named or tuple(map(str, range(units.source.outputs(job.model, job.folder))))
+    splits = load_splits(told, job.search.seed, units.trains, named, labeled=not units.metric.by_baseline)
+    for split in () if units.metric.by_baseline else ("test", "validation"):
         refuse_one_answer(getattr(splits, split), split)
     return splits
 
@@ -211,7 +219,7 @@ def fastest_fp32(workspace: Workspace) -> list[Trial]:
 
 def state_of(workspace: Workspace) -> SearchState:
     """What the search may use here."""
-    job, splits = workspace.job, workspace.splits
+    job, splits, given = workspace.job, workspace.splits, baseline_trial(workspace).artifact
     trainable = splits.train is not None or splits.unlabeled is not None
     return SearchState(
         trials=workspace.trials,
@@ -221,7 +229,7 @@ def state_of(workspace: Workspace) -> SearchState:
         minimize=job.policy.minimize,
         margin=job.policy.margin.value if job.policy.margin is not None else None,
         outputs=lambda artifact: workspace.outputs(artifact, "validation"),
-        targets=splits.validation.labels,
+        targets=workspace.right("validation", workspace.outputs(given, "validation")),
         kind=workspace.units.kind,
         fitted=lambda chain: fitted(workspace, chain),
     )

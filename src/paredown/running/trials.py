@@ -88,7 +88,8 @@ def attempt(workspace: Workspace, recipe: Recipe, why: str, role: str = "candida
 def examine(workspace: Workspace, built: Built, role: str) -> Trial:
     """Screen a packed recipe: its answers on validation and short interleaved windows against the baseline."""
     answers = workspace.outputs(built.artifact, "validation")
-    labels = workspace.splits.validation.labels
+    before_answers = answers if role == "baseline" else workspace.outputs(baseline_trial(workspace).artifact, "validation")
+    labels = workspace.right("validation", before_answers)
     quality = workspace.units.metric.over_set(labels, answers)
     trial = Trial(
         id=0,
@@ -109,7 +110,6 @@ def examine(workspace: Workspace, built: Built, role: str) -> Trial:
     given = baseline_trial(workspace)
     limit = workspace.job.policy.margin
     scale = limit.scale if limit is not None else Scale.RELATIVE
-    before_answers = workspace.outputs(given.artifact, "validation")
     kind = workspace.units.kind
     found = compare(
         workspace.units.metric,
@@ -242,6 +242,8 @@ def _with_asked(workspace: Workspace, artifact: str, found: Mapping[str, Reading
 def _refuse_chance(workspace: Workspace, quality: float, labels: Any, answers: Any) -> None:
     """End the run when the baseline is no better than guessing: names and labels do not match, most likely."""
     names, metric, kind = workspace.splits.names, workspace.units.metric, workspace.units.kind
+    if metric.by_baseline:
+        return
     chance = metric.chance(labels, len(names))
     near = quality >= chance * 0.98 if metric.better == "lower" else quality <= chance + 0.05 * (1 - chance)
     if not near:

@@ -128,6 +128,14 @@ class Workspace:
             self.builder, build_spec=replace(self.builder.build_spec, teacher=asdict(replace(candidate, note=""))), tune=self.tune
         )
 
+    def right(self, split: str, said: Any) -> Any:
+        """What is right of each row of a split: its label, or what the model as given says where the metric judges by that.
+
+        Args:
+            said: Answers of the model as given.
+        """
+        return self.units.kind.as_targets(said) if self.units.metric.by_baseline else getattr(self.splits, split).labels
+
     def as_given(self) -> Chain:
         """The recipe of the model as given: its form's own engine."""
         assert self.baseline is not None

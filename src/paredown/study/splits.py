@@ -87,7 +87,7 @@ class Splits:
         return {name: len(rows) for name in NAMES if (rows := getattr(self, name)) is not None}
 
 
-def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequence[str] = ()) -> Splits:
+def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequence[str] = (), labeled: bool = True) -> Splits:
     """Read all sources of a job and cut what is missing.
 
     One source `all` is cut into test and the rest, the rest into train, calibration and validation. With splits of their own: where the
@@ -105,6 +105,7 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
         seed: Root of the study's random streams.
         trains_baseline: True when the job itself trains the model.
         model_labels: The class names that the model itself gives, in its order; the labels of the data have to be among them.
+        labeled: False where no row needs a label.
 
     Returns:
         The splits, with notes on what was done.
@@ -116,8 +117,16 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
     shares = _checked_shares(job)
     task = registry.get("tasks", job.task)()
     kind, targets = kind_named(task.kind), None
-    parts, notes = _read_all(job, job.data.labels if kind.name == OneClass.name else ()), list[str]()
-    if kind.name == OneClass.name:
+    parts, notes = _read_all(job, job.data.labels if kind.name == OneClass.name else (), labeled), list[str]()
+    if not labeled:
+        names = tuple(job.data.labels) or tuple(model_labels)
+        if not names:
+            raise BadData(
+                f"nothing says how many {kind.named} the model answers: neither it nor a label of the data.\n"
+                "  Name them in the model's order: `data: {labels: [...]}`."
+            )
+        parts = {split: replace(rows, labels=None, names=names) for split, rows in _alike(parts).items()}
+    elif kind.name == OneClass.name:
         parts, names = one_set_of_classes(_alike(parts), job.data.labels, model_labels)
     else:
         parts, words = one_set_of_words(_alike(parts))
@@ -214,7 +223,9 @@ def stratified(rows: Rows, sizes: Sequence[int], salt: str, chance: bool = False
     Returns:
         len(sizes) + 1 parts, each in the order of `rows`.
     """
-    alike = rows if rows.names else replace(rows, labels=None)  # without names of classes they are cut as they come
+    alike = (
+        rows if rows.names and rows.labels is not None else replace(rows, labels=None, names=())
+    )  # cut as they come where none are classes
     part = keys.cut(alike, sizes, salt, keys.copies(rows) if chance else None)
     return [rows.take(part == number) for number in range(len(sizes) + 1)]
 
@@ -229,7 +240,7 @@ def _checked_shares(job: Job) -> Mapping[str, float]:
     return shares
 
 
-def _read_all(job: Job, labels: Sequence[str]) -> dict[str, Rows]:
+def _read_all(job: Job, labels: Sequence[str], labeled: bool) -> dict[str, Rows]:
     """Every source; the first one read decides what is a number and what is a word, and how many columns sparse rows have."""
     sources = job.data.sources
     strange = next((name for name in sources if name not in ("all", *NAMES)), None)
@@ -240,11 +251,12 @@ def _read_all(job: Job, labels: Sequence[str]) -> dict[str, Rows]:
     if "all" not in sources and "test" not in sources:
         raise BadData(f"data: there is no test, only {', '.join(sources) or 'nothing'}.\n  Add `test:`, or give one source as `all:`.")
     columns, parts = dict(job.data.columns) | {"preprocess": job.data.preprocess}, dict[str, Rows]()
+    columns |= {} if labeled or "label" in columns else {"label": None}
     for split in ("all", *NAMES):
         if split in sources:
             wanted = columns | {"label": None, "groups": []} if split == "unlabeled" else columns
             rows = read_rows(sources[split], job.folder, wanted, labels)
-            if split != "unlabeled" and rows.labels is None:
+            if split != "unlabeled" and rows.labels is None and labeled:
                 raise BadData(
                     f"{sources[split]} ({split}) has no labels.\n  Name them with `label:`; rows without labels go to `unlabeled:`."
                 )
@@ -364,7 +376,7 @@ def _sampled(parts: dict[str, Rows], shares: Mapping[str, float], seed: int, cha
 
 def _check_seen(parts: Mapping[str, Rows], names: Sequence[str], when: str, kind: Kind) -> None:
     """Every class that is judged was also trained on, where the job has train."""
-    if "train" not in parts or kind.name != OneClass.name:
+    if "train" not in parts or kind.name != OneClass.name or parts["train"].labels is None:
         return
     trained = {*present(parts["train"])}
     for split in ("validation", "test"):

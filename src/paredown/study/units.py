@@ -80,7 +80,8 @@ def metric_named(name: str, folder: Path, kind: Kind) -> Metric:
     if ":" in name:
         python: Callable[..., Metric] = need("paredown.metrics.python", "a metric of your own").Python
         return python(target=name, folder=folder, kind=kind.name)
-    metric: Metric = registry.get("metrics", name)()
+    unit: type[Metric] = registry.get("metrics", name)
+    metric = unit(kind=kind.name) if unit.by_baseline else unit()  # type: ignore[call-arg]
     if kind.name not in metric.kinds:
         fit = [unit.name() for unit in registry.working("metrics") if kind.name in unit.kinds]
         raise UsageError(

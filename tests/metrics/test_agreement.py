@@ -1,0 +1,32 @@
+"""Agreement with the model as given, for each kind of answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, hamming_loss
+
+from paredown.kinds.known import KINDS
+from paredown.metrics.agreement import Agreement
+from paredown.testing.contracts import check_metric
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_contract(kind: str) -> None:
+    check_metric(Agreement(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_what_the_record_says_of_the_given_models_answers(kind: str) -> None:
+    draw = np.random.default_rng(0)
+    for _ in range(50):
+        given, other = draw.random((40, 3)), draw.random((40, 3))
+        found = Agreement(kind).over_set(KINDS[kind].as_targets(given), other)
+        if kind == "class":
+            assert found == pytest.approx(accuracy_score(given.argmax(1), other.argmax(1)))
+        elif kind == "labels":
+            assert found == pytest.approx(1 - hamming_loss(given >= 0.5, other >= 0.5))
+        else:
+            apart = np.minimum(np.abs(given - other) / given.std(0), 1)
+            assert found == pytest.approx(1 - apart.mean())
+        assert Agreement(kind).over_set(KINDS[kind].as_targets(given), given) == 1.0
