@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,15 +12,6 @@ from tiny_study import ONE_RECIPE, TinyStudy, shorten, write_tiny_job
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # some tests import onnxruntime themselves; it reports to its maker otherwise
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-
-
-@pytest.fixture(autouse=True)
-def _logs_as_they_were() -> Iterator[None]:
-    """A test that leaves logging switched off takes the warnings of all that come after it."""
-    before = logging.root.manager.disable
-    yield
-    after, logging.root.manager.disable = logging.root.manager.disable, before
-    assert after == before, f"logging was disabled up to level {after}; before the test up to {before}"
 
 
 @pytest.fixture(scope="session")
