@@ -14,12 +14,11 @@ class Kind(ABC):
 
     Answers are arrays (N, outputs), float64, as `decode.make_decoder` gives them; targets are what the kind's `targets` says.
 
-    `loss` is what training minimizes, see `modelkit.losses`; `graph_outputs` are the names that a graph's output has, which say what it
-    holds: first what a module that learns answers with.
+    `graph_outputs` are the names that a graph's output has, which say what it holds: first what a module that learns answers with. What
+    training minimizes for each kind stands in `modelkit.losses`.
     """
 
     name: ClassVar[str]
-    loss: ClassVar[str]
     graph_outputs: ClassVar[tuple[str, ...]]
     named: ClassVar[str]
     """What is named by the names of a model's outputs, in messages: "classes"."""
@@ -34,6 +33,8 @@ class Kind(ABC):
 
     def targets(self, words: Sequence[str], column: str, names: Sequence[str] = ()) -> tuple[Any, tuple[str, ...]]:
         """Targets of the different words that stand in a data set's column of labels, and the names of the outputs.
+
+        Of classes nobody asks it: their names are matched with the model's, see `study.classes`.
 
         Args:
             words: Each once.

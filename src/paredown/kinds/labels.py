@@ -22,7 +22,6 @@ class Labels(Kind):
     """Answers are probabilities (N, labels), each by itself; targets are 0 or 1 in the same form, float64."""
 
     name = "labels"
-    loss = "binary_cross_entropy"
     graph_outputs = ("label_logits", "label_probabilities")
     named = "labels"
     metrics = ("micro_f1", "macro_f1", "average_precision")

@@ -20,7 +20,6 @@ class Numbers(Kind):
     """Answers and targets are numbers (N, D), float64, in the unit of the data."""
 
     name = "numbers"
-    loss = "squared"
     graph_outputs = ("values",)
     named = "numbers"
     metrics = ("mae", "rmse", "r2")

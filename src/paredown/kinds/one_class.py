@@ -16,7 +16,6 @@ class OneClass(Kind):
     """Answers are probabilities (N, classes) that add up to 1; targets are class indices (N,)."""
 
     name = "class"
-    loss = "cross_entropy"
     graph_outputs = ("logits", "probabilities")
     named = "classes"
     metrics = ("accuracy", "macro_f1", "loss")
