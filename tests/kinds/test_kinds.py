@@ -11,7 +11,7 @@ from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import LISTED
 from paredown.kinds.decode import make_decoder
 from paredown.kinds.known import KINDS, kind_named, kind_of
-from paredown.kinds.labels import Labels, labels_of
+from paredown.kinds.labels import Labels, parted, separator_of
 from paredown.kinds.numbers import Numbers
 from paredown.kinds.one_class import OneClass
 
@@ -41,14 +41,28 @@ def test_what_is_no_kind_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "labels"),
+    ("words", "labels"),
     [
-        ("a|b", ["a", "b"]), ("a; b;a", ["a", "b"]), ("4,27", ["4", "27"]), ("['x y', 'z']", ["x y", "z"]), ("a b", ["a", "b"]),
-        ("one", ["one"]), ("[]", []), (LISTED, []), (f"{LISTED}x,y{LISTED}z", ["x,y", "z"]), ("{a|}", ["a"]),
+        (["a|b", "x y"], [["a", "b"], ["x y"]]), (["sky blue", "red;sky blue"], [["sky blue"], ["red", "sky blue"]]),
+        (["4,27", "[]"], [["4", "27"], []]), (["['x y', 'z']"], [["x y", "z"]]), (["a b", "a"], [["a", "b"], ["a"]]),
+        ([LISTED, f"{LISTED}x,y{LISTED}z"], [[], ["x,y", "z"]]), (["a|b,c", "{a|}"], [["a", "b,c"], ["a"]]),
     ],
 )  # fmt: skip
-def test_a_cell_lists_labels(word: str, labels: list[str]) -> None:
-    assert labels_of(word) == labels
+def test_the_labels_in_cells_are_parted_as_the_column_has_it(words: list[str], labels: list[list[str]]) -> None:
+    by = separator_of(words)
+    assert [parted(word, by) for word in words] == labels
+
+
+def test_cells_may_say_0_or_1_of_each_label() -> None:
+    for words in (["0,0,1", "0,0,0"], [f"{LISTED}0{LISTED}0{LISTED}1", f"{LISTED}0{LISTED}0{LISTED}0"], ["[0 0 1]", "[0 0 0]"]):
+        targets, names = Labels().targets(words, "tags")
+        np.testing.assert_array_equal(targets, [[0, 0, 1], [0, 0, 0]])
+        assert names == ("0", "1", "2")
+    assert Labels().targets(["0,0,1"], "tags", ["x", "y", "z"])[1] == ("x", "y", "z")
+    with pytest.raises(BadData, match=r"the column 'tags' says 0 or 1 of 2, 3 labels\.\n  Each row needs as many as there are labels"):
+        Labels().targets(["0,0,1", "1,1"], "tags")
+    with pytest.raises(BadData, match=r"says 0 or 1 of 3 labels, and 2 are known"):
+        Labels().targets(["0,0,1"], "tags", ["x", "y"])
 
 
 def test_labels_become_marks_in_the_order_of_their_names() -> None:
@@ -58,7 +72,7 @@ def test_labels_become_marks_in_the_order_of_their_names() -> None:
     targets, names = Labels().targets(["1", "0,2"], "tags", ["joy", "fear", "rage"])  # places in the model's names
     assert names == ("joy", "fear", "rage")
     np.testing.assert_array_equal(targets, [[0, 1, 0], [1, 0, 1]])
-    with pytest.raises(BadData, match=r"the column 'tags' has the label 'love', which is not one of the 2 that are known \(joy, fear"):
+    with pytest.raises(BadData, match=r"the column 'tags' has the label 'love', which is not one of the 2 that are known \(joy, fear\)\."):
         Labels().targets(["joy|love"], "tags", ["joy", "fear"])
     with pytest.raises(BadData, match=r"the column 'tags' has 1 label \(joy\)\.\n  Several labels per row are written `a\|b`"):
         Labels().targets(["joy", "[]"], "tags")
@@ -76,6 +90,8 @@ def test_labels_are_compared_label_by_label() -> None:
 
 @pytest.mark.parametrize("word", ["abc", "nan", "inf", "1,5"])
 def test_a_target_that_is_no_number_is_refused(word: str) -> None:
+    with pytest.raises(BadData, match=r"`labels:` names 2 numbers \(a, b\); the column 'cnt' holds one for each row"):
+        Numbers().targets(["1.5"], "cnt", ["a", "b"])
     with pytest.raises(BadData, match=re.escape(f"the column 'cnt' holds {word!r}, which is no finite number.")):
         Numbers().targets(["1.5", word], "cnt")
 

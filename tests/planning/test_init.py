@@ -318,3 +318,11 @@ def test_a_graph_that_holds_its_classes_asks_for_no_labels(capfd) -> None:
     code, out, err = leave(capfd, "init", "m.onnx", "--test", "test.csv", "--label", "answer")
     assert (code, err, "to fill in" in out) == (0, "", False)
     assert "labels are matched by name with the 2 classes of the model" in Path("job.yaml").read_text()
+
+
+def test_cells_that_list_labels_are_a_multilabel_task() -> None:
+    write_table("test.csv", 90, header=("age", "sex", "a", "b", "tags"), classes=("red|green", "green", "red|blue"))
+    made = starter("mlp", "test.csv", "test.csv", label="tags")
+    assert "task: tabular-multilabel\n" in made.text
+    assert "# 3 classes; the rarest, blue, has" in made.text
+    assert "metric: micro_f1    # macro_f1, average_precision" in made.text

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paredown.core.errors import UnknownName
+from paredown.core.errors import UnknownName, UsageError
 from paredown.core.policy import Scale
 from paredown.core.task import Metric
-from paredown.policy.quality import compare, contest, level
+from paredown.metrics.accuracy import Accuracy
+from paredown.metrics.mae import Mae
+from paredown.policy.parse import load
+from paredown.policy.quality import compare, contest, level, refuse_unfit
 from paredown.stats.intervals import student, wilson
 from paredown.stats.paired import absolute_upper, relative_low, relative_upper
 
@@ -241,3 +244,18 @@ def test_rows_that_give_no_value_show_nothing(scale: Scale) -> None:
     assert (math.isnan(drop.drop), drop.low, drop.upper) == (True, -math.inf, math.inf)
     found = contest(Rank(), np.zeros(40, np.int64), before, after, scale)
     assert found.chance(0.01) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("rule", "metric", "said"),
+    [
+        ({"min": 0.9}, Mae(), r"quality has `min: 0\.9`; mae is better when lower\.\n  Write `max:`"),
+        ({"max": 0.9}, Accuracy(), r"quality has `max: 0\.9`; accuracy is better when higher\.\n  Write `min:`"),
+        ({"drop": "1 pp"}, Mae(), r"quality has `drop: 1 pp`; mae is in the unit of the data, and has no points or per cent"),
+        ({"max": "50 %"}, Mae(), r"quality has `max: 50 %`; mae is in the unit of the data"),
+    ],
+)
+def test_rules_that_a_metric_cannot_be_judged_by_are_refused(rule: dict[str, Any], metric: Metric, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        refuse_unfit(load({"minimize": "cpu_time", "rules": [{"quality": rule}]}), metric)
+    refuse_unfit(load({"minimize": "cpu_time", "rules": [{"quality": {"drop": "2 %"}}]}), metric)

@@ -99,7 +99,9 @@ def test_any_number_of_labels_is_released_and_answered_as_a_list(tmp_path: Path)
     marks = inputs @ HEAD + draw.normal(0, 0.3, (900, 3)) > 0
     table(tmp_path / "rows.csv", inputs, ["|".join(names[row]) or "[]" for row in marks])
     graph(tmp_path / "given.onnx", 4 * HEAD[:, order], ["n", 3])
-    result = run(job(tmp_path, "tabular-multilabel", "micro_f1"), tmp_path / "study")
+    file = job(tmp_path, "tabular-multilabel", "micro_f1")
+    file.write_text(file.read_text().replace("label: answer", "label: answer, labels: [fear, joy, rage]"))
+    result = run(file, tmp_path / "study")
     assert result.verdict == "pass"
     with result.load() as model:
         rows = {f"x{at}": inputs[:6, at] for at in range(WIDTH)}
@@ -163,7 +165,9 @@ def test_points_of_an_error_are_refused(tmp_path: Path) -> None:
     numbers(tmp_path, ["n", 1])
     file = job(tmp_path, "tabular-regression", "mae")
     file.write_text(file.read_text().replace("drop: 5 %", "drop: 5 pp"))
-    with pytest.raises(UsageError, match=r"quality allows 5 pp; mae is in the unit of the data, and has no points\.\n.*`max: 75`"):
+    with pytest.raises(
+        UsageError, match=r"quality has `drop: 5 pp`; mae is in the unit of the data, and has no points or per cent\.\n.*`max: 75`"
+    ):
         run(file, tmp_path / "study")
 
 

@@ -100,7 +100,7 @@ def test_labels_of_another_kind_are_refused(tmp_path: Path, task: str, cells: li
 
 def test_a_list_is_no_class(tmp_path: Path) -> None:
     (tmp_path / "all.jsonl").write_text("".join(json.dumps({"a": at, "y": ["x", "z"][: at % 2 + 1]}) + "\n" for at in range(60)))
-    with pytest.raises(BadData, match="all has the labels x in one row: multi-label, each of several labels may hold at once"):
+    with pytest.raises(BadData, match="all has a list of labels in one row \\(x\\): multi-label, each of several labels may hold at once"):
         load_splits(job(tmp_path, "tabular-classification", columns={"label": "y"}, all="all.jsonl"), 0, True)
 
 
@@ -115,3 +115,24 @@ def test_many_numbers_stay_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert splits.train is not None
     for part in splits.train.parts():
         np.testing.assert_array_equal(part.labels[:, 0], said[part.inputs["a"].astype(int)])
+
+
+def test_a_label_that_train_never_has_is_refused(tmp_path: Path) -> None:
+    for split, more in (("train", ""), ("test", "|violet")):
+        first = 0 if split == "train" else 500
+        lines = [f"{first + at},{'red|green' if at % 2 else 'green'}{more if at == 3 else ''}\n" for at in range(100)]
+        (tmp_path / f"{split}.csv").write_text("a,y\n" + "".join(lines))
+    with pytest.raises(
+        BadData, match=r"(test|validation) has the label 'violet' in 1 rows; train never had it\.\n  Add such rows to train"
+    ):
+        load_splits(job(tmp_path, "tabular-multilabel", columns={"label": "y"}, train="train.csv", test="test.csv"), 0, True)
+
+
+def test_the_order_of_a_trained_models_labels_is_not_guessed(tmp_path: Path) -> None:
+    (tmp_path / "all.csv").write_text("a,y\n" + "".join(f"{at},{'red|green' if at % 2 else 'green'}\n" for at in range(100)))
+    this = job(tmp_path, "tabular-multilabel", columns={"label": "y"}, all="all.csv")
+    said = r"the labels are words \(green, red\), and the model does not name its outputs; which is which is not guessed\.\n  Name"
+    with pytest.raises(BadData, match=said):
+        load_splits(this, 0, False)
+    assert load_splits(this, 0, False, ("red", "green")).names == ("red", "green")
+    assert load_splits(this, 0, True).names == ("green", "red")

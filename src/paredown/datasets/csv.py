@@ -18,7 +18,7 @@ from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.datasets.lines import Lines
-from paredown.datasets.sources import find, match_labels, text_inputs
+from paredown.datasets.sources import NO_LABEL, find, match_labels, text_inputs
 from paredown.datasets.streams import PIECE_ROWS, Piece, collected, is_large
 from paredown.datasets.tables import Roles, as_number, comma_number, listed, missing_words, number, roles
 from paredown.ground.separated import LONGEST_CELL, SEEN, SIGNS, broken, is_blank, separator_of, sign_name
@@ -238,7 +238,7 @@ def _piece(table: _Table, layout: _Layout, words: set[str], rows: Iterable[tuple
         if parts.label is not None:
             label = cells[layout.place[parts.label]]
             if label in table.missing:
-                raise BadData(f"{table.source}:{line}: the row has no label ({label!r}).\n  Give it one, or remove the row.")
+                raise BadData(f"{table.source}:{line}: the row has no label ({label!r}).\n  {NO_LABEL}")
             label = label.removesuffix(suffix)
             labels.append(seen.setdefault(label, label))
     if not lines:

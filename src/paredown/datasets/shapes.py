@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from paredown.core.unsupported import REGRESSION, refusal
-
 _MOST_INPUTS = 16
 
 
@@ -32,7 +30,7 @@ def matrix(labels: np.ndarray, source: str) -> str:
     if labels.ndim == 2 and len(labels) and labels.dtype.kind in "buif":
         fractions = labels.dtype.kind == "f" and (labels != np.round(labels)).any()
         if fractions and (labels.min() < 0 or np.abs(labels.sum(axis=1) - 1).max() > 1e-3):
-            return refusal(REGRESSION, f"{shape} and fractions")
+            return f"{shape} and fractions: several numbers per row, which is not answered yet.\n  Give one number per row, shape (N,)."
     return f"{shape}.\n  Give one class per row, shape (N,); for one-hot rows use argmax(axis=1)."
 
 

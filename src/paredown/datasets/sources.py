@@ -19,6 +19,9 @@ from paredown.core.unsupported import several_inputs
 from paredown.datasets.shapes import lists, marks, matrix, several
 from paredown.ground.host import host
 
+NO_LABEL = "Give it one, or remove the row; where none of several labels holds write []."
+"""What to do about a row without a label."""
+
 
 def find(source: str, folder: Path) -> Path:
     """The file that a source names.
@@ -354,7 +357,7 @@ def as_words(labels: Any, count: int, source: str, where: Callable[[int], str]) 
     if array.ndim == 2 and array.shape[1] == 1:
         labels = array = array[:, 0]
     if marks(array):
-        return [listed(np.flatnonzero(row), where(at)) for at, row in enumerate(array)]
+        return [listed(row.astype(int), where(at)) for at, row in enumerate(array)]
     if array.ndim != 1:
         raise BadData(matrix(array, source))
     if len(array) != count:
@@ -363,5 +366,5 @@ def as_words(labels: Any, count: int, source: str, where: Callable[[int], str]) 
     strange = next((at for at, cell in enumerate(cells) if _absent(cell) or not isinstance(cell, int | float | str) or cell == ""), None)
     if strange is not None:
         found = "there is no label" if _absent(cells[strange]) or cells[strange] == "" else f"the label is {cells[strange]!r:.60}"
-        raise BadData(f"{where(strange)}: {found}.\n  Labels are words or whole numbers; remove rows without one.")
+        raise BadData(f"{where(strange)}: {found}.\n  Labels are words or numbers; {NO_LABEL}")
     return [str(cell) for cell in cells]

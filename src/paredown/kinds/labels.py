@@ -31,14 +31,19 @@ class Labels(Kind):
         return {"kind": "sigmoid", "output": "label_logits", "classes": len(names)}
 
     def targets(self, words: Sequence[str], column: str, names: Sequence[str] = ()) -> tuple[Any, tuple[str, ...]]:
-        """A cell lists labels, parted by |, ; or , or else by spaces; whole numbers stand in their order, words in that of the alphabet.
+        """A cell lists labels, or says 0 or 1 of each; whole numbers stand in their order, words in that of the alphabet.
 
-        With `names`, whole numbers of which none is a name are places in these, from 0.
+        Labels are parted by the first of |, ; and , that any cell of the column has, or else by spaces. With `names`, whole numbers of
+        which none is a name are places in these, from 0.
 
         Raises:
-            BadData: Fewer than two labels occur, or one that is not among the names.
+            BadData: Fewer than two labels occur, or one that is not among the names; cells say 0 or 1 of different numbers of labels.
         """
-        listed = [labels_of(word) for word in words]
+        by = separator_of(words)
+        raw = [parted(word, by) for word in words]
+        if are_marks(raw):
+            return _marked(raw, column, names)
+        listed = [list(dict.fromkeys(each)) for each in raw]
         found = {label for each in listed for label in each}
         whole = all(re.fullmatch(r"0|[1-9]\d*", label) for label in found)
         if names:
@@ -47,7 +52,8 @@ class Labels(Kind):
             elif unknown := sorted(found - {*names}):
                 raise BadData(
                     f"the column {column!r} has the label {unknown[0]!r}, which is not one of the {len(names)} that are known "
-                    f"({', '.join([*names][:5])}, ...).\n  Correct the label, or the list of labels."
+                    f"({', '.join([*names][:5])}{', ...' if len(names) > 5 else ''}).\n"
+                    "  Correct the label, or name the labels in the model's order with `data: {labels: [...]}`."
                 )
         names = tuple(names) or tuple(sorted(found, key=int) if whole else sorted(found))
         if len(names) < 2:
@@ -106,12 +112,32 @@ class Labels(Kind):
         return "always answering how frequent each label is"
 
 
-def labels_of(word: str) -> list[str]:
-    """The labels in a cell: a list, or `a|b`, `a;b`, `a,b`, `['a', 'b']`; by spaces where none of these stands in it. [] has none."""
+def separator_of(words: Sequence[str]) -> str:
+    """What parts labels within the cells of a column: the first of |, ; and , that any of them has; else a space."""
+    cells = [word for word in words if not word.startswith(LISTED)]
+    return next((mark for mark in "|;," if any(mark in cell for cell in cells)), " ")
+
+
+def parted(word: str, by: str) -> list[str]:
+    """The labels in a cell, as they stand: a list, or `a|b`, `['a', 'b']`; [] has none."""
     if word.startswith(LISTED):
-        return list(dict.fromkeys(filter(None, word.split(LISTED))))
+        return [label for label in word.split(LISTED) if label]
     cell = word.strip().strip(_QUOTES)
-    for separator in "|;,":
-        if separator in cell:
-            return list(dict.fromkeys(part for each in cell.split(separator) if (part := each.strip(_QUOTES))))
-    return list(dict.fromkeys(cell.split()))
+    return cell.split() if by == " " else [label for each in cell.split(by) if (label := each.strip(_QUOTES))]
+
+
+def are_marks(raw: Sequence[Sequence[str]]) -> bool:
+    """Whether cells say 0 or 1 of each label: nothing else stands in them, and one of the two more than once in a cell."""
+    return all({*each} <= {"0", "1"} for each in raw) and any(len({*each}) < len(each) for each in raw)
+
+
+def _marked(raw: Sequence[Sequence[str]], column: str, names: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
+    sizes = {len(each) for each in raw}
+    wanted = len(names) or max(sizes)
+    if sizes != {wanted}:
+        said = ", ".join(map(str, sorted(sizes)))
+        raise BadData(
+            f"the column {column!r} says 0 or 1 of {said} labels{f', and {wanted} are known' if names else ''}.\n"
+            "  Each row needs as many as there are labels."
+        )
+    return np.array([[float(mark) for mark in each] for each in raw]), tuple(names) or tuple(map(str, range(wanted)))

@@ -46,6 +46,11 @@ class Numbers(Kind):
                     f"the column {column!r} holds {word!r:.60}, which is no finite number.\n"
                     "  A regression needs a number in every row; correct it, or remove the row."
                 )
+        if len(names) > 1:
+            raise BadData(
+                f"`labels:` names {len(names)} numbers ({', '.join([*names][:5])}); the column {column!r} holds one for each row.\n"
+                "  Leave `labels:` out."
+            )
         return out, tuple(names) or (column,)
 
     def goals(self, targets: Any, decode: Mapping[str, Any]) -> Any:
@@ -80,8 +85,8 @@ class Numbers(Kind):
         return [f"{listed(target)}; the model says {listed(answer)}" for target, answer in zip(targets, answers)]
 
     def blind(self, targets: Any) -> str:
-        """The mean."""
-        return "always answering the mean"
+        """One number, the mean or what the metric likes best."""
+        return "always answering one number"
 
 
 def _apart(one: Any, other: Any, targets: Any) -> np.ndarray:

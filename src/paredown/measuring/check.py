@@ -70,6 +70,7 @@ def check(target: str | Path, policy: Policy | str | Path | Mapping[str, Any] | 
         Damaged: A file of the study is not what was written.
     """
     from paredown.policy.parse import load
+    from paredown.policy.quality import refuse_unfit
     from paredown.policy.rules import Evidence, judge, verdict
     from paredown.study.study import policy_digest
 
@@ -97,6 +98,8 @@ def check(target: str | Path, policy: Policy | str | Path | Mapping[str, Any] | 
         notes.append(f"How often test was read on the machine of the run is not known: {reads.get('missing')}")
     if not same and result["rows"]["test_reads_here"]:
         notes.append("Post hoc: this is not the policy of the run, and test had been read before it was asked.")
+    if "metric" in asked:
+        refuse_unfit(judged, asked["metric"])
     evidence = Evidence(
         readings=_readings(model["readings"]),
         baseline=_readings(result["baseline"]["readings"]),

@@ -272,6 +272,7 @@ def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, la
     from paredown.rows.columns import judged
     from paredown.study.classes import with_targets
     from paredown.study.splits import read_rows
+    from paredown.tasks.feed import make_encoder
 
     encode = manifest["encode"]
     columns: dict[str, Any] = {"label": label, "preprocess": encode}
@@ -289,6 +290,10 @@ def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, la
         rows = with_targets(rows, *kind.targets(rows.names, label, names))
     if label is not None and rows.labels is None:
         raise BadData(f"{data} has no labels under {label!r}.\n  Name the column that holds the right answers, or leave `--label` out.")
+    try:
+        make_encoder(encode, folder)(rows.take(slice(0, 1)).inputs)
+    except ValueError as error:
+        raise BadData(f"{folder} cannot answer the rows of {data}: {error}") from None
     if len(rows) < batch:
         raise BadData(f"{data} has {len(rows)} rows; a batch needs {batch}.\n  Give more rows or a smaller `--batch`.")
     return rows, f"the first {min(len(rows), max(256, batch))} rows of {data} in turn"

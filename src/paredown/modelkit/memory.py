@@ -119,7 +119,7 @@ def logits(model: nn.Module, inputs: Sequence[Any], classes: int = 2) -> Any:
     if not isinstance(answer, Tensor) or answer.dim() != 2 or len(answer) != count:
         found = f"a tensor {tuple(answer.shape)}" if isinstance(answer, Tensor) else f"a {type(answer).__name__}"
         raise BadModel(
-            f"the model answers {count} rows with {found}; it has to be logits or probabilities, one per class: ({count}, classes).\n"
+            f"the model answers {count} rows with {found}; it has to be logits or probabilities (N, classes), or (N, 1) for a number.\n"
             "  Wrap it in a module whose forward returns them."
         )
     if answer.shape[1] == 1 and classes:

@@ -117,7 +117,10 @@ def _build(
             raise BadModel(f"{factory} cannot take the task's feed ({shapes}): {type(error).__name__}: {str(error)[:300]}") from error
     if not isinstance(answer, torch.Tensor) or answer.dim() != 2 or len(answer) != 2:
         found = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
-        raise BadModel(f"{factory} answers a batch of 2 with {found}; it must be {output.replace('_', ' ')} of shape (2, {classes}).")
+        raise BadModel(
+            f"{factory} answers a batch of 2 with {found}; it must be {output.replace('_', ' ')} of shape (2, {classes})."
+            + ("\n  Return them as a column: `return y.unsqueeze(1)`." if isinstance(answer, torch.Tensor) and answer.shape == (2,) else "")
+        )
     kind = kind_of(context.decode)
     if answer.shape[1] == 1 and kind.name == "class":
         raise BadModel(one_number(factory, classes))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from paredown.kinds.labels import Labels
 from paredown.stats.rare_values import identifies
 
 _LABELS = ("label", "labels", "target", "class", "category", "intent", "sentiment", "outcome", "y")
@@ -64,6 +65,19 @@ def find_label(columns: Mapping[str, Any], outputs: Sequence[str] = (), width: i
             counts=few[wide[0]],
         )
     return None
+
+
+def are_lists(words: Iterable[str]) -> bool:
+    """Whether cells list labels beyond doubt: some are parted by |, or stand in brackets."""
+    return any("|" in word or (word.startswith("[") and word.endswith("]")) for word in words)
+
+
+def by_label(label: Label) -> Label:
+    """The same column with the rows of each label, where cells list several."""
+    words = list(label.counts)
+    targets, names = Labels().targets(words, label.name)
+    rows = (targets.T @ list(label.counts.values())).astype(int).tolist()
+    return replace(label, counts=dict(sorted(zip(names, rows), key=lambda item: -item[1])))
 
 
 def number(columns: Mapping[str, Any], label: Label | None) -> Label | None:

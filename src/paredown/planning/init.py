@@ -135,9 +135,12 @@ def starter(
             shown = 100 * smallest_drop(rows, 0.04)
             made = Starter(plan=planned)
             made.text = _text(look, out, made, next((margin for margin in _MARGINS if margin >= shown), _MARGINS[-1]))
-            policy = read_job(documents.parse(made.text, str(out)).data, out.parent).policy
+            written = read_job(documents.parse(made.text, str(out)).data, out.parent)
+            policy, metric = written.policy, written.metric
             made.seen += [note] if (note := planned.get("estimate", {}).get("rehearsed", {}).get("note")) else []
-            made.seen.append(provable(policy, rows)["text"] + (f" The job says `drop: {policy.margin.text}`." if policy.margin else ""))
+            made.seen.append(
+                provable(policy, rows, metric)["text"] + (f" The job says `drop: {policy.margin.text}`." if policy.margin else "")
+            )
     return made
 
 
@@ -152,7 +155,9 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
     for column in (*text, *groups):
         if column not in table:
             raise UnknownName(f"column of {first}", column, table or ["(none)"])
-    answer = "multilabel" if config.get("problem_type") == "multi_label_classification" else "classification"
+    answer = "classification"
+    if found is not None and (config.get("problem_type") == "multi_label_classification" or columns.are_lists(found.counts)):
+        answer, found = "multilabel", columns.by_label(found)
     numbers = columns.number(table, found)
     if numbers is not None or config.get("problem_type") == "regression" or width == 1:
         answer, found = "regression", numbers or (None if found is None else replace(found, counts={}))

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paredown.core.policy import Scale
-from paredown.core.task import Metric
+from paredown.core.errors import UsageError
+from paredown.core.policy import Kind, Policy, Scale
+from paredown.core.task import OWN, Metric
 from paredown.kinds.known import kind_named
 from paredown.stats import bootstrap, paired
 from paredown.stats.intervals import normal_cdf, student_cdf, wilson
@@ -107,6 +108,29 @@ def _ends(values: Sequence[float], n: int, confidence: float) -> tuple[float, fl
 def _counted(kind: str, *scores: Any) -> bool:
     """Whether rows are right or wrong; an error of 0 or 1 in the unit of a number says neither."""
     return kind != "numbers" and all(bool(((each == 0) | (each == 1)).all()) for each in scores)
+
+
+def refuse_unfit(policy: Policy, metric: Metric) -> None:
+    """Refuse rules on quality that the metric cannot be judged by.
+
+    Raises:
+        UsageError: A floor of what is better when lower, a ceiling of what is better when higher, or points of an error in the unit of the
+            data.
+    """
+    wrong, right = (Kind.MIN, "max") if metric.better == "lower" else (Kind.MAX, "min")
+    own = metric.unit == OWN and metric.better == "lower"
+    for rule in policy.rules:
+        limit = rule.limit
+        if rule.quantity != "quality" or limit is None:
+            continue
+        said = f"{rule.id} has `{rule.kind}: {limit.text}`; {metric.name()}"
+        if rule.kind is wrong:
+            raise UsageError(f"{said} is better when {metric.better}.\n  Write `{right}:`.")
+        if own and (limit.scale is Scale.POINTS or (rule.kind is not Kind.DROP and limit.text.endswith("%"))):
+            raise UsageError(
+                f"{said} is in the unit of the data, and has no points or per cent.\n"
+                "  Write a share of what the model as given has, as `drop: 2 %`, or a level, as `max: 75`."
+            )
 
 
 def contest(metric: Metric, targets: Any, before: Any, after: Any, scale: Scale, seed: int = 0, *, kind: str = "class") -> Contest:

@@ -233,7 +233,7 @@ def _level_finding(
         outcome = _decide(rule.kind, strict_low, strict_high, limit.value)
     span = f"{show(low, limit.text)} to {show(high, limit.text)}"
     reason = f"{name} is {show(value, limit.text)} on {len(labels)} rows ({span}); {_allowed(rule)}{_open(outcome)}."
-    return _finding(rule, outcome, reason, value=value, low=low, high=high, limit=limit.value, group=group)
+    return _finding(rule, outcome, reason, value=value, low=low, high=high, limit=limit.value, unit=metric.unit, group=group)
 
 
 def _reading(rule: Rule, evidence: Evidence, confidence: float) -> Finding:

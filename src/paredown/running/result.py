@@ -20,7 +20,6 @@ from paredown.evidence.bound import NEAREST, RELEASED
 from paredown.ground import amounts
 from paredown.impact.before_after import impact_of, spent_json, upstream_of
 from paredown.impact.energy import active_energies, curve_json
-from paredown.kinds.numbers import Numbers
 from paredown.policy.relax import smallest_relaxation
 from paredown.policy.rules import verdict
 from paredown.protocol.gates import Code, blind
@@ -143,7 +142,7 @@ def _candidate(workspace: Workspace, final: Final, folder: str) -> dict[str, Any
     limit = workspace.job.policy.margin
     out = _side(workspace, trial, final.readings, final.quality, rows)
     size = final.ratios.get("size")
-    no_flips = {"flips": None} if workspace.units.kind.name == Numbers.name else {}  # any number is another one
+    no_flips = {} if workspace.units.metric.name() == "accuracy" else {"flips": None}  # of other metrics no row is just right or wrong
     return out | {
         "why": _why(workspace, final, folder == RELEASED),
         "steps": steps_with_notes(parse(trial.recipe), trial.notes),

@@ -12,9 +12,7 @@ from typing import Any
 from paredown.artifact.load import read_manifest
 from paredown.core.errors import BadData, BadDocument, Damaged, Problem, UnknownName, UsageError
 from paredown.core.job import Job
-from paredown.core.policy import Scale
 from paredown.core.recipe import Chain, Engine
-from paredown.core.task import OWN
 from paredown.core.technique import DataNeed, Technique
 from paredown.core.trial import Trial
 from paredown.evidence.bound import LEDGER, differs
@@ -24,6 +22,7 @@ from paredown.ground import digests, registry, trust, user_code
 from paredown.ground.files import roomy
 from paredown.impact.derived import DERIVED, undeclared
 from paredown.kinds.decode import PROBABILITIES
+from paredown.policy.quality import refuse_unfit
 from paredown.protocol.readings import RATIOS
 from paredown.rows.blocks import spooling
 from paredown.running import result as results
@@ -57,12 +56,7 @@ def checked(job: Job) -> Units:
         raise UsageError(
             f"the policy minimizes {job.policy.minimize}, which would be missing: {unknown}.\n  Declare it, or minimize energy."
         )
-    points = next((rule for rule in job.policy.rules if rule.limit is not None and rule.limit.scale is Scale.POINTS), None)
-    if points is not None and points.limit is not None and units.metric.unit == OWN and units.metric.better == "lower":
-        raise UsageError(
-            f"{points.id} allows {points.limit.text}; {units.metric.name()} is in the unit of the data, and has no points.\n"
-            "  Write a share of what the model as given has, as `drop: 2 %`, or a level, as `max: 75`."
-        )
+    refuse_unfit(job.policy, units.metric)
     if job.search.strategy not in STRATEGIES:
         raise UnknownName("strategy", job.search.strategy, STRATEGIES)
     return units

@@ -14,7 +14,7 @@ from paredown.core.reading import How, Missing, Reading
 from paredown.core.recipe import Recipe, engines_of
 from paredown.core.trial import Trial, trial_from_json
 from paredown.ground import digests
-from paredown.kinds.one_class import OneClass
+from paredown.kinds.numbers import Numbers
 from paredown.policy.quality import compare
 from paredown.protocol.bench import Side, Windows
 from paredown.protocol.plan import SCREENING, Plan
@@ -249,8 +249,10 @@ def _refuse_chance(workspace: Workspace, quality: float, labels: Any, answers: A
     if not near:
         return
     rows = "\n".join(f"  row {number}: {said}" for number, said in enumerate(kind.said(labels[:5], answers[:5], names)))
-    order = "`labels:` stands in the model's order and that " if kind.name == OneClass.name else ""
+    order = "" if kind.name == Numbers.name else "`labels:` stands in the model's order and that "
+    do = f"Check that {order}`preprocess:` is what the model was trained with."
+    if workspace.units.trains:
+        do = "The job trains it: give it more epochs, another `lr` or a larger network, or check the columns of the data."
     raise BadModel(
-        f"the model as given has {metric.name()} {quality:.3f} on validation; {kind.blind(labels)} has {chance:.3f}.\n{rows}\n"
-        f"  Check that {order}`preprocess:` is what the model was trained with."
+        f"the model as given has {metric.name()} {quality:.4g} on validation; {kind.blind(labels)} has {chance:.4g}.\n{rows}\n  {do}"
     )

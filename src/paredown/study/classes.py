@@ -15,6 +15,7 @@ from paredown.core.errors import BadData
 from paredown.core.rows import LISTED, PART_ROWS, Rows
 from paredown.core.unsupported import REGRESSION, SEVERAL, refusal
 from paredown.datasets.sources import nearest
+from paredown.kinds.labels import parted, separator_of
 
 _NAMELESS = re.compile(r"LABEL_\d+")
 
@@ -93,6 +94,39 @@ def with_targets(rows: Rows, targets: Any, names: tuple[str, ...]) -> Rows:
     return replace(rows, labels=None if rows.labels is None else _mapped(rows.labels, targets), names=names)
 
 
+def refuse_unordered(words: Sequence[str]) -> None:
+    """Refuse words as labels of a model that arrives trained and does not name its outputs: which is which is not guessed.
+
+    Raises:
+        BadData: Whole numbers are places of the outputs; words are not.
+    """
+    by = separator_of(words)
+    labels = sorted({label for word in words for label in parted(word, by)})
+    if not all(re.fullmatch(r"0|[1-9]\d*", label) for label in labels):
+        raise BadData(
+            f"the labels are words ({_few(labels)}), and the model does not name its outputs; which is which is not guessed.\n"
+            "  Name the labels in the order of the outputs: `data: {labels: [...]}`."
+        )
+
+
+def refuse_unseen(parts: Mapping[str, Rows], names: Sequence[str]) -> None:
+    """Refuse a label that is judged and that train never has.
+
+    Raises:
+        BadData: Says which, and in how many rows.
+    """
+    if "train" not in parts or parts["train"].labels is None:
+        return
+    seen = {split: sum(part.labels.sum(axis=0) for part in parts[split].parts()) for split in ("train", "validation", "test")}
+    for split in ("validation", "test"):
+        new = np.flatnonzero((seen[split] > 0) & (seen["train"] == 0)).tolist()
+        if new:
+            raise BadData(
+                f"{split} has the label {names[new[0]]!r} in {seen[split][new[0]]:.0f} rows; train never had it.\n"
+                f"  Add such rows to train, or remove the label from {split}."
+            )
+
+
 def refuse_one_answer(rows: Rows, split: str) -> None:
     """Refuse rows of which all have one answer.
 
@@ -126,7 +160,7 @@ def refuse_no_classes(parts: Mapping[str, Rows], given: Sequence[str]) -> None:
     for split, rows in parts.items():
         names = _occurring(rows)
         if several := next((name for name in names if name.startswith(LISTED)), None):
-            raise BadData(refusal(SEVERAL, f"{split} has the labels {', '.join(several.split(LISTED)[1:])} in one row"))
+            raise BadData(refusal(SEVERAL, f"{split} has a list of labels in one row ({', '.join(several.split(LISTED)[1:]) or 'none'})"))
         if not {*names} & {*given} and has_fractions(names):
             fraction = next(filter(_is_fraction, names))
             raise BadData(refusal(REGRESSION, f"{split} has the label {fraction!r} in {_count(rows, fraction)} rows, a fraction"))

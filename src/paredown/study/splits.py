@@ -18,11 +18,12 @@ from paredown.ground import registry
 from paredown.ground.files import PICKLES
 from paredown.kinds.kind import Kind
 from paredown.kinds.known import kind_named
+from paredown.kinds.labels import Labels
 from paredown.kinds.numbers import Numbers
 from paredown.kinds.one_class import OneClass
 from paredown.rows.columns import held, judged
 from paredown.study import keys
-from paredown.study.classes import nameless, one_set_of_classes, one_set_of_words, present, with_targets
+from paredown.study.classes import nameless, one_set_of_classes, one_set_of_words, present, refuse_unordered, refuse_unseen, with_targets
 from paredown.study.leakage import by_chance, equal_rows, parts_of_another, without_leaks
 
 NAMES = ("train", "calibration", "validation", "test", "unlabeled")
@@ -131,6 +132,8 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
     else:
         parts, words = one_set_of_words(_alike(parts))
         known = () if kind.name == Numbers.name and nameless(model_labels) else tuple(model_labels)
+        if kind.name == Labels.name and not (trains_baseline or known or job.data.labels):
+            refuse_unordered(words)
         targets, names = kind.targets(words, str(job.data.columns.get("label") or "label"), tuple(job.data.labels) or known)
     for split, rows in parts.items():
         try:
@@ -162,6 +165,8 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
         _check_seen(parts, names, " once the rows that validation or test has too are dropped", kind)
     if targets is not None:
         parts = {split: with_targets(rows, targets, names) for split, rows in parts.items()}
+    if kind.name == Labels.name and labeled:
+        refuse_unseen(parts, names)
     parts = {split: judged(held(rows)) if split in ("test", "validation") else held(rows) for split, rows in parts.items()}
     if total := sum(dropped.values()):
         listed = ", ".join(f"{count} from {split}" for split, count in dropped.items() if count)
