@@ -166,6 +166,8 @@ def _why(workspace: Workspace, final: Final, chosen: bool) -> str:
     ratio = final.ratios.get(quantity)
     if chosen:
         text = f"Of all that passed it takes the least {named}"
+    elif not final.blocked and not isinstance(ratio, Reading):
+        return f"Whether it takes less {named} than the model as given was not measured to the end. {final.trial.why}"
     elif final.blocked:
         text = "Of all tried it comes nearest to the policy"
     else:
