@@ -88,6 +88,11 @@ def test_labels_are_compared_label_by_label() -> None:
     np.testing.assert_allclose(kind.sureness(before), [0.8, 0.6])
 
 
+def test_a_decimal_comma_is_told() -> None:
+    with pytest.raises(BadData, match=r"holds '-0,012', which is no finite number\.\n  .* in every row; write decimals with a point; corr"):
+        Numbers().targets(["-0,012"], "cnt")
+
+
 @pytest.mark.parametrize("word", ["abc", "nan", "inf", "1,5"])
 def test_a_target_that_is_no_number_is_refused(word: str) -> None:
     with pytest.raises(BadData, match=r"`labels:` names 2 numbers \(a, b\); the column 'cnt' holds one for each row"):

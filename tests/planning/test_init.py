@@ -326,3 +326,11 @@ def test_cells_that_list_labels_are_a_multilabel_task() -> None:
     assert "task: tabular-multilabel\n" in made.text
     assert "# 3 classes; the rarest, blue, has" in made.text
     assert "metric: micro_f1    # macro_f1, average_precision" in made.text
+
+
+def test_fractions_beside_an_array_are_a_regression() -> None:
+    draw = np.random.default_rng(0)
+    np.savez("test.npz", X=draw.normal(size=(300, 6)), y=draw.normal(size=300))
+    made = starter("mlp", "test.npz", "test.npz")
+    assert "task: tabular-regression\n" in made.text
+    assert "metric: mae" in made.text

@@ -136,3 +136,10 @@ def test_the_order_of_a_trained_models_labels_is_not_guessed(tmp_path: Path) -> 
         load_splits(this, 0, False)
     assert load_splits(this, 0, False, ("red", "green")).names == ("red", "green")
     assert load_splits(this, 0, True).names == ("green", "red")
+
+
+def test_whole_numbers_that_may_be_no_classes_are_told_so(tmp_path: Path) -> None:
+    for split, first in (("train", 0), ("test", 1000)):
+        (tmp_path / f"{split}.csv").write_text("a,y\n" + "".join(f"{first + at},{(first + at) * 7}\n" for at in range(80)))
+    with pytest.raises(BadData, match=r"train never had it\.\n.* If it is a number write `task: \.\.\.-regression`\."):
+        load_splits(job(tmp_path, "tabular-classification", columns={"label": "y"}, train="train.csv", test="test.csv"), 0, True)

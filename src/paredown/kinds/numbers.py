@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from paredown.core.errors import BadData
+from paredown.core.rows import LISTED
 from paredown.kinds.kind import Kind
 
 _SHOWN = 4
@@ -42,9 +44,10 @@ class Numbers(Kind):
             except ValueError:
                 out[at, 0] = math.nan
             if not math.isfinite(out[at, 0]):
+                comma = "; write decimals with a point" if re.fullmatch(r"\s*-?\d+,\d+\s*", word) else ""
                 raise BadData(
-                    f"the column {column!r} holds {word!r:.60}, which is no finite number.\n"
-                    "  A regression needs a number in every row; correct it, or remove the row."
+                    f"the column {column!r} holds {word.replace(LISTED, ' ').strip()!r:.60}, which is no finite number.\n"
+                    f"  A regression needs a number in every row{comma}; correct it, or remove the row."
                 )
         if len(names) > 1:
             raise BadData(

@@ -21,6 +21,7 @@ from paredown.planning.dry_run import plan
 from paredown.planning.model_entry import config_of, declared_by, entry_of, fits_as_it_is, outputs_of
 from paredown.running.result import provable
 from paredown.stats.power import smallest_drop
+from paredown.study.classes import has_fractions
 from paredown.study.jobfile import read_job
 from paredown.study.splits import read_rows
 
@@ -159,6 +160,8 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
     if found is not None and (config.get("problem_type") == "multi_label_classification" or columns.are_lists(found.counts)):
         answer, found = "multilabel", columns.by_label(found)
     numbers = columns.number(table, found)
+    if found is not None and not table and has_fractions([*found.counts]):
+        numbers = replace(found, counts={})
     if numbers is not None or config.get("problem_type") == "regression" or width == 1:
         answer, found = "regression", numbers or (None if found is None else replace(found, counts={}))
     if found is not None and found.counts and len(found.counts) < 2:

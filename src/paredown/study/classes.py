@@ -15,8 +15,11 @@ from paredown.core.errors import BadData
 from paredown.core.rows import LISTED, PART_ROWS, Rows
 from paredown.core.unsupported import REGRESSION, SEVERAL, refusal
 from paredown.datasets.sources import nearest
-from paredown.kinds.labels import parted, separator_of
+from paredown.kinds.kind import Kind
+from paredown.kinds.labels import Labels, parted, separator_of
+from paredown.kinds.numbers import Numbers
 
+_MANY = 50
 _NAMELESS = re.compile(r"LABEL_\d+")
 
 
@@ -65,6 +68,7 @@ def one_set_of_classes(
                 raise BadData(
                     f"{split} has the label {new!r} in {_count(rows, new)} rows; train never had it.\n"
                     f"  Add such rows to train, or remove them from {split}."
+                    + (" If it is a number write `task: ...-regression`." if are_many_numbers(names) else "")
                 )
             index = _mapped(rows.labels, np.array([place.get(name, -1) for name in rows.names], np.int64))
         out[split] = replace(rows, labels=index, names=names)
@@ -81,6 +85,29 @@ def one_set_of_words(parts: Mapping[str, Rows]) -> tuple[dict[str, Rows], tuple[
             index = _mapped(rows.labels, np.array([place[name] for name in rows.names], np.int64))
         out[split] = replace(rows, labels=index, names=())
     return out, words
+
+
+def one_set_of_targets(
+    parts: Mapping[str, Rows], kind: Kind, column: str, known: Sequence[str], trains: bool
+) -> tuple[dict[str, Rows], Any, tuple[str, ...]]:
+    """The splits with labels that index one set of words, the target of each word, and the names of the outputs.
+
+    Args:
+        parts: Split -> rows.
+        kind: What the answers are; other than classes.
+        column: What the column of labels is called.
+        known: The names as the job or the model gives them.
+        trains: True when the job itself trains the model.
+
+    Raises:
+        BadData: A word is none of the kind; a trained model does not say the order of its labels.
+    """
+    parts, words = one_set_of_words(parts)
+    if kind.name == Numbers.name and nameless(known):
+        known = ()
+    if kind.name == Labels.name and not trains and not known:
+        refuse_unordered(words)
+    return parts, *kind.targets(words, column, known)
 
 
 def with_targets(rows: Rows, targets: Any, names: tuple[str, ...]) -> Rows:
@@ -164,6 +191,11 @@ def refuse_no_classes(parts: Mapping[str, Rows], given: Sequence[str]) -> None:
         if not {*names} & {*given} and has_fractions(names):
             fraction = next(filter(_is_fraction, names))
             raise BadData(refusal(REGRESSION, f"{split} has the label {fraction!r} in {_count(rows, fraction)} rows, a fraction"))
+
+
+def are_many_numbers(names: Sequence[str]) -> bool:
+    """Whether there are so many classes, and all of them numbers, that they may be no classes."""
+    return len(names) > _MANY and all(map(_is_number, names))
 
 
 def has_fractions(names: Sequence[str]) -> bool:

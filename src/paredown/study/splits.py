@@ -19,11 +19,10 @@ from paredown.ground.files import PICKLES
 from paredown.kinds.kind import Kind
 from paredown.kinds.known import kind_named
 from paredown.kinds.labels import Labels
-from paredown.kinds.numbers import Numbers
 from paredown.kinds.one_class import OneClass
 from paredown.rows.columns import held, judged
 from paredown.study import keys
-from paredown.study.classes import nameless, one_set_of_classes, one_set_of_words, present, refuse_unordered, refuse_unseen, with_targets
+from paredown.study.classes import are_many_numbers, one_set_of_classes, one_set_of_targets, present, refuse_unseen, with_targets
 from paredown.study.leakage import by_chance, equal_rows, parts_of_another, without_leaks
 
 NAMES = ("train", "calibration", "validation", "test", "unlabeled")
@@ -130,11 +129,10 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
     elif kind.name == OneClass.name:
         parts, names = one_set_of_classes(_alike(parts), job.data.labels, model_labels)
     else:
-        parts, words = one_set_of_words(_alike(parts))
-        known = () if kind.name == Numbers.name and nameless(model_labels) else tuple(model_labels)
-        if kind.name == Labels.name and not (trains_baseline or known or job.data.labels):
-            refuse_unordered(words)
-        targets, names = kind.targets(words, str(job.data.columns.get("label") or "label"), tuple(job.data.labels) or known)
+        known = tuple(job.data.labels) or tuple(model_labels)
+        parts, targets, names = one_set_of_targets(
+            _alike(parts), kind, str(job.data.columns.get("label") or "label"), known, trains_baseline
+        )
     for split, rows in parts.items():
         try:
             task.check(rows)
@@ -392,4 +390,5 @@ def _check_seen(parts: Mapping[str, Rows], names: Sequence[str], when: str, kind
             raise BadData(
                 f"{split} has the label {names[new[0]]!r} in {count} rows; train never had it{when}.\n"
                 f"  Add such rows to train, or remove them from {split}."
+                + (" If it is a number write `task: ...-regression`." if are_many_numbers(names) else "")
             )
