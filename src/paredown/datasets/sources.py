@@ -349,10 +349,9 @@ def as_words(labels: Any, count: int, source: str, where: Callable[[int], str]) 
     Raises:
         BadData: Another number or shape of labels, or a row without one.
     """
-    if any(isinstance(cell, list | tuple | set | np.ndarray) for cell in lists(labels)):
-        labels = [
-            listed(cell, where(row)) if isinstance(cell, list | tuple | set | np.ndarray) else cell for row, cell in enumerate(labels)
-        ]
+    lists_of_labels = (list, tuple, set, np.ndarray)
+    if any(isinstance(cell, lists_of_labels) for cell in lists(labels)):
+        labels = [listed(cell, where(row)) if isinstance(cell, lists_of_labels) else cell for row, cell in enumerate(labels)]
     array = _flat(labels, f"{source}: the labels")
     if array.ndim == 2 and array.shape[1] == 1:
         labels = array = array[:, 0]

@@ -10,6 +10,7 @@ import numpy as np
 
 from paredown.core.errors import BadData
 from paredown.core.rows import LISTED
+from paredown.kinds.decode import sureness
 from paredown.kinds.kind import Kind
 
 HALF = 0.5
@@ -87,8 +88,7 @@ class Labels(Kind):
 
     def sureness(self, answers: Any) -> np.ndarray:
         """The least, over the labels, of the greater of p and 1 - p."""
-        found: np.ndarray = np.maximum(answers, 1 - answers).min(axis=1)
-        return found
+        return sureness(self.decoder(()), answers)
 
     def credit(self, targets: Any, answers: Any) -> np.ndarray:
         """The share of labels that are told rightly."""

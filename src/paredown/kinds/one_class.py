@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from paredown.kinds.decode import sureness
 from paredown.kinds.kind import Kind
 
 _LEAST = 1e-9
@@ -45,8 +46,7 @@ class OneClass(Kind):
 
     def sureness(self, answers: Any) -> np.ndarray:
         """The highest probability."""
-        found: np.ndarray = answers.max(axis=1)
-        return found
+        return sureness(self.decoder(()), answers)
 
     def credit(self, targets: Any, answers: Any) -> np.ndarray:
         """1 where the class is right."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from paredown.core.task import Metric
-from paredown.metrics.one_vs_rest import one_vs_rest
+from paredown.metrics.one_vs_rest import mean_one_vs_rest
 
 
 class AveragePrecision(Metric):
@@ -24,8 +22,7 @@ class AveragePrecision(Metric):
 
     def over_set(self, targets: np.ndarray, answers: np.ndarray) -> float:
         """The mean area, 0..1."""
-        areas = [_area(ones, rest) for ones, rest in one_vs_rest(targets, answers)]
-        return sum(areas) / len(areas) if areas else math.nan
+        return mean_one_vs_rest(_area, targets, answers)
 
     def chance(self, targets: np.ndarray, outputs: int) -> float:
         """The base rate, as for equal scores."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -22,3 +23,9 @@ def one_vs_rest(targets: np.ndarray, answers: np.ndarray) -> Iterator[tuple[np.n
         ones, rest = scores[is_one], scores[~is_one]
         if len(ones) and len(rest):
             yield np.sort(ones), np.sort(rest)
+
+
+def mean_one_vs_rest(of: Callable[[np.ndarray, np.ndarray], float], targets: np.ndarray, answers: np.ndarray) -> float:
+    """The mean of what `of` says of each pair of `one_vs_rest`; NaN where there is none."""
+    found = [of(ones, rest) for ones, rest in one_vs_rest(targets, answers)]
+    return sum(found) / len(found) if found else math.nan
