@@ -14,12 +14,16 @@ from paredown.core.errors import BadModel, UnknownName
 from paredown.core.job import ModelSpec
 from paredown.core.technique import Context
 from paredown.ground.store import FolderStore
+from paredown.kinds.decode import ABSENT, width_of
 from paredown.kinds.known import KINDS
 from paredown.modelkit.blueprint import open_module
+from paredown.modelkit.lower import to_onnx
 from paredown.modelkit.tokenizer import encoding, numbers
 from paredown.modelkit.train import predict
 from paredown.models.huggingface import Huggingface
+from paredown.runtimes.onnxruntime import Onnxruntime
 from paredown.tasks.text_classification import TextClassification
+from paredown.tasks.token_classification import INPUT, TokenClassification
 from paredown.tasks.tokens import make_text_encoder
 from paredown.testing import tiny
 
@@ -41,16 +45,19 @@ def prepared(
     model: ModelSpec, scratch: Path, classes: int = tiny.CLASSES, kind: str = "class"
 ) -> tuple[Candidate, Context, dict[str, Any]]:
     options = UNIT.preprocess(model, scratch, scratch)
-    encode = make_text_encoder(TextClassification().encoder(tiny.texts(), options), scratch)
+    task = TokenClassification() if kind == "tokens" else TextClassification()
+    spec = task.encoder(tiny.texts(), options)
+    encode = make_text_encoder(spec, scratch)
     work = scratch / "work"
     work.mkdir()
+    names = ("x",) * classes
     context = Context(
         data={"train": tiny.texts}, encode=encode,
-        decode=KINDS[kind].decoder(["x"] * classes), teacher=Candidate(digest="none", form="none"),
+        decode=task.decoder(names, spec) if kind == "tokens" else KINDS[kind].decoder(names), teacher=Candidate(digest="none", form="none"),
         ask=lambda feed: None, store=FolderStore(scratch / "store"), seed=0, threads=1, work=work,
     )  # fmt: skip
-    shapes = dict.fromkeys(options["inputs"], ("tokens",))
-    return UNIT.prepare(model, scratch, shapes, classes, context), context, encode(ODD)
+    shapes = dict.fromkeys(spec["inputs"], ("tokens",))
+    return UNIT.prepare(model, scratch, shapes, width_of(context.decode), context), context, encode(ODD)
 
 
 def original(folder: Path, texts: list[str]) -> np.ndarray:
@@ -284,3 +291,31 @@ def test_a_head_of_another_kind_is_taken_where_the_task_asks_for_it(given: Path,
     other = "labels" if kind == "numbers" else "numbers"
     with pytest.raises(BadModel, match=r"says `problem_type: \w+`; the task's answers are (labels|numbers)\.\n  Name the task"):
         prepared(model, scratch(tmp_path / "other"), width, other)
+
+
+def test_a_head_for_each_token_answers_for_each_word(given: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "head"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        transformers.AutoModelForTokenClassification.from_pretrained(given).save_pretrained(folder)
+    for file in given.iterdir():
+        if not (folder / file.name).exists():
+            shutil.copy(file, folder)
+    candidate, context, feed = prepared(spec(folder), scratch(tmp_path / "fine"), kind="tokens")
+    module, blueprint = open_module(candidate, context.store)
+    assert blueprint.answers == "token_logits"
+    found = predict(module, feed).numpy().reshape(len(ODD), 3, -1)
+    model = transformers.AutoModelForTokenClassification.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        fed = {name: torch.from_numpy(array) for name, array in feed.items() if name != INPUT}
+        by_token = model(**fed).logits.numpy()
+    for row, places in enumerate(feed[INPUT]):
+        words = max(places)
+        np.testing.assert_allclose(found[row, :, :words].T, by_token[row, places > 0], atol=1e-5)
+        assert (found[row, 0, words:] == ABSENT).all()
+        assert (found[row, 1:, words:] == 0).all()
+    with pytest.raises(BadModel, match=r"says `architectures: \S+`: token classification, each word has a class; a classification answers"):
+        prepared(spec(folder), scratch(tmp_path / "one"))
+    exported = to_onnx(candidate, context.store, scratch(tmp_path / "lowered"))
+    session = Onnxruntime().open(context.store.folder(exported.digest), "model.onnx", {"threads": 1})
+    np.testing.assert_allclose(session.run(feed)["token_logits"], found, atol=1e-4)

@@ -196,7 +196,7 @@ def _finish(label: Label, program: Mapping[str, Any], graphs: list[dict[str, Any
         except BadData as error:
             raise BadData(f"asked made-up inputs, as a check: {error}") from error
     inputs = probe.tolist() if hasattr(probe, "tolist") else probe
-    (folder / PROBE).write_text(json.dumps({"inputs": inputs, "outputs": answers.tolist()}), "utf-8")
+    (folder / PROBE).write_text(json.dumps({"inputs": inputs, "outputs": answers.reshape(len(answers), -1).tolist()}), "utf-8")
     manifest["probe"] = {"file": PROBE, "tolerance": _TOLERANCE}
     manifest["files"] = {path: digest for path, digest in digests.of_files(folder).items() if path != MANIFEST}
     _write(manifest, folder)

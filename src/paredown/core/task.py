@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from paredown.core.rows import Rows
@@ -34,6 +34,16 @@ class Task(ABC):
             BadData: Says which rows, what was found and what is allowed.
         """
 
+    def refuse_misfits(self, rows: Rows) -> None:  # noqa: B027 where each row has one answer, each target fits its row
+        """Refuse rows whose targets do not fit their inputs, as tags that are more than there are words.
+
+        Args:
+            rows: With targets in the form that `Metric` says for the kind.
+
+        Raises:
+            BadData: Says the first row, and both.
+        """
+
     @abstractmethod
     def encoder(self, train: Rows, options: Mapping[str, Any]) -> dict[str, Any]:
         """The declaration of raw input -> feed, fitted on the training rows where it has statistics.
@@ -56,15 +66,20 @@ class Task(ABC):
         return []
 
     @abstractmethod
-    def decoder(self, names: tuple[str, ...]) -> dict[str, Any]:
-        """The declaration of outputs -> answer."""
+    def decoder(self, names: tuple[str, ...], encoder: Mapping[str, Any]) -> dict[str, Any]:
+        """The declaration of outputs -> answers.
+
+        Args:
+            names: Of the outputs.
+            encoder: The declaration of raw input -> feed, which says how many places a row has, where each has an answer of its own.
+        """
 
     @abstractmethod
     def probe(self, encoder: Mapping[str, Any], seed: int) -> Any:
         """A few synthetic raw inputs of the right shape, for checking an artifact; holds no user data."""
 
 
-KINDS = ("class", "labels", "numbers")
+KINDS = ("class", "labels", "numbers", "tokens")
 """Kinds of answers, as `Metric` says what each looks like."""
 
 
@@ -81,6 +96,8 @@ class Metric(ABC):
     - labels: any number of labels. `targets` (N, labels) float64, 0 or 1; `answers` (N, labels), each a probability by itself. A label is
       answered where it is 0.5 or more.
     - numbers: `targets` and `answers` (N, columns) float64.
+    - tokens: one of several classes for each word. `targets` class indices (N, words) int64, -1 where a row has no such word; `answers`
+      (N, classes, words), all 0 where the model was not given such a word. Both may hold places for more words than the other.
 
     `kinds` are those that it judges. `bounded` is False where one row can cost any amount.
     """
@@ -98,6 +115,10 @@ class Metric(ABC):
     def name(cls) -> str:
         """The name used in job files."""
         return snake(cls.__name__)
+
+    def named(self, names: Sequence[str]) -> Metric:
+        """The metric for outputs of these names; the same for most."""
+        return self
 
     @abstractmethod
     def over_set(self, targets: Any, answers: Any) -> float:

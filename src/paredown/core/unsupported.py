@@ -10,7 +10,7 @@ REGRESSION, SEVERAL, TOKENS, SPANS = "regression", "multi-label", "token classif
 _MEANS = {
     REGRESSION: ("the answer is a number", "Write `task: ...-regression`, as tabular-regression."),
     SEVERAL: ("each of several labels may hold at once", "Write `task: ...-multilabel`, as text-multilabel."),
-    TOKENS: ("each token has a class", "Give a model with one answer per row; a new head is trained with `finetune: {}`."),
+    TOKENS: ("each word has a class", "Write `task: token-classification`."),
     SPANS: ("the answer is a part of the text", "Give a model with one answer per row; a new head is trained with `finetune: {}`."),
 }
 

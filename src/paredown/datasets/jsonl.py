@@ -13,7 +13,7 @@ from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.datasets.lines import Lines
-from paredown.datasets.sources import find, listed
+from paredown.datasets.sources import find, joined, listed
 from paredown.datasets.tables import roles, rows_from_table
 
 _HEAD = 1000
@@ -49,6 +49,8 @@ class Jsonl(DatasetReader):
                     cell = item.get(name)
                     if isinstance(cell, list) and name == parts.label:
                         cell = listed(cell, f"{source}:{line}")
+                    if isinstance(cell, list) and name in parts.text:
+                        cell = joined(cell, f"{source}:{line}")
                     if isinstance(cell, list | dict):
                         raise BadData(
                             f"{source}:{line}: {name!r} is {'a list' if isinstance(cell, list) else 'an object'}.\n"

@@ -4,6 +4,7 @@ This file stands alone: numpy, and what a declaration says. Its source is copied
 is what ships. The functions that `make_*` return are called once per inference; all that can be worked out before is worked out there.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ _TOLD = {"softmax": PROBABILITIES, "sigmoid": LABEL_PROBABILITIES}
 """Kind of decoding of logits -> that of probabilities, after which the output is named too."""
 _LABELS = ("sigmoid", LABEL_PROBABILITIES)
 _ANSWERED = 0.5
+ABSENT = 1e4
+"""The first score of a place that a row does not have, where rows are answered place by place; its others are 0."""
 
 
 def decoding(spec: Mapping[str, Any], outputs: Sequence[str]) -> dict[str, Any]:
@@ -31,13 +34,18 @@ def decoding(spec: Mapping[str, Any], outputs: Sequence[str]) -> dict[str, Any]:
 
 
 def width_of(spec: Mapping[str, Any]) -> int:
-    """Numbers per row that a declaration decodes."""
-    return int(spec["width"] if spec["kind"] == "values" else spec["classes"])
+    """Numbers per row that a model gives for a declaration to decode."""
+    return int(spec["width"] if spec["kind"] == "values" else spec["classes"] * math.prod(spec.get("size", ())))
+
+
+def shape_of(spec: Mapping[str, Any]) -> tuple[int, ...]:
+    """The shape of one row of answers: classes first, then the size of what is answered place by place."""
+    return (int(spec["width"]),) if spec["kind"] == "values" else (int(spec["classes"]), *map(int, spec.get("size", ())))
 
 
 def _read(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
-    """The function outputs -> numbers (N, width); where the model has one output only, its name does not matter."""
-    name, width = spec["output"], width_of(spec)
+    """The function outputs -> numbers (N, *shape_of); where the model has one output only, its name does not matter."""
+    name, width, shape = spec["output"], width_of(spec), (-1, *shape_of(spec))
 
     def read(outputs: Outputs) -> np.ndarray:
         if name in outputs:
@@ -46,20 +54,24 @@ def _read(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
             (found,) = outputs.values()
         else:
             raise ValueError(f"the model has no output {name!r}; it has {', '.join(outputs)}.")
-        if found.ndim != 2 or found.shape[1] != width:
-            raise ValueError(f"the model's output has shape {found.shape}; {width} labels need (N, {width}).")
-        return found
+        if (found.ndim != 2 and len(shape) == 2) or math.prod(found.shape[1:]) != width:
+            raise ValueError(f"the model's output has shape {found.shape}; it has to be (N, {width}).")
+        return found if len(shape) == 2 else found.reshape(shape)
 
     return read
 
 
 def make_decoder(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
-    """The function outputs -> answers (N, width), float64.
+    """The function outputs -> answers (N, *shape_of), float64.
+
+    A model's output is (N, numbers), whatever its answers mean.
 
     Args:
         spec: {"kind", "output": name, "classes": K}, of which "softmax" takes logits, or logarithms of probabilities, whose softmax they
             are, and "sigmoid" the logits of labels that may all hold at once; "probabilities" takes shares of 1, which 8 bits or one
             sigmoid per class leave a little off: each row is divided by its sum; "label_probabilities" takes each as it is, within 0 and 1.
+            With "size" ([T], [H, W]) a row is answered place by place, from classes times places numbers, the places of the first class
+            first; a place that a row does not have is one of whose numbers the first is ABSENT, and has probabilities of 0.
             Or {"kind": "values", "output": name, "width": D, "mean", "std"}: value * std + mean, where mean and std may be absent.
 
     Returns:
@@ -79,7 +91,7 @@ def make_decoder(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
 
     def decode(outputs: Outputs) -> np.ndarray:
         found = np.asarray(read(outputs), np.float64)
-        finite = np.isfinite(found).all(axis=1)
+        finite = np.isfinite(found).reshape(len(found), -1).all(axis=1)
         if not finite.all():
             bad = np.flatnonzero(~finite)
             raise ValueError(f"the model's output holds NaN or infinite values in {len(bad)} of {len(found)} rows, first in row {bad[0]}.")
@@ -91,6 +103,8 @@ def make_decoder(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
 def _softmax(logits: np.ndarray) -> np.ndarray:
     powers: np.ndarray = np.exp(logits - logits.max(axis=1, keepdims=True))
     powers /= powers.sum(axis=1, keepdims=True)
+    if powers.ndim > 2:
+        powers *= logits[:, :1] < ABSENT / 2
     return powers
 
 
@@ -118,31 +132,46 @@ def _scaled(spec: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def sureness(spec: Mapping[str, Any], answers: np.ndarray) -> np.ndarray:
-    """How sure a model is of each row (N,): the highest probability; of labels, the least of the greater of p and 1 - p.
+    """How sure a model is of each row (N,): the highest probability; of labels, the least of the greater of p and 1 - p; where each word
+    of a row has a class, that of the word that it is least sure of; where each pixel has one, the mean.
 
     Args:
         spec: As for `make_decoder`, of classes or labels.
-        answers: Shape (N, outputs).
+        answers: Shape (N, *shape_of).
     """
     found: np.ndarray = np.maximum(answers, 1 - answers).min(axis=1) if spec["kind"] in _LABELS else answers.max(axis=1)
+    if found.ndim > 1:
+        places = np.where(found > 0, found, 1.0).reshape(len(found), -1)
+        found = places.min(axis=1) if found.ndim == 2 else places.mean(axis=1)
     return found
 
 
 def answer(spec: Mapping[str, Any], labels: Sequence[str], answers: np.ndarray) -> list[Any]:
     """What is said of each row: the label with the largest probability, the first of equals; a list of the labels from 0.5 on; a number,
-    or a list of them.
+    or a list of them; the label of each of its words; the index of the label of each of its pixels, row by row.
 
     Args:
         spec: As for `make_decoder`.
         labels: Names of the outputs in the model's order.
-        answers: Shape (N, outputs).
+        answers: Shape (N, *shape_of).
     """
+    if "size" in spec:
+        return _by_place(spec, labels, answers)
     if spec["kind"] == "values":
         said: list[Any] = answers[:, 0].tolist() if answers.shape[1] == 1 else answers.tolist()
         return said
     if spec["kind"] in _LABELS:
         return [[labels[at] for at in np.flatnonzero(row >= _ANSWERED).tolist()] for row in answers]
     return [labels[at] for at in answers.argmax(axis=1).tolist()]
+
+
+def _by_place(spec: Mapping[str, Any], labels: Sequence[str], answers: np.ndarray) -> list[Any]:
+    """The label of each place that a row has, or the indices of the labels where places are pixels."""
+    found = answers.argmax(axis=1)
+    if found.ndim > 2:
+        return found.tolist()
+    there = answers.max(axis=1) > 0
+    return [[labels[at] for at in row[here].tolist()] for row, here in zip(found, there)]
 
 
 def make_answerer(spec: Mapping[str, Any], labels: Sequence[str]) -> Callable[[Outputs], list[Any]]:
@@ -154,7 +183,7 @@ def make_answerer(spec: Mapping[str, Any], labels: Sequence[str]) -> Callable[[O
         spec: As for `make_decoder`.
         labels: Names of the outputs in the model's order.
     """
-    if spec["kind"] == "values" or spec["kind"] in _LABELS:
+    if spec["kind"] == "values" or spec["kind"] in _LABELS or "size" in spec:
         decode = make_decoder(spec)
         return lambda outputs: answer(spec, labels, decode(outputs))
     scores, names = _read(spec), list(labels)

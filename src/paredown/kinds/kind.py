@@ -12,7 +12,8 @@ import numpy as np
 class Kind(ABC):
     """What one row of answers means. Whoever handles answers asks the kind, never the task's name.
 
-    Answers are arrays (N, outputs), float64, as `decode.make_decoder` gives them; targets are what the kind's `targets` says.
+    Answers are arrays (N, outputs), float64, as `decode.make_decoder` gives them, or (N, outputs, *size) where a row is answered place by
+    place; targets are what the kind's `targets` says. What a module gives before decoding is (N, numbers) for all kinds.
 
     `graph_outputs` are the names that a graph's output has, which say what it holds: first what a module that learns answers with. What
     training minimizes for each kind stands in `modelkit.losses`.
@@ -24,12 +25,19 @@ class Kind(ABC):
     """What is named by the names of a model's outputs, in messages: "classes"."""
     metrics: ClassVar[tuple[str, ...]]
     """The usual metrics, the first of them where nobody says which."""
+    by_place: ClassVar[bool] = False
+    """Whether a row has a class at each of many places, see `places`."""
     unsure: ClassVar[str] = ""
     """Why answers do not say how sure a model is, where they do not."""
 
     @abstractmethod
-    def decoder(self, names: Sequence[str]) -> dict[str, Any]:
-        """The declaration of outputs -> answers, for a model with one output for each name."""
+    def decoder(self, names: Sequence[str], size: Sequence[int] = ()) -> dict[str, Any]:
+        """The declaration of outputs -> answers, for a model with one output for each name.
+
+        Args:
+            names: Of the outputs.
+            size: Places of a row, where each has an answer of its own: words, or height and width.
+        """
 
     def targets(self, words: Sequence[str], column: str, names: Sequence[str] = ()) -> tuple[Any, tuple[str, ...]]:
         """Targets of the different words that stand in a data set's column of labels, and the names of the outputs.

@@ -10,8 +10,9 @@ from paredown.kinds.kind import Kind
 from paredown.kinds.labels import Labels
 from paredown.kinds.numbers import Numbers
 from paredown.kinds.one_class import OneClass
+from paredown.kinds.tokens import Tokens
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (OneClass(), Labels(), Numbers())}
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (OneClass(), Labels(), Numbers(), Tokens())}
 _BY_OUTPUT = {output: kind for kind in KINDS.values() for output in kind.graph_outputs}
 
 

@@ -27,7 +27,7 @@ class Labels(Kind):
     named = "labels"
     metrics = ("micro_f1", "macro_f1", "average_precision")
 
-    def decoder(self, names: Sequence[str]) -> dict[str, Any]:
+    def decoder(self, names: Sequence[str], size: Sequence[int] = ()) -> dict[str, Any]:
         """Logits, one per label."""
         return {"kind": "sigmoid", "output": "label_logits", "classes": len(names)}
 

@@ -27,7 +27,7 @@ class Numbers(Kind):
     metrics = ("mae", "rmse", "r2")
     unsure = "answers that are numbers do not say how sure a model is of them."
 
-    def decoder(self, names: Sequence[str]) -> dict[str, Any]:
+    def decoder(self, names: Sequence[str], size: Sequence[int] = ()) -> dict[str, Any]:
         """The numbers as they are; where paredown trains the model, "mean" and "std" of train say what they stand for."""
         return {"kind": "values", "output": "values", "width": len(names)}
 

@@ -21,7 +21,7 @@ class OneClass(Kind):
     named = "classes"
     metrics = ("accuracy", "macro_f1", "loss")
 
-    def decoder(self, names: Sequence[str]) -> dict[str, Any]:
+    def decoder(self, names: Sequence[str], size: Sequence[int] = ()) -> dict[str, Any]:
         """Logits, one per class."""
         return {"kind": "softmax", "output": "logits", "classes": len(names)}
 

@@ -67,6 +67,7 @@ def packed(spec: ModelSpec, like: Path, rows: Rows, bench: Bench, scratch: Path)
     from paredown.builder import work
     from paredown.builder.build_spec import BuildSpec
     from paredown.ground.host import host
+    from paredown.kinds.decode import width_of
     from paredown.protocol.bench import fewest, thread_counts
     from paredown.rows.rowfile import write_rows
     from paredown.tasks.feed import feed_shapes
@@ -89,7 +90,7 @@ def packed(spec: ModelSpec, like: Path, rows: Rows, bench: Bench, scratch: Path)
         name=manifest["name"],
         task=manifest["task"],
         encode=encode,
-        decode=task.decoder(tuple(labels)),
+        decode=task.decoder(tuple(labels), encode),
         labels=labels,
         store=str(scratch / "store"),
         artifacts=str(artifacts),
@@ -101,7 +102,8 @@ def packed(spec: ModelSpec, like: Path, rows: Rows, bench: Bench, scratch: Path)
         files=str(work_folder if own else like),
     ).json()
     build_spec["encode"] |= work.limit({}, build_spec=build_spec, spec=asdict(spec), folder="") if own else {}
-    candidate = work.baseline({}, build_spec=build_spec, spec=asdict(spec), folder="", inputs=feed_shapes(encode), classes=len(labels))
+    asked = {"spec": asdict(spec), "folder": "", "inputs": feed_shapes(encode), "classes": width_of(build_spec["decode"])}
+    candidate = work.baseline({}, build_spec=build_spec, **asked)
     engine = registry.engines(candidate["form"])[0].name()
     recipe = f"as_given @ {engine}(threads={{}})"
     artifacts.mkdir(exist_ok=True)

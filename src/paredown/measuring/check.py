@@ -168,7 +168,7 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
     judged = in_memory(read_rows(rows))
     before, after = (_read_answers(file, judged) for file in files[1:])
     kind = kind_named(registry.get("tasks", lock["job"]["task"]).kind)
-    judge = metric_named(metric, Path(), kind)
+    judge = metric_named(metric, Path(), kind).named(judged.names)
     right = kind.as_targets(before) if judge.by_baseline else judged.labels
     known = {"labels": right, "groups": judged.groups, "seed": seed}
     return known | {"metric": judge, "kind": kind.name, "before": before, "after": after}, []
@@ -181,13 +181,13 @@ def _read_answers(file: Path, judged: Rows) -> Any:
     try:
         with np.errstate(all="raise"):
             found = np.lib.format.open_memmap(file, mode="r")
-        if found.ndim != 2 or len(found) != len(judged) or found.shape[1] < len(judged.names) or found.dtype.kind != "f":
+        if found.ndim < 2 or len(found) != len(judged) or found.shape[1] < len(judged.names) or found.dtype.kind != "f":
             raise ValueError(f"it holds {found.dtype} of shape {found.shape} for {len(judged)} rows")
         if judged.labels is None:  # what is right is what the model as given says
             pass
-        elif judged.labels.ndim > 1 and judged.labels.shape[1] != found.shape[1]:
+        elif found.ndim == 2 and judged.labels.ndim > 1 and judged.labels.shape[1] != found.shape[1]:
             raise ValueError(f"the rows have {judged.labels.shape[1]} numbers each to be held against its {found.shape[1]}")
-        elif judged.labels.ndim == 1 and not ((judged.labels >= 0) & (judged.labels < found.shape[1])).all():
+        elif judged.labels.dtype.kind == "i" and not ((judged.labels >= -(found.ndim > 2)) & (judged.labels < found.shape[1])).all():
             raise ValueError(f"the labels of the rows are not among its {found.shape[1]} classes")
         if not np.isfinite(found).all():
             raise ValueError("it holds numbers that are not finite")

@@ -252,7 +252,7 @@ def _judge(metric: str, manifest: Mapping[str, Any]) -> Metric:
     from paredown.study.units import metric_named
 
     kind = kind_of(manifest["decode"])
-    return metric_named(metric or kind.metrics[0], Path(), kind)
+    return metric_named(metric or kind.metrics[0], Path(), kind).named(manifest["labels"])
 
 
 def _given(side: Path | ModelSpec) -> Path:

@@ -56,6 +56,7 @@ def choose(
     count: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
     kind: str = "class",
+    classes: int = 0,
 ) -> list[Surgery]:
     """The cuts that leave out `count` blocks, one after the other, each time the one without which the answers move least.
 
@@ -67,7 +68,7 @@ def choose(
         feed: Input name -> array (N, ...), calibration rows.
         count: Blocks to leave out, at most those in `places` less one per list.
         progress: Called with (blocks tried, blocks to try) after each.
-        kind: The kind of answers, see `losses.distillation`.
+        kind, classes: The kind of answers, see `losses.distillation`.
 
     Returns:
         One surgery per list that loses blocks.
@@ -92,7 +93,7 @@ def choose(
         tried += 1
         progress(tried, max(tried, trials))
         try:
-            return float(losses.distillation(kind, "kl", predict(smaller, feed), goal, 1.0))
+            return float(losses.distillation(kind, "kl", predict(smaller, feed), goal, 1.0, classes))
         except (IndexError, KeyError, AttributeError, RuntimeError, ValueError, TypeError) as error:  # of the module's own code
             needed[name, at] = error
             return math.inf

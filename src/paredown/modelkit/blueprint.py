@@ -24,7 +24,7 @@ from paredown.ground.checks import is_any, is_either, is_list, is_mapping, is_on
 from paredown.ground.untrusted import read_json
 from paredown.ground.user_code import resolve
 from paredown.kinds.decode import LABEL_PROBABILITIES
-from paredown.kinds.known import KINDS
+from paredown.kinds.known import KINDS, kind_of
 from paredown.modelkit import factories
 from paredown.modelkit.module_checks import bare
 from paredown.modelkit.surgery import Surgery, operate
@@ -159,8 +159,8 @@ def open_module(candidate: Candidate, store: Store) -> tuple[nn.Module, Blueprin
 
 
 def with_logits(module: nn.Module, blueprint: Blueprint) -> nn.Module:
-    """The module itself, whose answers are logits from here on: of probabilities their logarithms, whose softmax they are, and of labels
-    their log odds.
+    """The module itself, whose answers are logits (N, numbers) from here on: of probabilities their logarithms, whose softmax they are, and
+    of labels their log odds.
 
     Names and tensors stay as they are, so that surgeries and weights fit the module as its blueprint builds it.
     """
@@ -168,11 +168,17 @@ def with_logits(module: nn.Module, blueprint: Blueprint) -> nn.Module:
         module.register_forward_hook(_logarithms)
     if blueprint.answers == LABEL_PROBABILITIES:
         module.register_forward_hook(_log_odds)
+    if kind_of({"output": blueprint.answers}).by_place:
+        module.register_forward_hook(_flat)
     return module
 
 
 def _logarithms(module: nn.Module, inputs: Any, answer: Tensor) -> Tensor:
     return answer.clamp_min(torch.finfo(answer.dtype).tiny).log()
+
+
+def _flat(module: nn.Module, inputs: Any, answer: Tensor) -> Tensor:
+    return answer.flatten(1)
 
 
 def _log_odds(module: nn.Module, inputs: Any, answer: Tensor) -> Tensor:

@@ -6,28 +6,54 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from paredown.kinds.decode import ABSENT
+from paredown.kinds.known import KINDS
 
-def supervised(kind: str, answers: Tensor, goals: Tensor) -> Tensor:
+BY_PLACE = tuple(kind.name for kind in KINDS.values() if kind.by_place)
+"""Kinds whose rows have a class at each of many places."""
+
+
+def supervised(kind: str, answers: Tensor, goals: Tensor, classes: int = 0) -> Tensor:
     """How far answers are from what is right, as `Kind.goals` has it.
 
     Args:
-        kind: "class": cross entropy; "labels": binary cross entropy, the mean over labels; "numbers": mean squared difference.
+        kind: "class": cross entropy, of "tokens" the mean over words; "labels": binary cross entropy, the mean over labels; "numbers": mean
+            squared difference.
         answers: (N, outputs), before decoding.
-        goals: (N,) class indices or (N, classes) shares of them; (N, outputs) for labels and numbers.
+        goals: (N,) class indices or (N, classes) shares of them; (N, places) class indices, -1 where nothing is right; (N, outputs) for
+            labels and numbers.
+        classes: Of each place, where a row has several.
 
     Raises:
         ValueError: No such kind.
     """
+    if kind in BY_PLACE:
+        answers, goals = _places(answers, classes), goals.reshape(-1)
+        there = (goals >= 0) & (answers[:, 0] < ABSENT / 2)
+        return functional.cross_entropy(answers[there], goals[there]) if bool(there.any()) else answers.sum() * 0.0
     if kind == "class":
         return functional.cross_entropy(answers, goals)
     if kind == "labels":
         return functional.binary_cross_entropy_with_logits(answers, goals)
     if kind == "numbers":
         return functional.mse_loss(answers, goals)
-    raise ValueError(f"no loss for answers of the kind {kind!r}; there are: class, labels, numbers.")
+    raise ValueError(f"no loss for answers of the kind {kind!r}; there are: {', '.join(KINDS)}.")
 
 
-def distillation(kind: str, name: str, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+def _places(answers: Tensor, classes: int) -> Tensor:
+    """(N, classes * places) as (N * places, classes)."""
+    return answers.reshape(len(answers), classes, -1).transpose(1, 2).reshape(-1, classes)
+
+
+def by_place(kind: str, answers: Tensor, classes: int) -> Tensor:
+    """Answers (N, outputs); where rows are answered place by place as rows of classes, (places that there are, classes)."""
+    if kind not in BY_PLACE:
+        return answers
+    rows = _places(answers, classes)
+    return rows[rows[:, 0] < ABSENT / 2]
+
+
+def distillation(kind: str, name: str, student: Tensor, teacher: Tensor, temperature: float, classes: int = 0) -> Tensor:
     """How far the student's answers are from the teacher's.
 
     Args:
@@ -36,6 +62,7 @@ def distillation(kind: str, name: str, student: Tensor, teacher: Tensor, tempera
             (summed over these); "mse": mean squared difference of the logits, which of classes are centered.
         student, teacher: (N, outputs), before decoding.
         temperature: T > 0, used by "kl" only.
+        classes: Of each place, where a row has several; each is a row of its own then.
 
     Raises:
         ValueError: No loss of that name.
@@ -46,6 +73,7 @@ def distillation(kind: str, name: str, student: Tensor, teacher: Tensor, tempera
     """
     if name not in ("kl", "mse"):
         raise ValueError(f"no distillation loss {name!r}; there are: kl, mse.")
+    student, teacher = by_place(kind, student, classes), by_place(kind, teacher, classes)
     if kind == "numbers":
         return functional.mse_loss(student, teacher)
     if name == "kl":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import save_file
@@ -16,11 +16,18 @@ from paredown.graphs import graph_tokens
 from paredown.ground import opened_files
 from paredown.ground.lazy import need
 from paredown.ground.seeds import stream
+from paredown.kinds.decode import ABSENT
 from paredown.modelkit import saved
 
 CONFIG = "config.json"
+WORDS = "word_places"
+"""The input that says where words begin; see `tasks.tokens`."""
 FACTORY = "paredown.modelkit.pretrained:build"
-_AUTO = {"tokens": "AutoModelForSequenceClassification", "pixels": "AutoModelForImageClassification"}
+_AUTO = {
+    "tokens": "AutoModelForSequenceClassification",
+    "pixels": "AutoModelForImageClassification",
+    "words": "AutoModelForTokenClassification",
+}
 # what says how or where the model was made, and nothing about its structure
 _NOT_STRUCTURE = ("_name_or_path", "architectures", "dtype", "torch_dtype", "id2label", "label2id", "transformers_version", "num_labels")
 
@@ -43,22 +50,65 @@ class Logits(nn.Module):
         return self.model(**given).logits
 
 
-def build(config: Mapping[str, Any], inputs: Sequence[str], classes: int) -> nn.Module:
+class WordLogits(nn.Module):
+    """A transformers model with a head for each token, that answers with the logits of each word, (N, classes, words).
+
+    A word's are those of its first token. One that a row does not have, or that was cut off, has ABSENT as its first and 0 as its others.
+
+    Args:
+        model: With a token classification head.
+        inputs: Names of its inputs in the feed's order, at most four, WORDS among them.
+        words: Most words of a row.
+    """
+
+    def __init__(self, model: nn.Module, inputs: Sequence[str], words: int) -> None:
+        super().__init__()
+        self.model, self.inputs, self.words = model, tuple(inputs), words
+
+    def forward(self, first: Tensor, second: Tensor, third: Tensor | None = None, fourth: Tensor | None = None) -> Tensor:
+        """Logits (N, classes, words)."""
+        given = dict(zip(self.inputs, (first, second, third, fourth)))
+        places = given.pop(WORDS)
+        logits = self.model(**given).logits
+        return of_words(logits, cast(Tensor, places), self.words)
+
+
+def of_words(logits: Tensor, places: Tensor, words: int) -> Tensor:
+    """Logits of words (N, classes, words) from those of tokens.
+
+    Args:
+        logits: (N, tokens, classes).
+        places: (N, tokens), the place of a word, from 1 on, at its first token, 0 at others.
+        words: Most words of a row.
+    """
+    numbers = torch.arange(1, words + 1, dtype=places.dtype)
+    hit = (places[:, None, :] == numbers[None, :, None]).to(logits.dtype)
+    at, there = hit.argmax(-1), hit.amax(-1) > 0
+    found = logits.gather(1, at[:, :, None].expand(-1, -1, logits.shape[2])).transpose(1, 2)
+    none = torch.zeros(1, logits.shape[2], 1, dtype=logits.dtype)
+    none[:, 0] = ABSENT
+    return torch.where(there[:, None, :], found, none)
+
+
+def build(config: Mapping[str, Any], inputs: Sequence[str], classes: int, words: int = 0) -> nn.Module:
     """The structure of a configuration with new weights, float32.
 
     Args:
         config: As in config.json, with `model_type`.
-        inputs: Names of its inputs in the feed's order; `pixel_values` makes it a classifier of images.
+        inputs: Names of its inputs in the feed's order; `pixel_values` makes it a classifier of images, WORDS one of each word.
         classes: Width of the answer.
+        words: Most words of a row, where each has an answer of its own.
     """
     transformers = need("transformers", "building a pretrained model's structure")
     settings = {key: value for key, value in config.items() if key != "model_type"}
     made = transformers.AutoConfig.for_model(config["model_type"], **settings, num_labels=classes)
     made.architectures = made.architectures or []  # transformers looks there where a configuration has several heads
-    return _built(transformers, made, inputs)
+    return _built(transformers, made, inputs, words)
 
 
-def unpack(path: Path, inputs: Sequence[str], classes: int, work: Path, *, new_head: bool, seed: int = 0) -> tuple[dict[str, Any], Path]:
+def unpack(
+    path: Path, inputs: Sequence[str], classes: int, work: Path, *, new_head: bool, seed: int = 0, words: int = 0
+) -> tuple[dict[str, Any], Path]:
     """Open a pretrained model; give the arguments of `build` and a file of weights that fits what it builds.
 
     Args:
@@ -68,6 +118,7 @@ def unpack(path: Path, inputs: Sequence[str], classes: int, work: Path, *, new_h
         work: Takes the file.
         new_head: True lets the head be new; False refuses weights that the folder does not hold.
         seed: Root of the numbers that a new head begins with.
+        words: As for `build`.
 
     Raises:
         BadModel: It cannot be opened; its head is new or of another width and the job does not fine-tune it; weights below the head are
@@ -114,9 +165,9 @@ def unpack(path: Path, inputs: Sequence[str], classes: int, work: Path, *, new_h
     structure = {key: value for key, value in config.to_dict().items() if key not in _NOT_STRUCTURE}
     if isinstance(auto._model_mapping[type(config)], tuple | list):  # of several heads for one configuration transformers takes the named
         structure["architectures"] = [type(model).__name__]
-    arguments = {"config": structure, "inputs": list(inputs), "classes": classes}
+    arguments = {"config": structure, "inputs": list(inputs), "classes": classes} | ({"words": words} if words else {})
     file = work / "pretrained.safetensors"
-    save_file({name: value.detach().float().contiguous().clone() for name, value in Logits(model, inputs).state_dict().items()}, file)
+    save_file({name: value.detach().float().contiguous().clone() for name, value in model.state_dict(prefix="model.").items()}, file)
     return arguments, file
 
 
@@ -132,7 +183,7 @@ def token_limits(path: Path, roles: Mapping[str, str], most: int) -> dict[str, A
     config = _configuration(transformers, path)
     try:
         with need("transformers.initialization", "opening a pretrained model").no_init_weights():
-            module = _built(transformers, config, list(roles)).eval()
+            module = _built(transformers, config, list(roles), 0).eval()
     except Exception:  # whoever opens it with its weights says what is wrong
         return {}
 
@@ -149,9 +200,10 @@ def _configuration(transformers: Any, path: Path) -> Any:
     return config
 
 
-def _built(transformers: Any, config: Any, inputs: Sequence[str]) -> nn.Module:
-    return Logits(_auto(transformers, inputs).from_config(config, trust_remote_code=False).float(), inputs)
+def _built(transformers: Any, config: Any, inputs: Sequence[str], words: int) -> nn.Module:
+    model = _auto(transformers, inputs).from_config(config, trust_remote_code=False).float()
+    return WordLogits(model, inputs, words) if WORDS in inputs else Logits(model, inputs)
 
 
 def _auto(transformers: Any, inputs: Sequence[str]) -> Any:
-    return getattr(transformers, _AUTO["pixels" if "pixel_values" in inputs else "tokens"])
+    return getattr(transformers, _AUTO["pixels" if "pixel_values" in inputs else "words" if WORDS in inputs else "tokens"])

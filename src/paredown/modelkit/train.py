@@ -157,6 +157,7 @@ def fit(
     how: Training,
     *,
     kind: str,
+    classes: int = 0,
     seed: int,
     threads: int = 1,
     teacher: Callable[..., Tensor] | None = None,
@@ -171,6 +172,7 @@ def fit(
         labels: What is right of each row, as `Kind.goals` has it; None when `how.alpha` is 0.
         how: See Training.
         kind: The kind of answers, which says what is minimized.
+        classes: Of each place, where a row is answered place by place.
         seed: Root of the random streams.
         threads: CPU threads.
         teacher: Inputs -> answers (N, outputs); needed when `how.alpha` is below 1.
@@ -207,11 +209,11 @@ def fit(
                 logits = _trained_answer(module, part)
                 value = logits.new_zeros(())
                 if alpha > 0 and goal is not None:
-                    value = value + alpha * losses.supervised(kind, logits, goal)
+                    value = value + alpha * losses.supervised(kind, logits, goal, classes)
                 if alpha < 1 and teacher is not None:
                     with torch.no_grad():
                         said = teacher(*part) if known is None else torch.from_numpy(known[rows.numpy()])
-                    value = value + (1 - alpha) * losses.distillation(kind, how.distillation, logits, said, how.temperature)
+                    value = value + (1 - alpha) * losses.distillation(kind, how.distillation, logits, said, how.temperature, classes)
                 optimizer.zero_grad(set_to_none=True)
                 value.backward()
                 torch.nn.utils.clip_grad_norm_(module.parameters(), 5.0)

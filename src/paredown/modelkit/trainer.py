@@ -57,6 +57,7 @@ def train_baseline(
         None,
         Training(**settings),
         kind=kind_of(context.decode).name,
+        classes=context.decode.get("classes", 0),
         seed=stream(context.seed, "baseline"),
         threads=context.threads,
         progress=context.progress,
@@ -115,13 +116,15 @@ def _build(
                 ) from None
             shapes = ", ".join(f"{name} {tuple(shape)}" for name, shape in inputs.items())
             raise BadModel(f"{factory} cannot take the task's feed ({shapes}): {type(error).__name__}: {str(error)[:300]}") from error
+    kind = kind_of(context.decode)
+    if kind.by_place and isinstance(answer, torch.Tensor) and answer.dim() > 2:
+        answer = answer.flatten(1)
     if not isinstance(answer, torch.Tensor) or answer.dim() != 2 or len(answer) != 2:
         found = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
         raise BadModel(
             f"{factory} answers a batch of 2 with {found}; it must be {output.replace('_', ' ')} of shape (2, {classes})."
             + ("\n  Return them as a column: `return y.unsqueeze(1)`." if isinstance(answer, torch.Tensor) and answer.shape == (2,) else "")
         )
-    kind = kind_of(context.decode)
     if answer.shape[1] == 1 and kind.name == "class":
         raise BadModel(one_number(factory, classes))
     if answer.shape[1] != classes:

@@ -86,7 +86,8 @@ class Huggingface(ModelSource):
         if encode["kind"] != "text" or "length" in encode:
             return {}
         pretrained = need("paredown.modelkit.pretrained", "opening a pretrained model")
-        found: dict[str, Any] = pretrained.token_limits(find(spec, folder), encode["inputs"], int(encode["max_length"]))
+        roles = {name: role for name, role in encode["inputs"].items() if role != "words"}
+        found: dict[str, Any] = pretrained.token_limits(find(spec, folder), roles, int(encode["max_length"]))
         return found
 
     def prepare(
@@ -98,7 +99,8 @@ class Huggingface(ModelSource):
         path, trains = find(spec, folder), self.trains(spec)
         if not trains:
             refuse_other_head(path, configuration(path), kind_of(context.decode))
-        arguments, weights = pretrained.unpack(path, list(inputs), classes, context.work, new_head=trains, seed=context.seed)
+        size, of = context.decode.get("size", [0]), int(context.decode.get("classes", classes))
+        arguments, weights = pretrained.unpack(path, list(inputs), of, context.work, new_head=trains, seed=context.seed, words=size[0])
         if trains:
             settings = FINETUNE | dict(spec.options["finetune"] or {})
             made: Candidate = trainer.train_baseline(pretrained.FACTORY, arguments, inputs, classes, settings, context, weights=weights)
@@ -129,7 +131,7 @@ def find(spec: ModelSpec, folder: Path) -> Path:
 
 
 _TYPES = {"regression": ("numbers", REGRESSION), "multi_label_classification": ("labels", SEVERAL)}
-_HEADS = {"ForTokenClassification": TOKENS, "ForQuestionAnswering": SPANS}
+_HEADS = {"ForTokenClassification": ("tokens", TOKENS), "ForQuestionAnswering": ("spans", SPANS)}
 
 
 def refuse_other_head(path: Path, config: Mapping[str, Any], kind: Kind | None = None) -> None:
@@ -144,11 +146,11 @@ def refuse_other_head(path: Path, config: Mapping[str, Any], kind: Kind | None =
         BadModel: Says what it answers with, and what says so.
     """
     made = [str(name) for name in config.get("architectures") or ()]
-    for ending, head in _HEADS.items():
-        if any(name.endswith(ending) for name in made):
-            raise BadModel(refusal(head, f"{path / CONFIG} says `architectures: {made}`"))
     if kind is None:
         return
+    for ending, (means, head) in _HEADS.items():
+        if any(name.endswith(ending) for name in made) and kind.name != means:
+            raise BadModel(refusal(head, f"{path / CONFIG} says `architectures: {made}`"))
     means, said = _TYPES.get(str(config.get("problem_type")), ("", ""))
     if said and means != kind.name and kind.name == OneClass.name:
         raise BadModel(refusal(said, f"{path / CONFIG} says `problem_type: {config['problem_type']}`"))

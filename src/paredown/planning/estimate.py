@@ -14,6 +14,7 @@ from paredown.core.job import Job
 from paredown.core.technique import DataNeed, Stage, Technique
 from paredown.executors.processes import Limits, Worker
 from paredown.impact.energy import active_energy, cpu_curve
+from paredown.kinds.decode import width_of
 from paredown.protocol.plan import SCREENING, Plan
 from paredown.rows.rowfile import write_rows
 from paredown.running.encoding import decoding, encoding, fitted_on, within
@@ -129,7 +130,7 @@ def _rehearsed(job: Job, units: Units, splits: Splits) -> dict[str, Any]:
             name=job.name,
             task=job.task,
             encode=encode,
-            decode=decoding(units, splits),
+            decode=decoding(units, splits, encode),
             labels=list(splits.names),
             store=str(root / "store"),
             artifacts=str(root / "artifacts"),
@@ -150,7 +151,7 @@ def _rehearsed(job: Job, units: Units, splits: Splits) -> dict[str, Any]:
                 spec=asdict(job.model),
                 folder=str(job.folder.resolve()),
                 inputs={name: list(shape) for name, shape in feed_shapes(encode).items()},
-                classes=len(splits.names),
+                classes=width_of(build_spec.decode),
                 rows=str(root / "asked.npz"),
             )
     return dict(answer.value) | {"note": " ".join(filter(None, (said, answer.value["note"])))}

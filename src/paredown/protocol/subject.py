@@ -299,7 +299,7 @@ def _answers_written(model: Model, given: Rows, batch: int, file: IO[bytes], tel
     """Write the answers to all rows as .npy, some rows at a time; returns its shape."""
     import numpy as np
 
-    shape, done = [len(given), 0], 0
+    shape, done = [len(given)], 0
     for some in given.parts(batch * max(1, given.part_rows() // batch)):
         answers = []
         for at in range(0, len(some), batch):
@@ -307,7 +307,7 @@ def _answers_written(model: Model, given: Rows, batch: int, file: IO[bytes], tel
             tell(min(done + at + batch, len(given)), len(given))
         found = np.concatenate(answers)
         if not done:
-            shape[1] = found.shape[1]
+            shape += found.shape[1:]
             np.lib.format.write_array_header_1_0(file, {"descr": found.dtype.str, "fortran_order": False, "shape": tuple(shape)})
         file.write(np.ascontiguousarray(found).data)
         done += len(some)
@@ -346,6 +346,7 @@ def ask_probe(state: dict[str, Any], *, artifact: str, room_b: int) -> dict[str,
     packed = np.asarray(probe["outputs"])
     with trust.trusting_nobody(), load(folder) as model:
         answers, spec = model.answers(probe["inputs"]), model.manifest["decode"]
+    answers = answers.reshape(len(answers), -1)
     if answers.shape != packed.shape:
         raise Damaged(f"{folder}: the engine answers the probe with shape {answers.shape}; {packed.shape} was packed.")
     unit = max(float(np.abs(packed).max()), 1e-9) if spec["kind"] == "values" else 1.0

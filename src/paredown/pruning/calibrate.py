@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from paredown.modelkit import losses
 from paredown.modelkit.train import lengths, part_of, tensors
 from paredown.pruning.groups import Group
 
@@ -40,6 +41,7 @@ def fisher(
     feed: Mapping[str, Any],
     *,
     kind: str = "class",
+    classes: int = 0,
     seed: int,
     draws: int = 4,
     temperature: float = 4.0,
@@ -57,6 +59,7 @@ def fisher(
         groups: As `couple.groups` found them.
         feed: Input name -> array (N, ...).
         kind: The kind of answers; numbers are taken as means of normal distributions of one spread each, that of the answers.
+        classes: Of each place, where a row is answered place by place.
         seed: Of the drawn labels.
         draws: Labels drawn per item.
         temperature: Softens the answers.
@@ -89,7 +92,7 @@ def fisher(
         for done, start in enumerate(passes, 1):
             part = _felt(part_of(inputs, slice(start, start + batch), sizes))
             answers = module(*part)
-            surprise = _surprise(kind, answers, temperature, generator)
+            surprise = _surprise(kind, losses.by_place(kind, answers, classes), temperature, generator)
             module.zero_grad(set_to_none=True)
             surprise.backward()
             for group, total in zip(groups, sums):

@@ -177,6 +177,7 @@ def learn(
         None,
         how,
         kind=kind_of(context.decode).name,
+        classes=context.decode.get("classes", 0),
         seed=seed,
         threads=context.threads,
         teacher=teacher,

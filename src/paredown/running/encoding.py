@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -48,9 +48,9 @@ def encoding(job: Job, units: Units, train: Rows, files: Path) -> dict[str, Any]
     return units.task.encoder(train, options | dict(job.data.preprocess))
 
 
-def decoding(units: Units, splits: Splits) -> dict[str, Any]:
+def decoding(units: Units, splits: Splits, encode: Mapping[str, Any]) -> dict[str, Any]:
     """The task's declaration of outputs -> answers; a model that the job trains learns numbers in units of the spread of train."""
-    found = units.task.decoder(splits.names)
+    found = units.task.decoder(splits.names, encode)
     if found["kind"] != "values" or not units.trains or splits.train is None:
         return found
     sums, squares = np.zeros(len(splits.names)), np.zeros(len(splits.names))

@@ -21,7 +21,7 @@ from paredown.evidence.verify import damage
 from paredown.ground import digests, registry, trust, user_code
 from paredown.ground.files import roomy
 from paredown.impact.derived import DERIVED, undeclared
-from paredown.kinds.decode import PROBABILITIES
+from paredown.kinds.decode import PROBABILITIES, width_of
 from paredown.policy.quality import refuse_unfit
 from paredown.protocol.readings import RATIOS
 from paredown.rows.blocks import spooling
@@ -80,6 +80,7 @@ def opened(
     target = Path(folder) if folder is not None else Path("runs") / job.name
     with roomy(target), spooling(target):
         splits = read_splits(job, units)
+    units = replace(units, metric=units.metric.named(splits.names))
     named = {"model": model, "preprocess": digests.of_value(dict(job.data.preprocess)), "labels": digests.of_value(list(splits.names))}
     named |= {f"data.{split}": digest for split, digest in splits.digests.items()}
     if (table := encoded_table(job, units, splits)) is not None:
@@ -190,7 +191,8 @@ def prepare(workspace: Workspace) -> Trial:
     inputs = feed_shapes(workspace.builder.build_spec.encode)
     model = workspace.study.digests["model"]
     with holding(workspace.schedule, "making the model as given"):
-        candidate = workspace.builder.baseline(workspace.job.model, workspace.job.folder, inputs, len(workspace.splits.names), model)
+        job, width = workspace.job, width_of(workspace.builder.build_spec.decode)
+        candidate = workspace.builder.baseline(job.model, job.folder, inputs, width, model)
     refuse_rare(workspace.job, workspace.units, workspace.builder.build_spec.encode)
     if candidate.note:
         workspace.study.note(candidate.note)

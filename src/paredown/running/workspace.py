@@ -222,7 +222,8 @@ def open_workspace(study: Study, job: Job, units: Units, splits: Splits, listene
     task, here = units.task, units.host
     curve = cpu_curve(here)
     train = fitted_on(job, units, splits)
-    encode, decode = encoding(job, units, train, study.data_folder), decoding(units, splits)
+    encode = encoding(job, units, train, study.data_folder)
+    decode = decoding(units, splits, encode)
     for note in (*task.left_out(encode, train), _shipped(job.task, encode, decode, splits.names)):
         study.note(note)
     probe = task.probe(encode, seeds.stream(job.search.seed, "probe") % 2**32)

@@ -13,11 +13,13 @@ import numpy as np
 
 from paredown.core.errors import BadData
 from paredown.core.rows import LISTED, PART_ROWS, Rows
+from paredown.core.task import Task
 from paredown.core.unsupported import REGRESSION, SEVERAL, refusal
 from paredown.datasets.sources import nearest
 from paredown.kinds.kind import Kind
 from paredown.kinds.labels import Labels, parted, separator_of
 from paredown.kinds.numbers import Numbers
+from paredown.kinds.one_class import OneClass
 
 _MANY = 50
 _NAMELESS = re.compile(r"LABEL_\d+")
@@ -121,6 +123,19 @@ def with_targets(rows: Rows, targets: Any, names: tuple[str, ...]) -> Rows:
     return replace(rows, labels=None if rows.labels is None else _mapped(rows.labels, targets), names=names)
 
 
+def refuse_misfits(task: Task, parts: Mapping[str, Rows]) -> None:
+    """Refuse rows whose targets do not fit their inputs.
+
+    Raises:
+        BadData: Says which split, and which row.
+    """
+    for split, rows in parts.items():
+        try:
+            task.refuse_misfits(rows)
+        except BadData as error:
+            raise BadData(f"{split}: {error}") from error
+
+
 def refuse_unordered(words: Sequence[str]) -> None:
     """Refuse words as labels of a model that arrives trained and does not name its outputs: which is which is not guessed.
 
@@ -151,6 +166,27 @@ def refuse_unseen(parts: Mapping[str, Rows], names: Sequence[str]) -> None:
             raise BadData(
                 f"{split} has the label {names[new[0]]!r} in {seen[split][new[0]]:.0f} rows; train never had it.\n"
                 f"  Add such rows to train, or remove the label from {split}."
+            )
+
+
+def refuse_untrained(parts: Mapping[str, Rows], names: Sequence[str], when: str, kind: Kind) -> None:
+    """Refuse a class that is judged and was not trained on, where the job has train.
+
+    Raises:
+        BadData: Says which, and in how many rows.
+    """
+    if "train" not in parts or kind.name != OneClass.name or parts["train"].labels is None:
+        return
+    trained = {*present(parts["train"])}
+    for split in ("validation", "test"):
+        seen = present(parts[split])
+        new = sorted({*seen} - trained)
+        if new:
+            count = seen[new[0]]
+            raise BadData(
+                f"{split} has the label {names[new[0]]!r} in {count} rows; train never had it{when}.\n"
+                f"  Add such rows to train, or remove them from {split}."
+                + (" If it is a number write `task: ...-regression`." if are_many_numbers(names) else "")
             )
 
 

@@ -16,13 +16,12 @@ from paredown.core.job import Job
 from paredown.core.rows import Rows
 from paredown.ground import registry
 from paredown.ground.files import PICKLES
-from paredown.kinds.kind import Kind
 from paredown.kinds.known import kind_named
 from paredown.kinds.labels import Labels
 from paredown.kinds.one_class import OneClass
 from paredown.rows.columns import held, judged
 from paredown.study import keys
-from paredown.study.classes import are_many_numbers, one_set_of_classes, one_set_of_targets, present, refuse_unseen, with_targets
+from paredown.study.classes import one_set_of_classes, one_set_of_targets, refuse_misfits, refuse_unseen, refuse_untrained, with_targets
 from paredown.study.leakage import by_chance, equal_rows, parts_of_another, without_leaks
 
 NAMES = ("train", "calibration", "validation", "test", "unlabeled")
@@ -152,7 +151,7 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
     else:
         parts = _cut_missing(parts, shares, seed, trains_baseline, chance, notes)
     parts = _sampled(parts, shares, seed, chance, notes)
-    _check_seen(parts, names, "", kind)
+    refuse_untrained(parts, names, "", kind)
     dropped, equal = dict.fromkeys(parts, 0), dict[str, int]()
     if chance:
         equal = equal_rows(parts)
@@ -160,9 +159,10 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
         notes.append(f"Rows that another split has too: {listed}. They are kept: in a table of few values people share a row by chance.")
     else:
         parts, dropped = without_leaks(parts)
-        _check_seen(parts, names, " once the rows that validation or test has too are dropped", kind)
+        refuse_untrained(parts, names, " once the rows that validation or test has too are dropped", kind)
     if targets is not None:
         parts = {split: with_targets(rows, targets, names) for split, rows in parts.items()}
+        refuse_misfits(task, parts)
     if kind.name == Labels.name and labeled:
         refuse_unseen(parts, names)
     parts = {split: judged(held(rows)) if split in ("test", "validation") else held(rows) for split, rows in parts.items()}
@@ -375,20 +375,3 @@ def _sampled(parts: dict[str, Rows], shares: Mapping[str, float], seed: int, cha
                 f"Of the {len(parts[split])} rows of {split} a sample of {most} is used, drawn by the seed: it is enough to {use}."
             )
     return out
-
-
-def _check_seen(parts: Mapping[str, Rows], names: Sequence[str], when: str, kind: Kind) -> None:
-    """Every class that is judged was also trained on, where the job has train."""
-    if "train" not in parts or kind.name != OneClass.name or parts["train"].labels is None:
-        return
-    trained = {*present(parts["train"])}
-    for split in ("validation", "test"):
-        seen = present(parts[split])
-        new = sorted({*seen} - trained)
-        if new:
-            count = seen[new[0]]
-            raise BadData(
-                f"{split} has the label {names[new[0]]!r} in {count} rows; train never had it{when}.\n"
-                f"  Add such rows to train, or remove them from {split}."
-                + (" If it is a number write `task: ...-regression`." if are_many_numbers(names) else "")
-            )

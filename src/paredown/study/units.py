@@ -19,7 +19,7 @@ from paredown.impact.site import Site
 from paredown.kinds.kind import Kind
 from paredown.kinds.known import kind_named
 
-_JUDGED = {"class": "one class per row", "labels": "any number of labels per row", "numbers": "numbers"}
+_JUDGED = {"class": "one class per row", "labels": "any number of labels per row", "numbers": "numbers", "tokens": "one class per word"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,7 +60,7 @@ class Arrays(Task):
         made = {"kind": "array", "input": str(options.get("input", "input")), "shape": shape}
         return made | ({"whole": whole} if whole else {}) | whole_numbers.entry(train.inputs, options)
 
-    def decoder(self, names: tuple[str, ...]) -> dict[str, Any]:
+    def decoder(self, names: tuple[str, ...], encoder: Mapping[str, Any]) -> dict[str, Any]:
         """As the task's kind of answers has it."""
         return kind_named(self.kind).decoder(names)
 

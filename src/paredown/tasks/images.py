@@ -116,7 +116,7 @@ class Images(Task):
         """Mean and spread of the pixels, where they were taken from train."""
         return ["one mean and spread of the pixels per channel"]
 
-    def decoder(self, names: tuple[str, ...]) -> dict[str, Any]:
+    def decoder(self, names: tuple[str, ...], encoder: Mapping[str, Any]) -> dict[str, Any]:
         """As the task's kind of answers has it."""
         return kind_named(self.kind).decoder(names)
 

@@ -157,7 +157,7 @@ class Tables(Task):
         said = [f"{total} category values (of the column{'s' if len(words) > 1 else ''} {', '.join(each)})"] if words else []
         return said + ([f"the mean of {numbers} column{'s' if numbers > 1 else ''} of numbers, and the spread"] if numbers else [])
 
-    def decoder(self, names: tuple[str, ...]) -> dict[str, Any]:
+    def decoder(self, names: tuple[str, ...], encoder: Mapping[str, Any]) -> dict[str, Any]:
         """As the task's kind of answers has it."""
         return kind_named(self.kind).decoder(names)
 

@@ -92,9 +92,9 @@ class Texts(Task):
         """The tokenizer is the model's: nothing in it was made from these texts."""
         return ["the vocabulary of the tokenizer, as the model brought it"]
 
-    def decoder(self, names: tuple[str, ...]) -> dict[str, Any]:
+    def decoder(self, names: tuple[str, ...], encoder: Mapping[str, Any]) -> dict[str, Any]:
         """As the task's kind of answers has it."""
-        return kind_named(self.kind).decoder(names)
+        return kind_named(self.kind).decoder(names, [encoder["words"]] if "words" in encoder else ())
 
     def probe(self, encoder: Mapping[str, Any], seed: int) -> np.ndarray:
         """Four made-up texts of several scripts, shape (4,), or (4, 2) for pairs."""

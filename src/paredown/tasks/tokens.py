@@ -4,13 +4,14 @@ This file stands alone but for numpy and, on first use, the package `tokenizers`
 before that of `feed`.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-ROLES = ("ids", "mask", "types")
+ROLES = ("ids", "mask", "types", "words")
 SHORTEST = 2
 """Tokens of the shortest row: graphs with a free axis are not exported for a length of one."""
 
@@ -19,9 +20,10 @@ def make_text_encoder(spec: Mapping[str, Any], folder: Path) -> Callable[[Any], 
     """The function texts -> feed; rows are padded to the longest of their batch and cut at `max_length`.
 
     Args:
-        spec: {"kind": "text", "tokenizer": file name, "inputs": {input: "ids" | "mask" | "types"}, "max_length": tokens, "pad": {"id",
+        spec: {"kind": "text", "tokenizer": file name, "inputs": {input: a role of ROLES}, "max_length": tokens, "pad": {"id",
             "type_id", "token", "direction"}, "cut": "right" | "left", "width": 1, or 2 for pairs, "columns": names of the texts in rows
-            that are dicts}; "length" where all rows have that many tokens, filled up.
+            that are dicts}; "length" where all rows have that many tokens, filled up. The role "words" is the place of a word, from 1 on,
+            at its first token, and 0 at all others; words are what stands between spaces.
         folder: Where the tokenizer's file lies.
 
     Returns:
@@ -35,18 +37,20 @@ def make_text_encoder(spec: Mapping[str, Any], folder: Path) -> Callable[[Any], 
     tokenizer.enable_truncation(max_length=longest, direction=spec["cut"])
     tokenizer.no_padding()
     one, many = tokenizer.encode, tokenizer.encode_batch
-    names = [(name, role) for name, role in spec["inputs"].items()]
+    names = [(name, role) for name, role in spec["inputs"].items() if role != "words"]
+    placed = next((name for name, role in spec["inputs"].items() if role == "words"), "")
     fills = {"ids": int(pad["id"]), "mask": 0, "types": int(pad["type_id"])}
     fields, left = {"ids": "ids", "mask": "attention_mask", "types": "type_ids"}, pad["direction"] == "left"
     int64 = np.dtype(np.int64)
 
     def encode(inputs: Any) -> dict[str, np.ndarray]:
-        rows = as_texts(inputs, width, columns)
+        rows = as_texts(inputs, width, columns, listed=bool(placed))
         if len(rows) == 1:
             found = [one(rows[0]) if width == 1 else one(*rows[0])]
             size = len(found[0].ids)
             if size >= SHORTEST and size >= fixed:
-                return {name: np.array([getattr(found[0], fields[role])], int64) for name, role in names}
+                only = {name: np.array([getattr(found[0], fields[role])], int64) for name, role in names}
+                return only | ({placed: np.array([word_places(rows[0], found[0].offsets)], int64)} if placed else {})
         else:
             found = many(rows)
         sizes = [len(item.ids) for item in found]
@@ -56,13 +60,34 @@ def make_text_encoder(spec: Mapping[str, Any], folder: Path) -> Callable[[Any], 
             for line, item, size in zip(array, found, sizes):
                 line[most - size if left else 0 : most if left else size] = getattr(item, field)
             out[name] = array
+        if placed:
+            out[placed] = np.zeros((len(found), most), int64)
+            for line, text, item, size in zip(out[placed], rows, found, sizes):
+                line[most - size if left else 0 : most if left else size] = word_places(text, item.offsets)
         return out
 
     return encode
 
 
-def as_texts(inputs: Any, width: int, columns: Sequence[str]) -> list[Any]:
-    """Raw inputs as a list of texts, or of pairs of texts where `width` is 2.
+def word_places(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
+    """The place of a word, from 1 on, at the first token that has a part of it, and 0 at all other tokens.
+
+    Args:
+        text: Words between spaces.
+        offsets: Where the characters of each token begin and end in it; what was added to the text has none.
+    """
+    words, out = [found.span() for found in re.finditer(r"\S+", text)], [0] * len(offsets)
+    at = 0
+    for token, (begin, end) in enumerate(offsets):
+        while at < len(words) and words[at][1] <= begin:  # nothing is left of it: a tokenizer may drop what it does not know
+            at += 1
+        if begin < end and at < len(words) and end > words[at][0]:
+            out[token] = at = at + 1
+    return out
+
+
+def as_texts(inputs: Any, width: int, columns: Sequence[str], listed: bool = False) -> list[Any]:
+    """Raw inputs as a list of texts, or of pairs of texts where `width` is 2; with `listed` a row may be a list of words.
 
     Raises:
         ValueError: A row is no text, says which one; there is none; a column is absent or of another length.
@@ -92,6 +117,8 @@ def as_texts(inputs: Any, width: int, columns: Sequence[str]) -> list[Any]:
             row = row[columns[0]] if width == 1 else [row[name] for name in columns]
         if width == 2:
             row = tuple(row) if isinstance(row, list | tuple | np.ndarray) else (row,)
+        if listed and isinstance(row, list | tuple | np.ndarray):
+            row = " ".join(map(str, row))
         if not (isinstance(row, str) if width == 1 else len(row) == 2 and all(isinstance(text, str) for text in row)):
             raise ValueError(f"row {at} is {row!r:.60}; it has to be {'a text' if width == 1 else 'a pair of texts'}.")
         rows[at] = row

@@ -46,7 +46,7 @@ class DropLayers(Technique):
                 else "this module has no list of like blocks that could be left out."
             )
         feed = context.encode(context.rows("calibration").spread(self.samples).inputs)
-        cuts = blocks.choose(module, places, feed, count, context.progress, kind_of(context.decode).name)
+        cuts = blocks.choose(module, places, feed, count, context.progress, kind_of(context.decode).name, context.decode.get("classes", 0))
         for cut in cuts:
             surgery.operate(module, cut)
         note = "kept " + "; ".join(f"{cut.layer} {', '.join(map(str, cut.kept))}" for cut in cuts) + f" of {whole} blocks."

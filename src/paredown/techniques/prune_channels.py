@@ -51,7 +51,15 @@ class PruneChannels(Technique):
         feed = context.encode(rows.inputs)
         if self.criterion == "fisher":
             seed = stream(context.seed, self.text(), candidate.digest)
-            scores = calibrate.fisher(module, groups, feed, kind=kind_of(context.decode).name, seed=seed, progress=context.progress)
+            scores = calibrate.fisher(
+                module,
+                groups,
+                feed,
+                kind=kind_of(context.decode).name,
+                classes=context.decode.get("classes", 0),
+                seed=seed,
+                progress=context.progress,
+            )
         else:
             scores = calibrate.magnitude(module, groups)
         kept = widths.allocate(module, blueprint.example(), groups, scores, keep=self.keep, round_to=self.round_to)

@@ -268,7 +268,8 @@ def check_metric(unit: Metric, outputs: int = 4, seed: int = 0) -> None:
     _hold(unit.better in ("higher", "lower"), f"{name}: better is {unit.better!r}; it is higher or lower.")
     _hold(unit.kinds and set(unit.kinds) <= {*KINDS}, f"{name}: kinds are {unit.kinds!r}; they are of {', '.join(KINDS)}.")
     for kind in unit.kinds if not unit.by_baseline else (unit.kind,):  # type: ignore[attr-defined]
-        _check_kind(unit, f"{name} of {kind}", outputs, *_answers(kind, outputs, np.random.default_rng(seed)))
+        named = unit.named(["O", *(f"B-{at}" for at in range(1, outputs))])
+        _check_kind(named, f"{name} of {kind}", outputs, *_answers(kind, outputs, np.random.default_rng(seed)))
 
 
 def _answers(kind: str, outputs: int, draw: np.random.Generator) -> tuple[np.ndarray, ...]:
@@ -280,6 +281,11 @@ def _answers(kind: str, outputs: int, draw: np.random.Generator) -> tuple[np.nda
         targets = (draw.random((200, outputs)) < np.linspace(0.2, 0.7, outputs)).astype(np.float64)
         perfect = np.where(targets == 1, 0.99, 0.01)
         return targets, perfect, 1 - perfect, draw.random((200, outputs))
+    if kind == "tokens":
+        targets = draw.integers(0, outputs, (200, 5))
+        targets[draw.random((200, 5)) < 0.2] = -1
+        perfect = np.eye(outputs)[targets].transpose(0, 2, 1)
+        return targets, perfect, np.roll(perfect, 1, axis=1), draw.dirichlet(np.ones(outputs), (200, 5)).transpose(0, 2, 1)
     labels = draw.choice(outputs, 200, p=np.arange(1, outputs + 1) / sum(range(1, outputs + 1))).astype(np.int64)
     perfect = np.full((200, outputs), 0.01 / (outputs - 1))
     perfect[np.arange(200), labels] = 0.99
@@ -317,13 +323,14 @@ def check_task(unit: Task, rows: Rows, options: Mapping[str, Any] | None = None,
         options: `preprocess` entries.
         folder: Where the files lie that they name.
     """
-    from paredown.kinds.decode import answer, make_answerer, make_decoder
+    from paredown.kinds.decode import answer, make_answerer, make_decoder, width_of
     from paredown.kinds.known import kind_of
     from paredown.tasks.feed import make_encoder
 
     name = _named(type(unit))
     unit.check(rows)
-    encoder, decoder = unit.encoder(rows, options or {}), unit.decoder(rows.names)
+    encoder = unit.encoder(rows, options or {})
+    decoder = unit.decoder(rows.names, encoder)
     for what, spec in (("encoder", encoder), ("decoder", decoder)):
         back = json.loads(json.dumps(spec, allow_nan=False))
         _hold(back == spec, f"{name}: the {what} is {spec} but {back} after a round trip through JSON; use plain lists, numbers and words.")
@@ -339,7 +346,7 @@ def check_task(unit: Task, rows: Rows, options: Mapping[str, Any] | None = None,
             (single,) = encode(probe[at : at + 1])[key]
             row = row[: len(single)] if array.dtype == np.int64 else row  # a batch is padded to its longest row
             np.testing.assert_allclose(single, row, rtol=1e-6, err_msg=f"{name}: encoding row by row gives another feed than the batch.")
-    scores = np.random.default_rng(0).normal(size=(len(probe), len(rows.names))).astype(np.float32)
+    scores = np.random.default_rng(0).normal(size=(len(probe), width_of(decoder))).astype(np.float32)
     answers, said = decode({decoder["output"]: scores}), answer(decoder, rows.names, decode({decoder["output"]: scores}))
     _hold(kind_of(decoder).name == unit.kind, f"{name}: its answers are {unit.kind}, and it decodes {kind_of(decoder).name}.")
     _hold(said == make_answerer(decoder, rows.names)({decoder["output"]: scores}), f"{name}: two ways to say an answer give two answers.")
@@ -347,7 +354,7 @@ def check_task(unit: Task, rows: Rows, options: Mapping[str, Any] | None = None,
         np.testing.assert_allclose(answers.sum(1), 1, err_msg=f"{name}: probabilities of a row do not add up to 1.")
         _hold((answers.argmax(1) == scores.argmax(1)).all(), f"{name}: decoding changed which class is the largest.")
         _hold(said == [rows.names[at] for at in scores.argmax(1)], f"{name}: the labels of decoded answers are not the rows' names.")
-    for at in range(len(rows.names)):
+    for at in range(len(rows.names)) if answers.ndim == 2 else ():
         order = np.argsort(scores[:, at], kind="stable")
         rising = np.diff(answers[order, at]) >= 0
         _hold(unit.kind == "class" or rising.all(), f"{name}: decoding changed the order of the answers {rows.names[at]!r}.")

@@ -1,0 +1,56 @@
+"""Texts in, one class for each word out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from paredown.core.errors import BadData
+from paredown.core.rows import Rows
+from paredown.kinds.places import NOTHING
+from paredown.tasks.texts import Texts
+
+INPUT = "word_places"
+_FEWEST = 8
+
+
+class TokenClassification(Texts):
+    """Texts whose words stand between spaces; one of several classes for each word, as names of persons and places have."""
+
+    kind = "tokens"
+
+    def refuse_misfits(self, rows: Rows) -> None:
+        """Refuse a row that has more tags than words, or fewer.
+
+        Raises:
+            BadData: Says the first such row.
+        """
+        at = 0
+        for part in rows.parts() if rows.labels is not None else ():
+            for text, tags in zip(part.inputs.tolist(), (part.labels != NOTHING).sum(axis=1).tolist()):
+                if len(text.split()) != tags:
+                    raise BadData(
+                        f"row {at} has {tags} tags for {len(text.split())} words between spaces: {text!r:.60}.\n"
+                        "  Give one tag per word; words that hold a space cannot be told apart."
+                    )
+                at += 1
+
+    def encoder(self, train: Rows, options: Mapping[str, Any]) -> dict[str, Any]:
+        """As of all texts, with the place of each word at its first token.
+
+        Args:
+            train: Rows, whose longest says how many words there are at most.
+            options: As of all texts; words (the most words of a row: of a longer one the last have no answer).
+
+        Raises:
+            BadData: words is no whole number from 1 on; rows are pairs of texts.
+        """
+        options = dict(options)
+        longest = max(len(text.split()) for part in train.parts() for text in part.inputs.reshape(len(part), -1)[:, 0].tolist())
+        words = options.pop("words", max(_FEWEST, longest))
+        if type(words) is not int or words < 1:
+            raise BadData(f"preprocess: words is {words!r}.\n  Give the most words of a row, a whole number from 1 on.")
+        made = super().encoder(train, options)
+        if made["width"] != 1:
+            raise BadData("the rows are pairs of texts.\n  Name one column with `text:`, whose words have the tags.")
+        return made | {"inputs": {**made["inputs"], INPUT: "words"}, "words": min(words, made["max_length"])}
