@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel, UnknownName
 from paredown.core.job import ModelSpec
+from paredown.core.rows import Rows
 from paredown.core.technique import Context
 from paredown.ground.store import FolderStore
 from paredown.kinds.decode import ABSENT, width_of
@@ -22,6 +23,7 @@ from paredown.modelkit.tokenizer import encoding, numbers
 from paredown.modelkit.train import predict
 from paredown.models.huggingface import Huggingface
 from paredown.runtimes.onnxruntime import Onnxruntime
+from paredown.tasks.question_answering import QuestionAnswering
 from paredown.tasks.text_classification import TextClassification
 from paredown.tasks.token_classification import INPUT, TokenClassification
 from paredown.tasks.tokens import make_text_encoder
@@ -319,3 +321,38 @@ def test_a_head_for_each_token_answers_for_each_word(given: Path, tmp_path: Path
     exported = to_onnx(candidate, context.store, scratch(tmp_path / "lowered"))
     session = Onnxruntime().open(context.store.folder(exported.digest), "model.onnx", {"threads": 1})
     np.testing.assert_allclose(session.run(feed)["token_logits"], found, atol=1e-4)
+
+
+def test_a_head_that_answers_questions_says_where_the_answer_begins_and_ends(given: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "head"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        transformers.AutoModelForQuestionAnswering.from_pretrained(given).save_pretrained(folder)
+    for file in given.iterdir():
+        if not (folder / file.name).exists():
+            shutil.copy(file, folder)
+    pairs = np.array([["where card", "pay  money rate"], ["open?", "loan visit branch open hours pin lost"]], object)
+    task, scratch_folder = QuestionAnswering(), scratch(tmp_path / "fine")
+    encode_spec = task.encoder(Rows(inputs=pairs, labels=None), UNIT.preprocess(spec(folder), scratch_folder, scratch_folder))
+    encode = make_text_encoder(encode_spec, scratch_folder)
+    decode = task.decoder(("begin", "end"), encode_spec)
+    (work := scratch_folder / "work").mkdir()
+    context = Context(
+        data={}, encode=encode, decode=decode, teacher=Candidate(digest="none", form="none"), ask=lambda feed: None,
+        store=FolderStore(scratch_folder / "store"), seed=0, threads=1, work=work,
+    )  # fmt: skip
+    shapes = dict.fromkeys(encode_spec["inputs"], ("tokens",))
+    candidate = UNIT.prepare(spec(folder), scratch_folder, shapes, width_of(decode), context)
+    module, _ = open_module(candidate, context.store)
+    feed = encode(pairs)
+    found = predict(module, feed).numpy().reshape(2, 2, -1)
+    model = transformers.AutoModelForQuestionAnswering.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        said = model(**{name: torch.from_numpy(array) for name, array in feed.items() if not name.startswith("word_")})
+    for row, words in enumerate((3, 7)):
+        np.testing.assert_allclose(found[row, 0, :words], said.start_logits[row].numpy()[feed["word_places"][row] > 0], atol=1e-5)
+        np.testing.assert_allclose(found[row, 1, :words], said.end_logits[row].numpy()[feed["word_ends"][row] > 0], atol=1e-5)
+        assert (found[row, :, words:] == -ABSENT).all()
+    np.testing.assert_array_equal(np.sort(feed["word_ends"][1])[-7:], range(1, 8))
+    with pytest.raises(BadModel, match=r"says `architectures: \S+`: question answering, the answer is a part of the text"):
+        prepared(spec(folder), scratch(tmp_path / "one"))

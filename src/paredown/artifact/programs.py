@@ -3,8 +3,9 @@
 This file stands alone but for `tasks.feed` and `kinds.decode`, and is copied into an artifact's `predict.py` like it.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from paredown.kinds.decode import answer, make_answerer, make_decoder, sureness
 from paredown.tasks.feed import make_encoder
+from paredown.tasks.tokens import as_texts
 
 Run = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -21,8 +23,8 @@ class Program:
     """Raw inputs to answers.
 
     Args:
-        predict: Raw inputs -> what is said of each row: a label, a list of labels, a number or a list of them; the way that is deployed
-            and measured.
+        predict: Raw inputs -> what is said of each row: a label, a list of labels, a number or a list of them, a part of its text; the way
+            that is deployed and measured.
         answers: Raw inputs -> (N, outputs), float64: probabilities, or numbers as they are.
         asked: Graph name -> rows it has answered so far.
     """
@@ -45,10 +47,24 @@ def make_program(manifest: Mapping[str, Any], runs: Mapping[str, Run], folder: P
     """
     program = manifest["program"]
     if program["kind"] == "single":
-        return _single(manifest, runs, folder)
-    if program["kind"] == "cascade":
-        return _cascade(manifest, runs, folder, float(program["at"]))
-    raise ValueError(f"program kind {program['kind']!r} is not one of single, cascade.")
+        made = _single(manifest, runs, folder)
+    elif program["kind"] == "cascade":
+        made = _cascade(manifest, runs, folder, float(program["at"]))
+    else:
+        raise ValueError(f"program kind {program['kind']!r} is not one of single, cascade.")
+    if manifest["decode"]["kind"] == "spans":
+        columns, by_place = manifest["encode"]["columns"], made.predict
+        return replace(made, predict=lambda inputs: parts_of(as_texts(inputs, 2, columns), by_place(inputs)))
+    return made
+
+
+def parts_of(rows: Sequence[Any], ends: Sequence[Sequence[int]]) -> list[str]:
+    """The part of each row's second text from one word to another, as it is written there."""
+    said = []
+    for (_, text), (first, last) in zip(rows, ends):
+        words = [found.span() for found in re.finditer(r"\S+", text)]
+        said.append(text[words[first][0] : words[min(last, len(words) - 1)][1]])
+    return said
 
 
 def refuse_no_probabilities(manifest: Mapping[str, Any]) -> None:

@@ -79,7 +79,7 @@ class Task(ABC):
         """A few synthetic raw inputs of the right shape, for checking an artifact; holds no user data."""
 
 
-KINDS = ("class", "labels", "numbers", "tokens")
+KINDS = ("class", "labels", "numbers", "tokens", "spans")
 """Kinds of answers, as `Metric` says what each looks like."""
 
 
@@ -98,6 +98,8 @@ class Metric(ABC):
     - numbers: `targets` and `answers` (N, columns) float64.
     - tokens: one of several classes for each word. `targets` class indices (N, words) int64, -1 where a row has no such word; `answers`
       (N, classes, words), all 0 where the model was not given such a word. Both may hold places for more words than the other.
+    - spans: a part of a text. `targets` as `kinds.spans` has them, (N, 1 + parts, M) int64; `answers` (N, 2, words), the probabilities that
+      it begins, and that it ends, at a word.
 
     `kinds` are those that it judges. `bounded` is False where one row can cost any amount.
     """

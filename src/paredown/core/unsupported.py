@@ -11,7 +11,7 @@ _MEANS = {
     REGRESSION: ("the answer is a number", "Write `task: ...-regression`, as tabular-regression."),
     SEVERAL: ("each of several labels may hold at once", "Write `task: ...-multilabel`, as text-multilabel."),
     TOKENS: ("each word has a class", "Write `task: token-classification`."),
-    SPANS: ("the answer is a part of the text", "Give a model with one answer per row; a new head is trained with `finetune: {}`."),
+    SPANS: ("the answer is a part of the text", "Write `task: question-answering`."),
 }
 
 

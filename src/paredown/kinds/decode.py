@@ -18,6 +18,8 @@ _TOLD = {"softmax": PROBABILITIES, "sigmoid": LABEL_PROBABILITIES}
 """Kind of decoding of logits -> that of probabilities, after which the output is named too."""
 _LABELS = ("sigmoid", LABEL_PROBABILITIES)
 _ANSWERED = 0.5
+LONGEST = 30
+"""Words of the longest part of a text that is answered."""
 ABSENT = 1e4
 """The first score of a place that a row does not have, where rows are answered place by place; its others are 0."""
 
@@ -72,6 +74,8 @@ def make_decoder(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
             sigmoid per class leave a little off: each row is divided by its sum; "label_probabilities" takes each as it is, within 0 and 1.
             With "size" ([T], [H, W]) a row is answered place by place, from classes times places numbers, the places of the first class
             first; a place that a row does not have is one of whose numbers the first is ABSENT, and has probabilities of 0.
+            {"kind": "spans", "output", "classes": 2, "size": [T]} takes the logits that a part begins, and that it ends, at each of T
+            words; those of words that a row does not have are -ABSENT.
             Or {"kind": "values", "output": name, "width": D, "mean", "std"}: value * std + mean, where mean and std may be absent.
 
     Returns:
@@ -80,7 +84,7 @@ def make_decoder(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
     Raises:
         ValueError: No such kind of decoder.
     """
-    makers = {"softmax": _softmax, PROBABILITIES: _shares, "sigmoid": _sigmoid, LABEL_PROBABILITIES: _cut}
+    makers = {"softmax": _softmax, PROBABILITIES: _shares, "sigmoid": _sigmoid, LABEL_PROBABILITIES: _cut, "spans": _ends}
     kind, read = spec["kind"], _read(spec)
     if kind == "values":
         change = _scaled(spec)
@@ -106,6 +110,30 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     if powers.ndim > 2:
         powers *= logits[:, :1] < ABSENT / 2
     return powers
+
+
+def _ends(logits: np.ndarray) -> np.ndarray:
+    powers: np.ndarray = np.exp(logits - logits.max(axis=2, keepdims=True)) * (logits > -ABSENT / 2)
+    total = powers.sum(axis=2, keepdims=True)
+    return powers / np.where(total > 0, total, 1.0)
+
+
+def best_spans(answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The likeliest part of each text, first and last word (N, 2), and its probability (N,): that of its first word times that of its last.
+
+    Args:
+        answers: (N, 2, words), as decoded. A part is at most LONGEST words; a text without any words has its first as the answer.
+    """
+    count, words = len(answers), answers.shape[2]
+    best, ends = np.full(count, -1.0), np.zeros((count, 2), np.int64)
+    for more in range(min(LONGEST, words)):
+        both = answers[:, 0, : words - more] * answers[:, 1, more:]
+        at = both.argmax(axis=1)
+        found = both[np.arange(count), at]
+        better = found > best
+        best[better] = found[better]
+        ends[better] = np.stack([at, at + more], axis=1)[better]
+    return ends, best
 
 
 def _shares(found: np.ndarray) -> np.ndarray:
@@ -148,13 +176,16 @@ def sureness(spec: Mapping[str, Any], answers: np.ndarray) -> np.ndarray:
 
 def answer(spec: Mapping[str, Any], labels: Sequence[str], answers: np.ndarray) -> list[Any]:
     """What is said of each row: the label with the largest probability, the first of equals; a list of the labels from 0.5 on; a number,
-    or a list of them; the label of each of its words; the index of the label of each of its pixels, row by row.
+    or a list of them; the label of each of its words; the first and the last of the words that are the answer, from 0; the index of the
+    label of each of its pixels, row by row.
 
     Args:
         spec: As for `make_decoder`.
         labels: Names of the outputs in the model's order.
         answers: Shape (N, *shape_of).
     """
+    if spec["kind"] == "spans":
+        return best_spans(answers)[0].tolist()
     if "size" in spec:
         return _by_place(spec, labels, answers)
     if spec["kind"] == "values":

@@ -28,7 +28,7 @@ def supervised(kind: str, answers: Tensor, goals: Tensor, classes: int = 0) -> T
         ValueError: No such kind.
     """
     if kind in BY_PLACE:
-        answers, goals = _places(answers, classes), goals.reshape(-1)
+        answers, goals = _places(kind, answers, classes), goals.reshape(-1)
         there = (goals >= 0) & (answers[:, 0] < ABSENT / 2)
         return functional.cross_entropy(answers[there], goals[there]) if bool(there.any()) else answers.sum() * 0.0
     if kind == "class":
@@ -40,8 +40,10 @@ def supervised(kind: str, answers: Tensor, goals: Tensor, classes: int = 0) -> T
     raise ValueError(f"no loss for answers of the kind {kind!r}; there are: {', '.join(KINDS)}.")
 
 
-def _places(answers: Tensor, classes: int) -> Tensor:
-    """(N, classes * places) as (N * places, classes)."""
+def _places(kind: str, answers: Tensor, classes: int) -> Tensor:
+    """(N, classes * places) as (N * places, classes); of spans, both of whose ends choose among places, as (N * 2, places)."""
+    if kind == "spans":
+        return answers.reshape(2 * len(answers), -1)
     return answers.reshape(len(answers), classes, -1).transpose(1, 2).reshape(-1, classes)
 
 
@@ -49,7 +51,7 @@ def by_place(kind: str, answers: Tensor, classes: int) -> Tensor:
     """Answers (N, outputs); where rows are answered place by place as rows of classes, (places that there are, classes)."""
     if kind not in BY_PLACE:
         return answers
-    rows = _places(answers, classes)
+    rows = _places(kind, answers, classes)
     return rows[rows[:, 0] < ABSENT / 2]
 
 

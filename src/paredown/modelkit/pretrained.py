@@ -20,14 +20,16 @@ from paredown.kinds.decode import ABSENT
 from paredown.modelkit import saved
 
 CONFIG = "config.json"
-WORDS = "word_places"
-"""The input that says where words begin; see `tasks.tokens`."""
+WORDS, ENDS = "word_places", "word_ends"
+"""The inputs that say where words begin, and where they end; see `tasks.tokens`."""
 FACTORY = "paredown.modelkit.pretrained:build"
 _AUTO = {
     "tokens": "AutoModelForSequenceClassification",
     "pixels": "AutoModelForImageClassification",
     "words": "AutoModelForTokenClassification",
+    "ends": "AutoModelForQuestionAnswering",
 }
+_SAID_BY = {"pixels": "pixel_values", "ends": ENDS, "words": WORDS}
 # what says how or where the model was made, and nothing about its structure
 _NOT_STRUCTURE = ("_name_or_path", "architectures", "dtype", "torch_dtype", "id2label", "label2id", "transformers_version", "num_labels")
 
@@ -54,10 +56,12 @@ class WordLogits(nn.Module):
     """A transformers model with a head for each token, that answers with the logits of each word, (N, classes, words).
 
     A word's are those of its first token. One that a row does not have, or that was cut off, has ABSENT as its first and 0 as its others.
+    Of a head that answers questions the two are the logits that the answer begins at a word's first token, and that it ends at its last;
+    words that are not there have -ABSENT.
 
     Args:
-        model: With a token classification head.
-        inputs: Names of its inputs in the feed's order, at most four, WORDS among them.
+        model: With a token classification head, or one that answers questions.
+        inputs: Names of its inputs in the feed's order, at most five, WORDS among them, and ENDS for answers to questions.
         words: Most words of a row.
     """
 
@@ -65,28 +69,34 @@ class WordLogits(nn.Module):
         super().__init__()
         self.model, self.inputs, self.words = model, tuple(inputs), words
 
-    def forward(self, first: Tensor, second: Tensor, third: Tensor | None = None, fourth: Tensor | None = None) -> Tensor:
+    def forward(
+        self, first: Tensor, second: Tensor, third: Tensor | None = None, fourth: Tensor | None = None, fifth: Tensor | None = None
+    ) -> Tensor:
         """Logits (N, classes, words)."""
-        given = dict(zip(self.inputs, (first, second, third, fourth)))
-        places = given.pop(WORDS)
-        logits = self.model(**given).logits
-        return of_words(logits, cast(Tensor, places), self.words)
+        given = dict(zip(self.inputs, (first, second, third, fourth, fifth)))
+        places, ends = cast(Tensor, given.pop(WORDS)), given.pop(ENDS, None)
+        said = self.model(**given)
+        if ends is None:
+            return of_words(said.logits, places, self.words, ABSENT)
+        begins = of_words(said.start_logits[:, :, None], places, self.words, -ABSENT)
+        return torch.cat([begins, of_words(said.end_logits[:, :, None], ends, self.words, -ABSENT)], dim=1)
 
 
-def of_words(logits: Tensor, places: Tensor, words: int) -> Tensor:
+def of_words(logits: Tensor, places: Tensor, words: int, absent: float) -> Tensor:
     """Logits of words (N, classes, words) from those of tokens.
 
     Args:
         logits: (N, tokens, classes).
         places: (N, tokens), the place of a word, from 1 on, at its first token, 0 at others.
         words: Most words of a row.
+        absent: The first logit of a word that is not there; its others are 0.
     """
     numbers = torch.arange(1, words + 1, dtype=places.dtype)
     hit = (places[:, None, :] == numbers[None, :, None]).to(logits.dtype)
     at, there = hit.argmax(-1), hit.amax(-1) > 0
     found = logits.gather(1, at[:, :, None].expand(-1, -1, logits.shape[2])).transpose(1, 2)
     none = torch.zeros(1, logits.shape[2], 1, dtype=logits.dtype)
-    none[:, 0] = ABSENT
+    none[:, 0] = absent
     return torch.where(there[:, None, :], found, none)
 
 
@@ -95,7 +105,8 @@ def build(config: Mapping[str, Any], inputs: Sequence[str], classes: int, words:
 
     Args:
         config: As in config.json, with `model_type`.
-        inputs: Names of its inputs in the feed's order; `pixel_values` makes it a classifier of images, WORDS one of each word.
+        inputs: Names of its inputs in the feed's order; `pixel_values` makes it a classifier of images, WORDS one of each word,
+            and ENDS one that answers questions.
         classes: Width of the answer.
         words: Most words of a row, where each has an answer of its own.
     """
@@ -206,4 +217,4 @@ def _built(transformers: Any, config: Any, inputs: Sequence[str], words: int) ->
 
 
 def _auto(transformers: Any, inputs: Sequence[str]) -> Any:
-    return getattr(transformers, _AUTO["pixels" if "pixel_values" in inputs else "words" if WORDS in inputs else "tokens"])
+    return getattr(transformers, _AUTO[next((key for key, name in _SAID_BY.items() if name in inputs), "tokens")])

@@ -86,7 +86,7 @@ class Huggingface(ModelSource):
         if encode["kind"] != "text" or "length" in encode:
             return {}
         pretrained = need("paredown.modelkit.pretrained", "opening a pretrained model")
-        roles = {name: role for name, role in encode["inputs"].items() if role != "words"}
+        roles = {name: role for name, role in encode["inputs"].items() if role not in ("words", "ends")}
         found: dict[str, Any] = pretrained.token_limits(find(spec, folder), roles, int(encode["max_length"]))
         return found
 

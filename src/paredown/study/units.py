@@ -19,7 +19,13 @@ from paredown.impact.site import Site
 from paredown.kinds.kind import Kind
 from paredown.kinds.known import kind_named
 
-_JUDGED = {"class": "one class per row", "labels": "any number of labels per row", "numbers": "numbers", "tokens": "one class per word"}
+_JUDGED = {
+    "class": "one class per row",
+    "labels": "any number of labels per row",
+    "numbers": "numbers",
+    "tokens": "one class per word",
+    "spans": "a part of a text",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

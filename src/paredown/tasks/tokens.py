@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-ROLES = ("ids", "mask", "types", "words")
+ROLES = ("ids", "mask", "types", "words", "ends")
 SHORTEST = 2
 """Tokens of the shortest row: graphs with a free axis are not exported for a length of one."""
 
@@ -23,7 +23,8 @@ def make_text_encoder(spec: Mapping[str, Any], folder: Path) -> Callable[[Any], 
         spec: {"kind": "text", "tokenizer": file name, "inputs": {input: a role of ROLES}, "max_length": tokens, "pad": {"id",
             "type_id", "token", "direction"}, "cut": "right" | "left", "width": 1, or 2 for pairs, "columns": names of the texts in rows
             that are dicts}; "length" where all rows have that many tokens, filled up. The role "words" is the place of a word, from 1 on,
-            at its first token, and 0 at all others; words are what stands between spaces.
+            at its first token, and 0 at all others, "ends" the same at its last token; words are what stands between spaces, of pairs
+            in the second text, which alone is cut then.
         folder: Where the tokenizer's file lies.
 
     Returns:
@@ -34,23 +35,24 @@ def make_text_encoder(spec: Mapping[str, Any], folder: Path) -> Callable[[Any], 
 
     tokenizer, width, columns = Tokenizer.from_file(str(folder / spec["tokenizer"])), int(spec["width"]), list(spec["columns"])
     pad, longest, fixed = spec["pad"], int(spec["max_length"]), int(spec.get("length", 0))
-    tokenizer.enable_truncation(max_length=longest, direction=spec["cut"])
+    placed = [(name, role == "ends") for name, role in spec["inputs"].items() if role in ("words", "ends")]
+    cut = "only_second" if placed and width == 2 else "longest_first"
+    tokenizer.enable_truncation(max_length=longest, direction=spec["cut"], strategy=cut)
     tokenizer.no_padding()
     one, many = tokenizer.encode, tokenizer.encode_batch
-    names = [(name, role) for name, role in spec["inputs"].items() if role != "words"]
-    placed = next((name for name, role in spec["inputs"].items() if role == "words"), "")
+    names = [(name, role) for name, role in spec["inputs"].items() if role not in ("words", "ends")]
     fills = {"ids": int(pad["id"]), "mask": 0, "types": int(pad["type_id"])}
     fields, left = {"ids": "ids", "mask": "attention_mask", "types": "type_ids"}, pad["direction"] == "left"
     int64 = np.dtype(np.int64)
 
     def encode(inputs: Any) -> dict[str, np.ndarray]:
-        rows = as_texts(inputs, width, columns, listed=bool(placed))
+        rows = as_texts(inputs, width, columns, listed=bool(placed) and width == 1)
         if len(rows) == 1:
             found = [one(rows[0]) if width == 1 else one(*rows[0])]
             size = len(found[0].ids)
             if size >= SHORTEST and size >= fixed:
                 only = {name: np.array([getattr(found[0], fields[role])], int64) for name, role in names}
-                return only | ({placed: np.array([word_places(rows[0], found[0].offsets)], int64)} if placed else {})
+                return only | {name: np.array([places(rows[0], found[0], last)], int64) for name, last in placed}
         else:
             found = many(rows)
         sizes = [len(item.ids) for item in found]
@@ -60,29 +62,39 @@ def make_text_encoder(spec: Mapping[str, Any], folder: Path) -> Callable[[Any], 
             for line, item, size in zip(array, found, sizes):
                 line[most - size if left else 0 : most if left else size] = getattr(item, field)
             out[name] = array
-        if placed:
-            out[placed] = np.zeros((len(found), most), int64)
-            for line, text, item, size in zip(out[placed], rows, found, sizes):
-                line[most - size if left else 0 : most if left else size] = word_places(text, item.offsets)
+        for name, last in placed:
+            out[name] = np.zeros((len(found), most), int64)
+            for line, text, item, size in zip(out[name], rows, found, sizes):
+                line[most - size if left else 0 : most if left else size] = places(text, item, last)
         return out
+
+    def places(row: Any, item: Any, last: bool) -> list[int]:
+        if width == 1:
+            return word_places(row, item.offsets, last)
+        mine = [span if of == 1 else (0, 0) for span, of in zip(item.offsets, item.sequence_ids)]
+        return word_places(row[1], mine, last)
 
     return encode
 
 
-def word_places(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
+def word_places(text: str, offsets: Sequence[tuple[int, int]], last: bool = False) -> list[int]:
     """The place of a word, from 1 on, at the first token that has a part of it, and 0 at all other tokens.
 
     Args:
         text: Words between spaces.
         offsets: Where the characters of each token begin and end in it; what was added to the text has none.
+        last: True for the last token that has a part of it.
     """
     words, out = [found.span() for found in re.finditer(r"\S+", text)], [0] * len(offsets)
-    at = 0
+    at, before = 0, -1
     for token, (begin, end) in enumerate(offsets):
         while at < len(words) and words[at][1] <= begin:  # nothing is left of it: a tokenizer may drop what it does not know
             at += 1
         if begin < end and at < len(words) and end > words[at][0]:
-            out[token] = at = at + 1
+            at, before = at + 1, token
+            out[token] = at
+        elif last and begin < end and before >= 0 and begin < words[out[before] - 1][1]:
+            out[before], out[token], before = 0, out[before], token
     return out
 
 

@@ -286,6 +286,14 @@ def _answers(kind: str, outputs: int, draw: np.random.Generator) -> tuple[np.nda
         targets[draw.random((200, 5)) < 0.2] = -1
         perfect = np.eye(outputs)[targets].transpose(0, 2, 1)
         return targets, perfect, np.roll(perfect, 1, axis=1), draw.dirichlet(np.ones(outputs), (200, 5)).transpose(0, 2, 1)
+    if kind == "spans":
+        from paredown.kinds.known import kind_named
+
+        begins = draw.integers(0, 6, 200)
+        ends = np.minimum(begins + draw.integers(0, 3, 200), 5)
+        perfect = np.stack([np.eye(6)[begins], np.eye(6)[ends]], axis=1)
+        wrong = np.stack([np.eye(6)[(begins + 3) % 6]] * 2, axis=1)
+        return kind_named(kind).as_targets(perfect), perfect, wrong, draw.dirichlet(np.ones(6), (200, 2))
     labels = draw.choice(outputs, 200, p=np.arange(1, outputs + 1) / sum(range(1, outputs + 1))).astype(np.int64)
     perfect = np.full((200, outputs), 0.01 / (outputs - 1))
     perfect[np.arange(200), labels] = 0.99
