@@ -11,6 +11,7 @@ ROOMS = ("kinds", "metrics", "tasks", "testing")
 WORDS = ("argmax", "probabilities", "softmax")
 OTHERWISE = {
     "graphs/graph_asked.py": "holds what an ONNX classifier says of itself against its own scores",
+    "modelkit/pretrained.py": "the token at which a word begins",
     "intensity/foresee.py": "the best of several forecasts",
     "datasets/sources.py": "the first row that is true",
     "pruning/operations.py": "an operation of torch that is followed",

@@ -47,9 +47,9 @@ def test_wrong_outputs_are_refused_with_what_was_found():
     decode = make_decoder(SOFTMAX)
     with pytest.raises(ValueError, match="no output 'logits'; it has a, b"):
         decode({"a": np.zeros((1, 3)), "b": np.zeros((1, 3))})
-    with pytest.raises(ValueError, match=re.escape("shape (2, 4); 3 labels need (N, 3)")):
+    with pytest.raises(ValueError, match=re.escape("shape (2, 4); it has to be (N, 3)")):
         decode({"logits": np.zeros((2, 4))})
-    with pytest.raises(ValueError, match=re.escape("shape (2, 4); 3 labels need (N, 3)")):
+    with pytest.raises(ValueError, match=re.escape("shape (2, 4); it has to be (N, 3)")):
         make_answerer(SOFTMAX, ["a", "b", "c"])({"logits": np.zeros((2, 4))})
     for bad in (np.nan, np.inf, -np.inf):
         with pytest.raises(ValueError, match="NaN or infinite values in 1 of 3 rows, first in row 1"):
@@ -58,7 +58,7 @@ def test_wrong_outputs_are_refused_with_what_was_found():
 
 def test_an_unknown_kind_is_refused_by_name():
     with pytest.raises(
-        ValueError, match="decoder kind 'argmax' is not one of softmax, probabilities, sigmoid, label_probabilities, values"
+        ValueError, match="decoder kind 'argmax' is not one of softmax, probabilities, sigmoid, label_probabilities, spans, values"
     ):
         make_decoder({"kind": "argmax", "output": "y", "classes": 2})
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, hamming_loss
 
+from paredown.kinds.decode import best_spans
 from paredown.kinds.known import KINDS
 from paredown.metrics.agreement import Agreement
 from paredown.testing.contracts import check_metric
@@ -20,10 +21,16 @@ def test_contract(kind: str) -> None:
 def test_it_is_what_the_record_says_of_the_given_models_answers(kind: str) -> None:
     draw = np.random.default_rng(0)
     for _ in range(50):
-        given, other = draw.random((40, 3)), draw.random((40, 3))
+        size = (4,) if KINDS[kind].by_place else ()
+        given, other = draw.random((40, 3, *size)), draw.random((40, 3, *size))
         found = Agreement(kind).over_set(KINDS[kind].as_targets(given), other)
         if kind == "class":
             assert found == pytest.approx(accuracy_score(given.argmax(1), other.argmax(1)))
+        elif kind == "tokens":
+            assert found == pytest.approx(accuracy_score(given.argmax(1).ravel(), other.argmax(1).ravel()))
+        elif kind == "spans":
+            parts = [[{*range(first, last + 1)} for first, last in best_spans(each)[0].tolist()] for each in (given, other)]
+            assert found == pytest.approx(np.mean([2 * len(one & two) / (len(one) + len(two)) for one, two in zip(*parts)]))
         elif kind == "labels":
             assert found == pytest.approx(1 - hamming_loss(given >= 0.5, other >= 0.5))
         else:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from paredown.core.errors import BadData, BadModel
+from paredown.kinds.known import KINDS
 from paredown.metrics.accuracy import Accuracy
 from paredown.metrics.loss import Loss
 from paredown.metrics.macro_f1 import MacroF1
@@ -127,7 +128,15 @@ def test_a_function_is_called_with_what_the_kind_of_answers_is(folder):
     (wide, _), (_, narrow) = numbers._function.calls[-2:]
     assert wide.shape == (3, 2)
     assert narrow == pytest.approx(np.full(3, 2 / 3))
-    assert [Python("metrics_of_a_user:kept", folder, kind).bounded for kind in Python.kinds] == [True, True, False]
+    assert [Python("metrics_of_a_user:kept", folder, kind).bounded for kind in ("class", "labels", "numbers")] == [True, True, False]
+    tags, said = np.array([[1, 0, -1]]), np.eye(2)[[[1, 1, 0]]].transpose(0, 2, 1)
+    tokens = Python("metrics_of_a_user:kept", folder, "tokens")
+    assert tokens.over_set(tags, said) == pytest.approx(2 / 3)
+    assert tokens._function.calls[-1][1].tolist() == [[1, 1, -1]]
+    assert tokens.chance(tags, 2) == pytest.approx(2 / 3)
+    spans, parts = Python("metrics_of_a_user:kept", folder, "spans"), KINDS["spans"].as_targets(np.eye(3)[[[1, 2]]])
+    spans.over_set(parts, np.eye(3)[[[0, 2]]])
+    assert [each.tolist() for each in spans._function.calls[-1]] == [[[1, 2]], [[0, 2]]]
 
 
 @pytest.mark.parametrize(

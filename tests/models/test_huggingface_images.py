@@ -128,8 +128,8 @@ def test_the_artifact_answers_like_the_original_pipeline(tmp_path: Path, make: A
     candidate, context, encode = prepared(spec(folder), tmp_path)
     graph = to_onnx(candidate, context.store, context.work)
     label = Label(
-        name="photos", task=TASK.name(), recipe="as_given @ onnxruntime(threads=1)", lineage=[], encode=encode, decode=TASK.decoder(NAMES),
-        labels=NAMES, isa="avx2",
+        name="photos", task=TASK.name(), recipe="as_given @ onnxruntime(threads=1)", lineage=[], encode=encode,
+        decode=TASK.decoder(NAMES, encode), labels=NAMES, isa="avx2",
     )  # fmt: skip
     target = tmp_path / "artifact"
     target.mkdir()

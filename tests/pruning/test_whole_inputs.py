@@ -84,7 +84,8 @@ def test_tokens_go_the_whole_way_as_int64(tmp_path: Path) -> None:
     assert (blueprint.whole, blueprint.inputs) == (["input"], {"input": [7]})
     expected = predict(module, given.encode(TOKENS.inputs)).softmax(1).numpy()
     label = Label(
-        name="tokens", task="tabular-classification", recipe="as_given", lineage=[], encode=ENCODE, decode=TASK.decoder(TOKENS.names),
+        name="tokens", task="tabular-classification", recipe="as_given", lineage=[], encode=ENCODE,
+        decode=TASK.decoder(TOKENS.names, ENCODE),
         labels=TOKENS.names, isa="",
     )  # fmt: skip
     (tmp_path / "out").mkdir()

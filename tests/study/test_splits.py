@@ -278,7 +278,11 @@ def test_columns_from_different_kinds_of_source_are_compared(tmp_path):
         ({"train": "a.npz", "test": "bare.npz"}, True, "bare.npz (test) has no labels"),
         ({"train": "a.npz", "test": "more.npz"}, True, "test has the label '3' in 2 rows; train never had it.\n"),
         ({"train": "a.npz", "test": "gone.npz"}, True, "gone.npz: no such file"),
-        ({"train": "a.npz", "test": "a.xyz"}, True, "no reader for 'a.xyz'.\n  Give a file that ends in -ubyte, -ubyte.gz, .csv, "),
+        (
+            {"train": "a.npz", "test": "a.xyz"},
+            True,
+            "no reader for 'a.xyz'.\n  Give a file that ends in -ubyte, -ubyte.gz, .bio, .conll, .csv, ",
+        ),
         ({"all": "tiny.npz"}, True, "all has 3 rows, which would be cut into test 2, train -1"),
         ({"train": "tiny.npz", "test": "a.npz"}, True, "validation has the label '1' in 1 rows; train never had it"),
         ({"test": "tiny.npz", "train": "a.npz"}, False, None),

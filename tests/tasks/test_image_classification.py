@@ -194,4 +194,4 @@ def test_the_probe_of_unscaled_images_is_between_zero_and_one():
 
 
 def test_logits_of_all_classes_come_out():
-    assert TASK.decoder(("a", "b")) == {"kind": "softmax", "output": "logits", "classes": 2}
+    assert TASK.decoder(("a", "b"), {}) == {"kind": "softmax", "output": "logits", "classes": 2}

@@ -74,7 +74,7 @@ def test_wrong_options_are_refused():
 
 
 def test_logits_of_all_classes_come_out():
-    assert TASK.decoder(("a", "b", "c")) == {"kind": "softmax", "output": "logits", "classes": 3}
+    assert TASK.decoder(("a", "b", "c"), {}) == {"kind": "softmax", "output": "logits", "classes": 3}
 
 
 RARE = np.array(["cook"] * 22 + ["nurse"] * 20 + ["poet"] * 19 + [""] * 2, object)

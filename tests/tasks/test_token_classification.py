@@ -11,8 +11,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.tasks.token_classification import INPUT, TokenClassification
-from paredown.tasks.tokens import make_text_encoder, word_places
+from paredown.tasks.token_classification import TokenClassification
+from paredown.tasks.tokens import WORDS, make_text_encoder, word_places
 from paredown.testing.contracts import check_task
 
 TASK = TokenClassification()
@@ -48,7 +48,7 @@ def test_contract(folder: Path) -> None:
 
 def places(folder: Path, text: str, **options: Any) -> list[int]:
     encode = make_text_encoder(TASK.encoder(rows(*TEXTS), OPTIONS | options), folder)
-    return [int(place) for place in encode([text])[INPUT][0] if place]
+    return [int(place) for place in encode([text])[WORDS][0] if place]
 
 
 def test_each_word_has_its_place_at_its_first_token(folder: Path) -> None:
@@ -58,14 +58,14 @@ def test_each_word_has_its_place_at_its_first_token(folder: Path) -> None:
     assert places(folder, TEXTS[3]) == [*range(1, 12)]  # 24 tokens hold two ends and no more words than these
     spec = TASK.encoder(rows(*TEXTS), OPTIONS)
     assert spec["words"] == 24
-    assert spec["inputs"][INPUT] == "words"
+    assert spec["inputs"][WORDS] == "words"
     assert TASK.decoder(("O", "B-x", "I-x"), spec) == {"kind": "softmax", "output": "token_logits", "classes": 3, "size": [24]}
     encode = make_text_encoder(spec, folder)
-    batch = encode(["Ada wrote .", ["Ada", "wrote"]])[INPUT]
-    np.testing.assert_array_equal(batch[0], encode("Ada wrote .")[INPUT][0])
+    batch = encode(["Ada wrote .", ["Ada", "wrote"]])[WORDS]
+    np.testing.assert_array_equal(batch[0], encode("Ada wrote .")[WORDS][0])
     assert sorted({*batch[1].tolist()}) == [0, 1, 2]
     assert word_places("ab cd", [(0, 0), (0, 1), (1, 2), (2, 4), (4, 5), (0, 0)]) == [0, 1, 0, 2, 0, 0]
-    left = make_text_encoder(spec | {"pad": {"id": 3, "type_id": 0, "direction": "left"}}, folder)(["a b", "a b c d"])[INPUT]
+    left = make_text_encoder(spec | {"pad": {"id": 3, "type_id": 0, "direction": "left"}}, folder)(["a b", "a b c d"])[WORDS]
     assert [row[row > 0].tolist() for row in left] == [[1, 2], [1, 2, 3, 4]]
     assert left[0, :3].tolist() == [0, 0, 0]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from paredown.core.task import Metric
-from paredown.kinds.spans import overlaps
-from paredown.metrics.exact_match import first_word
+from paredown.kinds.spans import first_word, overlaps
 
 
 class AnswerF1(Metric):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from paredown.core.task import Metric
-from paredown.kinds.spans import overlaps
+from paredown.kinds.spans import first_word, overlaps
 
 
 class ExactMatch(Metric):
@@ -28,8 +28,3 @@ class ExactMatch(Metric):
     def chance(self, targets: np.ndarray, outputs: int) -> float:
         """What the first word as the answer gets."""
         return self.over_set(targets, first_word(len(targets)))
-
-
-def first_word(count: int) -> np.ndarray:
-    """Answers (count, 2, 1) that are the first word."""
-    return np.ones((count, 2, 1))

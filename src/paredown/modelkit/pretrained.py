@@ -18,10 +18,9 @@ from paredown.ground.lazy import need
 from paredown.ground.seeds import stream
 from paredown.kinds.decode import ABSENT
 from paredown.modelkit import saved
+from paredown.tasks.tokens import ENDS, WORDS
 
 CONFIG = "config.json"
-WORDS, ENDS = "word_places", "word_ends"
-"""The inputs that say where words begin, and where they end; see `tasks.tokens`."""
 FACTORY = "paredown.modelkit.pretrained:build"
 _AUTO = {
     "tokens": "AutoModelForSequenceClassification",

@@ -8,9 +8,8 @@ from typing import Any
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.tasks.texts import Texts
-from paredown.tasks.token_classification import INPUT
+from paredown.tasks.tokens import ENDS, WORDS
 
-ENDS = "word_ends"
 _FEWEST = 8
 
 
@@ -37,7 +36,7 @@ class QuestionAnswering(Texts):
         if type(words) is not int or words < 1:
             raise BadData(f"preprocess: words is {words!r}.\n  Give the most words of a text, a whole number from 1 on.")
         made = super().encoder(train, options)
-        inputs = {**made["inputs"], INPUT: "words", ENDS: "ends"}
+        inputs = {**made["inputs"], WORDS: "words", ENDS: "ends"}
         return made | {
             "inputs": inputs,
             "words": min(words, made["max_length"]),

@@ -9,8 +9,8 @@ from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.kinds.places import NOTHING
 from paredown.tasks.texts import Texts
+from paredown.tasks.tokens import WORDS
 
-INPUT = "word_places"
 _FEWEST = 8
 
 
@@ -53,4 +53,4 @@ class TokenClassification(Texts):
         made = super().encoder(train, options)
         if made["width"] != 1:
             raise BadData("the rows are pairs of texts.\n  Name one column with `text:`, whose words have the tags.")
-        return made | {"inputs": {**made["inputs"], INPUT: "words"}, "words": min(words, made["max_length"])}
+        return made | {"inputs": {**made["inputs"], WORDS: "words"}, "words": min(words, made["max_length"])}

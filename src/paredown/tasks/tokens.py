@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 ROLES = ("ids", "mask", "types", "words", "ends")
+WORDS, ENDS = "word_places", "word_ends"
+"""Names of the inputs that say at which tokens words begin, and at which they end."""
 SHORTEST = 2
 """Tokens of the shortest row: graphs with a free axis are not exported for a length of one."""
 
