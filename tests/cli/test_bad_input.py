@@ -208,9 +208,9 @@ JOB = {
     ),
     "missing model": Bad(swap("given.onnx", "giben.onnx"), ["tiny.yaml:2: model.onnx is 'giben.onnx'", "Did you mean 'given.onnx'?"]),
     "pickled model": Bad(
-        swap("onnx: given.onnx", "onnx: m.pkl"), ["tiny.yaml:2: model.onnx is 'm.pkl', which is a pickle", "Export the model to .onnx"]
+        swap("onnx: given.onnx", "onnx: m.pkl"), ["tiny.yaml:2: model.onnx is 'm.pkl', which is a pickle", "goes by `model: {estimator:"]
     ),
-    "pickled estimator": Bad(swap("onnx: given.onnx", "sklearn: m.joblib"), ["'m.joblib', which is a pickle", "skl2onnx"]),
+    "pickled estimator": Bad(swap("onnx: given.onnx", "sklearn: m.joblib"), ["'m.joblib', which is a pickle", "goes by `model: {est"]),
 }
 DATA = {
     "missing file": Bad(swap("rows.npz", "row.npz"), ["tiny.yaml:4: data.all is 'row.npz'; there is no such file", "'rows.npz'?"]),

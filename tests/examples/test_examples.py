@@ -202,7 +202,9 @@ def test_the_questions_run_to_a_pass(tmp_path: Path, monkeypatch: pytest.MonkeyP
     shutil.copy(ROOT / "examples/banking77/job.yaml", tmp_path)
     document = dict(read(tmp_path / "job.yaml").data)
     document["model"]["finetune"] = {"epochs": 25, "lr": 3e-3} if made_up else {"epochs": 2}
-    document["search"] = {"exclude": ["distill", "prune_channels", "drop_layers", "recover", "cascade", "quantize_static"]}
+    document["search"] = {
+        "exclude": ["distill", "distill_to_mlp", "prune_channels", "prune_trees", "drop_layers", "recover", "cascade", "quantize_static"]
+    }
     document["policy"] = {"minimize": "size", "rules": [{"quality": {"drop": "60 %"}}]}
     result = run(read_job(document, tmp_path), tmp_path / "study")
     assert result.verdict == "pass"
@@ -232,3 +234,32 @@ def test_the_whole_of_banking77_ends_in_a_pass_within_an_hour(tmp_path: Path, mo
     assert result.verdict == "pass"
     assert result.ratios["cpu_time"]["low"] > 3  # far from what was seen: a test is no benchmark
     assert time.monotonic() - began < 3600
+
+
+# --- gradient boosting as it was fitted
+
+
+@pytest.mark.slow
+def test_boosting_is_fitted_and_cut_as_the_readme_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example's own script on made-up hours, then its job with fewer trees as the only recipe."""
+    example = ROOT / "examples" / "bike_sharing"
+    for path in (*example.glob("*.yaml"), *example.glob("*.py")):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "data").mkdir()
+    draw = np.random.default_rng(0)
+    hours = ["season,yr,mnth,hr,holiday,weekday,workingday,weathersit,temp,atemp,hum,windspeed,cnt"]
+    for _ in range(1800):
+        hour, warm = int(draw.integers(24)), float(draw.random())
+        count = round(200 * warm + 100 * (hour in (8, 17, 18)) + 5 * hour + draw.normal(0, 3)) + 20
+        numbers = [f"{value:.4f}" for value in (warm, warm, draw.random(), draw.random())]
+        hours.append(",".join(map(str, [1, 0, 1, hour, 0, int(draw.integers(7)), 1, 1, *numbers, max(1, count)])))
+    (tmp_path / "data" / "hour.csv").write_text("\n".join(hours) + "\n")
+    subprocess.run([sys.executable, "train_boosting.py"], cwd=tmp_path, check=True)
+    document = dict(read(tmp_path / "boosting.yaml").data)
+    document["search"] = {"exclude": [name for name in registry.names("techniques") if name != "prune_trees"]}
+    document["policy"] = {"minimize": "size", "rules": [{"quality": {"drop": "30 %"}}]}
+    shorten(monkeypatch, tmp_path / "state")
+    result = run(read_job(document, tmp_path), tmp_path / "study")
+    assert result.verdict == "pass"
+    assert "prune_trees" in result.chosen["recipe"]
+    assert result.ratios["size"]["value"] > 2

@@ -12,6 +12,8 @@ WORDS = ("argmax", "probabilities", "softmax")
 OTHERWISE = {
     "graphs/graph_asked.py": "holds what an ONNX classifier says of itself against its own scores",
     "modelkit/pretrained.py": "the token at which a word begins",
+    "classical/boosters.py": "a booster answers as scikit-learn's own classifiers do",
+    "classical/estimator_check.py": "holds what an estimator answers against the graph that was made of it",
     "intensity/foresee.py": "the best of several forecasts",
     "datasets/sources.py": "the first row that is true",
     "pruning/operations.py": "an operation of torch that is followed",

@@ -16,7 +16,7 @@ LEVELS = {
     "stats": 1, "ground": 1, "kinds": 1,
     "rows": 2, "intensity": 2,
     "graphs": 3, "tasks": 3, "metrics": 3, "impact": 3,
-    "modelkit": 4,
+    "modelkit": 4, "classical": 4,
     "pruning": 5,
     "models": 6, "datasets": 6, "techniques": 6, "runtimes": 6, "meters": 6, "audits": 6,
     "artifact": 7, "executors": 7, "policy": 7,
@@ -127,11 +127,9 @@ def heavy(src: Path) -> list[str]:
                     f"{found.where}: torch belongs to modelkit and pruning, or inside functions of techniques, models and runtimes/torch*"
                 )
         elif graph_tool:
-            allowed = folder in ("techniques", "runtimes", "models", "modelkit", "graphs") or file.startswith("artifact/pack")
-            if not (lazy and allowed):
-                out.append(
-                    f"{found.where}: onnx tools belong inside functions of techniques, runtimes, models, modelkit, graphs and artifact/pack"
-                )
+            rooms = ("techniques", "runtimes", "models", "modelkit", "graphs", "classical")
+            if not (lazy and (folder in rooms or file.startswith("artifact/pack"))):
+                out.append(f"{found.where}: onnx tools belong inside functions of {', '.join(rooms)} and artifact/pack")
         elif top in ENGINES and file not in (f"runtimes/{top}.py", SHIPPED):
             out.append(f"{found.where}: an inference engine belongs to its runtime file")
     return out

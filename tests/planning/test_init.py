@@ -229,7 +229,7 @@ def test_every_name_comes_back_as_it_was(text: str) -> None:
         (("mlp", "none.csv"), BadData, r"none\.csv: no such file"),
         (("mlp", "empty.csv"), BadData, r"empty\.csv is empty"),
         (("mlp", "head.csv"), BadData, r"head\.csv has a header and no rows"),
-        (("model.pkl", "one.csv"), BadModel, r"model\.pkl is a pickle"),
+        (("model.pkl", "one.csv"), BadModel, r"model\.pkl cannot be opened: EOFError"),
         (("module.pt", "one.csv"), BadModel, r"module\.pt holds weights, not the code"),
         (("folder", "one.csv"), BadModel, r"folder has no config\.json"),
         (("broken", "one.csv"), BadModel, r"broken/config\.json is not JSON"),
@@ -334,3 +334,27 @@ def test_fractions_beside_an_array_are_a_regression() -> None:
     made = starter("mlp", "test.npz", "test.npz")
     assert "task: tabular-regression\n" in made.text
     assert "metric: mae" in made.text
+
+
+def test_an_estimator_is_opened_and_its_job_needs_nothing_more(capfd) -> None:
+    """The command says first that a pickle is code; columns, classes and the task are what it was fitted on."""
+    import joblib
+    import pandas
+    from sklearn.compose import ColumnTransformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    write_table("train.csv", 300)
+    write_table("test.csv", 300)
+    table = pandas.read_csv("train.csv", dtype={"outcome": str, "NO": str}, keep_default_na=False)
+    hot = ColumnTransformer([("hot", OneHotEncoder(), ["sex", "NO"])], remainder="passthrough")
+    joblib.dump(make_pipeline(hot, LogisticRegression(max_iter=1000)).fit(table[list(HEADER[:4])], table["outcome"]), "model.joblib")
+    code, out, err = leave(capfd, "init", "model.joblib", "--train", "train.csv", "--test", "test.csv")
+    assert code == 0, err
+    assert "runs code that is not paredown's, with your rights: model model.joblib" in err
+    job = read_job(Path("job.yaml"))
+    assert (job.model.kind, job.model.value, job.task) == ("estimator", "model.joblib", "tabular-classification")
+    assert (job.data.columns["label"], dict(job.data.preprocess)) == ("outcome", {})
+    assert "to fill in" not in out
+    assert "answers as the Pipeline itself does in all of" in out

@@ -13,8 +13,7 @@ from paredown.planning.model_entry import entry_of
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("model.pkl", r"model\.pkl is a pickle; reading it could run any code"),
-        ("model.joblib", r"is a pickle(.|\n)*skl2onnx"),
+        ("none.pkl", r"none\.pkl does not exist"),
         ("weights.pt", r"holds weights, not the code that uses them(.|\n)*--build pkg\.mod:build"),
         ("none.safetensors", r"none\.safetensors does not exist"),
         ("none.onnx", r"none\.onnx does not exist"),
@@ -24,7 +23,7 @@ from paredown.planning.model_entry import entry_of
     ],
 )
 def test_a_path_that_is_no_model_is_refused(tmp_path: Path, name: str, message: str) -> None:
-    for file in ("model.pkl", "model.joblib", "weights.pt", "table.csv"):
+    for file in ("weights.pt", "table.csv"):
         (tmp_path / file).touch()
     (tmp_path / "folder").mkdir()
     with pytest.raises(UsageError, match=message):
@@ -32,8 +31,12 @@ def test_a_path_that_is_no_model_is_refused(tmp_path: Path, name: str, message: 
 
 
 def test_a_path_that_is_a_model(tmp_path: Path) -> None:
-    for file in ("weights.pt", "m.onnx"):
+    for file in ("weights.pt", "m.onnx", "m.PKL"):
         (tmp_path / file).touch()
+    (tmp_path / "m.txt").write_text("tree\nversion=v4\n")
+    (tmp_path / "m.json").write_text('{"learner":{}}')
+    for file in ("m.PKL", "m.txt", "m.json"):
+        assert entry_of(file, tmp_path) == {"estimator": file}
     (tmp_path / "bert").mkdir()
     (tmp_path / "bert" / "config.json").write_text("{}")
     assert entry_of("m.onnx", tmp_path) == {"onnx": "m.onnx"}

@@ -28,7 +28,9 @@ sys.addaudithook(_hook)
 """
 
 
-def both(folder: Path, minimize: str, search: str = "{exclude: [cascade, distill, prune_channels, recover]}") -> Path:
+def both(
+    folder: Path, minimize: str, search: str = "{exclude: [cascade, distill, prune_channels, recover, distill_to_mlp, prune_trees]}"
+) -> Path:
     """The tiny job, to be deployed on either engine."""
     job = write_tiny_job(folder, f"{{minimize: {minimize}, rules: [{{quality: {{drop: 5 %}}}}]}}", search)
     job.write_text(job.read_text().replace("runtimes: [onnxruntime]", "runtimes: [onnxruntime, openvino]"))

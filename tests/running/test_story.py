@@ -317,7 +317,9 @@ def test_a_technique_of_another_package_is_searched_and_reported_and_a_crash_cos
 
 def test_a_failure_is_tried_again_under_other_limits_and_a_success_is_not(tmp_path: Path) -> None:
     job, study = (
-        write_tiny_job(tmp_path, search="{exclude: [distill, prune_channels, recover, cascade], trial: {memory: 1 MB}}"),
+        write_tiny_job(
+            tmp_path, search="{exclude: [distill, prune_channels, recover, cascade, distill_to_mlp, prune_trees], trial: {memory: 1 MB}}"
+        ),
         tmp_path / "s",
     )
     with pytest.raises(LimitExceeded, match=r"took \d\.\d\d GB of memory; one trial may take 0\.00 GB"):

@@ -14,7 +14,8 @@ EXAMPLES = ("digits",)
 
 @click.command(
     help=COMMANDS["init"][1]
-    + "\n\nTARGET is the model: a Hugging Face folder or id, an .onnx file, a function `pkg.mod:build` that returns a module, a file"
+    + "\n\nTARGET is the model: a Hugging Face folder or id, an .onnx file, a fitted estimator of scikit-learn's kind"
+    " (.joblib, .pkl; the files of XGBoost and LightGBM), a function `pkg.mod:build` that returns a module, a file"
     " of weights with `--build`, or a built-in network. It and the data are looked at; what cannot be seen is left as a line to fill in."
     "\n\nWith `--example` TARGET is the folder where the example goes. An existing file is never overwritten."
 )
@@ -58,7 +59,7 @@ def command(
     new = not out.parent.exists()
     out.parent.mkdir(parents=True, exist_ok=True)  # a path that goes up from there needs it
     made_by = build or (target if FUNCTION.fullmatch(target) else "")
-    screen.say_code(model=f"python:{made_by}" if made_by else "", train=train, validation=validation, test=test)
+    screen.say_code(model=f"python:{made_by}" if made_by else target, train=train, validation=validation, test=test)
     try:
         names = {"text": _names(text), "groups": _names(groups)}
         found = starter(target, test, train, validation=validation, label=label, build=build, out=out, **names)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from paredown.core.errors import BadDocument, ParedownError
+from paredown.ground.files import PICKLES
 from paredown.ground.trust import trusting
 from paredown.ground.untrusted import escaped_json, visible
 
@@ -81,8 +82,12 @@ def read_own_job(path: str) -> Job:
 
 
 def say_code(**named: str | None) -> None:
-    """The same of what stands on a command line: code is what follows `python:`, and a metric `pkg.mod:function`."""
-    code = {what: name for what, name in named.items() if name and (name.startswith("python:") or (what == "metric" and ":" in name))}
+    """The same of what stands on a command line: code is what follows `python:`, a metric `pkg.mod:function`, and a pickle."""
+    code = {
+        what: name
+        for what, name in named.items()
+        if name and (name.startswith("python:") or (what == "metric" and ":" in name) or name.lower().endswith(PICKLES))
+    }
     _say_code([f"{what} {name.removeprefix('python:')}" for what, name in code.items()], Path.cwd())
 
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from paredown.core.policy import Policy
 
+_NO_CODE = (".json", ".ubj", ".txt")
+"""Files of XGBoost and LightGBM, which hold numbers; other files of estimators are pickles."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
@@ -208,7 +211,8 @@ class Job:
     @property
     def code(self) -> tuple[str, ...]:
         """What of the job is code that a run imports and calls, in words: the model, data and metric of the user's own."""
-        model = [f"model {self.model.value}"] if self.model.kind == "python" else []
+        own = self.model.kind == "python" or (self.model.kind == "estimator" and not self.model.value.lower().endswith(_NO_CODE))
+        model = [f"model {self.model.value}"] if own else []
         sources = dict.fromkeys(source for source in self.data.sources.values() if source.startswith("python:"))
         data = [f"data {source.removeprefix('python:')}" for source in sources]
         return (*model, *data, *([f"metric {self.metric}"] if ":" in self.metric else []))

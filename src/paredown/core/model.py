@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from paredown.core.candidate import Candidate
 from paredown.core.job import ModelSpec
@@ -13,7 +13,13 @@ from paredown.core.technique import Context, snake
 
 
 class ModelSource(ABC):
-    """Opens one kind of `model:` entry. A unit's name is its class name in snake case."""
+    """Opens one kind of `model:` entry. A unit's name is its class name in snake case.
+
+    Args:
+        forms: What its models are, or can be turned into; an engine of another form is left out. Empty where that is not known.
+    """
+
+    forms: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def name(cls) -> str:

@@ -119,11 +119,12 @@ def snake(name: str) -> str:
 class Technique(ABC):
     """One way to make a model cheaper: a frozen dataclass whose fields are its knobs.
 
-    A unit's name is its class name in snake case. `ladder` lists the settings that the cheap-first search tries, mildest first; an empty
-    mapping means the defaults.
+    A unit's name is its class name in snake case. `form` is that of the models it works on, where its stage does not say it. `ladder`
+    lists the settings that the cheap-first search tries, mildest first; an empty mapping means the defaults.
     """
 
     stage: ClassVar[Stage]
+    form: ClassVar[str] = ""
     data: ClassVar[DataNeed]
     source: ClassVar[str]
     departs: ClassVar[str] = ""
@@ -145,7 +146,7 @@ class Technique(ABC):
 
     def fits(self, candidate: Candidate) -> str | None:
         """None when the technique can be applied to this candidate, else the reason why not."""
-        form = "onnx" if self.stage.on_graph else "torch"
+        form = self.form or ("onnx" if self.stage.on_graph else "torch")
         return None if candidate.form == form else f"{self.name()} works on a model in {form} form; this one is in {candidate.form} form."
 
     def passes(self, rows: int) -> int:

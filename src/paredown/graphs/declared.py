@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from paredown.core.errors import BadModel, UnknownName
 from paredown.graphs.answers import LOGITS, PROBABILITIES
 from paredown.ground.lazy import need
+from paredown.ground.untrusted import parse_json
 
 _EXACT = 1 << 24
 """Whole numbers up to here are exact in float32, which is how rows are fed."""
@@ -28,6 +30,9 @@ WHOLE = {
 _FLOATS = ("float", "double", "float16")
 _KEEP_MISSING = ("Imputer", "IsNaN", "TreeEnsembleClassifier", "TreeEnsembleRegressor", "TreeEnsemble")
 ML = "ai.onnx.ml"
+COLUMNS, CLASSES, SMALL = "paredown.columns", "paredown.classes", "paredown.small"
+"""Metadata of a graph that was made of an estimator: input -> names of its columns, the names of the classes, and for each column of words
+whether it is fed in small letters."""
 _NAMES = (
     "classlabels_strings",
     "classlabels_int64s",
@@ -80,6 +85,8 @@ class Declared:
         missing: Whether it knows what to do with missing numbers.
         plain: Whether it was made by a converter of classical models, which scale their inputs themselves.
         words: Input of words -> those that the graph itself holds, for each of its columns.
+        columns: Input -> the names of the columns that it was trained on, in order; empty where the graph has none.
+        small: For each column of words whether it is fed in small letters; empty where the graph does not say.
         problem: Why it cannot be used, and the way out.
         one_number: Why it is no classifier, where it answers with one number per row, and the way out.
     """
@@ -95,6 +102,8 @@ class Declared:
     words: Mapping[str, tuple[tuple[str, ...], ...]]
     problem: str
     one_number: str = ""
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    small: tuple[bool, ...] = ()
 
 
 def read(path: Path, output: str | None = None) -> Declared:
@@ -140,7 +149,8 @@ def look(model: Any, output: str | None = None) -> Declared:
     if strange is not None:
         problem = f"takes {strange}, and rows are fed as numbers or words.\n  Export it with inputs that are tensors of these."
     above = [] if chosen is None else [chosen.name, label] if chosen.name in zipped else [label, chosen.name]
-    classes = _classes(graph, made, [name for name in above if name])
+    named, columns, small = _told(model, inputs)
+    classes = named or _classes(graph, made, [name for name in above if name])
     width = chosen.width if chosen is not None else 0
     if chosen is not None and chosen.name in zipped:
         width = width or len(classes)
@@ -159,11 +169,35 @@ def look(model: Any, output: str | None = None) -> Declared:
         label=label,
         classes=classes,
         missing=bool(kinds.intersection(_KEEP_MISSING)),
-        plain=any(node.domain == ML for node in graph.node),
+        plain=any(node.domain == ML for node in graph.node) or any(item.key == COLUMNS for item in model.metadata_props),
         words={end.name: _words(graph, end.name, end.width) for end in inputs if end.kind == "string"},
         problem=problem,
         one_number=one_number,
+        columns=columns,
+        small=small,
     )
+
+
+def _told(model: Any, inputs: Sequence[End]) -> tuple[tuple[str, ...], dict[str, list[str]], tuple[bool, ...]]:
+    """Names of the classes and of the columns, and small letters, where a graph's metadata hold them as `classical.estimators` does."""
+    found: dict[str, Any] = {}
+    for item in model.metadata_props:
+        if item.key in (COLUMNS, CLASSES, SMALL):
+            with suppress(ValueError):
+                found[item.key] = parse_json(item.value)
+    classes, columns, small = found.get(CLASSES), found.get(COLUMNS), found.get(SMALL)
+    if not (isinstance(small, list) and all(isinstance(item, bool) for item in small)):
+        small = []
+    if not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
+        classes = []
+    widths = {end.name: end.width for end in inputs}
+    if not isinstance(columns, dict) or {*columns} != {*widths}:
+        return tuple(classes), {}, tuple(small)
+    fit = all(
+        isinstance(names, list) and len(names) == widths[key] and all(isinstance(name, str) for name in names)
+        for key, names in columns.items()
+    )
+    return tuple(classes), columns if fit else {}, tuple(small)
 
 
 def _end(item: Any) -> End:

@@ -92,7 +92,7 @@ class Asked:
             return self._engine.open(folder, graphs.GRAPH, {"threads": self._context.threads})
         except Exception as error:  # engines raise classes of their own
             raise BadModel(
-                f"{self._name} cannot be run by {self._engine.name()}: {_plainly(error)}\n  Export it again, for operators that it has."
+                f"{self._name} cannot be run by {self._engine.name()}: {plainly(error)}\n  Export it again, for operators that it has."
             ) from error
 
     def answers(self, model: Any, output: str, feed: Mapping[str, Any], classes: int) -> Any:
@@ -107,7 +107,7 @@ class Asked:
         except (ParedownError, ValueError, TypeError) as error:
             shapes = ", ".join(f"{name} {tuple(array.shape[1:])} of {array.dtype}" for name, array in feed.items())
             raise BadModel(
-                f"{self._name} does not answer rows of these data, fed as {shapes}: {_plainly(error)}\n"
+                f"{self._name} does not answer rows of these data, fed as {shapes}: {plainly(error)}\n"
                 "  Give rows as it was trained on, or export it again with a free batch."
             ) from error
         if found.ndim != 2 or found.shape[1] != classes:
@@ -184,6 +184,6 @@ def _refuse_other_order(name: str, rows: Sequence[Mapping[str, Any]], found: Dec
         raise BadModel(f"{name} names its classes otherwise than its probabilities are ordered.\n  Export it again without ZipMap.")
 
 
-def _plainly(error: Exception) -> str:
+def plainly(error: Exception) -> str:
     """What an engine says, in one line, without its codes and the places of its own sources and of our scratch files."""
     return " ".join(_NOISE.sub("", str(error)).split())[:300]

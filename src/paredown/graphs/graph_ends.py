@@ -31,7 +31,7 @@ def answer_alone(model: Any, found: Declared) -> None:
         _lift(model)
     del graph.output[:]
     graph.output.append(last)
-    _prune(graph)
+    prune(graph)
 
 
 def answer_columns(model: Any) -> None:
@@ -55,7 +55,7 @@ def _typed(item: Any) -> bool:
     return bool(item.type.tensor_type.elem_type)
 
 
-def _prune(graph: Any) -> None:
+def prune(graph: Any) -> None:
     """Take out nodes and tensors that no output needs."""
     needed, nodes = {item.name for item in graph.output}, []
     for node in reversed(graph.node):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from paredown.classical import estimators
 from paredown.core.errors import BadData, BadModel, OtherJob
 from paredown.core.rows import Rows
 from paredown.core.task import Task
@@ -31,6 +32,8 @@ from paredown.study.study import GIVEN, refuse_foreign
 from paredown.tasks.feed import make_encoder
 
 JOB = "job.yaml"
+_HELD = 512
+"""Rows of which an estimator and the graph made of it are held against each other, at most."""
 _TRIED = 64
 """Rows that a model in memory is asked before anything is written: enough to see shape and NaN."""
 
@@ -71,8 +74,9 @@ def shrink(
     The same call goes on with its study, in a new session too; another model, code or data is another job.
 
     Args:
-        model: A torch.nn.Module that answers (N, classes), logits or probabilities, or (N, numbers), wherever its class was defined; or the
-            path of an .onnx file or of a Hugging Face folder; or a mapping as `model:` in job files. A module is not changed.
+        model: A torch.nn.Module that answers (N, classes), logits or probabilities, or (N, numbers), wherever its class was defined; or a
+            fitted estimator or pipeline of scikit-learn's kind, X being what it was fitted on; or the path of an .onnx file or of a
+            Hugging Face folder; or a mapping as `model:` in job files. A module or an estimator is not changed.
         train: `(X, y)` for distillation and recovery; without it only techniques that need no training are tried.
         test: `(X, y)` for the claim, rows that the model has never seen. `(X, y, groups)`, here and in the others, adds a mapping
             column -> values (N,) for rules by group.
@@ -115,11 +119,14 @@ def shrink(
         split: in_program.labeled(split, rows, groups) for split, rows in (("train", train), ("validation", validation)) if rows is not None
     }
     parts |= {} if unlabeled is None else {"unlabeled": in_program.unlabeled(unlabeled)}
-    entry, module = _entry(model) if tokenizer is None else ({}, None)
+    fitted = model if tokenizer is None and estimators.is_estimator(model) else None
+    entry, module = _entry(model) if tokenizer is None and fitted is None else ({}, None)
     guess, seen = in_program.guessed(parts["test"], as_images=bool({"builtin", "huggingface"} & {*entry})) if task is None else (task, "")
+    if fitted is not None and task is None and not hasattr(fitted, "classes_"):
+        guess = guess.replace("-classification", "-regression")  # whole numbers are classes of a classifier alone
     kind = kind_named(registry.get("tasks", guess).kind)
     options, names = dict(preprocess or {}), None if labels is None else in_program.class_names(labels)
-    if "onnx" in entry and guess.startswith("tabular-"):
+    if ("onnx" in entry or fitted is not None) and guess.startswith("tabular-"):
         options = {"standardize": False} | options
     if module is not None:
         options = _unscaled(guess, parts, options)
@@ -135,7 +142,7 @@ def shrink(
             )
         elif names is None and kind.name == Labels.name:
             names = [str(at) for at in range(outputs)]
-    title = name or _title(model, module if tokenizer is None else model)
+    title = name or _title(model, module if tokenizer is None and fitted is None else model)
     target = Path(folder) if folder is not None else Path("runs") / title
     refuse_foreign(target)
     place = target / GIVEN
@@ -144,6 +151,8 @@ def shrink(
         before = {*place.iterdir()}
         if tokenizer is not None:
             entry = {"huggingface": _saved(model, tokenizer, place)}
+        if fitted is not None:
+            entry = {"onnx": _as_graph(fitted, parts["test"].spread(_HELD).inputs, place, listener)}
         if module is not None:
             frozen = need("paredown.modelkit.memory", "a model in memory").freeze(module, place)
             entry = {"memory": frozen["fingerprint"], "sha256": frozen["sha256"]}
@@ -204,6 +213,18 @@ def _entry(model: Any) -> tuple[dict[str, Any], Any]:
         if isinstance(entry.get(kind), str) and Path(entry[kind]).exists():
             entry[kind] = str(Path(entry[kind]).resolve())
     return entry, None
+
+
+def _as_graph(estimator: Any, inputs: Any, place: Path, listener: Listener) -> str:
+    """A fitted estimator as a graph in a folder of the study, held against it on some rows; returns the file's name."""
+    name = type(estimators.inner(estimator)).__name__
+    made = estimators.converted(estimator, name)
+    listener.stage(need("paredown.classical.estimator_check", "a scikit-learn model").compared(made, estimator, inputs, name))
+    part = place / ".model.part.onnx"
+    estimators.write(made, part)
+    target = place / f"model-{digests.of_file(part)[:16]}.onnx"
+    part.replace(target)
+    return target.name
 
 
 def _saved(model: Any, tokenizer: Any, place: Path) -> str:

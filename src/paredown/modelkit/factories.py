@@ -18,6 +18,7 @@ _REACHES_OUT = re.compile(
     r"|^architecture$|^(base_model|text_encoder|tokenizer)(_.*)?$"
 )
 _MOST_CLASSES, _MOST_WIDTH = 1_000_000, 1 << 20
+_MOST_COLUMNS, _MOST_STEPS = 10_000, 256
 
 
 def _is_structure(value: Any, place: str) -> None:
@@ -45,6 +46,11 @@ OWN: Mapping[str, Check] = {
         {}, {"classes": _CLASSES, "channels": is_whole(1, _MOST_WIDTH), "widths": is_list(is_whole(1, _MOST_WIDTH), 3, 3)}, closed=True
     ),
     "paredown.modelkit.nets:mlp": is_record({"inputs": is_whole(1, _MOST_WIDTH), "classes": _CLASSES}, {"hidden": _WIDTHS}, closed=True),
+    "paredown.modelkit.nets:table_net": is_record(
+        {"steps": is_list(is_whole(1, _MOST_STEPS), 1, _MOST_COLUMNS), "classes": _CLASSES},
+        {"hidden": _WIDTHS, "gaps": is_whole(0, _MOST_COLUMNS)},
+        closed=True,
+    ),
     "paredown.modelkit.pretrained:build": is_record(
         {"config": is_record({"model_type": _is_structure}), "inputs": is_list(is_text, 1, 3), "classes": _CLASSES}, closed=True
     ),

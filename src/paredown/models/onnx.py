@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel
@@ -27,6 +27,8 @@ _KNOWN = 64
 
 class Onnx(ModelSource):
     """A trained ONNX file; techniques on tensors do not apply to it, but it can teach a student."""
+
+    forms: ClassVar[tuple[str, ...]] = ("onnx",)
 
     def trains(self, spec: ModelSpec) -> bool:
         """Never."""
@@ -62,13 +64,15 @@ class Onnx(ModelSource):
             made = tokenizer.encoding(words, work)
             made |= {"inputs": {name: role for name, role in tokenizer.ROLES.items() if name in taken}}
             return made | ({"length": length} if (length := _length(found, made)) else {})
-        several = len(found.inputs) > 1 or any(end.kind == "string" for end in found.inputs)
+        several = len(found.inputs) > 1 or any(end.kind == "string" for end in found.inputs) or bool(found.columns)
         takes = [
             {
                 "input": end.name,
                 "width": end.width,
                 "whole": list(declared.WHOLE[end.kind]) if end.kind in declared.WHOLE else None,
                 "words": [list(words[:_KNOWN]) for words in found.words[end.name]] if end.kind == "string" else None,
+                "columns": list(found.columns.get(end.name, ())),
+                "small": list(found.small) if end.kind == "string" and len(found.small) == end.width else [],
             }
             for end in found.inputs
         ]

@@ -60,9 +60,7 @@ def plan(job: Job | str | Path | Mapping[str, Any], *, timed: bool = False) -> d
 
 def _techniques(job: Job, kind: Kind, *, trainable: bool) -> list[dict[str, Any]]:
     names = {unit.name() for unit in usable(job.search.exclude, trainable=trainable)}
-    forms = {unit.form for unit in registry.working("runtimes")}
-    # a model that arrives as a graph keeps its form; all others are opened as tensors
-    given = Candidate(digest="", form=job.model.kind if job.model.kind in forms else "torch")
+    given = Candidate(digest="", form=(registry.get("models", job.model.kind).forms or ("torch",))[0])
     out = []
     for unit in registry.every("techniques"):
         if isinstance(unit, registry.Broken):

@@ -68,7 +68,8 @@ def estimate(job: Job, units: Units, splits: Splits) -> dict[str, Any]:
     except (LimitExceeded, MissingExtra, WorkerDied) as error:
         return {"missing": f"the model could not be opened to be timed: {str(error).splitlines()[0]}"}
     trainable = splits.train if splits.train is not None else splits.unlabeled
-    here, techniques = units.host, usable(job.search.exclude, trainable=trainable is not None)
+    usable_here = usable(job.search.exclude, trainable=trainable is not None)
+    here, techniques = units.host, [unit for unit in usable_here if unit.form in ("", *(units.source.forms or ("torch",))[:1])]
     engines = sum(reason is None for reason in units.engines.values())
     rows = 0 if trainable is None else len(trainable)
     low, high = (_search_s(techniques, engines, rows, len(splits.validation), seen, end) for end in (0, 1))

@@ -28,6 +28,8 @@ from paredown.study.splits import read_rows
 _MARGINS = (1, 1.5, 2, 3, 5, 10)
 """Margins in per cent that a person would write."""
 
+_GRAPHS = frozenset(("onnx", "estimator"))
+"""Entries of models that are asked as a graph."""
 _TOKENS = ("input_ids", "attention_mask", "token_type_ids")
 _PLAIN = re.compile(r"[A-Za-z_][\w./ -]*[\w/]|[A-Za-z]")
 _YAML_1_1 = re.compile(r"y|n|yes|no|on|off", re.IGNORECASE)
@@ -128,7 +130,7 @@ def starter(
     if look.label is not None and not (look.new_head and "train" not in sources):
         try:
             # a graph is asked some rows: what it does not take is found here, and what was done about it is said
-            made.plan = plan(read_job(documents.parse(made.text, str(out)).data, out.parent), timed="onnx" in look.entry)
+            made.plan = plan(read_job(documents.parse(made.text, str(out)).data, out.parent), timed=bool(_GRAPHS & {*look.entry}))
         except UsageError as error:
             made.open.append(f"the job as it stands is refused: {' '.join(str(error).split())}")
         else:
@@ -252,7 +254,7 @@ def _head(look: _Look) -> Iterator[str]:
 
 
 def _model(look: _Look, out: Path, made: Starter) -> Iterator[str]:
-    paths = ("huggingface", "onnx", "weights", "tokenizer")
+    paths = ("huggingface", "onnx", "estimator", "weights", "tokenizer")
     entry = {key: _beside(value, out) if key in paths else quoted(value) for key, value in look.entry.items()}
     if look.new_head:
         yield "# It has no head that was trained for these classes, so the job trains one first; what that costs counts as the baseline's."
@@ -299,7 +301,7 @@ def _data(look: _Look, out: Path, made: Starter) -> Iterator[str]:
         yield f"  preprocess: {{{', '.join(f'{key}: {value}' for key, value in options.items())}}}    # as the graph takes it"
     elif look.task.startswith("image-"):
         yield "  # preprocess: {scale: 0.00392156862745098, mean: 0.5, std: 0.5}    # as it was trained, if not on pixels from 0 to 1"
-    elif look.task.startswith("tabular-"):
+    elif look.task.startswith("tabular-") and "estimator" not in look.entry:
         yield "  # preprocess: {standardize: false, one_hot: true}    # as it was trained: numbers are standardized unless told otherwise"
     yield ""
 

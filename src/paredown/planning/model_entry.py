@@ -12,9 +12,9 @@ from paredown.core.errors import BadModel, UnknownName
 from paredown.ground.files import PICKLES
 from paredown.ground.lazy import need
 from paredown.ground.untrusted import read_json
+from paredown.models.estimator import graph_of, maker_of
 from paredown.models.huggingface import refuse_other_head
 from paredown.study.classes import nameless
-from paredown.study.jobfile import PICKLED
 
 FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
@@ -25,16 +25,19 @@ def entry_of(model: str, folder: Path, build: str = "") -> dict[str, str]:
     """What follows `model:` in a job file.
 
     Args:
-        model: A Hugging Face folder or id, an .onnx file, `pkg.mod:function`, a file of weights, or the name of a built-in network.
+        model: A Hugging Face folder or id, an .onnx file, an estimator in a pickle, a file of a booster, `pkg.mod:function`, a file of
+            weights, or the name of a built-in network.
         folder: Where relative paths start.
         build: `pkg.mod:function` that makes the module a file of weights belongs to.
 
     Raises:
-        BadModel: It is none of these, is not there, is a pickle, or is a file of weights without `build`.
+        BadModel: It is none of these, is not there, or is a file of weights without `build`.
     """
     path, suffix = folder / model, Path(model).suffix.lower()
     if suffix in PICKLES:
-        raise BadModel(f"{model} {PICKLED[0]}\n  {PICKLED[1]}")
+        if not path.is_file():
+            raise BadModel(f"{model} does not exist.\n  Paths start at {folder.resolve()}.")
+        return {"estimator": model}
     if suffix in _WEIGHTS and (path.is_file() or not path.exists()):
         return _weights(model, path, build)
     if build:
@@ -52,9 +55,12 @@ def entry_of(model: str, folder: Path, build: str = "") -> dict[str, str]:
         if not path.is_file():
             raise BadModel(f"{model} does not exist.\n  Paths start at {folder.resolve()}.")
         return {"onnx": model}
+    if path.is_file() and maker_of(path):
+        return {"estimator": model}
     if path.is_file():
         raise BadModel(
-            f"{model} ends in {suffix or 'nothing'}; models are .onnx files, Hugging Face folders, or a function `pkg.mod:build`."
+            f"{model} ends in {suffix or 'nothing'}; models are .onnx files, fitted estimators (.joblib, .pkl), Hugging Face folders, or a "
+            "function `pkg.mod:build`."
         )
     networks = need("paredown.models.builtin", "a built-in network").NETWORKS
     if model in networks:
@@ -99,10 +105,11 @@ def outputs_of(config: Mapping[str, Any]) -> list[str]:
 
 
 def declared_by(entry: Mapping[str, str]) -> tuple[dict[str, tuple[int, ...]], int, tuple[str, ...]]:
-    """Input name -> dims (0 is free), the width of the answers and the classes of an ONNX graph; nothing for other models."""
-    if "onnx" not in entry:
+    """Input name -> dims (0 is free), the width of the answers and the classes of a graph, or of one made of an estimator; else nothing."""
+    if not {"onnx", "estimator"} & {*entry}:
         return {}, 0, ()
-    found = need("paredown.graphs.declared", "looking at an ONNX model").read(Path(entry["onnx"]))
+    path = Path(entry["onnx"]) if "onnx" in entry else graph_of(Path(entry["estimator"]), Path())
+    found = need("paredown.graphs.declared", "looking at an ONNX model").read(path)
     sizes = {end.name: tuple(size if isinstance(size, int) else 0 for size in end.shape or ()) for end in found.inputs}
     return sizes, found.width, found.classes
 

@@ -217,9 +217,10 @@ def state_of(workspace: Workspace) -> SearchState:
     """What the search may use here."""
     job, splits, given = workspace.job, workspace.splits, baseline_trial(workspace).artifact
     trainable = splits.train is not None or splits.unlabeled is not None
+    form = "torch" if workspace.baseline is None else workspace.baseline.form
     return SearchState(
         trials=workspace.trials,
-        techniques=usable(job.search.exclude, trainable=trainable),
+        techniques=[unit for unit in usable(job.search.exclude, trainable=trainable) if unit.form in ("", form)],
         engines=workspace.engines(),
         trainable=trainable,
         minimize=job.policy.minimize,

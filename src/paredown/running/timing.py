@@ -202,6 +202,7 @@ def _waiting(workspace: Workspace) -> int:
 
     tried = {name for trial in workspace.trials() for name in steps_of(parse(trial.recipe))}
     units = [unit for unit in registry.working("techniques") if unit.name() not in workspace.job.search.exclude]
+    units = [unit for unit in units if workspace.baseline is None or unit.form in ("", workspace.baseline.form)]
     return len({unit.name() for unit in units if unit.data is not DataNeed.NONE and not unit.stage.on_graph} - tried)
 
 

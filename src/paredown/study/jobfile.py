@@ -27,12 +27,14 @@ OPTIONS = {
     "python": ("weights", "train", "arguments", "tokenizer"),
     "onnx": ("tokenizer", "output"),
     "huggingface": ("finetune", "revision", "tokenizer"),
+    "estimator": (),
 }
 UPSTREAM = ("training_energy", "source")
 """Allowed beside every kind of model; a declaration for the report, which changes nothing that is measured."""
 PICKLED = (
     "is a pickle; reading it could run any code, so it is not read.",
-    "Export the model to .onnx (skl2onnx for scikit-learn), or give a torch.nn.Module to `paredown.shrink` where it was made.",
+    "A fitted estimator of scikit-learn's kind that you saved yourself goes by `model: {estimator: ...}`, which runs it; give others as "
+    ".onnx, or a torch.nn.Module to `paredown.shrink` where it was made.",
 )
 LONGEST_NAME = 200
 """Bytes of a job's name: file systems take 255 for one, and ours stand beside it."""
@@ -191,11 +193,12 @@ class _Reader:
             self.note(("model",), found, f"Name one of {', '.join(ready)}.")
             return nothing
         (kind,) = kinds
-        if str(entry[kind]).lower().endswith(PICKLES):
+        if str(entry[kind]).lower().endswith(PICKLES) and kind != "estimator":
             self.note(("model", kind), f"is {entry[kind]!r}, which {PICKLED[0]}", PICKLED[1])
             return nothing
         if kind in LATER_MODELS and kind not in ready:
-            self.note(("model", kind), f"is for a {kind} model, which this version cannot read.", f"Name one of {', '.join(ready)}.")
+            do = "Write `estimator:` in its place." if kind == "sklearn" else f"Name one of {', '.join(ready)}."
+            self.note(("model", kind), f"is for a {kind} model, which this version cannot read.", do)
             return nothing
         options = {key: value for key, value in entry.items() if key not in (kind, *UPSTREAM)}
         self.options(kind, options)
@@ -204,7 +207,7 @@ class _Reader:
         if not isinstance(value, str):
             self.note(("model", kind), f"is {shown(value)}; it has to be a text.", "Write a name, `pkg.mod:function` or a path.")
             return nothing
-        if kind == "onnx":
+        if kind in ("onnx", "estimator"):
             self.exists(("model", kind), value)
         if kind == "python" and not _FUNCTION.fullmatch(value):
             self.note(("model", kind), f"is {value!r}.", "Write `pkg.mod:function`, a function that returns the module.")

@@ -28,7 +28,8 @@ def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[An
             {"kind": "table", "input", "columns": [{"name", "kind": "numeric", "mean", "std", "fill"} |
             {"name", "kind": "categorical", "values"} | {"name", "kind": "code", "values"}]}: one float32 matrix in the order of the
             columns; a word becomes one number per value, all 0 when it is unknown, or its position, -1 when it is unknown; without
-            "fill" a missing number stays NaN; with "words" ([{"input", "columns"}]) these columns go as words to inputs of their own;
+            "fill" a missing number stays NaN; with "words" ([{"input", "columns"}]) these columns go as words to inputs of their own,
+            those named in "small" in small letters;
             {"kind": "vector", "input", "width", "mean", "std"}: (x - mean) / std, where mean and std may be absent;
             {"kind": "array", "input", "shape"}: the numbers as they are; here and for a vector "numbers" may be "int64", for a model that
             takes whole numbers;
@@ -197,6 +198,7 @@ def _table_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
             words.append((column["name"], width, {value: width + place for place, value in enumerate(column["values"])}, None))
             width += len(column["values"])
     texts = [(entry["input"], list(entry["columns"])) for entry in spec.get("words", ())]
+    small = {name for entry in spec.get("words", ()) for name in entry.get("small", ())}
     feed, names = spec["input"], [column["name"] for column in spec["columns"]] + [name for _, each in texts for name in each]
     numbers = bool(spec["columns"])
 
@@ -209,7 +211,9 @@ def _table_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
             refuse_fractions(out[:, place], bounds, f"the column {name!r}")
         found = {feed: out} if numbers else {}
         for name, each in texts:
-            found[name] = np.array([[_word(cell) for cell in column(one)] for one in each], object).T
+            read = [[_word(cell) for cell in column(one)] for one in each]
+            read = [[cell.lower() for cell in cells] if one in small else cells for one, cells in zip(each, read)] if small else read
+            found[name] = np.array(read, object).T
         return found
 
     def encode_row(row: Mapping[str, Any], out: np.ndarray) -> None:

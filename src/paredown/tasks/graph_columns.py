@@ -12,7 +12,8 @@ from paredown.core.errors import BadData
 from paredown.tasks.declared_feed import refuse_fractions
 
 Take = Mapping[str, Any]
-"""An input of a graph: {"input", "width": numbers or words per row, "whole": [least, largest] or None, "words": per column, or None}."""
+"""An input of a graph: {"input", "width": numbers or words per row, "whole": [least, largest] or None, "words": per column, or None,
+"columns": the names of those that it was trained on, empty where it does not say, "small": which of them are fed in small letters}."""
 
 
 def columns_of(columns: Mapping[str, Any], takes: Sequence[Take], named: Any) -> list[tuple[Take, list[str]]]:
@@ -26,7 +27,8 @@ def columns_of(columns: Mapping[str, Any], takes: Sequence[Take], named: Any) ->
     Raises:
         BadData: They cannot be told apart, or a column is of another kind than its input; names both and the way out.
     """
-    chosen = _by_job(columns, takes, named) if named is not None else _by_name(columns, takes) or _by_kind(columns, takes)
+    chosen = _by_job(columns, takes, named) if named is not None else _as_trained(columns, takes)
+    chosen = chosen or _by_name(columns, takes) or _by_kind(columns, takes)
     if chosen is None:
         absent = next((take["input"] for take in takes if take["input"] not in columns), "")
         lacks = (
@@ -65,6 +67,28 @@ def _by_job(columns: Mapping[str, Any], takes: Sequence[Take], named: Any) -> li
             )
         out.append((take, names))
     return out
+
+
+def _as_trained(columns: Mapping[str, Any], takes: Sequence[Take]) -> list[tuple[Take, list[str]]] | None:
+    """The columns that the model was trained on, where it says which."""
+    if not all(take.get("columns") for take in takes):
+        return None
+    wanted = [name for take in takes for name in take["columns"]]
+    found = {name: alike(columns, name) for name in wanted}
+    if absent := [name for name in wanted if found[name] is None]:
+        raise BadData(
+            f"the model was trained on the column {absent[0]!r}, which the data lack; they have {', '.join(list(columns)[:12])}.\n"
+            f"  Give the {len(wanted)} columns that it was trained on: {', '.join(wanted[:12])}{', ...' if len(wanted) > 12 else ''}."
+        )
+    return [(take, [str(found[name]) for name in take["columns"]]) for take in takes]
+
+
+def alike(columns: Mapping[str, Any], name: str) -> str | None:
+    """The column of that name, or the one that differs from it as converters and boosters write names: in what is no letter or digit."""
+    if name in columns:
+        return name
+    same = [column for column in columns if _plain(column) == _plain(name)]
+    return same[0] if len(same) == 1 else None
 
 
 def _by_name(columns: Mapping[str, Any], takes: Sequence[Take]) -> list[tuple[Take, list[str]]] | None:

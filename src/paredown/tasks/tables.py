@@ -211,7 +211,8 @@ def _as_declared(columns: Mapping[str, Any], graph: Mapping[str, Any], named: An
     numbers, words = [], []
     for take, names in columns_of(columns, graph["takes"], named):
         if take["words"] is not None:
-            words.append({"input": take["input"], "columns": names, "known": list(take["words"])})
+            small = {"small": [name for name, flag in zip(names, take["small"]) if flag]} if any(take.get("small", ())) else {}
+            words.append({"input": take["input"], "columns": names, "known": list(take["words"]), **small})
             continue
         for name in names:
             made = _numeric(name, columns[name], standardize, "keep")

@@ -73,7 +73,7 @@ def check_technique(cls: type[Technique], folder: Path, network: str = "conv_net
     Args:
         cls: The technique's class.
         folder: An empty scratch folder, as pytest's `tmp_path`.
-        network: For a technique on tensors: "conv_net", "mlp" or "deep_net".
+        network: For a technique on tensors: "conv_net", "mlp" or "deep_net"; for one on graphs "mlp" or "trees", which take rows (N, 36).
         quick: Knob values that keep it quick, as `epochs=1`.
     """
     name = _named(cls)
@@ -119,8 +119,8 @@ def _check_apply(unit: Technique, folder: Path, network: str) -> None:
     made = []
     for attempt in ("first", "second"):
         place = folder / attempt
-        given = tiny.candidate("onnx" if unit.stage.on_graph else "torch", place, network)
-        context = tiny.context(place, teacher=given)
+        given = tiny.candidate(unit.form or ("onnx" if unit.stage.on_graph else "torch"), place, network)
+        context = tiny.context(place, teacher=given, flat=network == tiny.TREES)
         _hold(unit.fits(given) is None, f"{unit.text()} does not fit the tiny model: {unit.fits(given)}")
         made.append(unit.apply(given, context))
         left = digests.of_folder(context.store.folder(given.digest))
@@ -368,7 +368,7 @@ def check_task(unit: Task, rows: Rows, options: Mapping[str, Any] | None = None,
         _hold(unit.kind == "class" or rising.all(), f"{name}: decoding changed the order of the answers {rows.names[at]!r}.")
 
 
-def check_model_source(unit: ModelSource, spec: ModelSpec, folder: Path, scratch: Path) -> Candidate:
+def check_model_source(unit: ModelSource, spec: ModelSpec, folder: Path, scratch: Path, flat: bool = False) -> Candidate:
     """The digest is stable and follows the name; the baseline is stored whole and the same twice.
 
     Args:
@@ -376,11 +376,13 @@ def check_model_source(unit: ModelSource, spec: ModelSpec, folder: Path, scratch
         spec: An entry that it opens; its model takes the tiny rows' feed {"input": (1, 6, 6)} and has 3 classes.
         folder: Where the entry's paths start.
         scratch: An empty folder.
+        flat: Whether it takes these rows as {"input": (36,)} instead.
 
     Returns:
         The candidate.
     """
     name = _named(type(unit))
+    inputs = {tiny.FEED: (tiny.SIDE * tiny.SIDE,) if flat else (1, tiny.SIDE, tiny.SIDE)}
     _hold(isinstance(unit.trains(spec), bool), f"{name}.trains must say True or False.")
     _hold(unit.digest(spec, folder) == unit.digest(spec, folder), f"{name}: one entry has two digests.")
     if not unit.trains(spec) or "train" in spec.options:
@@ -391,8 +393,8 @@ def check_model_source(unit: ModelSource, spec: ModelSpec, folder: Path, scratch
             )
     made = []
     for attempt in ("first", "second"):
-        context = tiny.context(scratch / attempt)
-        made.append(unit.prepare(spec, folder, {tiny.FEED: (1, tiny.SIDE, tiny.SIDE)}, tiny.CLASSES, context))
+        context = tiny.context(scratch / attempt, flat=flat)
+        made.append(unit.prepare(spec, folder, inputs, tiny.CLASSES, context))
         _hold(context.store.has(made[-1].digest), f"{name}: the candidate {made[-1].digest!r} is not in the store.")
         left = digests.of_folder(context.store.folder(made[-1].digest))
         _hold(left == made[-1].digest, f"{name}: the candidate's digest is not that of its files.")

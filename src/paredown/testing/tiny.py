@@ -15,6 +15,8 @@ from paredown.ground.store import FolderStore
 
 SIDE, CLASSES, HIDDEN = 6, 3, 16
 FEED = "input"
+TREES = "trees"
+"""The network that is an ensemble of trees, which takes rows (N, 36)."""
 TEXT_WORDS = ("card", "lost", "stolen", "pin", "loan", "rate", "money", "pay", "visit", "branch", "open", "hours")
 
 
@@ -78,6 +80,11 @@ def encode(inputs: Any) -> dict[str, np.ndarray]:
     return {FEED: (np.asarray(inputs, np.float32) / 16).reshape(-1, 1, SIDE, SIDE)}
 
 
+def encode_flat(inputs: Any) -> dict[str, np.ndarray]:
+    """Images (N, 6, 6) -> {"input": (N, 36)} from 0 to 1."""
+    return {FEED: encode(inputs)[FEED].reshape(-1, SIDE * SIDE)}
+
+
 def weights(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The numbers of the tiny `mlp`: (36, 16), (16,), (16, 3), (3,), float32."""
     draw = np.random.default_rng(seed)
@@ -94,20 +101,29 @@ def logits(feed: Mapping[str, Any], seed: int = 0) -> np.ndarray:
     return answers
 
 
-def context(folder: Path, teacher: Candidate | None = None, seed: int = 0) -> Context:
-    """A context with its store and an empty scratch folder below `folder`; train, calibration and unlabeled are the tiny rows."""
+def context(folder: Path, teacher: Candidate | None = None, seed: int = 0, flat: bool = False) -> Context:
+    """A context with its store and an empty scratch folder below `folder`; train, calibration and unlabeled are the tiny rows.
+
+    Args:
+        flat: Whether images are fed as rows of numbers.
+    """
     work = folder / "work"
     work.mkdir(parents=True)
     data = {"train": rows, "calibration": lambda: rows(48, 1), "unlabeled": lambda: rows(48, 2)}
     store = FolderStore(folder / "store")
     teacher = teacher or Candidate(digest="none", form="none")
-    return Context(data=data, encode=encode, decode=DECODE, teacher=teacher, ask=logits, store=store, seed=seed, threads=1, work=work)
+    fed = encode_flat if flat else encode
+    return Context(data=data, encode=fed, decode=DECODE, teacher=teacher, ask=logits, store=store, seed=seed, threads=1, work=work)
 
 
 def candidate(form: str, folder: Path, network: str = "mlp") -> Candidate:
-    """A tiny model in a fresh store at `folder/store`: "onnx" is the mlp as a graph, "torch" the mlp or "conv_net"."""
+    """A tiny model in a fresh store at `folder/store`: "onnx" is the mlp as a graph, or an ensemble of trees; "torch" the mlp or
+    "conv_net"."""
     store = FolderStore(folder / "store")
     scratch = store.scratch()
+    if form == "onnx" and network == TREES:
+        _write_trees(scratch / "graph.onnx")
+        return Candidate(digest=store.put(scratch), form="onnx", parameters=7 * 3 * 12)
     if form == "onnx":
         _write_graph(scratch / "graph.onnx")
         return Candidate(digest=store.put(scratch), form="onnx", parameters=sum(item.size for item in weights()))
@@ -185,3 +201,42 @@ def _write_graph(file: Path) -> None:
     given = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", CLASSES])
     graph = helper.make_graph(nodes, "tiny", [taken], [given], held)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), file)
+
+
+def _write_trees(file: Path, rounds: int = 12) -> None:
+    """Boosted trees of two levels over rows (N, 36), one tree for each class in each round; answers with probabilities."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    draw, said = np.random.default_rng(0), dict[str, list[Any]]()
+    for tree in range(rounds * CLASSES):
+        for node in range(7):
+            leaf = node > 2
+            row = {
+                "nodes_treeids": tree,
+                "nodes_nodeids": node,
+                "nodes_featureids": int(draw.integers(SIDE * SIDE)),
+                "nodes_modes": "LEAF" if leaf else "BRANCH_LEQ",
+                "nodes_values": 0.0 if leaf else float(draw.uniform(0.1, 0.9)),
+                "nodes_truenodeids": 0 if leaf else 2 * node + 1,
+                "nodes_falsenodeids": 0 if leaf else 2 * node + 2,
+            }
+            if leaf:
+                row |= {"class_treeids": tree, "class_nodeids": node, "class_ids": tree % CLASSES}
+                row["class_weights"] = float(draw.normal(0, 0.8 ** (tree // CLASSES)))
+            for key, value in row.items():
+                said.setdefault(key, []).append(value)
+    trees = helper.make_node(
+        "TreeEnsembleClassifier",
+        [FEED],
+        ["label", "probabilities"],
+        domain="ai.onnx.ml",
+        classlabels_int64s=[*range(CLASSES)],
+        post_transform="SOFTMAX",
+        **said,
+    )
+    taken = helper.make_tensor_value_info(FEED, TensorProto.FLOAT, ["batch", SIDE * SIDE])
+    given = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", CLASSES])
+    versions = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    model = helper.make_model(helper.make_graph([trees], "trees", [taken], [given]), opset_imports=versions, ir_version=9)
+    onnx.save(model, file)
