@@ -140,7 +140,7 @@ def test_a_picture_that_could_fill_the_memory_is_refused(photos, monkeypatch):
 
 
 def test_absent_folders_columns_and_folders_of_something_else_are_refused(photos):
-    with pytest.raises(BadData, match=r"fotos: no such folder in .*\n  Relative paths start at the job file's folder\."):
+    with pytest.raises(BadData, match=r"fotos: no such folder or \.zip file in .*\n  Relative paths start at the job file's folder\."):
         Images().read("fotos", photos, {}, ())
     with pytest.raises(BadData, match=r"photos is a folder of images, which has no column 'age'\.\n  Leave `groups:` out\."):
         read(photos, {"groups": ["age"]})

@@ -14,7 +14,7 @@ from PIL import Image
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets import csv, images, parquet, streams
+from paredown.datasets import csv, folders, images, parquet, streams
 from paredown.rows.columns import on_disk
 from paredown.rows.rowfile import read_rows, write_rows
 
@@ -110,8 +110,9 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / "photos" / name).mkdir(parents=True)
         for at in range(4):
             Image.fromarray(draw.integers(0, 255, (9, 7, 3)).astype(np.uint8)).save(tmp_path / "photos" / name / f"{at}.jpg")
-    monkeypatch.setattr(images, "is_large", lambda needed_b, file_b: True)
-    monkeypatch.setattr(images, "PIECE_ROWS", 2)
+    for module in (images, folders):
+        monkeypatch.setattr(module, "is_large", lambda needed_b, file_b: True)
+    monkeypatch.setattr(folders, "PIECE_ROWS", 2)
     return tmp_path
 
 
@@ -122,7 +123,8 @@ def test_images_of_a_large_folder_stay_files_until_they_are_asked_for(
 ) -> None:
     columns = {"preprocess": options, **more}
     found = images.Images().read("photos", photos, columns, ())
-    monkeypatch.setattr(images, "is_large", lambda needed_b, file_b: False)
+    for module in (images, folders):
+        monkeypatch.setattr(module, "is_large", lambda needed_b, file_b: False)
     expected = images.Images().read("photos", photos, columns, ())
     assert on_disk(found)
     assert not on_disk(expected)

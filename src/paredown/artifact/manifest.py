@@ -191,6 +191,33 @@ _TEXTS = is_record(
     },
     {"length": is_whole(1, 1 << 24)},
 )
+_LENGTH = is_whole(1, 1 << 24)
+_HERTZ = is_number(0, 1e6)
+_AUDIO_FED = {"input": is_text, "sample_rate": is_whole(100, 384_000), "samples": _LENGTH, "mean": _MEAN, "std": _STD, "layout": is_text}
+_AUDIO_MAY = {"normalize": is_any, "formats": is_list(is_text, 0, 8)}
+_WAVEFORM = is_record(_AUDIO_FED, _AUDIO_MAY)
+_LOG_MEL = is_record(
+    _AUDIO_FED
+    | {"n_fft": is_whole(2, 1 << 16), "win_length": is_whole(2, 1 << 16), "hop_length": is_whole(1, 1 << 16), "n_mels": is_whole(1, 4096)}
+    | {"f_min": _HERTZ, "f_max": _HERTZ, "mel_scale": is_one_of("slaney", "htk"), "norm": is_one_of("slaney", "none")}
+    | {"pad": is_one_of("zeros", "reflect", "none")},
+    _AUDIO_MAY | {"top_db": is_number(0, 1000, but=0)},
+)
+
+
+def _audio(value: Any, place: str) -> None:
+    """Sounds as waveforms, or as spectrograms of frames that lie within a sound, of a size within bounds."""
+    (_LOG_MEL if value.get("features") == "log_mel" else _WAVEFORM)(value, place)
+    if value.get("features") != "log_mel":
+        return
+    whole = value["n_fft"] if value["pad"] == "none" else value["n_fft"] // 2 + 1
+    frames = value["samples"] // value["hop_length"] + 1
+    if value["samples"] < whole or value["win_length"] > value["n_fft"] or not value["f_min"] < value["f_max"] <= value["sample_rate"] / 2:
+        raise ValueError(f"has a frame of {value['n_fft']} samples in {place} that does not lie within {value['samples']}, or no frequencies")
+    if frames * max(value["n_mels"], value["n_fft"]) > MOST_NUMBERS or value["n_mels"] * value["n_fft"] > MOST_NUMBERS:
+        raise ValueError(f"has {frames} frames of {value['n_mels']} bands in {place}; {MOST_NUMBERS} numbers are the most")
+
+
 _NUMBERS = is_one_of("float32", "int64")
 _WORDS_FED = is_record({"input": is_text, "columns": is_list(is_text, 1, 1000), "known": is_list(is_list(is_text, 0, 64), 0, 1000)})
 
@@ -208,6 +235,7 @@ _VECTOR = is_record(
 _ENCODE = is_kind(
     {
         "image": _IMAGE,
+        "audio": _audio,
         "table": _table,
         "vector": _VECTOR,
         "array": is_record({"input": is_text, "shape": is_shape(1, 8)}, {"numbers": _NUMBERS, "whole": _BOUNDS}),
@@ -273,6 +301,7 @@ def _arrays(value: Any, place: str) -> None:
 
 _INPUTS: Mapping[str, Check] = {
     "image": _arrays,
+    "audio": _arrays,
     "vector": _arrays,
     "array": _arrays,
     "table": _are_rows,

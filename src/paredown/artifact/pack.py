@@ -208,7 +208,9 @@ def _write(manifest: Mapping[str, Any], folder: Path) -> None:
 
 def _encoder_packages(encode: Mapping[str, Any]) -> list[str]:
     """What the encoder imports besides numpy, whatever the raw inputs are."""
-    return ["tokenizers"] if encode["kind"] == "text" else ["pillow"] if "resize" in encode else []
+    if encode["kind"] == "text":
+        return ["tokenizers"]
+    return ["pillow"] if "resize" in encode else ["soundfile"] if encode.get("formats") else []
 
 
 def _requires(graphs: Sequence[Mapping[str, Any]], encode: Mapping[str, Any]) -> dict[str, Any]:
@@ -229,6 +231,8 @@ def _script() -> str:
         resources.files("paredown.artifact").joinpath("manifest.py").read_text("utf-8"),
         resources.files("paredown.tasks").joinpath("tokens.py").read_text("utf-8"),
         resources.files("paredown.tasks").joinpath("pictures.py").read_text("utf-8"),
+        resources.files("paredown.tasks").joinpath("waveforms.py").read_text("utf-8"),
+        resources.files("paredown.tasks").joinpath("spectrograms.py").read_text("utf-8"),
         resources.files("paredown.tasks").joinpath("declared_feed.py").read_text("utf-8"),
         resources.files("paredown.tasks").joinpath("feed.py").read_text("utf-8"),
         resources.files("paredown.kinds").joinpath("decode.py").read_text("utf-8"),

@@ -22,13 +22,14 @@ from paredown.tasks.declared_feed import in_batches
 USAGE = """usage: python predict.py INPUT [--proba]
 
 INPUT: .npy or .npz with an array (N, ...); .csv or .tsv with a header; .txt with one text per line; an image as .png or .jpg (needs
-pillow); .json with a list of rows; .jsonl with one row per line; - for standard input, read as .txt by a model of texts, else as .csv.
+pillow); a sound as .wav, or as .flac, .ogg or .mp3 (need soundfile); .json with a list of rows; .jsonl with one row per line; - for standard input, read as .txt by a model of texts, else as .csv.
 Prints one answer per row, in their order: a label, a number, or a JSON list where there are several; with --proba the probabilities of
 all classes.
 """
 
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 WRITTEN = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 PART = 64
 """Rows of a file that are asked at once."""
@@ -82,9 +83,9 @@ def read_inputs(path: Path) -> Any:
         return _array(path)
     if kind in WRITTEN:
         return parsed(path.read_bytes(), kind)
-    if kind in PICTURES:
+    if kind in (*PICTURES, *SOUNDS):
         return [path.read_bytes()]
-    raise ValueError(f"its ending {path.suffix!r} is not one of .npy, .npz, {', '.join((*WRITTEN, *PICTURES))}.")
+    raise ValueError(f"its ending {path.suffix!r} is not one of .npy, .npz, {', '.join((*WRITTEN, *PICTURES, *SOUNDS))}.")
 
 
 def parsed(data: bytes, kind: str) -> list[Any]:

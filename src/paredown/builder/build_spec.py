@@ -57,6 +57,7 @@ class BuildSpec:
     def context(self, work: Path, progress: Any) -> Context:
         """What a technique gets in this study."""
         from paredown.tasks.feed import make_encoder
+        from paredown.tasks.spectrograms import time_axis
 
         store = FolderStore(Path(self.store))
         teacher = Candidate(**self.teacher) if self.teacher else Candidate(digest="", form="")
@@ -78,6 +79,7 @@ class BuildSpec:
             answers={
                 split: Path(path).with_name(f"taught-{teacher.digest[:16]}-{Path(path).stem}.npy") for split, path in self.data.items()
             },
+            time=time_axis(self.encode),
         )
 
 

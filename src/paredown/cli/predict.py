@@ -12,7 +12,7 @@ from paredown.cli import COMMANDS, screen
 @click.command(
     help=COMMANDS["predict"][1]
     + "\n\nARTIFACT is the folder of an artifact, or of a study: what it released. INPUT is a .npy or .npz file with an array (N, ...),"
-    " a .csv or .tsv file with a header, a .txt file with one text per line, a .json file with a list of rows, or an image."
+    " a .csv or .tsv file with a header, a .txt file with one text per line, a .json file with a list of rows, an image, or a sound."
     " One answer per line, in the order of the rows."
 )
 @click.argument("artifact", type=click.Path(path_type=Path))

@@ -14,7 +14,7 @@ class Task(ABC):
     """What goes in and what comes out. A unit's name is its class name in kebab case.
 
     `encoder` and `decoder` return plain data that is packed into the artifact; `tasks.feed` and `kinds.decode` turn them into functions.
-    `raw` is what goes in: "text", "table", "image" or "array"; `kind` what comes out, see `kinds.known`.
+    `raw` is what goes in: "text", "table", "image", "audio" or "array"; `kind` what comes out, see `kinds.known`.
     """
 
     unit: ClassVar[str] = "inference"

@@ -76,6 +76,7 @@ class Context:
         work: An empty folder for scratch files, removed afterwards.
         progress: Called with (done, total) while working; keep the calls below ten a second.
         answers: Split name -> file in which the teacher's answers to its rows can stay; empty where nothing is kept.
+        time: The axis of the feed, from 0 for the batch, that is time, along which a sound may be moved a little; None for all else.
     """
 
     data: Mapping[str, Callable[[], Rows]]
@@ -89,6 +90,7 @@ class Context:
     work: Path
     progress: Callable[[int, int], None] = lambda done, total: None
     answers: Mapping[str, Path] = field(default_factory=dict)
+    time: int | None = None
 
     def rows(self, split: str) -> Rows:
         """The rows of one split.

@@ -125,8 +125,8 @@ def rows_from_arrays(
     """Rows from arrays in memory.
 
     Args:
-        inputs: Array (N, ...), a list of arrays of one shape, texts (N,) or pairs of texts (N, 2) as list, array or series, a mapping
-            column -> values (N,), or a data frame.
+        inputs: Array (N, ...), a list of arrays of one shape, or of the bytes of files, texts (N,) or pairs of texts (N, 2) as list, array
+            or series, a mapping column -> values (N,), or a data frame.
         labels: Words or whole numbers (N,); None for unlabeled rows.
         source: Shown in messages.
         names: Class names in the model's order, or empty.
@@ -262,6 +262,8 @@ def _array(inputs: Any, source: str, where: Callable[[int], str]) -> np.ndarray:
         given = next((item for item in items if not _absent(item)), None)
         if isinstance(given, str):
             return text_inputs([items], (), where)
+        if isinstance(given, bytes):
+            return _files(items, where)
         if isinstance(given, list | tuple) and any(isinstance(part, str) for part in given):
             return _pairs(items, where)
         shapes = [np.shape(item) for item in items]
@@ -275,6 +277,17 @@ def _array(inputs: Any, source: str, where: Callable[[int], str]) -> np.ndarray:
     if array.ndim == 0 or array.dtype.kind not in "buif":
         raise BadData(f"{source}: the inputs are {array.dtype} with shape {array.shape}.\n  Give numbers, shape (N, ...), or texts.")
     return array.astype(np.float32) if array.dtype.kind == "f" else array
+
+
+def _files(items: list[Any], where: Callable[[int], str]) -> np.ndarray:
+    """The bytes of files, as sounds are given."""
+    out = np.empty(len(items), object)
+    for row, item in enumerate(items):
+        if not isinstance(item, bytes) or not item:
+            found = "empty" if item == b"" else f"a {type(item).__name__}"
+            raise BadData(f"{where(row)} is {found} among the bytes of files.\n  Give the bytes of a file for every row.")
+        out[row] = item
+    return out
 
 
 def _pairs(items: list[Any], where: Callable[[int], str]) -> np.ndarray:

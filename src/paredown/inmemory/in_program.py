@@ -162,6 +162,8 @@ def guessed(rows: Rows, as_images: bool) -> tuple[str, str]:
     answer, seen = answers_of(rows)
     if isinstance(inputs, Mapping):
         return f"tabular-{answer}", f"{len(inputs)} columns{seen}"
+    if inputs.dtype.kind == "O" and isinstance(inputs[0], bytes):
+        return f"audio-{answer}", f"the bytes of files{seen}"
     if inputs.dtype.kind in "OU":
         return f"text-{answer}", f"{'pairs of texts' if inputs.ndim == 2 else 'texts'}{seen}"
     shape = f"an array {inputs.shape}{seen}"

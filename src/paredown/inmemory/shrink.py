@@ -69,7 +69,8 @@ def shrink(
     scaled, moved or encoded, so an image network that was trained on (N, 3, 32, 32) gets that. The module is asked with a few rows
     first; what it does not take, or would take otherwise, is refused before anything is spent. The released model takes the same X.
     `task="image-classification"` asks for the other way: raw images, channels last, scaled by `preprocess`. A Hugging Face folder gets
-    them so unasked, since its image processor says what becomes of them.
+    them so unasked, since its image processor says what becomes of them. Sounds go as a list of the bytes of files, or as arrays
+    (N, samples) with `task="audio-classification"`; `preprocess` says their rate and what the model takes of them.
 
     The same call goes on with its study, in a new session too; another model, code or data is another job.
 
@@ -84,7 +85,7 @@ def shrink(
         unlabeled: X alone, for distillation.
         labels: The classes in the order of the model's outputs. Without it y holds their places, 0 to classes - 1; words are never guessed.
         groups: Columns of X, where X is a table, that are groups for rules by group as well.
-        task: By the shape of X when not given: array-..., tabular-... (two axes, or columns) or text-classification; -regression where y
+        task: By the shape of X when not given: array-..., tabular-... (two axes, or columns), text- or audio-classification (bytes); -regression where y
             holds fractions, -multilabel where it holds several labels per row.
         metric: The usual one of the answers when not given (accuracy, micro_f1, mae); or `pkg.mod:function`.
         policy: Name of a built-in policy, path of a policy file, or its content.
@@ -302,7 +303,7 @@ def _asked(module: Any, task: Task, parts: Mapping[str, Rows], options: Mapping[
     head = parts["test"].spread(_TRIED)
     asked = options if task.raw != "table" else {"rare": "keep", **options}
     feed = make_encoder(task.encoder(parts.get("train", parts["test"]), asked))(head.inputs)
-    whole = not isinstance(head.inputs, Mapping) and head.inputs.dtype.kind in "biu" and task.raw != "image"
+    whole = not isinstance(head.inputs, Mapping) and head.inputs.dtype.kind in "biu" and task.raw not in ("image", "audio")
     classes = len({*head.labels.tolist()}) if task.kind == OneClass.name else 0
     if whole and "numbers" not in options:
         own, as_int64, as_float32 = (

@@ -52,9 +52,30 @@ def mix(inputs: Tensor, generator: torch.Generator) -> Tensor:
     return inputs * weight + other * (1 - weight)
 
 
-def batch(inputs: tuple[Tensor, ...], generator: torch.Generator, *, blend: bool) -> tuple[Tensor, ...]:
-    """Augment a batch by the shape of its inputs: images are shifted; with `blend` items of a single float input are mixed."""
-    changed = tuple(shift(item, generator) if _are_images(item) else item for item in inputs)
+def delay(sounds: Tensor, generator: torch.Generator, time: int, share: float = 0.125) -> Tensor:
+    """Move each sound by up to `share` of its length along its axis of time and no other; what lies at its ends is repeated.
+
+    Args:
+        sounds: (N, ...), waveforms or spectrograms. Not modified.
+        generator: Source of random numbers.
+        time: The axis of time.
+        share: Largest move as a share of the length.
+    """
+    length = sounds.shape[time]
+    reach = round(length * share)
+    moves = torch.randint(-reach, reach + 1, (len(sounds), 1), generator=generator)
+    places = (torch.arange(length) + moves).clamp(0, length - 1)
+    shape = [len(sounds) if axis == 0 else length if axis == time else 1 for axis in range(sounds.dim())]
+    return sounds.gather(time, places.view(shape).expand_as(sounds))
+
+
+def batch(inputs: tuple[Tensor, ...], generator: torch.Generator, *, blend: bool, time: int | None = None) -> tuple[Tensor, ...]:
+    """Augment a batch: sounds, which have an axis of `time`, are moved along it; images, by their shape, in both directions; with `blend`
+    items of a single float input are mixed."""
+    if time is not None:
+        changed = tuple(delay(item, generator, time) for item in inputs)
+    else:
+        changed = tuple(shift(item, generator) if _are_images(item) else item for item in inputs)
     if blend and len(changed) == 1 and changed[0].is_floating_point():
         return (mix(changed[0], generator),)
     return changed

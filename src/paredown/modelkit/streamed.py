@@ -51,8 +51,8 @@ def feed_of(context: Context, split: str, *, labels: bool = True, most: int | No
     each_b = _PADDING**tokens * sum(array[0].nbytes for array in few.values())
     if count * each_b <= KEPT_B:
         whole = rows.take(slice(0, len(rows)) if which is None else which)
-        return Kept(context.encode(whole.inputs), goals(np.asarray(whole.labels)) if labels else None)
-    return Streamed(rows, context.encode, each_b=each_b, which=which, goals=goals if labels else None)
+        return Kept(context.encode(whole.inputs), goals(np.asarray(whole.labels)) if labels else None, context.time)
+    return Streamed(rows, context.encode, each_b=each_b, which=which, goals=goals if labels else None, time=context.time)
 
 
 class Streamed:
@@ -67,6 +67,7 @@ class Streamed:
         each_b: About the bytes of one encoded row.
         which: Positions of the rows that are used; None for all.
         goals: Targets -> what the module learns to answer with; None where no targets are used.
+        time: The axis of time of sounds, see `Context`.
     """
 
     def __init__(
@@ -77,7 +78,9 @@ class Streamed:
         each_b: int,
         which: Any = None,
         goals: Callable[[Any], Any] | None = None,
+        time: int | None = None,
     ) -> None:
+        self.time = time
         self._rows, self._encode, self._which, self._goals = rows, encode, which, goals
         self._each_b = max(1, each_b)
         few = tensors(encode(rows.take(slice(0, 2)).inputs))

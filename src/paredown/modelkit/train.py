@@ -110,9 +110,10 @@ Piece = tuple[Tensor, tuple[Tensor, ...], Tensor | None]
 
 
 class Feed(Protocol):
-    """Rows to learn from; `floats` says whether an input is of numbers, which can be changed at random."""
+    """Rows to learn from; `floats` says whether an input is of numbers, which can be changed at random, `time` which axis is time."""
 
     floats: bool
+    time: int | None
 
     def __len__(self) -> int: ...
 
@@ -129,10 +130,11 @@ class Kept:
     Args:
         feed: Input name -> array (N, ...).
         labels: What is right of each row, as `Kind.goals` has it, or None.
+        time: The axis of time of sounds, see `Context`.
     """
 
-    def __init__(self, feed: Mapping[str, Any], labels: Any = None) -> None:
-        self._inputs = tensors(feed)
+    def __init__(self, feed: Mapping[str, Any], labels: Any = None, time: int | None = None) -> None:
+        self._inputs, self.time = tensors(feed), time
         self._sizes = lengths(self._inputs)
         self._goal = None if labels is None else torch.as_tensor(labels)
         self.floats = any(item.is_floating_point() for item in self._inputs)
@@ -205,7 +207,7 @@ def fit(
                 if how.flip:
                     part = augment.mirrored(part, generator)
                 if changes:
-                    part = augment.batch(part, generator, blend=blend)
+                    part = augment.batch(part, generator, blend=blend, time=source.time)
                 logits = _trained_answer(module, part)
                 value = logits.new_zeros(())
                 if alpha > 0 and goal is not None:

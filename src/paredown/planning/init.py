@@ -18,7 +18,8 @@ from paredown.ground import documents, registry
 from paredown.kinds.known import kind_named
 from paredown.planning import columns
 from paredown.planning.dry_run import plan
-from paredown.planning.model_entry import config_of, declared_by, entry_of, fits_as_it_is, outputs_of
+from paredown.planning.model_entry import config_of, declared_by, entry_of, outputs_of
+from paredown.planning.raw_inputs import AS_TRAINED, options_of, raw_of
 from paredown.running.result import provable
 from paredown.stats.power import smallest_drop
 from paredown.study.classes import has_fractions
@@ -66,7 +67,7 @@ class _Look:
     label: columns.Label | None
     text: tuple[str, ...]
     groups: Sequence[str]
-    layout: str
+    options: Mapping[str, Any]
     known: Sequence[str]
 
     @property
@@ -181,13 +182,7 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
             entry = {**entry, "tokenizer": str(Path(model).parent)}
         raw = "text" if text and ("huggingface" in entry or tokens) else "tabular"
     else:
-        raw = (
-            ("array" if fits_as_it_is(shape, rows.inputs.shape) else "image")
-            if rows.inputs.ndim > 2
-            else "text"
-            if rows.inputs.dtype.kind in "OU"
-            else "tabular"
-        )
+        raw = raw_of(rows, shape)
     return _Look(
         name=re.sub(r"[^\w.-]+", "-", Path(model.rpartition(":")[2] or model).stem).strip("-.") or "job",
         entry=entry,
@@ -198,7 +193,7 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
         label=found,
         text=text if raw == "text" else (),
         groups=groups,
-        layout="" if raw != "image" or len(shape) != 4 or shape[1] in (0, 1, 3) else "nhwc" if shape[3] in (1, 3) else "",
+        options={} if table else options_of(raw, rows, shape, entry),
         known=known,
     )
 
@@ -291,14 +286,17 @@ def _data(look: _Look, out: Path, made: Starter) -> Iterator[str]:
         yield "  # label: y    # FILL IN: the array of labels; none was found"
         made.open.append("no labels were found: name them with `label:`")
     yield from _labels(look, made)
-    options = {key: quoted(value) for key, value in (("layout", look.layout),) if value}
+    options = {key: quoted(str(value)) if isinstance(value, str) else str(value) for key, value in look.options.items()}
     if look.table and look.task.startswith("tabular-") and "onnx" in look.entry:
         options["standardize"] = "false"
         made.seen.append(
             "the graph gets its numbers as they stand in the columns; `standardize: true` in the job if it was trained otherwise"
         )
     if options:
-        yield f"  preprocess: {{{', '.join(f'{key}: {value}' for key, value in options.items())}}}    # as the graph takes it"
+        said = "as the data have it, and as the model was trained" if look.task.startswith("audio-") else "as the graph takes it"
+        yield f"  preprocess: {{{', '.join(f'{key}: {value}' for key, value in options.items())}}}    # {said}"
+        if "features" in options and "builtin" not in look.entry:
+            made.open.append(AS_TRAINED)
     elif look.task.startswith("image-"):
         yield "  # preprocess: {scale: 0.00392156862745098, mean: 0.5, std: 0.5}    # as it was trained, if not on pixels from 0 to 1"
     elif look.task.startswith("tabular-") and "estimator" not in look.entry:

@@ -14,6 +14,7 @@ import numpy as np
 from paredown.core.errors import BadData
 from paredown.core.job import Job
 from paredown.core.rows import Rows
+from paredown.datasets.folders import ARCHIVE, refuse_archive
 from paredown.ground import registry
 from paredown.ground.files import PICKLES
 from paredown.kinds.known import kind_named
@@ -198,11 +199,13 @@ def read_rows(source: str, folder: Path, columns: Mapping[str, Any], labels: Seq
             raise BadData(
                 f"{source} is a pickle; reading it could run any code, so it is not read.\n  Save the rows as .csv, .npz or .parquet."
             )
+        if source.lower().endswith(ARCHIVE):
+            refuse_archive(source, folder)
         known = ", ".join(sorted(suffix for reader in readers for suffix in reader.suffixes))
         if (folder / source).is_dir():
             raise BadData(
                 f"no reader for the folder {source!r}.\n"
-                "  Name a file in it, a folder that `datasets.save_to_disk` wrote, or one of images with a folder per class."
+                "  Name a file in it, a folder that `datasets.save_to_disk` wrote, or one of images or sounds with a folder per class."
             )
         raise BadData(f"no reader for {source!r}.\n  Give a file that ends in {known}, `builtin: digits`, or `pkg.mod:function`.")
     rows: Rows = chosen().read(source, folder, columns, labels)

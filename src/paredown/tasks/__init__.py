@@ -2,14 +2,17 @@
 
 NOT_UNITS = (
     "arrays",
+    "audio",
     "declared_feed",
     "feed",
     "finite",
     "graph_columns",
     "images",
     "pictures",
+    "spectrograms",
     "tables",
     "texts",
     "tokens",
+    "waveforms",
     "whole_numbers",
 )

@@ -1,8 +1,8 @@
 """Raw inputs to a model's feed.
 
-This file, `declared_feed`, `pictures` and `tokens` stand alone: numpy, and what a declaration asks for. Their source is copied into an
-artifact's `predict.py`, so what is measured here is what ships. The functions that `make_*` return are called once per inference; all
-that can be worked out before is worked out there.
+This file, `declared_feed`, `pictures`, `waveforms`, `spectrograms` and `tokens` stand alone: numpy, and what a declaration asks for.
+Their source is copied into an artifact's `predict.py`, so what is measured here is what ships. The functions that `make_*` return are
+called once per inference; all that can be worked out before is worked out there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +13,7 @@ import numpy as np
 
 from paredown.tasks.declared_feed import first_fraction, refuse_fractions
 from paredown.tasks.pictures import one_by_one, picture_reader
+from paredown.tasks.spectrograms import audio_shape, make_audio_encoder
 from paredown.tasks.tokens import make_text_encoder
 
 
@@ -33,6 +34,7 @@ def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[An
             {"kind": "vector", "input", "width", "mean", "std"}: (x - mean) / std, where mean and std may be absent;
             {"kind": "array", "input", "shape"}: the numbers as they are; here and for a vector "numbers" may be "int64", for a model that
             takes whole numbers;
+            {"kind": "audio", ...}: see `spectrograms.make_audio_encoder`;
             {"kind": "text", ...}: see `tokens.make_text_encoder`.
             "whole": [low, high] in a declaration, or in one of its numeric columns, refuses all but whole numbers between these.
         folder: Where the files lie that a declaration names, as a tokenizer's.
@@ -48,6 +50,7 @@ def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[An
     if kind == "text":
         return make_text_encoder(spec, folder)
     makers = {"image": _image_encoder, "table": _table_encoder, "vector": _vector_encoder, "array": _array_encoder}
+    makers["audio"] = make_audio_encoder
     if kind not in makers:
         raise ValueError(f"encoder kind {kind!r} is not one of {', '.join(makers)}, text.")
     return makers[kind](spec)
@@ -65,6 +68,8 @@ def feed_shape(spec: Mapping[str, Any]) -> tuple[int, ...]:
     """The shape of one encoded item of numbers, without N."""
     if spec["kind"] == "vector":
         return (int(spec["width"]),)
+    if spec["kind"] == "audio":
+        return audio_shape(spec)
     if spec["kind"] == "table":
         return (sum(len(column["values"]) if column["kind"] == "categorical" else 1 for column in spec["columns"]),)
     shape = tuple(spec["shape"])
