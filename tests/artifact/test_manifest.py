@@ -78,7 +78,7 @@ def entry(*place: Any) -> Callable[[Any], Change]:
         (("program",), {"kind": "cascade", "at": 0.5}, r"has the graphs model; a program of kind cascade has 2"),
         (("encode", "shape"), [10**5, 10**5], r"has encode\.shape \[100000, 100000\]; it has to be a shape of at most"),
         (("encode", "std"), 0, r"has encode\.std 0; it has to be"),
-        (("encode", "kind"), "pickle", r"has encode\.kind 'pickle'; it has to be image or table or "),
+        (("encode", "kind"), "pickle", r"has encode\.kind 'pickle'; it has to be image or audio or table or "),
         (("decode", "classes"), 5, r"has 5 classes in decode and 3 labels"),
         (("labels",), ["a", 2, "c"], r"has labels\[1\] 2; it has to be a text"),
         (("labels",), None, r"has labels None; it has to be a list"),

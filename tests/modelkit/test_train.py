@@ -12,7 +12,7 @@ from torch import Tensor
 from paredown.ground import digests
 from paredown.modelkit import augment, losses
 from paredown.modelkit.nets import digits_cnn, mlp
-from paredown.modelkit.train import Training, fit, predict
+from paredown.modelkit.train import Kept, Training, fit, predict
 from paredown.testing import tiny
 
 ROWS = tiny.rows()
@@ -139,6 +139,44 @@ def test_a_batch_keeps_its_shapes_and_changes_only_what_it_can() -> None:
     assert torch.equal(augment.batch((table,), draw(), blend=False)[0], table)
     assert not torch.equal(augment.batch((table,), draw(), blend=True)[0], table)
     assert torch.equal(augment.batch((codes,), draw(), blend=True)[0], codes)
+
+
+@pytest.mark.parametrize(("shape", "time"), [((40, 1, 5, 24), 3), ((40, 24, 5), 1), ((40, 1, 24), 2), ((40, 24), 1)])
+def test_a_sound_is_moved_along_its_time_alone(shape: tuple[int, ...], time: int) -> None:
+    sounds = torch.rand(shape, generator=draw())
+    before = sounds.clone()
+    (moved,) = augment.batch((sounds,), draw(1), blend=False, time=time)
+    assert torch.equal(sounds, before)
+    seen = set()
+    for whole, part in zip(sounds.numpy(), moved.numpy()):
+        padded = np.pad(whole, [(3, 3) if axis == time - 1 else (0, 0) for axis in range(whole.ndim)], mode="edge")
+        fits = [at for at in range(7) if np.array_equal(np.take(padded, range(at, at + 24), time - 1), part)]
+        assert len(fits) == 1
+        seen |= {*fits}
+    assert seen == set(range(7))
+    (mixed,) = augment.batch((sounds,), draw(1), blend=True, time=time)
+    assert mixed.shape == shape
+    assert not torch.equal(mixed, moved)
+
+
+@pytest.mark.parametrize("time", [None, 3])
+def test_training_moves_what_has_a_time_and_a_network_never_sees_other_bands(time: int | None) -> None:
+    class Looks(torch.nn.Module):
+        """Remembers whether anything ever stood in another band than the first."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.head, self.elsewhere = torch.nn.Linear(36, 3), False
+
+        def forward(self, sounds: Tensor) -> Tensor:
+            self.elsewhere |= bool(sounds[:, :, 1:].any())
+            return self.head(sounds.flatten(1))
+
+    bands = np.zeros((32, 1, 6, 6), np.float32)
+    bands[:, :, 0] = np.arange(6)
+    module = Looks()
+    fit(module, Kept({"input": bands}, np.zeros(32, int), time), None, Training(epochs=1), kind="class", seed=0)
+    assert module.elsewhere == (time is None)
 
 
 def net(seed: int = 0) -> torch.nn.Module:

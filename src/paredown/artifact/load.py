@@ -46,8 +46,8 @@ class Model:
         """What the model says of each row: a label, a list of labels, a number, or a list of numbers.
 
         Args:
-            inputs: An array (N, ...) of images or vectors, paths to files of images or sounds, a list of texts or of pairs, a mapping column -> values,
-                or a list of dict rows.
+            inputs: An array (N, ...) of images, vectors or sounds, paths to files of images or sounds, a list of texts or of pairs, a
+                mapping column -> values, or a list of dict rows.
 
         Raises:
             BadData: The inputs have another shape or lack a column.

@@ -212,8 +212,13 @@ def _audio(value: Any, place: str) -> None:
         return
     whole = value["n_fft"] if value["pad"] == "none" else value["n_fft"] // 2 + 1
     frames = value["samples"] // value["hop_length"] + 1
+    for entry in ("mean", "std"):
+        if isinstance(value[entry], list) and len(value[entry]) != value["n_mels"]:
+            raise ValueError(f"has {len(value[entry])} numbers in {place}.{entry}; {value['n_mels']} bands are encoded")
     if value["samples"] < whole or value["win_length"] > value["n_fft"] or not value["f_min"] < value["f_max"] <= value["sample_rate"] / 2:
-        raise ValueError(f"has a frame of {value['n_fft']} samples in {place} that does not lie within {value['samples']}, or no frequencies")
+        raise ValueError(
+            f"has a frame of {value['n_fft']} samples in {place} that does not lie within {value['samples']}, or no frequencies"
+        )
     if frames * max(value["n_mels"], value["n_fft"]) > MOST_NUMBERS or value["n_mels"] * value["n_fft"] > MOST_NUMBERS:
         raise ValueError(f"has {frames} frames of {value['n_mels']} bands in {place}; {MOST_NUMBERS} numbers are the most")
 

@@ -22,7 +22,8 @@ from paredown.tasks.declared_feed import in_batches
 USAGE = """usage: python predict.py INPUT [--proba]
 
 INPUT: .npy or .npz with an array (N, ...); .csv or .tsv with a header; .txt with one text per line; an image as .png or .jpg (needs
-pillow); a sound as .wav, or as .flac, .ogg or .mp3 (need soundfile); .json with a list of rows; .jsonl with one row per line; - for standard input, read as .txt by a model of texts, else as .csv.
+pillow); a sound as .wav, or as .flac, .ogg or .mp3 (need soundfile); .json with a list of rows; .jsonl with one row per line; - for
+standard input, read as .txt by a model of texts, else as .csv.
 Prints one answer per row, in their order: a label, a number, or a JSON list where there are several; with --proba the probabilities of
 all classes.
 """

@@ -141,7 +141,7 @@ def opened(source: str, folder: Path, endings: tuple[str, ...], what: str) -> It
             label = parts[0] if len(parts) == 2 else _LOOSE
             name = "/".join((shown, *parts))
             files.setdefault(label, []).append(Item(label, name, entry.file_size, partial(_unpacked, archive, entry, name)))
-        check_room(source, sum(item.size_b for some in files.values() for item in some), what)
+        check_room(source, sum(entry.file_size for entry, _ in entries), what)
         yield Folders(shown, sorted(name for name in files if name != _LOOSE), lambda name: iter(files.get(name, ())))
 
 

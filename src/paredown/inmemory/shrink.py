@@ -85,8 +85,8 @@ def shrink(
         unlabeled: X alone, for distillation.
         labels: The classes in the order of the model's outputs. Without it y holds their places, 0 to classes - 1; words are never guessed.
         groups: Columns of X, where X is a table, that are groups for rules by group as well.
-        task: By the shape of X when not given: array-..., tabular-... (two axes, or columns), text- or audio-classification (bytes); -regression where y
-            holds fractions, -multilabel where it holds several labels per row.
+        task: By the shape of X when not given: array-..., tabular-... (two axes, or columns), text- or audio-classification (bytes);
+            -regression where y holds fractions, -multilabel where it holds several labels per row.
         metric: The usual one of the answers when not given (accuracy, micro_f1, mae); or `pkg.mod:function`.
         policy: Name of a built-in policy, path of a policy file, or its content.
         minimize: What counts among all that pass: cpu_time, energy, latency_p50, size, peak_rss; the policy's when not given.

@@ -10,8 +10,8 @@ from paredown.planning.model_entry import fits_as_it_is
 from paredown.tasks.audio import are_files, suggested
 
 AS_TRAINED = (
-    "how the model was trained to take sounds is not known: look at `preprocess:`; features are log_mel or waveform, and n_fft, hop_length, "
-    "n_mels, mean and std are as they were"
+    "how the model was trained to take sounds is not known: look at `preprocess:`; features are log_mel or waveform, and n_fft, "
+    "hop_length, n_mels, mean and std are as they were"
 )
 
 

@@ -35,7 +35,7 @@ class Audio(Task):
     raw = "audio"
 
     def check(self, rows: Rows) -> None:
-        """Refuse what is neither files of sound nor an array (N, samples) of finite numbers in range; files were opened when they were read.
+        """Refuse what is neither files of sound nor an array (N, samples) of finite numbers in range.
 
         Raises:
             BadData: Another form, shape, kind of number or range; says the first row.
@@ -60,15 +60,15 @@ class Audio(Task):
             )
 
     def encoder(self, train: Rows, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Mix to one channel, resample, cut or fill up with silence; then the waveform, or the logarithm of its mel spectrogram in decibels.
+        """Mix to one channel, resample, cut or fill up with silence; then the waveform, or its log-mel spectrogram in decibels.
 
         Args:
             train: Rows that the rate and length come from where they are not said, and statistics where an option says "train".
-            options: features (waveform, the default, or log_mel), sample_rate (Hz; the most frequent one of the files), seconds (the longest,
-                where all are about as long), layout (nct or nt for a waveform, ncft, nft or ntf for log_mel: batch, channel, frequency,
-                time), mean and std (a number, "train", or one per band; 0 and 1), normalize (true gives each sound mean 0 and spread 1
-                before it is filled up); and for log_mel n_fft, win_length and hop_length (samples; 25 ms every 10 ms), n_mels (40), f_min and
-                f_max (Hz), mel_scale (slaney or htk), norm (slaney or none), pad (zeros, reflect or none), top_db.
+            options: features (waveform, the default, or log_mel), sample_rate (Hz; the most frequent one of the files), seconds (the
+                longest, where all are about as long), layout (nct or nt for a waveform, ncft, nft or ntf for log_mel: batch, channel,
+                frequency, time), mean and std (a number, "train", or one per band; 0 and 1), normalize (true gives each sound mean 0 and
+                spread 1 before it is filled up); and for log_mel n_fft, win_length and hop_length (samples; 25 ms every 10 ms), n_mels (40),
+                f_min and f_max (Hz), mel_scale (slaney or htk), norm (slaney or none), pad (zeros, reflect or none), top_db.
 
         Raises:
             UnknownName: No such option, or word of one.
@@ -159,7 +159,9 @@ def _rate(options: Mapping[str, Any], lengths: list[tuple[int, int | None]]) -> 
     if "sample_rate" not in options:
         rates = [rate for _, rate in lengths if rate is not None]
         if not rates:
-            raise BadData("preprocess: sample_rate is missing, and arrays do not say it.\n  Give samples per second, as `sample_rate: 16000`.")
+            raise BadData(
+                "preprocess: sample_rate is missing, and arrays do not say it.\n  Give samples per second, as `sample_rate: 16000`."
+            )
         return max(sorted({*rates}), key=rates.count)
     rate = options["sample_rate"]
     if type(rate) is not int or not RATES[0] <= rate <= RATES[1]:
@@ -193,10 +195,13 @@ def _log_mel(options: Mapping[str, Any], rate: int, samples: int) -> dict[str, A
     low, high = options.get("f_min", 0.0), options.get("f_max", rate / 2)
     pad = str(options.get("pad", "zeros"))
     if window > n_fft:
-        raise BadData(f"preprocess: win_length is {window} and n_fft {n_fft}.\n  The window stands in a frame: give n_fft at least as many.")
+        raise BadData(
+            f"preprocess: win_length is {window} and n_fft {n_fft}.\n  The window stands in a frame: give n_fft at least as many."
+        )
     if not (is_finite(low) and is_finite(high) and 0 <= low < high <= rate / 2):
         raise BadData(
-            f"preprocess: f_min is {low!r} and f_max {high!r}.\n  Give frequencies from 0 to half of sample_rate, {rate / 2:g} Hz, the lower first."
+            f"preprocess: f_min is {low!r} and f_max {high!r}.\n"
+            f"  Give frequencies from 0 to half of sample_rate, {rate / 2:g} Hz, the lower first."
         )
     if samples < (n_fft if pad == "none" else n_fft // 2 + 1):
         raise BadData(

@@ -155,9 +155,7 @@ _LINEAR_HZ, _FROM_HZ, _STEP = 200 / 3, 1000.0, np.log(6.4) / 27
 
 
 def _slaney_mel(hertz: np.ndarray) -> np.ndarray:
-    return np.where(
-        hertz < _FROM_HZ, hertz / _LINEAR_HZ, _FROM_HZ / _LINEAR_HZ + np.log(np.maximum(hertz, _FROM_HZ) / _FROM_HZ) / _STEP
-    )
+    return np.where(hertz < _FROM_HZ, hertz / _LINEAR_HZ, _FROM_HZ / _LINEAR_HZ + np.log(np.maximum(hertz, _FROM_HZ) / _FROM_HZ) / _STEP)
 
 
 def _slaney_hertz(mel: np.ndarray) -> np.ndarray:

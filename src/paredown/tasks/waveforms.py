@@ -46,7 +46,9 @@ def plain_wav(data: bytes) -> tuple[int, int, int, int, int, int]:
         name, size_b = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         at += 8
         if name == b"fmt " and size_b >= 16:
-            numbers = [int.from_bytes(data[at + place : at + place + width], "little") for place, width in ((0, 2), (2, 2), (4, 4), (14, 2))]
+            numbers = [
+                int.from_bytes(data[at + place : at + place + width], "little") for place, width in ((0, 2), (2, 2), (4, 4), (14, 2))
+            ]
             if numbers[0] == _EXTENSIBLE and size_b >= 26:
                 numbers[0] = int.from_bytes(data[at + 24 : at + 26], "little")
             form = numbers
