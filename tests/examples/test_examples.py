@@ -25,6 +25,7 @@ from paredown.study.splits import load_splits
 from paredown.tasks import feed
 from paredown.tasks.tabular_classification import TabularClassification
 from paredown.testing import tiny
+from sound_files import tone, wav, write_words
 from tiny_study import shorten
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +95,37 @@ def test_the_images_run_to_a_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with result.load() as model:
         assert set(model.predict(parts[0][:20].astype(np.uint8))) <= set(model.labels)
         assert "sneaker" in model.labels
+
+
+# --- Speech Commands
+
+SPEECH = ("train.zip", "val.zip", "test.zip")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("made_up", [True, False], ids=["made-up", "real"])
+def test_the_words_run_to_a_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_up: bool) -> None:
+    shorten(monkeypatch, tmp_path / "state")
+    (tmp_path / "data").mkdir()
+    files = [] if made_up else real("speech_commands", *SPEECH)
+    for at, (name, each) in enumerate(zip(SPEECH, (60, 20, 60))):
+        if made_up:
+            write_words(tmp_path / name.removesuffix(".zip"), each, at)
+            shutil.make_archive(str(tmp_path / "data" / name.removesuffix(".zip")), "zip", tmp_path / name.removesuffix(".zip"))
+        else:
+            (tmp_path / "data" / name).symlink_to(files[at])
+    result = run(cut("speech_commands", tmp_path, [{"quality": {"drop": "90 %"}}]), tmp_path / "study")
+    assert result.verdict == "pass"
+    assert result.chosen is not None
+    assert "quantize_static" in result.chosen["recipe"]
+    assert result.data["rows"]["test"] == (180 if made_up else 342)
+    assert result.data["baseline"]["readings"]["parameters"]["value"] == pytest.approx(79_000, rel=0.02)
+    sound = tmp_path / "a.wav"
+    sound.write_bytes(wav(np.stack([tone(400, 2.0, 44100)] * 2, axis=1), 44100, "24"))
+    script = [sys.executable, str(tmp_path / "study/artifact/predict.py"), str(sound)]
+    alone = subprocess.run(script, capture_output=True, text=True, check=True)
+    with result.load() as model:
+        assert alone.stdout.splitlines() == model.predict(sound)
 
 
 # --- Adult

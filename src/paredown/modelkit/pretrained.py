@@ -27,8 +27,9 @@ _AUTO = {
     "pixels": "AutoModelForImageClassification",
     "words": "AutoModelForTokenClassification",
     "ends": "AutoModelForQuestionAnswering",
+    "waves": "AutoModelForAudioClassification",
 }
-_SAID_BY = {"pixels": "pixel_values", "ends": ENDS, "words": WORDS}
+_SAID_BY = {"pixels": "pixel_values", "waves": "input_values", "ends": ENDS, "words": WORDS}
 # what says how or where the model was made, and nothing about its structure
 _NOT_STRUCTURE = ("_name_or_path", "architectures", "dtype", "torch_dtype", "id2label", "label2id", "transformers_version", "num_labels")
 
@@ -104,8 +105,8 @@ def build(config: Mapping[str, Any], inputs: Sequence[str], classes: int, words:
 
     Args:
         config: As in config.json, with `model_type`.
-        inputs: Names of its inputs in the feed's order; `pixel_values` makes it a classifier of images, WORDS one of each word,
-            and ENDS one that answers questions.
+        inputs: Names of its inputs in the feed's order; `pixel_values` makes it a classifier of images, `input_values` one of sounds,
+            WORDS one of each word, and ENDS one that answers questions.
         classes: Width of the answer.
         words: Most words of a row, where each has an answer of its own.
     """

@@ -1,3 +1,3 @@
 """Where models come from: one file per kind."""
 
-NOT_UNITS = ("processor",)
+NOT_UNITS = ("feature_extractor", "processor")

@@ -20,7 +20,7 @@ from paredown.kinds.kind import Kind
 from paredown.kinds.known import kind_of
 from paredown.kinds.one_class import OneClass
 from paredown.modelkit import saved, tokenizer
-from paredown.models import processor
+from paredown.models import feature_extractor, processor
 
 CONFIG = "config.json"
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin", "pytorch_model.bin.index.json")
@@ -67,8 +67,10 @@ class Huggingface(ModelSource):
         return tuple(str(found[key]) for key in sorted(found, key=int)) if found else ()
 
     def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:
-        """The tokenizer as one file, with the model's own limit of tokens; for a model of images what its image processor does."""
+        """The tokenizer as one file, with the model's own limit of tokens; for images or sounds what its processor or extractor does."""
         path = find(spec, folder)
+        if feature_extractor.hears(path):
+            return feature_extractor.options_of(path)
         if _sees(path):
             return processor.options_of(path, int(configuration(path).get("num_channels", 3)))
         found = tokenizer.encoding(tokenizer.named(spec.options, folder) or path, work)
@@ -125,7 +127,7 @@ def find(spec: ModelSpec, folder: Path) -> Path:
     if not (path / CONFIG).is_file():
         raise BadModel(
             f"{path} has no {CONFIG}.\n"
-            "  Give the folder that `model.save_pretrained(folder)` wrote, with the files of its tokenizer or image processor in it."
+            "  Give the folder that `model.save_pretrained(folder)` wrote, with the files of its tokenizer, image processor or feature extractor in it."
         )
     return path
 

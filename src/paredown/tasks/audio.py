@@ -56,7 +56,7 @@ class Audio(Task):
         if not least <= low <= high <= most:
             raise BadData(
                 f"the sounds hold values from {low:g} to {high:g}.\n"
-                "  Floats go from -1 to 1, whole numbers are of 16 bits; what is no sound goes to a task of arrays, which feeds it as it is."
+                "  Floats go from -1 to 1, whole numbers are of 16 bits; what is no sound goes to a task of arrays, fed as it is."
             )
 
     def encoder(self, train: Rows, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,8 +67,8 @@ class Audio(Task):
             options: features (waveform, the default, or log_mel), sample_rate (Hz; the most frequent one of the files), seconds (the
                 longest, where all are about as long), layout (nct or nt for a waveform, ncft, nft or ntf for log_mel: batch, channel,
                 frequency, time), mean and std (a number, "train", or one per band; 0 and 1), normalize (true gives each sound mean 0 and
-                spread 1 before it is filled up); and for log_mel n_fft, win_length and hop_length (samples; 25 ms every 10 ms), n_mels (40),
-                f_min and f_max (Hz), mel_scale (slaney or htk), norm (slaney or none), pad (zeros, reflect or none), top_db.
+                spread 1 before it is filled up); and for log_mel n_fft, win_length and hop_length (samples; 25 ms every 10 ms), n_mels
+                (40), f_min and f_max (Hz), mel_scale (slaney or htk), norm (slaney or none), pad (zeros, reflect or none), top_db.
 
         Raises:
             UnknownName: No such option, or word of one.
