@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from sound_files import tone, wav
 
 from paredown.core.errors import BadModel
 from paredown.core.job import ModelSpec
@@ -23,6 +22,7 @@ from paredown.models.huggingface import Huggingface
 from paredown.runtimes.onnxruntime import Onnxruntime
 from paredown.tasks import feed
 from paredown.tasks.audio_classification import AudioClassification
+from sound_files import tone, wav
 
 UNIT, TASK, RATE = Huggingface(), AudioClassification(), 16000
 NAMES = ("high", "low")

@@ -10,7 +10,7 @@ from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.datasets import folders
-from paredown.tasks.waveforms import open_sound
+from paredown.tasks.waveforms import LONGEST_S, open_sound
 
 ENDINGS = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 
@@ -40,6 +40,6 @@ class Audio(DatasetReader):
 
 def _look(item: folders.Item, data: bytes) -> None:
     try:
-        open_sound(data)
+        open_sound(data, most_s=LONGEST_S)
     except ValueError as error:
         raise BadData(f"{str(error).replace('sound 0', item.name, 1)}\n  Remove or replace the file.") from None

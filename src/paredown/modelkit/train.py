@@ -35,7 +35,8 @@ class Training:
         temperature: Of the distillation loss "kl".
         distillation: "kl" or "mse".
         augment: True changes each batch of numbers at random; tokens are never changed.
-        flip: True mirrors half of the images left to right; for things that look the same in a mirror, unlike letters and digits.
+        flip: True mirrors half of the images left to right; for things that look the same in a mirror, unlike letters and digits;
+            sounds stay.
     """
 
     epochs: int = 20
@@ -204,7 +205,7 @@ def fit(
             for step, (rows, part, goal) in enumerate(source.steps(batch, generator)):
                 blend = changes and teacher is not None and how.alpha < 1 and step % 2 == 1
                 alpha = 0.0 if blend else how.alpha
-                if how.flip:
+                if how.flip and source.time is None:
                     part = augment.mirrored(part, generator)
                 if changes:
                     part = augment.batch(part, generator, blend=blend, time=source.time)

@@ -127,7 +127,7 @@ def find(spec: ModelSpec, folder: Path) -> Path:
     if not (path / CONFIG).is_file():
         raise BadModel(
             f"{path} has no {CONFIG}.\n"
-            "  Give the folder that `model.save_pretrained(folder)` wrote, with the files of its tokenizer, image processor or feature extractor in it."
+            "  Give the folder that `model.save_pretrained(folder)` wrote, with the files of its tokenizer or processor in it."
         )
     return path
 

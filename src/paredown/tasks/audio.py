@@ -16,14 +16,14 @@ from paredown.tasks import feed
 from paredown.tasks.finite import refuse_not_finite
 from paredown.tasks.graph_columns import whole_of
 from paredown.tasks.spectrograms import LAYOUTS
-from paredown.tasks.waveforms import RATES, OtherForm, plain_wav, sound_length
+from paredown.tasks.waveforms import LONGEST_S, RATES, OtherForm, plain_wav, sound_length
 
 _COMMON = ("input", "features", "sample_rate", "seconds", "layout", "mean", "std", "normalize")
 _LOG_MEL = ("n_fft", "win_length", "hop_length", "n_mels", "f_min", "f_max", "mel_scale", "norm", "pad", "top_db")
 _WORDS = {"mel_scale": ("slaney", "htk"), "norm": ("slaney", "none"), "pad": ("zeros", "reflect", "none")}
 _WINDOW_S, _HOP_S, _MELS = 0.025, 0.010, 40
 _LOOKED_AT, _SAMPLE = 1000, 500
-_SPREAD, _LONGEST_S = 1.5, 600.0
+_SPREAD = 1.5
 _SAMPLES_MOST = 1 << 24
 _LOUDEST = 8.0
 _PROBE = 1 << 15
@@ -172,12 +172,12 @@ def _rate(options: Mapping[str, Any], lengths: list[tuple[int, int | None]]) -> 
 def _seconds(options: Mapping[str, Any], lengths: list[tuple[int, int | None]], rate: int) -> float:
     if "seconds" in options:
         seconds = options["seconds"]
-        if not is_finite(seconds) or not 0 < seconds <= _LONGEST_S:
-            raise BadData(f"preprocess: seconds is {seconds!r}.\n  Give a number above 0 and up to {_LONGEST_S:g}.")
+        if not is_finite(seconds) or not 0 < seconds <= LONGEST_S:
+            raise BadData(f"preprocess: seconds is {seconds!r}.\n  Give a number above 0 and up to {LONGEST_S:g}.")
         return float(seconds)
     found = sorted(count / (its or rate) for count, its in lengths)
     middle = found[len(found) // 2]
-    if found[-1] > min(_SPREAD * middle, _LONGEST_S):
+    if found[-1] > min(_SPREAD * middle, LONGEST_S):
         raise BadData(
             f"the sounds last from {found[0]:.3g} to {found[-1]:.3g} s, half of them up to {middle:.3g} s.\n"
             f"  Say to what length they are cut or filled up: `preprocess: {{seconds: {middle:.2g}}}`."

@@ -12,6 +12,9 @@ import numpy as np
 
 RATES = (100, 384_000)
 """Samples per second, the least and the most."""
+LONGEST_S = 600.0
+"""Seconds of a sound that can be used, so that a small packed file never fills the memory."""
+_CHANNELS = 32
 _PCM, _FLOATS, _EXTENSIBLE = 1, 3, 0xFFFE
 _WAV_KINDS = {(_PCM, 8): "u1", (_PCM, 16): "<i2", (_PCM, 24): "u1", (_PCM, 32): "<i4", (_FLOATS, 32): "<f4", (_FLOATS, 64): "<f8"}
 _UNKNOWN_B = 0xFFFFFFFF
@@ -111,6 +114,8 @@ def open_sound(item: Any, at: int = 0, most_s: float | None = None) -> tuple[np.
                     raise ValueError(f"is damaged ({type(error).__name__}: {error})") from None
                 if not len(found):
                     raise ValueError("holds no sample") from None
+                if not np.isfinite(found).all():
+                    raise ValueError("holds NaN or infinite samples") from None
                 return _mono(found), int(file.samplerate)
     except ValueError as error:
         raise ValueError(f"{name} {error}.") from None
@@ -160,8 +165,8 @@ def _opened_by_soundfile(data: bytes, other: ValueError) -> Any:
         file = soundfile.SoundFile(io.BytesIO(data))
     except Exception as error:  # the library raises classes of its own
         raise ValueError(f"cannot be opened as sound ({type(error).__name__}: {error})") from None
-    if not RATES[0] <= file.samplerate <= RATES[1] or not file.frames:
-        raise ValueError(f"announces {file.frames:,} samples at {file.samplerate:,} per second")
+    if not RATES[0] <= file.samplerate <= RATES[1] or not file.frames or file.channels > _CHANNELS:
+        raise ValueError(f"announces {file.frames:,} samples in {file.channels} channels at {file.samplerate:,} per second")
     return file
 
 
