@@ -61,7 +61,7 @@ def make_audio_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.
                 wave = wave[:samples]
                 wave = (wave - wave.mean()) / np.sqrt(wave.var() + np.float32(1e-7))
             made.append(feature(to_length(wave, samples)))
-        return {name: np.stack(made).reshape(-1, *shape) if made else np.empty((0, *shape), np.float32)}
+        return {name: np.ascontiguousarray(np.stack(made)).reshape(-1, *shape) if made else np.empty((0, *shape), np.float32)}
 
     return encode
 
