@@ -37,7 +37,7 @@ def small(kind: str) -> Any:
     return getattr(transformers, f"{kind}Config")(**sizes, **convs, **more, **names)
 
 
-@pytest.fixture(scope="module", params=["Wav2Vec2", pytest.param("Hubert", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["Wav2Vec2", "Hubert"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp(request.param)
     with torch.random.fork_rng():
@@ -64,6 +64,7 @@ def context(tmp_path: Path, encode: Any) -> Context:
     )
 
 
+@pytest.mark.slow
 def test_files_are_answered_as_by_the_model_with_its_own_extractor(folder: Path, tmp_path: Path) -> None:
     spec = ModelSpec(kind="huggingface", value=str(folder))
     options = UNIT.preprocess(spec, Path(), tmp_path)

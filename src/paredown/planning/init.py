@@ -293,8 +293,8 @@ def _data(look: _Look, out: Path, made: Starter) -> Iterator[str]:
             "the graph gets its numbers as they stand in the columns; `standardize: true` in the job if it was trained otherwise"
         )
     if options:
-        said = "as the data have it, and as the model was trained" if look.task.startswith("audio-") else "as the graph takes it"
-        yield f"  preprocess: {{{', '.join(f'{key}: {value}' for key, value in options.items())}}}    # {said}"
+        why = "as the data have it, and as the model was trained" if look.task.startswith("audio-") else "as the graph takes it"
+        yield f"  preprocess: {{{', '.join(f'{key}: {value}' for key, value in options.items())}}}    # {why}"
         if "features" in options and "builtin" not in look.entry:
             made.open.append(AS_TRAINED)
     elif look.task.startswith("image-"):

@@ -120,7 +120,8 @@ class Audio(Task):
         pitch, length_s = random.uniform(0.01, 0.4, (4, 1)) * rate, random.uniform(0.1, 0.6, (4, 1)) * (time_s[-1] + 1 / rate)
         loud = 10 ** random.uniform(3, 4, (4, 1))
         tones = loud * np.sin(2 * np.pi * pitch * time_s) * np.exp(-time_s / length_s)
-        return np.rint(tones + random.normal(0, 100, tones.shape)).astype(np.int16)
+        made: np.ndarray = np.rint(tones + random.normal(0, 100, tones.shape)).astype(np.int16)
+        return made
 
 
 def are_files(inputs: Any) -> bool:

@@ -142,8 +142,8 @@ def mel_filters(spec: Mapping[str, Any]) -> np.ndarray:
     Source: Slaney 1998, Auditory Toolbox; Young et al. 2006, The HTK Book. The same as `librosa.filters.mel`.
     """
     to_mel, to_hz = _SCALES[spec["mel_scale"]]
-    edges = np.asarray([spec["f_min"], spec["f_max"]], np.float64)
-    corners = to_hz(np.linspace(*to_mel(edges), int(spec["n_mels"]) + 2))
+    first, last = to_mel(np.asarray([spec["f_min"], spec["f_max"]], np.float64))
+    corners = to_hz(np.linspace(float(first), float(last), int(spec["n_mels"]) + 2))
     bins = np.arange(int(spec["n_fft"]) // 2 + 1)[:, None] * (spec["sample_rate"] / spec["n_fft"])
     low, middle, high = corners[:-2], corners[1:-1], corners[2:]
     triangles = np.maximum(0, np.minimum((bins - low) / (middle - low), (high - bins) / (high - middle)))
