@@ -20,7 +20,6 @@ import paredown
 from paredown.core.errors import BadData, BadModel, OtherJob, UsageError
 from paredown.core.rows import Rows
 from paredown.inmemory import in_program, shrink
-from sound_files import tone, wav
 from tiny_study import shorten, tiny_rows
 
 HERE = Path(__file__).parents[1]
@@ -313,26 +312,6 @@ def test_images_for_a_torch_module_are_fed_as_they_are() -> None:
     assert shrink._asked(Net(), paredown_task("array-classification"), {"test": rows}, {}) == (2, {})
     assert fed[0].shape == (12, 3, 8, 8)
     assert torch.equal(fed[0], torch.full((12, 3, 8, 8), 0.5))
-
-
-def test_sounds_go_in_as_the_bytes_of_files_or_as_arrays_by_name() -> None:
-    sounds = [wav(tone(hertz, 0.02)) for hertz in (300, 500, 300, 500)]
-    rows = in_program.labeled("test", (sounds, [0, 1, 0, 1]), ())
-    assert in_program.guessed(rows, as_images=False) == ("audio-classification", "the bytes of files")
-    arrays = in_program.labeled("test", ([np.zeros(160, np.int16)] * 4, [0, 1, 0, 1]), ())
-    fed = []
-
-    class Net(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            fed.append(x)
-            return x.flatten(1)[:, :2]
-
-    for parts in (rows, arrays):
-        task = paredown_task("audio-classification")
-        assert shrink._asked(Net(), task, {"test": parts}, {"sample_rate": 8000}) == (2, {})
-        assert (fed[-1].shape, fed[-1].dtype) == ((4, 1, 160), torch.float32)
-    with pytest.raises(BadData, match=r"row 2 is a str among the bytes of files\.\n  Give the bytes of a file for every row\."):
-        in_program.labeled("test", ([*sounds[:2], "a.wav"], [0, 1, 0]), ())
 
 
 def test_frames_texts_pairs_and_groups_become_rows() -> None:
