@@ -13,14 +13,12 @@ import pytest
 
 from paredown.core.errors import BadData, BadModel, UnknownName
 from paredown.ground import documents
-from paredown.planning import columns, raw_inputs
+from paredown.planning import columns
 from paredown.planning.dry_run import plan
 from paredown.planning.init import quoted, starter
 from paredown.running.story import run
 from paredown.study.jobfile import read_job
-from paredown.study.splits import read_rows
 from readme_folder import write_onnx
-from sound_files import tone, wav
 from tiny_cli import leave
 from tiny_study import write_tiny_job
 
@@ -320,48 +318,6 @@ def test_a_graph_that_holds_its_classes_asks_for_no_labels(capfd) -> None:
     code, out, err = leave(capfd, "init", "m.onnx", "--test", "test.csv", "--label", "answer")
     assert (code, err, "to fill in" in out) == (0, "", False)
     assert "labels are matched by name with the 2 classes of the model" in Path("job.yaml").read_text()
-
-
-def write_sounds(folder: str, each: int, pitches: dict[str, int]) -> None:
-    draw = random.Random(folder)
-    for name, pitch in pitches.items():
-        Path(folder, name).mkdir(parents=True)
-        for at in range(each):
-            sound = tone(pitch * draw.uniform(0.9, 1.1), draw.uniform(0.4, 0.5))
-            Path(folder, name, f"{at}.wav").write_bytes(wav(sound))
-
-
-def test_folders_of_sounds_get_their_rate_and_length_and_a_graph_its_axes(capfd) -> None:
-    write_sounds("train", 20, {"high": 1500, "low": 400})
-    write_sounds("test", 100, {"high": 1500, "low": 400})
-    code, out, err = leave(capfd, "init", "digits-cnn", "--train", "train", "--test", "test")
-    assert (code, err, "to fill in" in out) == (0, "", False)
-    job = read_job(Path("job.yaml"))
-    length = job.data.preprocess["seconds"]
-    assert job.task == "audio-classification"
-    assert 0.45 < length <= 0.5
-    assert job.data.preprocess == {"sample_rate": 8000, "seconds": length, "features": "log_mel", "mean": "train", "std": "train"}
-    write_graph_of_images("m.onnx", "N", (1, 40, 51))
-    made = starter("m.onnx", "test", "train")
-    assert f"sample_rate: 8000, seconds: {length}, features: log_mel" in made.text
-    assert any(said.startswith("how the model was trained to take sounds is not known") for said in made.open)
-
-
-@pytest.mark.parametrize(
-    ("shape", "found"),
-    [
-        ((0, 4000), {"features": "waveform", "layout": "nt"}),
-        ((0, 1, 0), {"features": "waveform", "layout": "nct"}),
-        ((0, 40, 101), {"features": "log_mel", "layout": "nft", "mean": "train", "std": "train"}),
-    ],
-)
-def test_the_axes_of_a_graph_say_what_it_takes_of_sounds(shape: tuple[int, ...], found: dict[str, str]) -> None:
-    write_sounds("test", 2, {"low": 400})
-    rows = read_rows("test", Path(), {}, ())
-    assert raw_inputs.raw_of(rows, shape) == "audio"
-    options = raw_inputs.options_of("audio", rows, shape, {"onnx": "m.onnx"})
-    assert {key: value for key, value in options.items() if key not in ("sample_rate", "seconds")} == found
-    assert [*raw_inputs.options_of("audio", rows, (), {"huggingface": "x"})] == ["seconds"]
 
 
 def test_cells_that_list_labels_are_a_multilabel_task() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paredown.tasks import declared_feed, feed, pictures, tokens
+from paredown.tasks import declared_feed, feed, pictures, spectrograms, tokens, waveforms
 
 
 def image(**changes):
@@ -136,11 +136,13 @@ def test_vectors_pass_through_or_are_standardized():
 
 
 def test_the_modules_stand_alone():
-    source = "".join(Path(module.__file__).read_text("utf-8") for module in (declared_feed, tokens, pictures, feed))
+    source = "".join(
+        Path(module.__file__).read_text("utf-8") for module in (declared_feed, tokens, pictures, waveforms, spectrograms, feed)
+    )
     imports = re.findall(r"^\s*(?:from|import) ([\w.]+)", source, re.M)
-    lazy = {"tokenizers", "PIL", "io", "warnings"}
-    ours = {f"paredown.tasks.{name}" for name in ("tokens", "pictures", "declared_feed")}
-    assert set(imports) == {"collections.abc", "pathlib", "typing", "numpy", "re", *ours, *lazy}
+    lazy = {"tokenizers", "PIL", "soundfile", "io", "warnings"}
+    ours = {f"paredown.tasks.{name}" for name in ("tokens", "pictures", "waveforms", "spectrograms", "declared_feed")}
+    assert set(imports) == {"collections.abc", "functools", "math", "pathlib", "typing", "numpy", "re", *ours, *lazy}
     assert not set(re.findall(r"^(?:from|import) ([\w.]+)", source, re.M)) & lazy
     source = "\n".join(line for line in source.splitlines() if not line.startswith("from paredown."))
     space: dict = {}
