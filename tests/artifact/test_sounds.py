@@ -60,7 +60,7 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Path:
         recipe="as_given @ onnxruntime(threads=1)",
         lineage=["a" * 64],
         encode=encode,
-        decode=task.decoder(("low", "middle", "high")),
+        decode=task.decoder(("low", "middle", "high"), encode),
         labels=["low", "middle", "high"],
         isa="avx2",
     )

@@ -54,7 +54,7 @@ def context(tmp_path: Path, encode: Any) -> Context:
     return Context(
         data={"train": lambda: rows},
         encode=encode,
-        decode=TASK.decoder(NAMES),
+        decode=TASK.decoder(NAMES, {}),
         teacher=None,  # type: ignore[arg-type]
         ask=lambda given: None,
         store=FolderStore(tmp_path / "store"),

@@ -109,7 +109,7 @@ class Audio(Task):
         """Mean and spread of the sounds, where they were taken from train."""
         return ["the rate and length of sounds, and one mean and spread of each band"]
 
-    def decoder(self, names: tuple[str, ...]) -> dict[str, Any]:
+    def decoder(self, names: tuple[str, ...], encoder: Mapping[str, Any]) -> dict[str, Any]:
         """As the task's kind of answers has it."""
         return kind_named(self.kind).decoder(names)
 
