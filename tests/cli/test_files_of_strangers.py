@@ -20,13 +20,13 @@ from hostile import CANARY, DEEP, KINDS, NAMES, NUMBERS, TEXTS
 from paredown.artifact.predict_main import read_inputs
 from paredown.core.errors import BadData, Damaged, ParedownError
 from paredown.core.rows import Rows
+from paredown.datasets.any_source import read_rows
 from paredown.exports.records import read_records
 from paredown.intensity.series import read_series
 from paredown.models.huggingface import configuration
 from paredown.policy.parse import load
 from paredown.rows import rowfile
 from paredown.study.jobfile import read_job
-from paredown.study.splits import read_rows
 
 JOB = """name: tiny
 model: {onnx: given.onnx}

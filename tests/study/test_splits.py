@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.study.splits import NAMES, load_splits, read_rows, stratified
+from paredown.datasets.any_source import read_rows
+from paredown.study.splits import NAMES, load_splits, stratified
 
 
 def present(splits):

@@ -8,9 +8,10 @@ from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
 from paredown.core.task import Task
+from paredown.datasets.any_source import read_rows
 from paredown.datasets.csv import Csv
 from paredown.study import splits as splits_module
-from paredown.study.splits import load_splits, read_rows
+from paredown.study.splits import load_splits
 
 
 class Texts(Task):

@@ -243,6 +243,10 @@ _ENCODE = is_kind(
         "audio": _audio,
         "table": _table,
         "vector": _VECTOR,
+        "series": is_record(
+            {"input": is_text, "window": is_whole(1, MOST_NUMBERS), "columns": is_list(_COLUMN, 1)}
+            | {"fill": is_one_of("last", "mean"), "mask": is_list(is_text), "missing": is_list(is_text)}
+        ),
         "array": is_record({"input": is_text, "shape": is_shape(1, 8)}, {"numbers": _NUMBERS, "whole": _BOUNDS}),
         "text": _TEXTS,
     }
@@ -299,6 +303,14 @@ def _are_rows(value: Any, place: str) -> None:
         raise ValueError(f"has rows with other columns than the first in {place}")
 
 
+def _are_windows(value: Any, place: str) -> None:
+    """Windows of a series: mappings from one set of columns to the steps of each."""
+    cell = is_either(is_text, is_either(is_number(), is_none, ""), "a word, a number or null")
+    is_list(is_mapping(is_list(cell, 1, MOST_NUMBERS)), 1, MOST_ROWS)(value, place)
+    if any(row.keys() != value[0].keys() for row in value):
+        raise ValueError(f"has rows with other columns than the first in {place}")
+
+
 def _arrays(value: Any, place: str) -> None:
     is_list(is_any, 1, MOST_ROWS)(value, place)
     is_array(value, place)
@@ -310,6 +322,7 @@ _INPUTS: Mapping[str, Check] = {
     "vector": _arrays,
     "array": _arrays,
     "table": _are_rows,
+    "series": _are_windows,
     "text": is_list(is_either(is_text, is_list(is_text, 2, 2), "a text or a pair of texts"), 1, MOST_ROWS),
 }
 """Kind of encoder -> what a probe of it holds."""

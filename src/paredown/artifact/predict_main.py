@@ -18,6 +18,7 @@ from paredown.artifact.programs import make_program, refuse_no_probabilities
 from paredown.ground.separated import LONGEST_CELL, SEEN, broken, is_blank, separator_of, sign_name
 from paredown.ground.untrusted import visible
 from paredown.tasks.declared_feed import in_batches
+from paredown.tasks.feed import shared_rows
 
 USAGE = """usage: python predict.py INPUT [--proba]
 
@@ -25,7 +26,8 @@ INPUT: .npy or .npz with an array (N, ...); .csv or .tsv with a header; .txt wit
 pillow); a sound as .wav, or as .flac, .ogg or .mp3 (need soundfile); .json with a list of rows; .jsonl with one row per line; - for
 standard input, read as .txt by a model of texts, else as .csv.
 Prints one answer per row, in their order: a label, a number, or a JSON list where there are several; with --proba the probabilities of
-all classes.
+all classes. The rows of a forecast are steps, in the order of time: it prints one answer per window of them, the last of which goes on
+from the file's end.
 """
 
 
@@ -156,8 +158,13 @@ def _rows(text: str, usual: str) -> list[dict[str, str]]:
     return rows
 
 
-def answered(ask: Callable[[Any], Any], inputs: Any) -> list[Any]:
+def answered(ask: Callable[[Any], Any], inputs: Any, shared: int = 0) -> list[Any]:
     """One answer per row of a file; texts and tables are asked in parts, since all of a long file at once may not fit into memory.
+
+    Args:
+        ask: Some of the inputs -> an answer each.
+        inputs: As read from the file.
+        shared: Rows that a part has in common with the next, as `shared_rows` says.
 
     Raises:
         ValueError: The inputs are not what the model takes; says behind which row.
@@ -165,9 +172,9 @@ def answered(ask: Callable[[Any], Any], inputs: Any) -> list[Any]:
     if not isinstance(inputs, list) or not inputs or not isinstance(inputs[0], str | dict):
         return list(ask(inputs))
     out: list[Any] = []
-    for start in range(0, len(inputs), PART):
+    for start in range(0, max(1, len(inputs) - shared), PART):
         try:
-            out.extend(ask(inputs[start : start + PART]))
+            out.extend(ask(inputs[start : start + PART + shared]))
         except ValueError as error:
             raise ValueError(f"of the rows from {start} on, {error}" if start else str(error)) from None
     return out
@@ -212,15 +219,16 @@ def main(arguments: list[str]) -> int:
     try:
         texts = ".txt" if manifest["encode"]["kind"] == "text" else ".csv"
         inputs = parsed(sys.stdin.buffer.read(), texts) if arguments[0] == "-" else read_inputs(path)
+        shared = shared_rows(manifest["encode"], inputs)
     except BAD_FILE as error:
         return _say(2, f"{path} cannot be read: {str(error) or type(error).__name__}")
     try:
         if "--proba" in arguments[1:]:
             refuse_no_probabilities(manifest)
-            for row in answered(program.answers, inputs):
+            for row in answered(program.answers, inputs, shared):
                 print(",".join(f"{value:.6f}" for value in row))
         else:
-            for answer_of_row in answered(program.predict, inputs):
+            for answer_of_row in answered(program.predict, inputs, shared):
                 print(visible(one_line(answer_of_row)))
     except ValueError as error:
         return _say(2, f"{path}: {error}")

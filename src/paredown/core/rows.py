@@ -22,7 +22,7 @@ class Rows:
     Args:
         inputs: An array (N, ...), one item per row, for images and feature vectors; an object array of str, (N,) or (N, 2) for pairs, for
             texts; an object array (N,) of bytes for the files of images of any size, and of sounds; or a mapping column -> array (N,)
-            for tables.
+            for tables, (N, window) for windows of a series.
         labels: What is right of each row, as its kind of answers has it: an array (N,) of class indices into `names`, int64; (N, outputs)
             of 0 and 1 for labels, or of numbers, float64; None for unlabeled rows.
         names: The names of the classes, labels or numbers in the model's order.
@@ -78,6 +78,9 @@ class Rows:
         """
         if isinstance(self.inputs, Mapping):
             keys = sorted(self.inputs)
+            if any(self.inputs[key].ndim > 1 for key in keys):  # windows: hundreds of numbers each
+                cells = zip(*(self.inputs[key][:] for key in keys))
+                return [hashlib.sha256(b"".join(map(_bytes, row))).hexdigest() for row in cells]
             lines = zip(*(self.inputs[key].tolist() for key in keys))
             return [hashlib.sha256(repr(line).encode()).hexdigest() for line in lines]
         if self.inputs.dtype.kind in "OU":
@@ -117,3 +120,9 @@ class Rows:
             whole.update(part.astype("<f8" if part.dtype.kind == "f" else "<i8").tobytes())
         whole.update(repr(self.names).encode())
         return whole.hexdigest()
+
+
+def _bytes(cell: Any) -> bytes:
+    """A number, a word or an array of either."""
+    numbers: bytes = cell.tobytes() if getattr(cell, "dtype", None) not in (None, object) else b""
+    return numbers or repr([*cell]).encode()

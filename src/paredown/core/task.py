@@ -14,7 +14,7 @@ class Task(ABC):
     """What goes in and what comes out. A unit's name is its class name in kebab case.
 
     `encoder` and `decoder` return plain data that is packed into the artifact; `tasks.feed` and `kinds.decode` turn them into functions.
-    `raw` is what goes in: "text", "table", "image", "audio" or "array"; `kind` what comes out, see `kinds.known`.
+    `raw` is what goes in: "text", "table", "image", "audio", "array" or "series"; `kind` what comes out, see `kinds.known`.
     """
 
     unit: ClassVar[str] = "inference"
@@ -73,6 +73,10 @@ class Task(ABC):
             names: Of the outputs.
             encoder: The declaration of raw input -> feed, which says how many places a row has, where each has an answer of its own.
         """
+
+    def naive(self, rows: Rows) -> Any:
+        """What somebody without a model would answer, where the field holds models against it; None unless said otherwise."""
+        return None
 
     @abstractmethod
     def probe(self, encoder: Mapping[str, Any], seed: int) -> Any:

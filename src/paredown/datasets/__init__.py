@@ -1,3 +1,3 @@
 """Dataset readers, one kind of source per file."""
 
-NOT_UNITS = ("arrow", "folders", "lines", "shapes", "sources", "streams", "tables")
+NOT_UNITS = ("any_source", "arrow", "folders", "lines", "number_labels", "series", "shapes", "sources", "streams", "tables")

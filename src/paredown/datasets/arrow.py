@@ -30,7 +30,9 @@ def check_kinds(schema: Any, parts: Roles, source: str) -> None:
     types = lazy.need("pyarrow", "reading Arrow columns").types
     for name in parts.columns:
         dtype = schema.field(name).type
-        several = name == parts.label and any(is_one(dtype) for is_one in (types.is_list, types.is_large_list, types.is_fixed_size_list))
+        several = name in (parts.label, *parts.numbers) and any(
+            is_one(dtype) for is_one in (types.is_list, types.is_large_list, types.is_fixed_size_list)
+        )
         if kind(dtype.value_type if several else dtype) is None:
             raise BadData(
                 f"{source}: column {name!r} holds {dtype!s:.80}.\n"
@@ -46,7 +48,7 @@ def values(table: Any, parts: Roles, categorical: Sequence[str]) -> dict[str, An
         parts: Which of its columns are read.
         categorical: Features that are words whatever they look like; their numbers stay as they are written.
     """
-    exact = {*parts.groups, *categorical, parts.label}
+    exact = {*parts.groups, *categorical, parts.label, *parts.numbers}
     return {
         name: _listed(table[name]) if name in exact or kind(table[name].type) == "words" else _numbers(table[name])
         for name in parts.columns

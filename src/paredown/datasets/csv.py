@@ -20,7 +20,7 @@ from paredown.core.rows import Rows
 from paredown.datasets.lines import Lines
 from paredown.datasets.sources import NO_LABEL, find, match_labels, text_inputs
 from paredown.datasets.streams import PIECE_ROWS, Piece, collected, is_large
-from paredown.datasets.tables import Roles, as_number, comma_number, listed, missing_words, number, roles
+from paredown.datasets.tables import Roles, as_number, comma_number, label_number, listed, missing_words, number, roles
 from paredown.ground.separated import LONGEST_CELL, SEEN, SIGNS, broken, is_blank, separator_of, sign_name
 
 _TIMES_B = 2
@@ -33,7 +33,8 @@ class Csv(DatasetReader):
     Entries of the job that it reads:
         text: One or two columns of text, which are then the inputs; outer spaces do not count. Beside it, a `.txt` file that needs no
             labels is one text per line, without header; blank lines are left out.
-        label: The column of labels; "label" by default. `label_suffix`: taken off the end of each label, as the "." in "<=50K.".
+        label: The column of labels; "label" by default; a list of columns is read as numbers, several for each row. `label_suffix`: taken
+            off the end of each label, as the "." in "<=50K.".
         features: The columns a model sees; by default all but the label and `drop`. A column in `groups` stays a feature, unless it is
             dropped or left out of `features`: to judge a model by group does not by itself hide the group from it.
         groups: Columns that are kept apart as strings as well, for rules by group.
@@ -104,8 +105,8 @@ class _Table:
         with self._lines() as lines:
             head = list(islice(lines, SEEN))
         entries = (name for entry in ("text", "features", "groups") for name in listed(self.columns, entry))
-        label = self.columns.get("label", "label")
-        return separator_of(head, usual, {*entries, *([] if label is None else [label])}, len(listed(self.columns, "names")))
+        label = listed(self.columns, "label") if "label" in self.columns else ["label"]
+        return separator_of(head, usual, {*entries, *label}, len(listed(self.columns, "names")))
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """(line, cells) of the header and the rows; blank lines are left out."""
@@ -202,7 +203,7 @@ def _all_rows(table: _Table, layout: _Layout, words: set[str], names: Sequence[s
         return collected(_pieces(table, layout, words, PIECE_ROWS), table.source, names)
     [(rows, labels, where)] = _pieces(table, layout, words, sys.maxsize)
     if labels is None:
-        return replace(rows, names=tuple(names))
+        return replace(rows, names=tuple(names) or rows.names)
     index, found = match_labels(labels, names, where)
     return replace(rows, labels=index, names=found)
 
@@ -225,6 +226,7 @@ def _piece(table: _Table, layout: _Layout, words: set[str], rows: Iterable[tuple
     # A text and a group stand as they are, even where a word means "no value": that is for features.
     kept: dict[str, tuple[int, list[str]]] = {name: (at, []) for name, at in layout.places((*parts.text, *parts.groups)).items()}
     labels: list[str] = []
+    answers = [(name, layout.place[name], array("d")) for name in parts.numbers]
     lines, seen = array("Q"), dict[str, str]()
     suffix = str(table.columns.get("label_suffix") or "")
     for line, cells in rows:
@@ -235,6 +237,9 @@ def _piece(table: _Table, layout: _Layout, words: set[str], rows: Iterable[tuple
             column.append("" if cells[at] in table.missing else seen.setdefault(cells[at], cells[at]))
         for at, column in kept.values():
             column.append(seen.setdefault(cells[at], cells[at]))
+        for name, at, column_of_labels in answers:
+            cell = cells[at] if cells[at] in table.missing else cells[at].removesuffix(suffix)
+            column_of_labels.append(label_number(cell, name, f"{table.source}:{line}", table.missing))
         if parts.label is not None:
             label = cells[layout.place[parts.label]]
             if label in table.missing:
@@ -254,4 +259,6 @@ def _piece(table: _Table, layout: _Layout, words: set[str], rows: Iterable[tuple
     if parts.text:
         inputs = text_inputs([kept[name][1] for name in parts.text], parts.text, where)
     groups = {name: np.array(kept[name][1], object) for name in parts.groups}
-    return Rows(inputs=inputs, labels=None, groups=groups), None if parts.label is None else labels, where
+    found = np.stack([np.frombuffer(column, np.float64) for _, _, column in answers], axis=1) if answers else None
+    made = Rows(inputs=inputs, labels=found, names=parts.numbers, groups=groups)
+    return made, None if parts.label is None else labels, where

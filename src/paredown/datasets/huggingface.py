@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.datasets import arrow
 from paredown.datasets.sources import check_room, nearest, rows_from_arrays
-from paredown.datasets.tables import Roles, listed, roles, rows_from_table
+from paredown.datasets.tables import listed, roles, rows_from_table
 from paredown.ground import lazy
 
 _MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGBA"}
@@ -54,7 +55,7 @@ class Huggingface(DatasetReader):
         check_room(source, 2 * table.nbytes, f"{len(table)} rows of {len(parts.columns)} columns")
         classes = [name for name in parts.columns if hasattr(features[name], "int2str")]
         given = labels or (features[parts.label].names if parts.label in classes else ())
-        plain = Roles(label=parts.label, text=() if image else parts.text, features=parts.features, groups=parts.groups)
+        plain = replace(parts, text=() if image else parts.text)
         arrow.check_kinds(table.schema, plain, source)
         values = arrow.values(table, plain, [*listed(columns, "categorical"), *classes])
         for name in classes:

@@ -17,6 +17,7 @@ from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.datasets.lines import known_by_content
 from paredown.datasets.sources import check_room, find, rows_from_arrays
+from paredown.datasets.tables import listed
 
 _KINDS = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP = b"\x1f\x8b"
@@ -55,7 +56,7 @@ class Idx(DatasetReader):
         """
         inputs, targets = _array(find(source, folder), source), None
         if columns.get("label", "") is not None:
-            beside = columns["label"] if "label" in columns else _labels_of(source, folder)
+            beside = next(iter(listed(columns, "label")), "") if "label" in columns else _labels_of(source, folder)
             targets = None if beside is None else _array(find(beside, folder), beside)
             if targets is not None and len(targets) != len(inputs):
                 raise BadData(f"{beside} has {len(targets)} labels; {source} has {len(inputs)} items.\n  Are they of one split?")

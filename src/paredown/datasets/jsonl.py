@@ -51,7 +51,7 @@ class Jsonl(DatasetReader):
                         cell = listed(cell, f"{source}:{line}")
                     if isinstance(cell, list) and name in parts.text:
                         cell = joined(cell, f"{source}:{line}")
-                    if isinstance(cell, list | dict):
+                    if isinstance(cell, dict) or (isinstance(cell, list) and name not in parts.numbers):
                         raise BadData(
                             f"{source}:{line}: {name!r} is {'a list' if isinstance(cell, list) else 'an object'}.\n"
                             "  Every value has to be a word, a number, true, false or null; flatten it, or add it to `drop:`."

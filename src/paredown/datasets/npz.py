@@ -40,7 +40,7 @@ class Npz(DatasetReader):
                 check_room(source, _announced_b(file.zip), "arrays")
                 inputs = _pick(file, source, "inputs", columns.get("inputs"), _INPUTS, required=True)
                 wanted = "label" not in columns or columns["label"] is not None
-                targets = _pick(file, source, "label", columns.get("label"), _LABELS, required=False) if wanted else None
+                targets = _targets(file, source, columns.get("label")) if wanted else None
                 groups = {name: _pick(file, source, "groups", name, (), required=True) for name in columns.get("groups") or ()}
         except (OSError, EOFError, AttributeError, MemoryError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise BadData(
@@ -49,6 +49,16 @@ class Npz(DatasetReader):
         except ValueError as error:
             raise _unreadable(source, error) from None
         return rows_from_arrays(inputs, targets, source=source, names=labels, groups=groups)
+
+
+def _targets(file: Any, source: str, named: Any) -> Any:
+    """The array of labels; several that the job names stand side by side."""
+    if not isinstance(named, list) or len(named) == 1:
+        return _pick(file, source, "label", named[0] if named else None, _LABELS, required=False)
+    parts = [_pick(file, source, "label", name, _LABELS, required=True) for name in named]
+    if len({len(part) for part in parts}) > 1:
+        raise BadData(f"{source}: the arrays {', '.join(named)} have different lengths.\n  Each needs one value per row.")
+    return np.column_stack(parts).astype(np.float64)
 
 
 def _announced_b(packed: zipfile.ZipFile) -> int:

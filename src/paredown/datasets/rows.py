@@ -37,7 +37,7 @@ class Rows(DatasetReader):
         rows = replace(rows, inputs=_texts(rows.inputs), groups={name: column.astype(object) for name, column in rows.groups.items()})
         if rows.labels is None or ("label" in columns and columns["label"] is None):
             return replace(rows, labels=None, names=tuple(labels))
-        if not labels or tuple(labels) == rows.names:
+        if not labels or tuple(labels) == rows.names or rows.labels.ndim > 1:
             return rows
         place, names = match_labels(list(rows.names), labels, lambda at: source)
         return replace(rows, labels=place[rows.labels], names=names)

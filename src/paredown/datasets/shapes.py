@@ -24,13 +24,24 @@ def several(inputs: Any, labels: Any) -> int:
     return len(parts) if rows and len(sizes) == 1 else 0
 
 
+def several_numbers(labels: Any) -> np.ndarray | None:
+    """Labels (N, D) that are numbers, float64; None where they say one class per row, or of each label whether it holds."""
+    if not isinstance(labels, np.ndarray):
+        lists_of = isinstance(labels, list | tuple) and len(labels) and isinstance(labels[0], list | tuple | np.ndarray)
+        if not lists_of and not hasattr(labels, "__array__"):
+            return None
+        try:
+            labels = np.asarray(labels)
+        except ValueError:  # lists of different lengths
+            return None
+    if labels.ndim != 2 or not len(labels) or labels.shape[1] < 2 or labels.dtype.kind not in "buif":
+        return None
+    return None if np.isin(labels, (0, 1)).all() else labels.astype(np.float64)
+
+
 def matrix(labels: np.ndarray, source: str) -> str:
-    """What labels with several numbers per row are."""
+    """What labels of more than one axis are that are neither several numbers nor marks."""
     shape = f"{source}: the labels have shape {labels.shape}"
-    if labels.ndim == 2 and len(labels) and labels.dtype.kind in "buif":
-        fractions = labels.dtype.kind == "f" and (labels != np.round(labels)).any()
-        if fractions and (labels.min() < 0 or np.abs(labels.sum(axis=1) - 1).max() > 1e-3):
-            return f"{shape} and fractions: several numbers per row, which is not answered yet.\n  Give one number per row, shape (N,)."
     return f"{shape}.\n  Give one class per row, shape (N,); for one-hot rows use argmax(axis=1)."
 
 

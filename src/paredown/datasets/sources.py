@@ -16,7 +16,7 @@ import numpy as np
 from paredown.core.errors import BadData
 from paredown.core.rows import LISTED, Rows
 from paredown.core.unsupported import several_inputs
-from paredown.datasets.shapes import lists, marks, matrix, several
+from paredown.datasets.shapes import lists, marks, matrix, several, several_numbers
 from paredown.ground.host import host
 
 NO_LABEL = "Give it one, or remove the row; where none of several labels holds write []."
@@ -127,7 +127,7 @@ def rows_from_arrays(
     Args:
         inputs: Array (N, ...), a list of arrays of one shape, or of the bytes of files, texts (N,) or pairs of texts (N, 2) as list, array
             or series, a mapping column -> values (N,), or a data frame.
-        labels: Words or whole numbers (N,); None for unlabeled rows.
+        labels: Words or whole numbers (N,); several numbers for each row (N, D); None for unlabeled rows.
         source: Shown in messages.
         names: Class names in the model's order, or empty.
         groups: Column -> values (N,).
@@ -161,6 +161,13 @@ def rows_from_arrays(
         _refuse_halves(values.tolist(), f"the group {name!r}:", at)
     if labels is None:
         return Rows(inputs=data, labels=None, names=tuple(names), groups=split, high=high)
+    if (numbers := several_numbers(labels)) is not None:
+        if len(numbers) != count:
+            raise BadData(f"{source}: {len(numbers)} labels for {count} rows.\n  Give one label per row.")
+        if not (fine := np.isfinite(numbers).all(axis=1)).all():
+            raise BadData(f"{at(int(np.argmin(fine)))}: the labels hold NaN or infinite numbers.\n  {NO_LABEL}")
+        named = tuple(names) or tuple(f"label {place}" for place in range(numbers.shape[1]))
+        return Rows(inputs=data, labels=numbers, names=named, groups=split, high=high)
     index, named = match_labels(as_words(labels, count, source, at), names, at)
     return Rows(inputs=data, labels=index, names=named, groups=split, high=high)
 

@@ -26,7 +26,7 @@ def is_large(needed_b: int, file_b: int) -> bool:
 
 
 Piece = tuple[Rows, Sequence[str] | None, Callable[[int], str]]
-"""Rows without labels, their labels as words, None for unlabeled rows, and the position of a row of the piece for messages."""
+"""Rows, their labels as words, None where these are numbers or there are none, and the position of a row of the piece for messages."""
 
 
 def collected(pieces: Iterable[Piece], source: str, names: Sequence[str], picture: Picture | None = None) -> Rows:
@@ -46,7 +46,7 @@ def collected(pieces: Iterable[Piece], source: str, names: Sequence[str], pictur
     with spool() as file:
         writer = Writer(file)
         for rows, words, where in pieces:
-            labels = None
+            labels, found = rows.labels, found or rows.names
             if words is not None:
                 labels = np.empty(len(rows), np.int64)
                 for at, word in enumerate(words):

@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,8 @@ class Roles:
     """Which column is what.
 
     Args:
-        label: None for unlabeled rows.
+        label: The column of words that label rows; None for rows without.
+        numbers: The columns of numbers that label rows; empty for rows that words label, or nothing.
         text: One or two columns that are the inputs; then there are no features.
         features: The columns that a model sees, in their order.
         groups: Kept apart as words; a group may be a feature too.
@@ -33,11 +34,12 @@ class Roles:
     text: tuple[str, ...]
     features: tuple[str, ...]
     groups: tuple[str, ...]
+    numbers: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
         """All columns that are read, each once."""
-        return list(dict.fromkeys([*self.text, *self.features, *self.groups, *([] if self.label is None else [self.label])]))
+        return list(dict.fromkeys([*self.text, *self.features, *self.groups, *([] if self.label is None else [self.label]), *self.numbers]))
 
 
 def listed(columns: Mapping[str, Any], entry: str) -> list[str]:
@@ -77,25 +79,28 @@ def roles(header: Sequence[str], columns: Mapping[str, Any], where: str) -> Role
         twice = next(name for name in header if counts[name] > 1)
         raise BadData(f"{where}: the column {twice!r} stands there {counts[twice]} times.\n  Every column needs its own name.")
     label = columns.get("label", "label")
+    numbers = tuple(named(name, "label") for name in label) if isinstance(label, list) else ()
+    label = None if numbers else label
     if label is not None:
         named(label, "label")
+    answers = [*numbers, *([] if label is None else [label])]
     groups = tuple(named(name, "groups") for name in listed(columns, "groups"))
     text = tuple(named(name, "text") for name in listed(columns, "text"))
     if len(text) > 2 or len(set(text)) < len(text):
         raise BadData(f"{where}: `text:` names {', '.join(text)}.\n  Name one column, or two different ones for pairs.")
-    if label in text:
-        raise BadData(f"{where}: the label {label!r} is in `text:`.\n  A model must not see the answer; name another column.")
+    if seen := next((name for name in answers if name in text), None):
+        raise BadData(f"{where}: the label {seen!r} is in `text:`.\n  A model must not see the answer; name another column.")
     wanted = listed(columns, "features")
     if text and wanted:
         raise BadData(f"{where}: there are `text:` and `features:` ({', '.join(wanted)}).\n  A model sees texts or a table; take one out.")
     drop = {named(name, "drop") for name in listed(columns, "drop")}
-    features = [] if text else [named(name, "features") for name in wanted] or [name for name in header if name != label]
+    features = [] if text else [named(name, "features") for name in wanted] or [name for name in header if name not in answers]
     features = [name for name in features if name not in drop]
-    if label in features:
-        raise BadData(f"{where}: the label {label!r} is among `features:`.\n  A model must not see the answer; take it out.")
+    if seen := next((name for name in answers if name in features), None):
+        raise BadData(f"{where}: the label {seen!r} is among `features:`.\n  A model must not see the answer; take it out.")
     if not features and not text:
         raise BadData(f"{where}: no column is left as a feature.\n  Drop fewer columns.")
-    return Roles(label=label, text=text, features=tuple(features), groups=groups)
+    return Roles(label=label, text=text, features=tuple(features), groups=groups, numbers=numbers)
 
 
 def number(cell: str, column: str, where: str, missing: frozenset[str]) -> float:
@@ -166,7 +171,7 @@ def rows_from_table(
         return cells
 
     labels = None if parts.label is None else _label_cells(values[parts.label], columns)
-    return rows_from_arrays(
+    rows = rows_from_arrays(
         {name: values[name] for name in parts.text} if parts.text else {name: feature(name) for name in parts.features},
         labels,
         source=source,
@@ -175,6 +180,11 @@ def rows_from_table(
         text=parts.text,
         where=at,
     )
+    if not parts.numbers:
+        return rows
+    found = _as_numbers([_label_cells(values[name], columns) for name in parts.numbers], parts.numbers, at)
+    numbered = [f"{parts.numbers[0]} {place}" for place in range(found.shape[1])]
+    return replace(rows, labels=found, names=parts.numbers if len(parts.numbers) == found.shape[1] else tuple(numbered))
 
 
 def _label_cells(cells: Any, columns: Mapping[str, Any]) -> list[Any]:
@@ -191,3 +201,32 @@ def label_words(cells: Any, columns: Mapping[str, Any], *, source: str, where: C
     """
     found = _label_cells(cells, columns)
     return as_words(found, len(found), source, where)
+
+
+def _as_numbers(cells: Sequence[Sequence[Any]], names: Sequence[str], where: Callable[[int], str]) -> np.ndarray:
+    """Columns of labels as numbers (N, D), float64; of one column cells may be lists of D numbers.
+
+    Raises:
+        BadData: A row has none, or a word; lists of different lengths.
+    """
+    if len(cells) == 1 and any(isinstance(cell, list | tuple | np.ndarray) for cell in cells[0]):
+        sizes = [len(cell) if isinstance(cell, list | tuple | np.ndarray) else 1 for cell in cells[0]]
+        if other := next((row for row, size in enumerate(sizes) if size != sizes[0]), None):
+            raise BadData(f"{where(other)}: the label holds {sizes[other]} numbers; the first holds {sizes[0]}.\n  Give all rows as many.")
+        names, cells = [names[0]] * sizes[0], list(zip(*cells[0]))
+    out = np.empty((len(cells[0]), len(cells)))
+    for place, (name, column) in enumerate(zip(names, cells)):
+        for row, cell in enumerate(column):
+            out[row, place] = label_number(str(cell) if cell is not None and cell == cell else "", name, where(row), frozenset({""}))
+    return out
+
+
+def label_number(cell: str, column: str, where: str, missing: frozenset[str]) -> float:
+    """A label that is a number.
+
+    Raises:
+        BadData: There is none, or a word.
+    """
+    if cell in missing:
+        raise BadData(f"{where}: the row has no label ({cell!r} in {column!r}).\n  Give it one, or remove the row.")
+    return number(cell, column, where, missing)

@@ -176,11 +176,18 @@ def guessed(rows: Rows, as_images: bool) -> tuple[str, str]:
 
 def answers_of(rows: Rows) -> tuple[str, str]:
     """The second half of a task's name by what the labels are: classification, regression or multilabel; and what it was seen by."""
+    if rows.labels is not None and rows.labels.ndim > 1:
+        return "regression", f", and y has {rows.labels.shape[1]} numbers per row"
     if any(name.startswith(LISTED) for name in rows.names):
         return "multilabel", ", and y has several labels per row"
     if has_fractions(rows.names):
         return "regression", ", and y has fractions"
     return "classification", ""
+
+
+def numbers_of(rows: Rows) -> int:
+    """How many numbers the label of a row is."""
+    return 1 if rows.labels is None or rows.labels.ndim < 2 else int(rows.labels.shape[1])
 
 
 def keep(rows: Rows, split: str, folder: Path) -> str:

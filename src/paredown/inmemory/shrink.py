@@ -136,10 +136,10 @@ def shrink(
         if kind.name == OneClass.name:
             parts = in_program.with_names(parts, labels, outputs)
             names = [*parts["test"].names]
-        elif kind.name == Numbers.name and outputs != 1:
+        elif kind.name == Numbers.name and outputs != (held := in_program.numbers_of(parts["test"])):
             raise BadData(
-                f"the model answers {outputs} numbers per row, and y holds one number for each.\n"
-                "  Give a model that answers (N, 1); where y are classes give them as whole numbers or words."
+                f"the model answers {outputs} numbers per row, and y holds {'one number' if held == 1 else held} for each.\n"
+                f"  Give a model that answers (N, {held}); where y are classes give them as whole numbers or words."
             )
         elif names is None and kind.name == Labels.name:
             names = [str(at) for at in range(outputs)]

@@ -85,12 +85,14 @@ def answer_all(state: dict[str, Any], *, file: str, proba: bool) -> list[Any]:
     """What is said of all rows, or probabilities."""
     from paredown.artifact.predict_main import answered
     from paredown.artifact.programs import refuse_no_probabilities
+    from paredown.tasks.feed import shared_rows
 
-    program = state["model"].program
+    program, inputs = state["model"].program, state["inputs"]
     try:
         if proba:
             refuse_no_probabilities(state["model"].manifest)
-        found = answered(program.answers if proba else program.predict, state["inputs"])
+        shared = shared_rows(state["model"].manifest["encode"], inputs)
+        found = answered(program.answers if proba else program.predict, inputs, shared)
     except ValueError as error:
         raise BadData(f"{file}: {error}") from error
     return [row.tolist() for row in found] if proba else found

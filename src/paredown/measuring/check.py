@@ -138,6 +138,7 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
     from paredown.kinds.known import kind_named
     from paredown.rows.columns import judged as in_memory
     from paredown.rows.rowfile import read_rows
+    from paredown.rows.windows import blocks
     from paredown.study.study import JOB_LOCK, outputs_file, rows_file
     from paredown.study.units import metric_named
 
@@ -170,7 +171,7 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
     kind = kind_named(registry.get("tasks", lock["job"]["task"]).kind)
     judge = metric_named(metric, Path(), kind).named(judged.names)
     right = kind.as_targets(before) if judge.by_baseline else judged.labels
-    known = {"labels": right, "groups": judged.groups, "seed": seed}
+    known = {"labels": right, "groups": judged.groups, "blocks": blocks(judged), "seed": seed}
     return known | {"metric": judge, "kind": kind.name, "before": before, "after": after}, []
 
 

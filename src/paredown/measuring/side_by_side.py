@@ -267,11 +267,14 @@ def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, la
         rows = probe_rows(folder, manifest)
         many = np.arange(max(len(rows), batch)) % len(rows)
         return rows.take(many), f"the artifact's own {len(rows)} probe rows in turn"
+    from paredown.datasets.any_source import read_rows
+    from paredown.datasets.number_labels import are_numbers
+    from paredown.datasets.series import Plan, windowed
     from paredown.kinds.known import kind_of
+    from paredown.kinds.numbers import Numbers
     from paredown.kinds.one_class import OneClass
     from paredown.rows.columns import judged
     from paredown.study.classes import with_targets
-    from paredown.study.splits import read_rows
     from paredown.tasks.feed import make_encoder
 
     encode = manifest["encode"]
@@ -284,9 +287,17 @@ def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, la
         columns["features"] = [*(column["name"] for column in described), *fed]
         columns["numeric"] = [column["name"] for column in described if column["kind"] == "numeric"]
         columns["categorical"] = [*(column["name"] for column in described if column["kind"] != "numeric"), *fed]
-    kind, names = kind_of(manifest["decode"]), tuple(manifest["labels"])
+    kind, names, plan = kind_of(manifest["decode"]), tuple(manifest["labels"]), None
+    if encode["kind"] == "series":
+        plan = Plan.of_artifact(encode, names, labeled=label is not None)
+        numeric = [column["name"] for column in encode["columns"] if column["kind"] == "numeric"]
+        columns = plan.reading(columns | {"missing": encode["missing"], "numeric": numeric})
+    elif label is not None and kind.name == Numbers.name:
+        columns["label"] = [label] if len(names) == 1 else [*names]
     rows = judged(read_rows(str(data), Path(), columns, names if label is not None and kind.name == OneClass.name else ()))
-    if label is not None and rows.labels is not None and kind.name != OneClass.name:
+    if plan is not None:
+        rows, _ = windowed(rows, plan, str(data), labeled=label is not None)
+    if label is not None and rows.labels is not None and kind.name != OneClass.name and not are_numbers(rows):
         rows = with_targets(rows, *kind.targets(rows.names, label, names))
     if label is not None and rows.labels is None:
         raise BadData(f"{data} has no labels under {label!r}.\n  Name the column that holds the right answers, or leave `--label` out.")

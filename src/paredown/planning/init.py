@@ -14,6 +14,7 @@ import numpy as np
 
 from paredown.core.errors import BadData, BadModel, UnknownName, UsageError
 from paredown.core.rows import Rows
+from paredown.datasets.any_source import read_rows
 from paredown.ground import documents, registry
 from paredown.kinds.known import kind_named
 from paredown.planning import columns
@@ -24,7 +25,6 @@ from paredown.running.result import provable
 from paredown.stats.power import smallest_drop
 from paredown.study.classes import has_fractions
 from paredown.study.jobfile import read_job
-from paredown.study.splits import read_rows
 
 _MARGINS = (1, 1.5, 2, 3, 5, 10)
 """Margins in per cent that a person would write."""

@@ -45,6 +45,7 @@ class Evidence:
         kind: Of the answers.
         metric: The job's metric.
         groups: Column -> array (N,) of texts.
+        blocks: As for `quality.contest`.
         noise: The noise floor, a share; a time, or what follows from one, within it of the baseline's is not told apart from it.
         recorded: What was found on quality before, by a metric that cannot be asked again.
         today: For waivers.
@@ -62,6 +63,7 @@ class Evidence:
     kind: str = "class"
     metric: Metric | None = None
     groups: Mapping[str, Any] = field(default_factory=dict)
+    blocks: Any = None
     noise: float = 0.0
     recorded: Iterable[Finding] = ()
     today: date
@@ -132,7 +134,9 @@ def _quality(rule: Rule, limit: Limit, evidence: Evidence, confidence: float) ->
     if rule.by:
         return _by_group(rule, limit, metric, evidence, confidence)
     if rule.kind is Kind.DROP:
-        drop = contest(metric, labels, before, after, limit.scale, evidence.seed, kind=evidence.kind).drop(confidence)
+        sides = (labels, before, after)
+        found = contest(metric, *sides, limit.scale, evidence.seed, kind=evidence.kind, blocks=evidence.blocks)
+        drop = found.drop(confidence)
         return [_drop_finding(rule, limit, drop, _decide(Kind.MAX, drop.low, drop.upper, limit.value), evidence.kind)]
     return [_level_finding(rule, limit, evidence, metric, labels, after, confidence)]
 
@@ -161,12 +165,14 @@ def _by_group(rule: Rule, limit: Limit, metric: Metric, evidence: Evidence, conf
     if rule.kind is not Kind.DROP:
         for group, rows in groups:
             parts = (evidence.labels[rows], evidence.after[rows], confidence)
-            findings.append(_level_finding(rule, limit, evidence, metric, *parts, group=group, among=len(groups)))
+            of_group = evidence if evidence.blocks is None else replace(evidence, blocks=evidence.blocks[rows])
+            findings.append(_level_finding(rule, limit, of_group, metric, *parts, group=group, among=len(groups)))
         return findings
     contests = []
     for _, rows in groups:
         sides = (evidence.labels[rows], evidence.before[rows], evidence.after[rows])
-        contests.append(contest(metric, *sides, limit.scale, evidence.seed, kind=evidence.kind))
+        blocks = None if evidence.blocks is None else evidence.blocks[rows]
+        contests.append(contest(metric, *sides, limit.scale, evidence.seed, kind=evidence.kind, blocks=blocks))
     chances = holm([found.chance(limit.value) for found in contests])
     for (group, _), found, chance in zip(groups, contests, chances):
         drop = found.drop(confidence)
@@ -224,12 +230,13 @@ def _level_finding(
 ) -> Finding:
     """The metric's own value against a floor or a ceiling; of several groups each fails at its share of the error (Bonferroni)."""
     name = f"{rule.id}, {group}" if group else rule.id
-    value, low, high = level(metric, labels, after, confidence, evidence.seed, kind=evidence.kind)
+    how: dict[str, Any] = {"seed": evidence.seed, "kind": evidence.kind, "blocks": evidence.blocks}
+    value, low, high = level(metric, labels, after, confidence, **how)
     if math.isnan(value):
         return _without_value(rule, name, len(labels), limit=limit.value, group=group)
     outcome = _decide(rule.kind, low, high, limit.value)
     if outcome is Outcome.FAIL and among > 1:
-        _, strict_low, strict_high = level(metric, labels, after, 1 - (1 - confidence) / among, evidence.seed, kind=evidence.kind)
+        _, strict_low, strict_high = level(metric, labels, after, 1 - (1 - confidence) / among, **how)
         outcome = _decide(rule.kind, strict_low, strict_high, limit.value)
     span = f"{show(low, limit.text)} to {show(high, limit.text)}"
     reason = f"{name} is {show(value, limit.text)} on {len(labels)} rows ({span}); {_allowed(rule)}{_open(outcome)}."

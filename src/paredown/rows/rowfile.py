@@ -17,6 +17,7 @@ from paredown.core.rows import Rows
 from paredown.ground.untrusted import parse_json
 from paredown.rows.blocks import MAGIC, Table, Writer
 from paredown.rows.columns import on_disk, rows_of
+from paredown.rows.windows import Places, Windows, are_windows
 from paredown.rows.words import are_files, packed, unpacked
 
 
@@ -54,6 +55,13 @@ def write_rows(rows: Rows, path: Path) -> None:
             writer.finish(rows.names, rows.high, picture)
         return
     arrays: dict[str, Any] = {}
+    head: dict[str, Any] = {"groups": list(rows.groups), "names": list(rows.names), "high": rows.high}
+    if are_windows(rows):
+        places = next(iter(rows.inputs.values())).places
+        first, last = int(places.starts.min()), int(places.starts.max()) + places.width
+        arrays["starts"], head["width"] = places.starts - first, places.width
+        arrays |= {} if places.block is None else {"block": places.block[first:last]}
+        rows = dataclasses.replace(rows, inputs={name: column.steps[first:last] for name, column in rows.inputs.items()})
     columns = list(rows.inputs) if isinstance(rows.inputs, Mapping) else None
     if columns is None:
         arrays |= _packed("inputs", rows.inputs)
@@ -64,8 +72,7 @@ def write_rows(rows: Rows, path: Path) -> None:
         arrays["labels"] = rows.labels
     for number, column in enumerate(rows.groups.values()):
         arrays |= _packed(f"group {number}", column)
-    head = {"columns": columns, "groups": list(rows.groups), "names": list(rows.names), "high": rows.high}
-    np.savez(path, head=np.asarray(json.dumps(head)), **arrays)
+    np.savez(path, head=np.asarray(json.dumps(head | {"columns": columns})), **arrays)
 
 
 def read_rows(path: Path) -> Rows:
@@ -86,6 +93,11 @@ def read_rows(path: Path) -> Rows:
                 if columns is None
                 else {name: _unpacked(file, f"column {number}") for number, name in enumerate(columns)}
             )
+            if "width" in head:
+                places, last = Places(file["starts"], int(head["width"]), block=file.get("block")), min(map(len, inputs.values()))
+                if not 0 <= places.starts.min() <= places.starts.max() <= last - places.width:
+                    raise ValueError("its windows end behind its steps")
+                inputs = {name: Windows(steps, places) for name, steps in inputs.items()}
             groups = {name: _unpacked(file, f"group {number}") for number, name in enumerate(head["groups"])}
             labels = file.get("labels")
             return Rows(inputs=inputs, labels=labels, names=tuple(head["names"]), groups=groups, high=head["high"])

@@ -22,6 +22,7 @@ from paredown.policy.rules import Evidence, judge
 from paredown.policy.sequence import fixed_sequence
 from paredown.protocol.bench import Windows
 from paredown.protocol.readings import TIMED, facts, of_windows, ratios
+from paredown.rows.windows import blocks
 from paredown.running.claims import bounded, disturbed, unexplained, withheld, without_tails
 from paredown.running.long_measurement import SLACK, found_windows, graph_time, long_windows, time_to_confirm
 from paredown.running.timing import budget_for, test_s
@@ -250,6 +251,7 @@ def _evidence(workspace: Workspace, trial: Trial, split: str, noise: float) -> E
         metric=workspace.units.metric,
         kind=workspace.units.kind.name,
         groups=rows.groups,
+        blocks=blocks(rows),
         noise=noise,
         today=datetime.now(UTC).date(),
         seed=workspace.study.seed,
@@ -355,6 +357,7 @@ def _final(
             scale=scale,
             confidence=policy.confidence,
             seed=workspace.study.seed,
+            blocks=evidence.blocks,
         ),
         long=long,
         evidence=evidence,

@@ -12,6 +12,7 @@ import numpy as np
 from paredown.builder.build_spec import BuildSpec
 from paredown.core.job import Job
 from paredown.core.rows import Rows
+from paredown.datasets.tables import listed
 from paredown.rows.columns import joined
 from paredown.study.splits import Splits
 from paredown.study.units import Units
@@ -43,7 +44,9 @@ def encoding(job: Job, units: Units, train: Rows, files: Path) -> dict[str, Any]
     options = units.source.preprocess(job.model, job.folder, files)
     if units.task.raw == "text":
         options |= {"columns": job.data.columns.get("text")}
-    if units.task.raw == "table" and not units.trains:
+    if units.task.raw == "series":
+        options |= {"missing": listed(job.data.columns, "missing")}
+    if units.task.raw in ("table", "series") and not units.trains:
         options |= {"rare": "keep"}  # it is fed as it was trained; whether that may ship is asked in `setup.refuse_rare`
     return units.task.encoder(train, options | dict(job.data.preprocess))
 

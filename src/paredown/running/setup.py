@@ -152,12 +152,12 @@ def read_splits(job: Job, units: Units) -> Splits:
 
 
 def encoded_table(job: Job, units: Units, splits: Splits) -> dict[str, Any] | None:
-    """The declaration by which a job's table is encoded, which depends on its rows; None for other tasks.
+    """The declaration by which a job's table or series is encoded, which depends on its rows; None for other tasks.
 
     Raises:
         BadData: The table cannot be encoded.
     """
-    if units.task.raw != "table":
+    if units.task.raw not in ("table", "series"):
         return None
     return encoding(job, units, fitted_on(job, units, splits), Path())
 

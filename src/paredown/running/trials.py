@@ -19,6 +19,7 @@ from paredown.policy.quality import compare
 from paredown.protocol.bench import Side, Windows
 from paredown.protocol.plan import SCREENING, Plan
 from paredown.protocol.readings import facts, of_windows, ratios
+from paredown.rows.windows import blocks
 from paredown.running.timing import Steps, foretold, share_s
 from paredown.running.workspace import Workspace
 from paredown.stats.ratios import detectable, noise_floor
@@ -101,6 +102,12 @@ def examine(workspace: Workspace, built: Built, role: str) -> Trial:
     )
     if role == "baseline":
         _refuse_chance(workspace, quality, labels, answers)
+        if (naive := workspace.units.task.naive(workspace.splits.validation)) is not None:
+            metric = workspace.units.metric
+            workspace.study.note(
+                f"On validation the last known value has {metric.name()} {metric.over_set(labels, naive):.4g}, "
+                f"the model as given {quality:.4g}."
+            )
         windows = floor(workspace, built.artifact)
         workspace.listener.stage(
             f"noise floor of CPU time: {100 * floor_share(windows):.2g} %; windows as few as these show a saving of "
@@ -120,6 +127,7 @@ def examine(workspace: Workspace, built: Built, role: str) -> Trial:
         scale=scale,
         confidence=workspace.job.policy.confidence,
         seed=workspace.study.seed,
+        blocks=blocks(workspace.splits.validation),
     )
     windows = screen(workspace, given.artifact, built.artifact)
     before, after = _readings(workspace, given.artifact, windows, "baseline"), _readings(workspace, built.artifact, windows, "candidate")

@@ -15,6 +15,7 @@ from paredown.core.errors import BadData
 from paredown.core.rows import LISTED, PART_ROWS, Rows
 from paredown.core.task import Task
 from paredown.core.unsupported import REGRESSION, SEVERAL, refusal
+from paredown.datasets.number_labels import are_numbers, one_set_of_numbers, refuse_numbers
 from paredown.datasets.sources import nearest
 from paredown.kinds.kind import Kind
 from paredown.kinds.labels import Labels, parted, separator_of
@@ -49,6 +50,7 @@ def one_set_of_classes(
     Raises:
         BadData: There is one class or none; a label is not among the names; `given` and `model` differ in number or order.
     """
+    refuse_numbers(parts)
     if model and given:
         _check_given(given, model)
     elif model:
@@ -104,9 +106,12 @@ def one_set_of_targets(
     Raises:
         BadData: A word is none of the kind; a trained model does not say the order of its labels.
     """
-    parts, words = one_set_of_words(parts)
     if kind.name == Numbers.name and nameless(known):
         known = ()
+    if any(map(are_numbers, parts.values())):
+        parts, names = one_set_of_numbers(parts, kind, known)
+        return parts, None, names
+    parts, words = one_set_of_words(parts)
     if kind.name == Labels.name and not trains and not known:
         refuse_unordered(words)
     return parts, *kind.targets(words, column, known)

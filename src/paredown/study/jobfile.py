@@ -84,6 +84,12 @@ class _Data(_Strict):
     skip: int = Field(default=0, ge=0)
     comment: str | None = None
     zero_based: bool = False
+    time: Words = []
+    series: str | None = None
+    window: int | None = Field(default=None, ge=1)
+    horizon: Any = None
+    stride: int = Field(default=1, ge=1)
+    begins: dict[str, Any] = {}
 
 
 class _Search(_Strict):
@@ -99,6 +105,9 @@ class _Trial(_Strict):
     memory: Any = None
 
 
+_OF_SERIES = ("time", "series", "window", "horizon", "stride", "begins")
+_NUMBERS = ("-regression", "-forecasting", "-multilabel")
+"""Ends of tasks whose answers are several numbers, or labels that each have a column."""
 _COLUMNS = tuple(name for name in _Data.model_fields if name not in (*SPLITS, "all", "builtin", "python", "shares", "labels", "preprocess"))
 
 
@@ -267,10 +276,14 @@ class _Reader:
                 self.exists(("data", split), source)
         if len(data.text) > 2 or len(set(data.text)) < len(data.text):
             self.note(("data", "text"), f"is {', '.join(data.text)}.", "Name one column, or two different ones for pairs.")
+        task = str(self.document.data.get("task"))
         for key, said in (("label", refusal(SEVERAL, "")), ("inputs", several_inputs(""))):
-            if len(named := getattr(data, key) or []) > 1:
+            if len(named := getattr(data, key) or []) > 1 and not (key == "label" and task.endswith(_NUMBERS)):
                 found, do = said.split("\n  ")
                 self.note(("data", key), f"names {', '.join(named)}{found}", do)
+        for key in _OF_SERIES if task != "series-forecasting" else ():
+            if key in data.model_fields_set:
+                self.note(("data", key), f"does not go with {task}.", "Take it out, or write `task: series-forecasting`.")
         if data.text and data.features:
             self.note(("data", "text"), "stands beside `features`.", "A model sees texts or a table; take one out.")
         whole = [key for key in ("all", "builtin", "python") if getattr(data, key) is not None]
@@ -285,7 +298,9 @@ class _Reader:
         elif not whole and self.document.data["data"].get("test") is None:
             self.note(("data",), "has no `test`.", "Add `test: file`, or one source as `all: file`.")
         columns = {key: getattr(data, key) for key in _COLUMNS if key in data.model_fields_set}
-        columns |= {key: next(iter(columns[key] or []), None) for key in ("label", "inputs") if key in columns}
+        for key in ("label", "inputs"):
+            if key in columns and len(columns[key] or []) < 2:
+                columns[key] = next(iter(columns[key] or []), None)
         return DataSpec(
             sources=sources, columns=columns, labels=tuple(data.labels), preprocess=data.preprocess, shares=self.shares(data.shares)
         )

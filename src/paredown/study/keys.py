@@ -38,6 +38,7 @@ class Equal:
 
 def by_digest(parts: Sequence[Rows]) -> Iterator[Equal]:
     """All rows of some parts, those of like digests at a time; within a digest in the order of the parts and their rows."""
+    width = next((rows.labels.shape[1:] for rows in parts if rows.labels is not None), ())
     shares = _shares(sum(map(len, parts)), any(rows.digests is not None for rows in parts))
     for share in range(shares if parts else 0):
         found: list[tuple[Any, ...]] = []
@@ -46,10 +47,14 @@ def by_digest(parts: Sequence[Rows]) -> Iterator[Equal]:
             for piece in rows.digest_parts():
                 digests = np.frombuffer(piece, ">u8").reshape(-1, 4)
                 at = _of_share(digests[:, 0], share, shares)
-                labels = np.full(len(at), -1) if rows.labels is None else rows.labels[start : start + len(digests)][at]
+                labels = np.full((len(at), *width), -1 if not width else np.nan)
+                labels = labels if rows.labels is None else rows.labels[start : start + len(digests)][at]
                 found.append((digests[at, 0], digests[at, 1], np.full(len(at), number, np.int16), at + start, labels))
                 start += len(digests)
         first, second, part, row, label = (np.concatenate(column) for column in zip(*found))
+        if width:  # rows of numbers
+            unknown = np.isnan(label).any(axis=1)
+            label = np.where(unknown, -1, np.unique(label, axis=0, return_inverse=True)[1].reshape(-1))
         order = np.lexsort((second, first))
         first, second = first[order], second[order]
         new = np.concatenate([[0], (first[1:] != first[:-1]) | (second[1:] != second[:-1])]) if len(order) else np.empty(0)

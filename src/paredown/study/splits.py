@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,9 @@ import numpy as np
 from paredown.core.errors import BadData
 from paredown.core.job import Job
 from paredown.core.rows import Rows
-from paredown.datasets.folders import ARCHIVE, refuse_archive
+from paredown.datasets import number_labels, series, tables
+from paredown.datasets.any_source import read_rows
 from paredown.ground import registry
-from paredown.ground.files import PICKLES
 from paredown.kinds.known import kind_named
 from paredown.kinds.labels import Labels
 from paredown.kinds.one_class import OneClass
@@ -117,8 +116,15 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
     shares = _checked_shares(job)
     task = registry.get("tasks", job.task)()
     kind, targets = kind_named(task.kind), None
-    parts, notes = _read_all(job, job.data.labels if kind.name == OneClass.name else (), labeled), list[str]()
-    if not labeled:
+    plan = series.Plan.of(job.data.columns) if task.raw == "series" else None
+    columns = number_labels.reading(job.data.columns, kind) if plan is None else plan.reading(job.data.columns)
+    parts, notes = _read_all(job, columns, job.data.labels if kind.name == OneClass.name else (), labeled and plan is None), list[str]()
+    if plan is not None:
+        parts, names = series.as_windows(_alike(parts), plan, job.data.sources, labeled, notes), plan.names
+        if not plan.time and len(parts) > 1:
+            listed = ", ".join(f"{count} of {len(parts[split])} of {split}" for split, count in equal_rows(parts).items())
+            notes.append(f"Windows that another split has too: {listed}. Without `time:` whether the files share steps cannot be seen.")
+    elif not labeled:
         names = tuple(job.data.labels) or tuple(model_labels)
         if not names:
             raise BadData(
@@ -130,9 +136,8 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
         parts, names = one_set_of_classes(_alike(parts), job.data.labels, model_labels)
     else:
         known = tuple(job.data.labels) or tuple(model_labels)
-        parts, targets, names = one_set_of_targets(
-            _alike(parts), kind, str(job.data.columns.get("label") or "label"), known, trains_baseline
-        )
+        column = " ".join(tables.listed(job.data.columns, "label")) or "label"
+        parts, targets, names = one_set_of_targets(_alike(parts), kind, column, known, trains_baseline)
     for split, rows in parts.items():
         try:
             task.check(rows)
@@ -141,7 +146,9 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
     chance = task.raw == "table" and by_chance([*parts.values()])
     if chance:
         notes += parts_of_another(parts, job.data.sources)
-    if "all" in parts:
+    if plan is not None:
+        parts = plan.cut(parts, job.data.columns, partial(_of_time, shares), trains_baseline, notes)
+    elif "all" in parts:
         parts = _cut_all(parts, shares, seed, chance)
         if "test" not in shares and len(parts["test"]) == TEST_MOST:
             notes.append(
@@ -158,12 +165,14 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
         equal = equal_rows(parts)
         listed = ", ".join(f"{count} of {len(parts[split])} ({count / len(parts[split]):.0%}) of {split}" for split, count in equal.items())
         notes.append(f"Rows that another split has too: {listed}. They are kept: in a table of few values people share a row by chance.")
-    else:
+    elif plan is None:
         parts, dropped = without_leaks(parts)
         refuse_untrained(parts, names, " once the rows that validation or test has too are dropped", kind)
     if targets is not None:
         parts = {split: with_targets(rows, targets, names) for split, rows in parts.items()}
         refuse_misfits(task, parts)
+    elif kind.name != OneClass.name:
+        parts = {split: replace(rows, names=names) for split, rows in parts.items()}
     if kind.name == Labels.name and labeled:
         refuse_unseen(parts, names)
     parts = {split: judged(held(rows)) if split in ("test", "validation") else held(rows) for split, rows in parts.items()}
@@ -184,34 +193,6 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
     )
 
 
-def read_rows(source: str, folder: Path, columns: Mapping[str, Any], labels: Sequence[str]) -> Rows:
-    """The rows of one source, by the reader that claims it; `pkg.mod:function` goes to `python`.
-
-    Raises:
-        BadData: No reader takes it, or the reader refuses it.
-    """
-    readers = registry.working("datasets")
-    chosen = next((reader for reader in readers if reader.claims(source, folder)), None)
-    if chosen is None and re.fullmatch(r"[\w.]+:\w+", source):
-        chosen = registry.get("datasets", "python")
-    if chosen is None:
-        if source.lower().endswith(PICKLES):
-            raise BadData(
-                f"{source} is a pickle; reading it could run any code, so it is not read.\n  Save the rows as .csv, .npz or .parquet."
-            )
-        if source.lower().endswith(ARCHIVE):
-            refuse_archive(source, folder)
-        known = ", ".join(sorted(suffix for reader in readers for suffix in reader.suffixes))
-        if (folder / source).is_dir():
-            raise BadData(
-                f"no reader for the folder {source!r}.\n"
-                "  Name a file in it, a folder that `datasets.save_to_disk` wrote, or one of images or sounds with a folder per class."
-            )
-        raise BadData(f"no reader for {source!r}.\n  Give a file that ends in {known}, `builtin: digits`, or `pkg.mod:function`.")
-    rows: Rows = chosen().read(source, folder, columns, labels)
-    return rows
-
-
 def stratified(rows: Rows, sizes: Sequence[int], salt: str, chance: bool = False) -> list[Rows]:
     """Cut rows into consecutive parts that have the same mix of labels.
 
@@ -229,9 +210,8 @@ def stratified(rows: Rows, sizes: Sequence[int], salt: str, chance: bool = False
     Returns:
         len(sizes) + 1 parts, each in the order of `rows`.
     """
-    alike = (
-        rows if rows.names and rows.labels is not None else replace(rows, labels=None, names=())
-    )  # cut as they come where none are classes
+    classes = rows.names and rows.labels is not None and rows.labels.ndim == 1
+    alike = rows if classes else replace(rows, labels=None, names=())  # cut as they come where none are classes
     part = keys.cut(alike, sizes, salt, keys.copies(rows) if chance else None)
     return [rows.take(part == number) for number in range(len(sizes) + 1)]
 
@@ -246,7 +226,7 @@ def _checked_shares(job: Job) -> Mapping[str, float]:
     return shares
 
 
-def _read_all(job: Job, labels: Sequence[str], labeled: bool) -> dict[str, Rows]:
+def _read_all(job: Job, entries: Mapping[str, Any], labels: Sequence[str], labeled: bool) -> dict[str, Rows]:
     """Every source; the first one read decides what is a number and what is a word, and how many columns sparse rows have."""
     sources = job.data.sources
     strange = next((name for name in sources if name not in ("all", *NAMES)), None)
@@ -256,7 +236,7 @@ def _read_all(job: Job, labels: Sequence[str], labeled: bool) -> dict[str, Rows]
         raise BadData(f"data: all stands beside {', '.join(both)}.\n  Give one source to be cut, or the splits.")
     if "all" not in sources and "test" not in sources:
         raise BadData(f"data: there is no test, only {', '.join(sources) or 'nothing'}.\n  Add `test:`, or give one source as `all:`.")
-    columns, parts = dict(job.data.columns) | {"preprocess": job.data.preprocess}, dict[str, Rows]()
+    columns, parts = dict(entries) | {"preprocess": job.data.preprocess}, dict[str, Rows]()
     columns |= {} if labeled or "label" in columns else {"label": None}
     for split in ("all", *NAMES):
         if split in sources:
@@ -329,6 +309,15 @@ def _cut_all(parts: dict[str, Rows], shares: Mapping[str, float], seed: int, cha
     sizes = {"test": test, "train": len(rows) - test - calibration - validation, "calibration": calibration, "validation": validation}
     _check_sizes(sizes, len(rows), "all")
     return parts | dict(zip(sizes, stratified(rows, list(sizes.values())[:-1], f"split/{seed}", chance)))
+
+
+def _of_time(shares: Mapping[str, float], split: str, count: int, left: int, arrived: bool) -> int:
+    """Windows of a split that is cut off the newest of those left of `count`; of a trained model's test validation gets the older ones."""
+    if split == "test" and arrived:
+        return left - round(shares.get("validation", VALIDATION_OF_TEST) * left)
+    if split == "test":
+        return math.floor(shares["test"] * count + 0.5) if "test" in shares else min(math.floor(TEST_SHARE * count + 0.5), TEST_MOST)
+    return _sizes(left, {name: share * count / max(1, left) for name, share in shares.items()}, [split])[0]
 
 
 def _check_sizes(sizes: Mapping[str, int], rows: int, source: str) -> None:

@@ -35,6 +35,9 @@ def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[An
             {"kind": "array", "input", "shape"}: the numbers as they are; here and for a vector "numbers" may be "int64", for a model that
             takes whole numbers;
             {"kind": "audio", ...}: see `spectrograms.make_audio_encoder`;
+            {"kind": "series", "input", "window": W, "columns", "fill", "mask", "missing"}: windows of a table, encoded as its rows are,
+            (N, W, columns); with "fill": "last" a missing number is the last one before it in its window, if there is one, else the
+            column's; for each column in "mask" one more holds 1 where its number is missing; "missing" are words for no number;
             {"kind": "text", ...}: see `tokens.make_text_encoder`.
             "whole": [low, high] in a declaration, or in one of its numeric columns, refuses all but whole numbers between these.
         folder: Where the files lie that a declaration names, as a tokenizer's.
@@ -51,6 +54,7 @@ def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[An
         return make_text_encoder(spec, folder)
     makers = {"image": _image_encoder, "table": _table_encoder, "vector": _vector_encoder, "array": _array_encoder}
     makers["audio"] = make_audio_encoder
+    makers["series"] = _series_encoder
     if kind not in makers:
         raise ValueError(f"encoder kind {kind!r} is not one of {', '.join(makers)}, text.")
     return makers[kind](spec)
@@ -70,8 +74,9 @@ def feed_shape(spec: Mapping[str, Any]) -> tuple[int, ...]:
         return (int(spec["width"]),)
     if spec["kind"] == "audio":
         return audio_shape(spec)
-    if spec["kind"] == "table":
-        return (sum(len(column["values"]) if column["kind"] == "categorical" else 1 for column in spec["columns"]),)
+    if spec["kind"] in ("table", "series"):
+        width = sum(len(column["values"]) if column["kind"] == "categorical" else 1 for column in spec["columns"])
+        return (width,) if spec["kind"] == "table" else (int(spec["window"]), width + len(spec["mask"]))
     shape = tuple(spec["shape"])
     if spec["kind"] == "array":
         return shape
@@ -269,5 +274,76 @@ def _table_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
             raise ValueError(
                 f"the inputs are of type {type(inputs).__name__}; give a mapping column -> values, a dict, or a list of dicts."
             ) from None
+
+    return encode
+
+
+def shared_rows(spec: Mapping[str, Any], inputs: Any) -> int:
+    """How many rows of a list one call has in common with the next, where the list is asked in parts: the windows of a series overlap."""
+    steps = spec["kind"] == "series" and isinstance(inputs, list) and inputs and isinstance(inputs[0], Mapping)
+    return int(spec["window"]) - 1 if steps and not any(isinstance(cell, list) for cell in inputs[0].values()) else 0
+
+
+def _series_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndarray]]:
+    feed, window, columns, carried = spec["input"], int(spec["window"]), spec["columns"], spec["fill"] == "last"
+    names, absent, step = [column["name"] for column in columns], frozenset(spec["missing"]), np.arange(window)[:, None]
+    sizes = [len(column["values"]) if column["kind"] == "categorical" else 1 for column in columns]
+    firsts = np.cumsum([0, *sizes])
+    numeric, others = ([at for at, column in enumerate(columns) if (column["kind"] == "numeric") is wanted] for wanted in (True, False))
+    mean, std, fill = (np.array([float(columns[at][key]) for at in numeric]) for key in ("mean", "std", "fill"))
+    mask = [number for number, at in enumerate(numeric) if names[at] in spec["mask"]]
+    number_places, word_places = firsts[numeric], [place for at in others for place in range(firsts[at], firsts[at + 1])]
+    encode_words = _table_encoder({"input": feed, "columns": [columns[at] for at in others]}) if others else None
+
+    def windows(cells: Any, at: int) -> np.ndarray:
+        """One column as (N, window); of more steps than a window has each gets one whose steps are all there."""
+        found: np.ndarray = cells if isinstance(cells, np.ndarray) else np.array(cells, None if at in numeric else object)
+        if found.ndim == 1 and len(found) >= window:
+            found = np.lib.stride_tricks.sliding_window_view(found, window)
+        if found.ndim != 2 or found.shape[1] != window:
+            raise ValueError(f"column {names[at]!r} has the shape {found.shape}; a window is {window} steps, a batch is (N, {window}).")
+        return found
+
+    def numbers(cells: np.ndarray, at: int) -> np.ndarray:
+        if cells.dtype.kind in "buif":
+            return cells
+        values = [None if cell in absent else cell for cell in cells.reshape(-1).tolist()]
+        return _numbers(values, names[at]).reshape(cells.shape)
+
+    def by_column(inputs: Any) -> list[np.ndarray]:
+        if isinstance(inputs, np.ndarray):
+            if inputs.dtype.kind not in "buif" or others:
+                raise ValueError(f"this model takes words too: give the steps as rows with the columns {', '.join(names)}.")
+            values = _batch(inputs, (window, len(names)), "window")
+            return [values[:, :, at] for at in range(len(names))]
+        if isinstance(inputs, Mapping) or hasattr(inputs, "columns"):
+            return [windows(np.asarray(inputs[name]), at) for at, name in enumerate(names)]
+        return [windows([row[name] for row in inputs], at) for at, name in enumerate(names)]
+
+    def encode(inputs: Any) -> dict[str, np.ndarray]:
+        try:
+            found = by_column(inputs)
+        except KeyError as error:
+            raise ValueError(f"the inputs lack the column {error.args[0]!r}; they need {', '.join(names)}.") from None
+        except (TypeError, IndexError):
+            raise ValueError(f"the inputs are of type {type(inputs).__name__}; give rows of steps, or columns of them.") from None
+        count = len(found[0])
+        if any(len(cells) != count for cells in found):
+            raise ValueError("the columns have different lengths; each needs one value per step.")
+        out = np.zeros((count, window, int(firsts[-1]) + len(mask)), np.float32)
+        if numeric:
+            values = np.stack([numbers(found[at], at) for at in numeric], axis=2)
+            missing = np.isnan(values)
+            if missing.any():
+                out[:, :, int(firsts[-1]) :] = missing[:, :, mask]
+                if carried:
+                    last = np.maximum.accumulate(np.where(missing, 0, step), axis=1)
+                    values = np.take_along_axis(values, last, axis=1)
+                values = np.where(np.isnan(values), fill, values)
+            out[:, :, number_places] = (values - mean) / std
+        if encode_words is not None:
+            words = encode_words({names[at]: found[at].reshape(-1) for at in others})[feed]
+            out[:, :, word_places] = words.reshape(count, window, -1)
+        return {feed: out}
 
     return encode
