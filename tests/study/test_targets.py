@@ -88,7 +88,7 @@ def test_marks_in_an_array_are_lists_of_labels(tmp_path: Path) -> None:
             ["0.5", "1", "2.25"],
             "all has the label '0.5' in 34 rows, a fraction: regression, the answer is a number; a",
         ),
-        ("tabular-regression", ["1", "many", "2"], "the column 'y' holds 'many', which is no finite number"),
+        ("tabular-regression", ["1", "many", "2"], r"all\.csv:3: column 'y' holds 'many'; it is a column of numbers\."),
         ("tabular-multilabel", ["a", "a", "a"], r"the column 'y' has 1 label \(a\)\.\n  Several labels per row are written"),
     ],
 )

@@ -73,7 +73,7 @@ class SeriesForecasting(Task):
         """The words of each column, and how many columns of numbers have their mean and spread in it."""
         return _Steps().ships(encoder)
 
-    def decoder(self, names: tuple[str, ...]) -> dict[str, Any]:
+    def decoder(self, names: tuple[str, ...], encoder: Mapping[str, Any]) -> dict[str, Any]:
         """Numbers."""
         return kind_named(self.kind).decoder(names)
 
