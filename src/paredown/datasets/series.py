@@ -170,8 +170,8 @@ class Plan:
             cuts = [("test", "validation", ["test"])] if not trains and "validation" not in out else []
             known = {*out, *(["validation"] if cuts else [])}
             if missing := [name for name in ("validation", "calibration") if name not in known]:
-                source = next(name for name in ("train", "unlabeled", "validation") if name in known)
-                cuts.append((source, source, missing))
+                given = next(name for name in ("train", "unlabeled", "validation") if name in known)
+                cuts.append((given, given, missing))
         for source, left, wanted in cuts:
             rest = out.pop(source)
             count, sizes = len(rest), dict[str, int]()
@@ -258,7 +258,10 @@ def windowed(rows: Rows, plan: Plan, source: str, *, labeled: bool = True) -> tu
     which = np.zeros(len(rows), np.int64)
     if plan.series:
         which = np.unique(np.asarray(table[plan.series]), return_inverse=True)[1]
-    clock, tick = _clock(table, plan.time, source) if plan.time else (None, None)
+    clock: Any = None
+    tick: Any = None
+    if plan.time:
+        clock, tick = _clock(table, plan.time, source)
     order = np.lexsort((np.arange(len(rows)) if clock is None else clock, which))
     which = which[order]
     begun = np.concatenate([[True], which[1:] != which[:-1]])
