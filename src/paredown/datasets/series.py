@@ -367,7 +367,7 @@ def _usual(spans: Any) -> float:
     if not len(spans):
         return 1.0
     values, counts = np.unique(spans, return_counts=True)
-    return float(values[counts.argmax()])
+    return float(values[counts == counts.max()][0])
 
 
 def _refuse_twice(clock: Any, begun: Any, order: Any, table: Mapping[str, Any], plan: Plan, source: str) -> None:

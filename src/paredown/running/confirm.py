@@ -351,9 +351,7 @@ def _final(
         baseline_quality=workspace.units.metric.over_set(evidence.labels, evidence.before),
         drop=compare(
             workspace.units.metric,
-            evidence.labels,
-            evidence.before,
-            evidence.after,
+            *(evidence.labels, evidence.before, evidence.after),
             scale=scale,
             confidence=policy.confidence,
             seed=workspace.study.seed,
