@@ -104,3 +104,15 @@ def test_splits_with_other_numbers_are_refused(tmp_path: Path) -> None:
         np.savez(tmp_path / f"{split}.npz", X=np.arange(60.0)[:, None] + width * 100, y=np.random.default_rng(0).normal(size=(60, width)))
     with pytest.raises(BadData, match=r"test has 3 numbers as a label, train has 2\.\n  Give all splits the same columns"):
         load_splits(job(tmp_path, "tabular-regression", train="train.npz", test="test.npz"), 0, True)
+
+
+def test_numbers_in_a_program_go_through_its_own_file(tmp_path: Path) -> None:
+    from paredown.inmemory import in_program
+
+    rows = in_program.labeled("test", (np.arange(300.0)[:, None], SAID.tolist()), {})
+    assert in_program.guessed(rows, as_images=False) == ("tabular-regression", "an array (300, 1), and y has 2 numbers per row")
+    name = in_program.keep(rows, "test", tmp_path)
+    for known in ((), ("left", "right")):
+        splits = load_splits(job(tmp_path, "tabular-regression", labels=known, all=name), 0, True)
+        assert splits.names == (known or ("label 0", "label 1"))
+        np.testing.assert_array_equal(splits.test.labels, SAID[splits.test.inputs[:, 0].astype(int)])
