@@ -12,13 +12,13 @@ from PIL import Image
 
 from paredown.core.errors import BadData
 from paredown.datasets import folders, sources
+from paredown.datasets.any_source import read_rows
 from paredown.datasets.audio import Audio
 from paredown.datasets.images import Images
 from paredown.ground.host import host
 from paredown.rows.columns import on_disk
 from paredown.rows.rowfile import read_rows as read_file
 from paredown.rows.rowfile import write_rows
-from paredown.study.splits import read_rows
 from paredown.testing.contracts import check_dataset
 from sound_files import tone, wav
 

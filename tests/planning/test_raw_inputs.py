@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from paredown.datasets.any_source import read_rows
 from paredown.planning import raw_inputs
 from paredown.planning.init import starter
 from paredown.study.jobfile import read_job
-from paredown.study.splits import read_rows
 from sound_files import tone, wav
 from tiny_cli import leave
 

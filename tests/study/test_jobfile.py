@@ -252,3 +252,21 @@ def test_nothing_written_is_lost_on_wrong_sections(tmp_path: Path) -> None:
     said = "\n".join(str(problem) for problem in caught.value.problems)
     for part in ("no `model`", "no `task`", "no `metric`", "no `policy`", "data is a list", "deploy is 3", "search is 'x'"):
         assert part in said
+
+
+def test_entries_of_a_series_go_with_forecasts_alone(tmp_path: Path) -> None:
+    entries = (
+        "data: {train: train.csv, test: test.csv, label: [a, b], time: day, window: 48, horizon: [1, 6], begins: {validation: 2014-01-01}}"
+    )
+    text = "model: {{builtin: mlp}}\ntask: {task}\n{data}\nmetric: mae\npolicy: frugal\n"
+    made = read_job(write(tmp_path, text.format(task="series-forecasting", data=entries)))
+    wanted = {"label": ["a", "b"], "time": ["day"], "window": 48, "horizon": [1, 6], "begins": {"validation": "2014-01-01"}}
+    assert made.data.columns == wanted
+    with pytest.raises(BadDocument) as refused:
+        read_job(write(tmp_path, text.format(task="tabular-regression", data=entries.replace("48", "0"))))
+    said = str(refused.value)
+    assert "job.yaml:3: data.window is 0" in said
+    with pytest.raises(BadDocument, match=r"data\.begins does not go with tabular-regression\.\n  Take it out") as refused:
+        read_job(write(tmp_path, text.format(task="tabular-regression", data=entries)))
+    assert all(f"data.{key} does not go" in str(refused.value) for key in ("time", "window", "horizon"))
+    assert "label" not in str(refused.value)

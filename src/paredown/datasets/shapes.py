@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from paredown.core.errors import BadData
+
 _MOST_INPUTS = 16
 
 
@@ -37,6 +39,16 @@ def several_numbers(labels: Any) -> np.ndarray | None:
     if labels.ndim != 2 or not len(labels) or labels.shape[1] < 2 or labels.dtype.kind not in "buif":
         return None
     return None if np.isin(labels, (0, 1)).all() else labels.astype(np.float64)
+
+
+def refuse_other_count(labels: int, rows: int, source: str) -> None:
+    """Refuse another number of labels than there are rows.
+
+    Raises:
+        BadData: Says both.
+    """
+    if labels != rows:
+        raise BadData(f"{source}: {labels} labels for {rows} rows.\n  Give one label per row.")
 
 
 def matrix(labels: np.ndarray, source: str) -> str:

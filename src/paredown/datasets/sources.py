@@ -16,7 +16,7 @@ import numpy as np
 from paredown.core.errors import BadData
 from paredown.core.rows import LISTED, Rows
 from paredown.core.unsupported import several_inputs
-from paredown.datasets.shapes import lists, marks, matrix, several, several_numbers
+from paredown.datasets.shapes import lists, marks, matrix, refuse_other_count, several, several_numbers
 from paredown.ground.host import host
 
 NO_LABEL = "Give it one, or remove the row; where none of several labels holds write []."
@@ -162,11 +162,10 @@ def rows_from_arrays(
     if labels is None:
         return Rows(inputs=data, labels=None, names=tuple(names), groups=split, high=high)
     if (numbers := several_numbers(labels)) is not None:
-        if len(numbers) != count:
-            raise BadData(f"{source}: {len(numbers)} labels for {count} rows.\n  Give one label per row.")
+        refuse_other_count(len(numbers), count, source)
         if not (fine := np.isfinite(numbers).all(axis=1)).all():
             raise BadData(f"{at(int(np.argmin(fine)))}: the labels hold NaN or infinite numbers.\n  {NO_LABEL}")
-        named = tuple(names) or tuple(f"label {place}" for place in range(numbers.shape[1]))
+        named = tuple(names or map("label {}".format, range(numbers.shape[1])))
         return Rows(inputs=data, labels=numbers, names=named, groups=split, high=high)
     index, named = match_labels(as_words(labels, count, source, at), names, at)
     return Rows(inputs=data, labels=index, names=named, groups=split, high=high)
@@ -391,8 +390,7 @@ def as_words(labels: Any, count: int, source: str, where: Callable[[int], str]) 
         return [listed(row.astype(int), where(at)) for at, row in enumerate(array)]
     if array.ndim != 1:
         raise BadData(matrix(array, source))
-    if len(array) != count:
-        raise BadData(f"{source}: {len(array)} labels for {count} rows.\n  Give one label per row.")
+    refuse_other_count(len(array), count, source)
     cells = [int(cell) if isinstance(cell, bool) else cell for cell in _cells(labels)]
     strange = next((at for at, cell in enumerate(cells) if _absent(cell) or not isinstance(cell, int | float | str) or cell == ""), None)
     if strange is not None:

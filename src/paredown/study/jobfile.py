@@ -106,8 +106,7 @@ class _Trial(_Strict):
 
 
 _OF_SERIES = ("time", "series", "window", "horizon", "stride", "begins")
-_NUMBERS = ("-regression", "-forecasting", "-multilabel")
-"""Ends of tasks whose answers are several numbers, or labels that each have a column."""
+_NUMBERS = ("-regression", "-forecasting", "-multilabel")  # ends of tasks whose labels may be several columns
 _COLUMNS = tuple(name for name in _Data.model_fields if name not in (*SPLITS, "all", "builtin", "python", "shares", "labels", "preprocess"))
 
 
@@ -281,9 +280,8 @@ class _Reader:
             if len(named := getattr(data, key) or []) > 1 and not (key == "label" and task.endswith(_NUMBERS)):
                 found, do = said.split("\n  ")
                 self.note(("data", key), f"names {', '.join(named)}{found}", do)
-        for key in _OF_SERIES if task != "series-forecasting" else ():
-            if key in data.model_fields_set:
-                self.note(("data", key), f"does not go with {task}.", "Take it out, or write `task: series-forecasting`.")
+        for key in () if task == "series-forecasting" else sorted(data.model_fields_set.intersection(_OF_SERIES)):
+            self.note(("data", key), f"does not go with {task}.", "Take it out, or write `task: series-forecasting`.")
         if data.text and data.features:
             self.note(("data", "text"), "stands beside `features`.", "A model sees texts or a table; take one out.")
         whole = [key for key in ("all", "builtin", "python") if getattr(data, key) is not None]
