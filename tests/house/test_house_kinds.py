@@ -14,6 +14,7 @@ OTHERWISE = {
     "modelkit/pretrained.py": "the token at which a word begins",
     "classical/boosters.py": "a booster answers as scikit-learn's own classifiers do",
     "classical/estimator_check.py": "holds what an estimator answers against the graph that was made of it",
+    "modelkit/layered.py": "an operation of torch that a layer of Keras is",
     "intensity/foresee.py": "the best of several forecasts",
     "datasets/sources.py": "the first row that is true",
     "pruning/operations.py": "an operation of torch that is followed",

@@ -114,6 +114,7 @@ def test_arguments_of_our_own_factories_name_no_code_either(factory: str, argume
         ("nets:digits_cnn", {"classes": 10, "channels": 1}),
         ("pretrained:build", {"config": BERT, "inputs": ["input_ids", "attention_mask"], "classes": 3}),
         ("memory:build", {"fingerprint": "a" * 64, "sha256": "0" * 64}),
+        ("layered:build", {"shape": [4], "steps": [{"op": "dense", "of": [0], "name": "head", "out": 3, "bias": 1}]}),
     ],
 )
 def test_our_own_are_called(factory: str, arguments: dict[str, Any]) -> None:
@@ -122,10 +123,10 @@ def test_our_own_are_called(factory: str, arguments: dict[str, Any]) -> None:
 
 def test_every_factory_of_the_product_is_in_the_table() -> None:
     """What `models` and `modelkit` write into blueprints by themselves."""
-    from paredown.modelkit import pretrained
+    from paredown.modelkit import layered, pretrained
     from paredown.models.builtin import NETWORKS
 
-    written = {factory for factory, _, _ in NETWORKS.values()} | {pretrained.FACTORY, "paredown.modelkit.memory:build"}
+    written = {factory for factory, _, _ in NETWORKS.values()} | {pretrained.FACTORY, layered.FACTORY, "paredown.modelkit.memory:build"}
     assert written == set(OWN)
 
 

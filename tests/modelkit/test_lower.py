@@ -18,6 +18,7 @@ from paredown.graphs.graphs import GRAPH
 from paredown.ground.store import FolderStore
 from paredown.modelkit.blueprint import Blueprint, save_module
 from paredown.modelkit.lower import LOWERINGS, to_onnx
+from paredown.modelkit.lower_tflite import to_tflite
 from paredown.pruning import couple
 from paredown.testing import tiny
 
@@ -146,4 +147,4 @@ def test_an_axis_that_stays_a_constant_is_named_in_plain_words(store: FolderStor
 
 
 def test_the_table_of_lowerings() -> None:
-    assert {("torch", "onnx"): to_onnx} == LOWERINGS
+    assert {("torch", "onnx"): to_onnx, ("torch", "tflite"): to_tflite} == LOWERINGS

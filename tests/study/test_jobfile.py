@@ -126,7 +126,7 @@ def test_python_data_and_one_budget(tmp_path: Path) -> None:
     assert (job.search.budget_s, job.search.budget_j) == (1200.0, None)
 
 
-@pytest.mark.parametrize("kind", ["keras", "sklearn", "predictions"])
+@pytest.mark.parametrize("kind", ["sklearn", "predictions"])
 def test_models_of_later_versions_are_known_and_refused(tmp_path: Path, kind: str) -> None:
     with pytest.raises(BadDocument, match=f"model.{kind} is for a {kind} model, which this version cannot read"):
         read_job(SMALL | {"model": {kind: "./my-model"}}, tmp_path)

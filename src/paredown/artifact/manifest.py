@@ -150,7 +150,7 @@ def threads_of(placement: Mapping[str, Any]) -> int:
 
 _GRAPHS = {"single": 1, "cascade": 2}
 """Kind of program -> how many graphs it has."""
-_ENDINGS = {"onnxruntime": ".onnx", "openvino": ".xml", "torch": ".safetensors"}
+_ENDINGS = {"onnxruntime": ".onnx", "openvino": ".xml", "litert": ".tflite", "torch": ".safetensors"}
 """What an engine opens here; some open other formats too, which may name files of their own."""
 _TOLERANCE = is_number(0, MOST_TOLERANCE, but=0)
 _SIZE = is_whole(1, 1 << 14)

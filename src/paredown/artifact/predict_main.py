@@ -17,7 +17,7 @@ from paredown.artifact.manifest import MANIFEST, RESTORE, read_checked, threads_
 from paredown.artifact.programs import make_program, refuse_no_probabilities
 from paredown.ground.separated import LONGEST_CELL, SEEN, broken, is_blank, separator_of, sign_name
 from paredown.ground.untrusted import visible
-from paredown.tasks.declared_feed import in_batches
+from paredown.tasks.declared_feed import in_batches, interpreted
 from paredown.tasks.feed import shared_rows
 
 USAGE = """usage: python predict.py INPUT [--proba]
@@ -72,11 +72,18 @@ def _openvino(file: Path, threads: int) -> Any:
     return _fed(lambda feed: dict(zip(names, request.infer(feed, share_inputs=True).values())), batch)
 
 
+def _litert(file: Path, threads: int) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    answers = interpreted(Interpreter(str(file), num_threads=threads))
+    return lambda feed: {file.stem: answers(feed)}  # the file is named after what it answers with
+
+
 def _fed(run: Any, batch: int) -> Any:
     return in_batches(run, batch) if batch else run
 
 
-_ENGINES = {"onnxruntime": _onnxruntime, "openvino": _openvino}
+_ENGINES = {"onnxruntime": _onnxruntime, "openvino": _openvino, "litert": _litert}
 
 
 def read_inputs(path: Path) -> Any:
@@ -209,7 +216,7 @@ def main(arguments: list[str]) -> int:
     for graph in manifest["graphs"]:
         if graph["runtime"] not in _ENGINES:
             found = f"{graph['file']} needs {graph['runtime']}"
-            return _say(2, f"this script runs {' and '.join(_ENGINES)} graphs; {found}. Use `paredown predict`.")
+            return _say(2, f"this script runs {', '.join(_ENGINES)} graphs; {found}. Use `paredown predict`.")
     try:
         program = make_program(manifest, {graph["name"]: open_graph(folder, graph) for graph in manifest["graphs"]}, folder)
     except ImportError as error:

@@ -29,6 +29,12 @@ _EXTRAS = {
     "datasets": ("datasets", "datasets"),
     "openvino": ("openvino", "openvino"),
     "nncf": ("nncf", "openvino"),
+    "keras": ("keras", "keras"),
+    "h5py": ("h5py", "keras"),
+    "ai_edge_litert": ("ai-edge-litert", "litert"),
+    "ai_edge_quantizer": ("ai-edge-quantizer", "litert"),
+    "tensorflow": ("tensorflow-cpu", "tensorflow"),
+    "tf2onnx": ("tf2onnx", "tensorflow"),
     "pynvml": ("nvidia-ml-py", "gpu"),
 }
 

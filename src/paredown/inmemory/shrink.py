@@ -18,12 +18,12 @@ from paredown.core.task import Task
 from paredown.ground import digests, documents, registry
 from paredown.ground.files import remove, writable, write_atomic
 from paredown.ground.lazy import need
-from paredown.inmemory import in_program
+from paredown.inmemory import in_program, keras_model
 from paredown.kinds.known import kind_named
 from paredown.kinds.labels import Labels
 from paredown.kinds.numbers import Numbers
 from paredown.kinds.one_class import OneClass
-from paredown.planning.model_entry import entry_of
+from paredown.planning.model_entry import GRAPHS, entry_of
 from paredown.report.progress import Progress
 from paredown.running.story import Result, run
 from paredown.running.workspace import Listener, Silent
@@ -65,9 +65,10 @@ def shrink(
 ) -> Result:
     """Find what costs least and still passes, for a model and data that live in this program; a script or a notebook.
 
-    **X is what the model takes.** A torch module and an .onnx file are fed the rows exactly as they are given, as float32: nothing is
-    scaled, moved or encoded, so an image network that was trained on (N, 3, 32, 32) gets that. The module is asked with a few rows
-    first; what it does not take, or would take otherwise, is refused before anything is spent. The released model takes the same X.
+    **X is what the model takes.** A torch module, a Keras model and a file of a graph are fed the rows exactly as they are given, as
+    float32: nothing is scaled, moved or encoded, so an image network that was trained on (N, 3, 32, 32) gets that. The module is asked
+    with a few rows first; what it does not take, or would take otherwise, is refused before anything is spent. The released model takes
+    the same X.
     `task="image-classification"` asks for the other way: raw images, channels last, scaled by `preprocess`. A Hugging Face folder gets
     them so unasked, since its image processor says what becomes of them. Sounds go as a list of the bytes of files, or as arrays
     (N, samples) with `task="audio-classification"`; `preprocess` says their rate and what the model takes of them.
@@ -76,8 +77,9 @@ def shrink(
 
     Args:
         model: A torch.nn.Module that answers (N, classes), logits or probabilities, or (N, numbers), wherever its class was defined; or a
-            fitted estimator or pipeline of scikit-learn's kind, X being what it was fitted on; or the path of an .onnx file or of a
-            Hugging Face folder; or a mapping as `model:` in job files. A module or an estimator is not changed.
+            fitted estimator or pipeline of scikit-learn's kind, X being what it was fitted on; or a Functional or Sequential model of
+            Keras 3, whatever it runs on; or the path of an .onnx, .keras or .tflite file or of a Hugging Face folder; or a mapping as
+            `model:` in job files. A module or an estimator is not changed.
         train: `(X, y)` for distillation and recovery; without it only techniques that need no training are tried.
         test: `(X, y)` for the claim, rows that the model has never seen. `(X, y, groups)`, here and in the others, adds a mapping
             column -> values (N,) for rules by group.
@@ -121,13 +123,14 @@ def shrink(
     }
     parts |= {} if unlabeled is None else {"unlabeled": in_program.unlabeled(unlabeled)}
     fitted = model if tokenizer is None and estimators.is_estimator(model) else None
-    entry, module = _entry(model) if tokenizer is None and fitted is None else ({}, None)
+    live = model if tokenizer is None and keras_model.is_one(model) else None
+    entry, module = _entry(model) if tokenizer is None and fitted is None and live is None else ({}, None)
     guess, seen = in_program.guessed(parts["test"], as_images=bool({"builtin", "huggingface"} & {*entry})) if task is None else (task, "")
     if fitted is not None and task is None and not hasattr(fitted, "classes_"):
         guess = guess.replace("-classification", "-regression")  # whole numbers are classes of a classifier alone
     kind = kind_named(registry.get("tasks", guess).kind)
     options, names = dict(preprocess or {}), None if labels is None else in_program.class_names(labels)
-    if ("onnx" in entry or fitted is not None) and guess.startswith("tabular-"):
+    if (fitted is not None or live is not None or not {*GRAPHS}.isdisjoint(entry)) and guess.startswith("tabular-"):
         options = {"standardize": False} | options
     if module is not None:
         options = _unscaled(guess, parts, options)
@@ -143,14 +146,16 @@ def shrink(
             )
         elif names is None and kind.name == Labels.name:
             names = [str(at) for at in range(outputs)]
-    title = name or _title(model, module if tokenizer is None and fitted is None else model)
+    title = name or _title(model, module if tokenizer is None and fitted is None and live is None else model)
     target = Path(folder) if folder is not None else Path("runs") / title
     refuse_foreign(target)
     place = target / GIVEN
     with writable(place):
         place.mkdir(parents=True, exist_ok=True)
         before = {*place.iterdir()}
-        if tokenizer is not None:
+        if live is not None:
+            entry = {"keras": keras_model.kept(live, place)}
+        elif tokenizer is not None:
             entry = {"huggingface": _saved(model, tokenizer, place)}
         if fitted is not None:
             entry = {"onnx": _as_graph(fitted, parts["test"].spread(_HELD).inputs, place, listener)}
@@ -210,7 +215,7 @@ def _entry(model: Any) -> tuple[dict[str, Any], Any]:
         return {}, need("paredown.modelkit.memory", "a model in memory").unwrapped(model)
     if "python" in entry:
         raise BadModel(f"the model is the function {entry['python']!r}.\n  Call it and give the module that it returns.")
-    for kind in ("onnx", "huggingface"):
+    for kind in (*GRAPHS, "huggingface"):
         if isinstance(entry.get(kind), str) and Path(entry[kind]).exists():
             entry[kind] = str(Path(entry[kind]).resolve())
     return entry, None

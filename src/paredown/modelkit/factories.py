@@ -10,6 +10,7 @@ from typing import Any
 from paredown.core.errors import NotTrusted
 from paredown.ground import digests, trust
 from paredown.ground.checks import Check, is_list, is_record, is_text, is_whole, refuse
+from paredown.modelkit import layered
 
 _PLAIN = re.compile(r"[A-Za-z0-9_. -]{0,64}")
 # what a configuration can ask transformers to fetch, to import or to call
@@ -54,6 +55,7 @@ OWN: Mapping[str, Check] = {
     "paredown.modelkit.pretrained:build": is_record(
         {"config": is_record({"model_type": _is_structure}), "inputs": is_list(is_text, 1, 3), "classes": _CLASSES}, closed=True
     ),
+    layered.FACTORY: layered.ARGUMENTS,
     # opens a file only where this user's paredown on this machine has sealed it
     "paredown.modelkit.memory:build": is_record({"fingerprint": _is_digest, "sha256": _is_digest}, closed=True),
 }

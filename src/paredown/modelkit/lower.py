@@ -26,6 +26,7 @@ from paredown.graphs.graphs import GRAPH, TOKENS, keep_pads, strip
 from paredown.ground.lazy import need
 from paredown.ground.user_code import is_own_file
 from paredown.modelkit.blueprint import Blueprint, open_folder, read_blueprint
+from paredown.modelkit.lower_tflite import to_tflite
 
 _BATCHES = (1, 3)
 _CLOSE = 1e-3
@@ -199,4 +200,7 @@ def _free(shape: Sequence[int | str], batch: Any) -> dict[int, Any]:
     return {0: batch} | {at: torch.export.Dim.DYNAMIC for at, axis in enumerate(shape, 1) if isinstance(axis, str)}
 
 
-LOWERINGS: dict[tuple[str, str], Callable[[Candidate, Store, Path], Candidate]] = {("torch", "onnx"): to_onnx}
+LOWERINGS: dict[tuple[str, str], Callable[[Candidate, Store, Path], Candidate]] = {
+    ("torch", "onnx"): to_onnx,
+    ("torch", "tflite"): to_tflite,
+}

@@ -1,3 +1,3 @@
 """Where models come from: one file per kind."""
 
-NOT_UNITS = ("feature_extractor", "processor")
+NOT_UNITS = ("feature_extractor", "processor", "keras_file", "keras_layers")

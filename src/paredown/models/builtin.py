@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel, UnknownName
@@ -23,6 +23,8 @@ NETWORKS: dict[str, tuple[str, int, dict[str, Any]]] = {
 
 class Builtin(ModelSource):
     """A network by name, with `train:` settings and `hidden:` or `widths:` where it has them."""
+
+    forms: ClassVar[tuple[str, ...]] = ("torch", "onnx")
 
     def trains(self, spec: ModelSpec) -> bool:
         """Always: these come without weights."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel
@@ -39,6 +39,8 @@ class Huggingface(ModelSource):
 
     Code that a model brings along is never run; weights are read from safetensors, or from a state dict without pickled objects.
     """
+
+    forms: ClassVar[tuple[str, ...]] = ("torch", "onnx")
 
     def trains(self, spec: ModelSpec) -> bool:
         """True when the job says `finetune:`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel
@@ -17,6 +17,8 @@ from paredown.ground.lazy import need
 
 class Memory(ModelSource):
     """A torch module from a script or a notebook; `paredown.shrink` writes this entry and the files beside it."""
+
+    forms: ClassVar[tuple[str, ...]] = ("torch", "onnx")
 
     def trains(self, spec: ModelSpec) -> bool:
         """Never: it arrives as it is."""

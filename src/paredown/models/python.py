@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel
@@ -18,6 +18,8 @@ from paredown.modelkit import tokenizer
 
 class Python(ModelSource):
     """A function that returns a torch module; `arguments:` go to it, `weights:` are loaded, `train:` trains it, `tokenizer:` is its own."""
+
+    forms: ClassVar[tuple[str, ...]] = ("torch", "onnx")
 
     def trains(self, spec: ModelSpec) -> bool:
         """True when the job says `train:`."""

@@ -19,7 +19,7 @@ from paredown.ground import documents, registry
 from paredown.kinds.known import kind_named
 from paredown.planning import columns
 from paredown.planning.dry_run import plan
-from paredown.planning.model_entry import config_of, declared_by, entry_of, outputs_of
+from paredown.planning.model_entry import GRAPHS, config_of, declared_by, entry_of, outputs_of
 from paredown.planning.raw_inputs import AS_TRAINED, options_of, raw_of
 from paredown.running.result import provable
 from paredown.stats.power import smallest_drop
@@ -29,7 +29,7 @@ from paredown.study.jobfile import read_job
 _MARGINS = (1, 1.5, 2, 3, 5, 10)
 """Margins in per cent that a person would write."""
 
-_GRAPHS = frozenset(("onnx", "estimator"))
+_GRAPHS = frozenset((*GRAPHS, "estimator"))
 """Entries of models that are asked as a graph."""
 _TOKENS = ("input_ids", "attention_mask", "token_type_ids")
 _PLAIN = re.compile(r"[A-Za-z_][\w./ -]*[\w/]|[A-Za-z]")
@@ -249,7 +249,7 @@ def _head(look: _Look) -> Iterator[str]:
 
 
 def _model(look: _Look, out: Path, made: Starter) -> Iterator[str]:
-    paths = ("huggingface", "onnx", "estimator", "weights", "tokenizer")
+    paths = ("huggingface", *GRAPHS, "estimator", "weights", "tokenizer")
     entry = {key: _beside(value, out) if key in paths else quoted(value) for key, value in look.entry.items()}
     if look.new_head:
         yield "# It has no head that was trained for these classes, so the job trains one first; what that costs counts as the baseline's."
@@ -287,7 +287,7 @@ def _data(look: _Look, out: Path, made: Starter) -> Iterator[str]:
         made.open.append("no labels were found: name them with `label:`")
     yield from _labels(look, made)
     options = {key: quoted(str(value)) if isinstance(value, str) else str(value) for key, value in look.options.items()}
-    if look.table and look.task.startswith("tabular-") and "onnx" in look.entry:
+    if look.table and look.task.startswith("tabular-") and not {*GRAPHS}.isdisjoint(look.entry):
         options["standardize"] = "false"
         made.seen.append(
             "the graph gets its numbers as they stand in the columns; `standardize: true` in the job if it was trained otherwise"

@@ -18,6 +18,10 @@ from paredown.study.classes import nameless
 
 FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+FILES = {".onnx": "onnx", ".keras": "keras", ".h5": "keras", ".hdf5": "keras", ".tflite": "tflite"}
+"""Ending of a file -> what follows `model:`."""
+GRAPHS = (*dict.fromkeys(FILES.values()), "tensorflow")
+"""Models that arrive trained and declare the shape of what they take."""
 _HUB = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -25,8 +29,8 @@ def entry_of(model: str, folder: Path, build: str = "") -> dict[str, str]:
     """What follows `model:` in a job file.
 
     Args:
-        model: A Hugging Face folder or id, an .onnx file, an estimator in a pickle, a file of a booster, `pkg.mod:function`, a file of
-            weights, or the name of a built-in network.
+        model: A Hugging Face folder or id, an .onnx, .keras, .h5 or .tflite file, the folder of a SavedModel, an estimator in a pickle, a
+            file of a booster, `pkg.mod:function`, a file of weights, or the name of a built-in network.
         folder: Where relative paths start.
         build: `pkg.mod:function` that makes the module a file of weights belongs to.
 
@@ -45,29 +49,37 @@ def entry_of(model: str, folder: Path, build: str = "") -> dict[str, str]:
     if FUNCTION.fullmatch(model):
         return {"python": model}
     if path.is_dir():
+        if (path / "saved_model.pb").is_file():
+            return {"tensorflow": model}
         if not (path / "config.json").is_file():
             has = ", ".join(sorted(os.listdir(path))[:6]) or "nothing"
             raise BadModel(
-                f"{model} has no config.json, so it is no Hugging Face model; it has {has}.\n  Write one with `save_pretrained`."
+                f"{model} has no config.json, so it is no Hugging Face model, and no saved_model.pb of TensorFlow; it has {has}.\n"
+                "  Write one with `save_pretrained`."
             )
         return {"huggingface": model}
-    if suffix == ".onnx":
+    if suffix in FILES:
         if not path.is_file():
             raise BadModel(f"{model} does not exist.\n  Paths start at {folder.resolve()}.")
-        return {"onnx": model}
+        return {FILES[suffix]: model}
     if path.is_file() and maker_of(path):
         return {"estimator": model}
     if path.is_file():
         raise BadModel(
-            f"{model} ends in {suffix or 'nothing'}; models are .onnx files, fitted estimators (.joblib, .pkl), Hugging Face folders, or a "
-            "function `pkg.mod:build`."
+            f"{model} ends in {suffix or 'nothing'}; models are {', '.join(FILES)} files, fitted estimators (.joblib, .pkl), Hugging Face "
+            "and SavedModel folders, or a function `pkg.mod:build`."
         )
     networks = need("paredown.models.builtin", "a built-in network").NETWORKS
     if model in networks:
         return {"builtin": model}
     if _HUB.fullmatch(model) and not model.startswith("."):
         return {"huggingface": model}
-    raise UnknownName("model", model, networks, "Give a Hugging Face folder or id, an .onnx file, `pkg.mod:build`, or a built-in network.")
+    raise UnknownName(
+        "model",
+        model,
+        networks,
+        "Give a Hugging Face folder or id, an .onnx, .keras or .tflite file, `pkg.mod:build`, or a built-in network.",
+    )
 
 
 def _weights(model: str, path: Path, build: str) -> dict[str, str]:
@@ -105,10 +117,19 @@ def outputs_of(config: Mapping[str, Any]) -> list[str]:
 
 
 def declared_by(entry: Mapping[str, str]) -> tuple[dict[str, tuple[int, ...]], int, tuple[str, ...]]:
-    """Input name -> dims (0 is free), the width of the answers and the classes of a graph, or of one made of an estimator; else nothing."""
-    if not {"onnx", "estimator"} & {*entry}:
+    """Input name -> dims (0 is free), the width of the answers and the classes of a model in a file; nothing for other models."""
+    kind = next((kind for kind in (*GRAPHS, "estimator") if kind in entry), "")
+    if kind in ("keras", "tflite"):
+        source: Any = need(f"paredown.models.{kind}", f"looking at a {kind} model")
+        shape, width = source.declared_by(Path(entry[kind]))
+        return {"input": tuple(size or 0 for size in shape)}, width, ()
+    if not kind:
         return {}, 0, ()
-    path = Path(entry["onnx"]) if "onnx" in entry else graph_of(Path(entry["estimator"]), Path())
+    path = Path(entry[kind])
+    if kind == "estimator":
+        path = graph_of(path, Path())
+    elif kind == "tensorflow":
+        path = need("paredown.models.tensorflow", "looking at a TensorFlow model").graph_in(path)
     found = need("paredown.graphs.declared", "looking at an ONNX model").read(path)
     sizes = {end.name: tuple(size if isinstance(size, int) else 0 for size in end.shape or ()) for end in found.inputs}
     return sizes, found.width, found.classes

@@ -21,14 +21,18 @@ from paredown.ground.files import PICKLES
 from paredown.policy.parse import load
 from paredown.study.deployfile import Words, known, read_deploy
 
-LATER_MODELS = ("keras", "sklearn", "predictions")
+LATER_MODELS = ("sklearn", "predictions")
 OPTIONS = {
     "builtin": ("train", "hidden", "widths"),
     "python": ("weights", "train", "arguments", "tokenizer"),
     "onnx": ("tokenizer", "output"),
     "huggingface": ("finetune", "revision", "tokenizer"),
     "estimator": (),
+    "keras": (),
+    "tensorflow": (),
+    "tflite": (),
 }
+FILES = ("onnx", "estimator", "keras", "tensorflow", "tflite")
 UPSTREAM = ("training_energy", "source")
 """Allowed beside every kind of model; a declaration for the report, which changes nothing that is measured."""
 PICKLED = (
@@ -215,7 +219,7 @@ class _Reader:
         if not isinstance(value, str):
             self.note(("model", kind), f"is {shown(value)}; it has to be a text.", "Write a name, `pkg.mod:function` or a path.")
             return nothing
-        if kind in ("onnx", "estimator"):
+        if kind in FILES:
             self.exists(("model", kind), value)
         if kind == "python" and not _FUNCTION.fullmatch(value):
             self.note(("model", kind), f"is {value!r}.", "Write `pkg.mod:function`, a function that returns the module.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def units_of(job: Job) -> Units:
         source=source,
         trains=source.trains(job.model),
         host=here,
-        engines=_engines(job, here),
+        engines=_engines(job, here, source.forms),
         site=site_of(job.deploy, job.folder, here),
     )
 
@@ -97,7 +97,7 @@ def metric_named(name: str, folder: Path, kind: Kind) -> Metric:
     return metric
 
 
-def _engines(job: Job, here: Host) -> dict[str, str | None]:
+def _engines(job: Job, here: Host, forms: Sequence[str]) -> dict[str, str | None]:
     """Each working runtime with None where candidates may run on it, else the reason why not."""
     out: dict[str, str | None] = {}
     for unit in (unit() for unit in registry.working("runtimes")):
@@ -107,7 +107,8 @@ def _engines(job: Job, here: Host) -> dict[str, str | None]:
         elif not wanted and unit.form == "torch":
             out[name] = "it runs the baseline; `deploy: {runtimes: ...}` can name it."
         else:
-            out[name] = unit.ready(here)
+            apart = bool(forms) and unit.form not in forms
+            out[name] = f"it runs {unit.form} graphs, and nothing here turns such a model into one." if apart else unit.ready(here)
             if wanted and out[name] is not None:
                 raise UsageError(f"`deploy: {{runtimes: ...}}` names {name}, which cannot run here: {out[name]}")
     return out

@@ -68,7 +68,8 @@ class Images(Task):
             options: mode (L or RGB; converts images of other modes), resize ([height, width], or a number for the shorter side, which
                 keeps the proportions), crop (the middle [height, width]; a square of the shorter side by default), resample (a filter of
                 Pillow; bilinear by default), scale (a factor; by default 1 / high, 1/255 for 8-bit pixels, else 1), mean and std (a number,
-                one per channel, or "train"; by default 0 and 1), layout (nchw, nhwc or flat; nchw by default).
+                one per channel, or "train"; by default 0 and 1), layout (nchw, nhwc or flat; nchw by default), graph (from the model
+                alone: what it declares, see `graph_columns`, and its own layout and scale).
 
         Raises:
             UnknownName: No such option, layout, mode or filter.
@@ -76,12 +77,13 @@ class Images(Task):
                 takes whole numbers, and these are scaled.
         """
         options = dict(options)
-        whole = whole_of(options.pop("graph", None))
+        graph = options.pop("graph", None) or {}
+        whole, layout = whole_of(graph or None), options.get("layout", graph.get("layout", "nchw"))
         for key in options:
             if key not in _OPTIONS:
                 raise UnknownName("preprocess option", key, _OPTIONS)
         for key, value, known in (
-            ("layout", options.get("layout", "nchw"), _LAYOUTS),
+            ("layout", layout, _LAYOUTS),
             ("mode", options.get("mode", "L"), _MODES),
             ("resample", options.get("resample", "bilinear"), tuple(RESAMPLE)),
         ):
@@ -91,7 +93,7 @@ class Images(Task):
         changes = _changes(options, images)
         eight = _are_files(images) or images.dtype == np.uint8
         high = train.high if train.high is not None else 255.0 if eight else 1.0
-        scale = _numbers("scale", options.get("scale", 1.0 / high if whole is None else 1.0), 1)
+        scale = _numbers("scale", options.get("scale", graph.get("scale", 1.0 / high if whole is None else 1.0)), 1)
         spec = {"kind": "image", "input": str(options.get("input", "input")), **changes, "scale": scale, "mean": 0.0, "std": 1.0}
         mean, std = options.get("mean", 0.0), options.get("std", 1.0)
         if "train" in (mean, std):
@@ -107,7 +109,7 @@ class Images(Task):
         std = _numbers("std", std, channels)
         if min(std if isinstance(std, list) else [std]) <= 0:
             raise BadData(f"preprocess: std is {std}.\n  It divides; give numbers above 0.")
-        spec |= {"mean": _numbers("mean", mean, channels), "std": std, "layout": options.get("layout", "nchw")}
+        spec |= {"mean": _numbers("mean", mean, channels), "std": std, "layout": layout}
         if whole is not None and (spec["scale"] != 1 or np.any(spec["mean"]) or np.any(np.asarray(std) != 1)):
             raise BadData("preprocess scales the pixels, and the model takes whole numbers.\n  Leave scale, mean and std out.")
         return spec | ({"whole": whole} if whole else {})

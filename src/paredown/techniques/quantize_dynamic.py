@@ -11,7 +11,7 @@ from paredown.core import knob
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.technique import Context, DataNeed, Stage, Technique
-from paredown.graphs import eight_bits, graphs, plain
+from paredown.graphs import eight_bits, graphs, plain, tflite_bits
 from paredown.graphs.eight_bits import CHANNEL, TENSOR
 from paredown.ground.host import host, saturates
 from paredown.ground.lazy import need
@@ -27,11 +27,15 @@ class QuantizeDynamic(Technique):
 
     stage: ClassVar[Stage] = Stage.QUANTIZE
     data: ClassVar[DataNeed] = DataNeed.NONE
-    source: ClassVar[str] = "Jacob et al. 2018, arXiv:1712.05877, through onnxruntime.quantization"
+    source: ClassVar[str] = "Jacob et al. 2018, arXiv:1712.05877, through onnxruntime.quantization, for TF Lite through ai-edge-quantizer"
     departs: ClassVar[str] = "convolutions stay as they are: dynamic int8 makes them slower"
     use_when: ClassVar[str] = "most of the work is matrix products, as in transformers and LSTMs."
     avoid_when: ClassVar[str] = "most of the work is convolutions; quantize_static is for those."
     ladder: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
+
+    def fits(self, candidate: Candidate) -> str | None:
+        """Graphs of either kind."""
+        return None if candidate.form == "tflite" else super().fits(candidate)
 
     def apply(self, candidate: Candidate, context: Context) -> Candidate:
         """Quantize a copy of the graph.
@@ -39,6 +43,8 @@ class QuantizeDynamic(Technique):
         Raises:
             Unfit: It is in 8 bits already, too little of it is matrix products, or the engine takes none of them in 8 bits.
         """
+        if candidate.form == "tflite":
+            return tflite_bits.dynamic(candidate, context, self.per_channel, self.name())
         onnx = need("onnx", self.name())
         given = graphs.load_clean(context.store.folder(candidate.digest), self.name())
         plain.refuse_quantized(given)

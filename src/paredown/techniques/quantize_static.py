@@ -11,7 +11,7 @@ from paredown.core import knob
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.technique import Context, DataNeed, Stage, Technique
-from paredown.graphs import eight_bits, graphs, plain, static_bits, static_search
+from paredown.graphs import eight_bits, graphs, plain, static_bits, static_search, tflite_bits
 from paredown.graphs.eight_bits import TENSOR, Asker, Product
 from paredown.graphs.static_bits import Scheme
 from paredown.ground.files import no_room
@@ -44,13 +44,25 @@ class QuantizeStatic(Technique):
 
     stage: ClassVar[Stage] = Stage.QUANTIZE
     data: ClassVar[DataNeed] = DataNeed.CALIBRATION
-    source: ClassVar[str] = "Jacob et al. 2018, arXiv:1712.05877, through onnxruntime.quantization; Xiao et al. 2022, arXiv:2211.10438"
+    source: ClassVar[str] = (
+        "Jacob et al. 2018, arXiv:1712.05877, through onnxruntime.quantization, for TF Lite through ai-edge-quantizer; "
+        "Xiao et al. 2022, arXiv:2211.10438"
+    )
     departs: ClassVar[str] = (
         "unsigned activations, signed symmetric weights (the pair that VNNI kernels take); layers that cost most answers stay in fp32"
     )
     use_when: ClassVar[str] = "most of the work is convolutions, or the CPU has fast 8-bit products."
     avoid_when: ClassVar[str] = "the network is so small that quantizing its inputs costs more than it saves."
     ladder: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
+
+    def fits(self, candidate: Candidate) -> str | None:
+        """Graphs of either kind; those of TF Lite in one way."""
+        if candidate.form != "tflite":
+            return super().fits(candidate)
+        plainly = self.ranges == "minmax" and self.per_channel
+        return (
+            None if plainly else f"{self.name()} quantizes a TF Lite graph by the ends of ranges and per channel; leave both as they are."
+        )
 
     def apply(self, candidate: Candidate, context: Context) -> Candidate:
         """Measure ranges and quantize a copy of the graph.
@@ -59,6 +71,8 @@ class QuantizeStatic(Technique):
             Unfit: It is in 8 bits already, too little of it is in layers that 8 bits are for, or no engine takes any of them; or nncf was
                 asked for one scale per tensor, which it does not have.
         """
+        if candidate.form == "tflite":
+            return tflite_bits.static(candidate, context, self.samples, self.name())
         onnx = need("onnx", self.name())
         given = graphs.load_clean(context.store.folder(candidate.digest), self.name())
         plain.refuse_quantized(given)

@@ -117,8 +117,8 @@ def context(folder: Path, teacher: Candidate | None = None, seed: int = 0, flat:
 
 
 def candidate(form: str, folder: Path, network: str = "mlp") -> Candidate:
-    """A tiny model in a fresh store at `folder/store`: "onnx" is the mlp as a graph, or an ensemble of trees; "torch" the mlp or
-    "conv_net"."""
+    """A tiny model in a fresh store at `folder/store`: "onnx" is the mlp as a graph, or an ensemble of trees; "tflite" the mlp; "torch" the
+    mlp or "conv_net"."""
     store = FolderStore(folder / "store")
     scratch = store.scratch()
     if form == "onnx" and network == TREES:
@@ -127,6 +127,9 @@ def candidate(form: str, folder: Path, network: str = "mlp") -> Candidate:
     if form == "onnx":
         _write_graph(scratch / "graph.onnx")
         return Candidate(digest=store.put(scratch), form="onnx", parameters=sum(item.size for item in weights()))
+    if form == "tflite":
+        write_tflite(scratch / "logits.tflite")
+        return Candidate(digest=store.put(scratch), form="tflite", parameters=sum(item.size for item in weights()))
     return _torch_candidate(network, scratch, store)
 
 
@@ -240,3 +243,30 @@ def _write_trees(file: Path, rounds: int = 12) -> None:
     versions = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
     model = helper.make_model(helper.make_graph([trees], "trees", [taken], [given]), opset_imports=versions, ir_version=9)
     onnx.save(model, file)
+
+
+def write_tflite(file: Path, *, batch: int = -1, inside: int = -1, softmax: bool = False, signature: bool = True, custom: str = "") -> None:
+    """The tiny `mlp` as a TF Lite graph.
+
+    Args:
+        batch: Rows that it takes at once; -1 any number.
+        inside: The same of a shape inside.
+        softmax: True ends it in one.
+        signature: False leaves the names of its ends out.
+        custom: Name of an operator of somebody's own to end it in.
+    """
+    from paredown.graphs.tflite_writer import Writer
+
+    writer = Writer()
+    first, shift, second, last = weights()
+    given = writer.tensor(FEED, (batch, 1, SIDE, SIDE))
+    flat = [inside, SIDE * SIDE]
+    at = writer.add("RESHAPE", [given, writer.held(np.array(flat, np.int32))], (batch, flat[1]), "Reshape", newShape=flat)
+    for name, weight, bias, activation in (("wide", first, shift, 1), ("logits", second, last, 0)):
+        operands = [at, writer.held(np.ascontiguousarray(weight.T)), writer.held(bias)]
+        at = writer.add("FULLY_CONNECTED", operands, (batch, len(bias)), "FullyConnected", name, fusedActivationFunction=activation)
+    if softmax:
+        at = writer.add("SOFTMAX", [at], (batch, CLASSES), "Softmax", "shares", beta=1.0)
+    if custom:
+        at = writer.add(f"custom {custom}", [at], (batch, CLASSES), name="end")
+    file.write_bytes(writer.content(given, at, signature=signature))
