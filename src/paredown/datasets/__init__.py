@@ -1,3 +1,3 @@
 """Dataset readers, one kind of source per file."""
 
-NOT_UNITS = ("arrow", "folders", "lines", "shapes", "sources", "streams", "tables")
+NOT_UNITS = ("arrow", "folders", "lines", "masked", "pixels", "shapes", "sources", "streams", "tables")

@@ -167,9 +167,10 @@ def contest(metric: Metric, targets: Any, before: Any, after: Any, scale: Scale,
 def _resample(metric: Metric, targets: Any, before: Any, after: Any, relative: bool, sign: int, flips: float, seed: int) -> Contest:
     import numpy as np
 
+    sides = [metric.condensed(targets, answers) for answers in (before, after)]
+
     def drop(rows: Any) -> float:
-        right = targets[rows]
-        old, new = metric.over_set(right, before[rows]), metric.over_set(right, after[rows])
+        old, new = (metric.over_set(right[rows], answers[rows]) for right, answers in sides)
         return _share(sign * (old - new), old) if relative else sign * (old - new)
 
     n = len(targets)
@@ -213,10 +214,10 @@ def level(metric: Metric, targets: Any, after: Any, confidence: float, seed: int
     import numpy as np
 
     def value(rows: Any) -> float:
-        return metric.over_set(targets[rows], after[rows])
+        return metric.over_set(right[rows], answers[rows])
 
     n, whole = len(targets), float(metric.over_set(targets, after))
-    scores = metric.per_item(targets, after)
+    scores, (right, answers) = metric.per_item(targets, after), metric.condensed(targets, after)
     if scores is None:
         return whole, *_ends(bootstrap.resampled(lambda rows: value(np.asarray(rows)), n, seed=seed), n, confidence)
     scores = np.asarray(scores, float)

@@ -84,6 +84,7 @@ class _Data(_Strict):
     skip: int = Field(default=0, ge=0)
     comment: str | None = None
     zero_based: bool = False
+    ignore: int | None = None
 
 
 class _Search(_Strict):
