@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import itertools
 import json
 import shutil
@@ -11,6 +12,7 @@ import struct
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from paredown.core.job import Job
 from paredown.ground import registry
@@ -129,6 +132,55 @@ def test_the_words_run_to_a_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     alone = subprocess.run(script, capture_output=True, text=True, check=True)
     with result.load() as model:
         assert alone.stdout.splitlines() == model.predict(sound)
+
+
+# --- Nuclei
+
+LISTS = {"train": 24, "val": 8, "test": 16}
+PACKED = ("images.zip", "labels.zip")
+
+
+def made_up_nuclei(folder: Path) -> None:
+    """Discs that are brighter than what is around them, numbered one by one, in zip files and lists as published."""
+    draw, (down, right) = np.random.default_rng(0), np.mgrid[:32, :32]
+    with zipfile.ZipFile(folder / PACKED[0], "w") as images, zipfile.ZipFile(folder / PACKED[1], "w") as labels:
+        for split, count in LISTS.items():
+            names = [f"{split}{at}.png" for at in range(count)]
+            (folder / f"{split}.txt").write_text("\n".join(names))
+            for name in names:
+                mask = np.zeros((32, 32), np.uint16)
+                for number, (top, left, radius) in enumerate(draw.integers((5, 5, 3), (27, 27, 7), (3, 3)), 1):
+                    mask[(down - top) ** 2 + (right - left) ** 2 < radius**2] = number
+                for packed, pixels in ((images, 40 + 120 * (mask > 0) + draw.integers(0, 40, mask.shape)), (labels, mask)):
+                    file = io.BytesIO()
+                    Image.fromarray(pixels.astype(np.uint8 if packed is images else np.uint16)).save(file, "png")
+                    packed.writestr(name, file.getvalue())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("made_up", [True, False], ids=["made-up", "real"])
+def test_the_masks_run_to_a_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_up: bool) -> None:
+    shorten(monkeypatch, tmp_path / "state")
+    (tmp_path / "data").mkdir()
+    if made_up:
+        made_up_nuclei(tmp_path / "data")
+    else:
+        lists = [f"{split}.txt" for split in LISTS]
+        for file, count in zip(real("dsb2018_nuclei", *lists, *PACKED), [*LISTS.values(), 0, 0]):
+            if count:
+                (tmp_path / "data" / file.name).write_text("\n".join(file.read_text().split()[:count]))
+            else:
+                shutil.copy(file, tmp_path / "data" / file.name)
+    job = cut("dsb2018_nuclei", tmp_path, [{"quality": {"drop": "90 %"}}])
+    job.model.options["train"].update({"epochs": 30 if made_up else 8, "batch": 4})  # type: ignore[index]
+    result = run(job, tmp_path / "study")
+    assert result.verdict == "pass"
+    assert result.data["rows"]["test"] == LISTS["test"]
+    with result.load() as model:
+        assert model.labels == ["background", "nucleus"]
+        (found,) = model.predict(np.zeros((1, *((32, 32) if made_up else (256, 256))), np.uint8))
+        assert set(np.unique(found)) <= {0, 1}
+        assert found.shape == ((32, 32) if made_up else (256, 256))
 
 
 # --- Adult

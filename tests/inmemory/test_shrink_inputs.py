@@ -69,3 +69,13 @@ class Two(nn.Module):
 def test_several_inputs_are_told_with_the_way_to_make_one_of_them(tmp_path: Path, inputs: object, said: str) -> None:
     with pytest.raises((BadData, BadModel), match=said):
         refuse(tmp_path, Two(), inputs, Y)
+
+
+@pytest.mark.parametrize("task", [None, "array-classification", "image-segmentation"])
+def test_masks_are_refused_with_the_way_that_takes_them(tmp_path: Path, task: str | None) -> None:
+    images, masks = np.zeros((6, 1, 4, 4), np.float32), np.arange(96).reshape(6, 4, 4) % 2
+    with pytest.raises(
+        BadData, match=r"y holds a class for each pixel, and `shrink` takes .*\n  Write the arrays with `numpy\.savez\('train\.npz"
+    ):
+        paredown.shrink(nn.Conv2d(1, 2, 1), test=(images, masks), task=task, folder=tmp_path / "study", quiet=True)
+    assert not (tmp_path / "study").exists()

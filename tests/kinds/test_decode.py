@@ -58,7 +58,8 @@ def test_wrong_outputs_are_refused_with_what_was_found():
 
 def test_an_unknown_kind_is_refused_by_name():
     with pytest.raises(
-        ValueError, match="decoder kind 'argmax' is not one of softmax, probabilities, sigmoid, label_probabilities, spans, values"
+        ValueError,
+        match="decoder kind 'argmax' is not one of softmax, probabilities, sigmoid, label_probabilities, spans, logit, probability, values",
     ):
         make_decoder({"kind": "argmax", "output": "y", "classes": 2})
 

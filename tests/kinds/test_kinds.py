@@ -19,7 +19,7 @@ from paredown.kinds.one_class import OneClass
 @pytest.mark.parametrize("name", KINDS)
 def test_a_kind_is_found_by_its_name_and_by_what_decodes_it(name: str) -> None:
     kind = kind_named(name)
-    size, count = ([4], 2 if name == "spans" else 3) if kind.by_place else ([], 3)
+    size, count = ([2, 2] if name == "map" else [4], 2 if name == "spans" else 3) if kind.by_place else ([], 3)
     decode = kind.decoder(["a", "b", "c"], size)
     assert kind_of(decode) is kind
     assert decode["output"] == kind.graph_outputs[0]

@@ -21,12 +21,12 @@ def test_contract(kind: str) -> None:
 def test_it_is_what_the_record_says_of_the_given_models_answers(kind: str) -> None:
     draw = np.random.default_rng(0)
     for _ in range(50):
-        size = (4,) if KINDS[kind].by_place else ()
+        size = (2, 2) if kind == "map" else (4,) if KINDS[kind].by_place else ()
         given, other = draw.random((40, 3, *size)), draw.random((40, 3, *size))
         found = Agreement(kind).over_set(KINDS[kind].as_targets(given), other)
         if kind == "class":
             assert found == pytest.approx(accuracy_score(given.argmax(1), other.argmax(1)))
-        elif kind == "tokens":
+        elif kind in ("tokens", "map"):
             assert found == pytest.approx(accuracy_score(given.argmax(1).ravel(), other.argmax(1).ravel()))
         elif kind == "spans":
             parts = [[{*range(first, last + 1)} for first, last in best_spans(each)[0].tolist()] for each in (given, other)]

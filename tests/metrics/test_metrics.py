@@ -134,6 +134,11 @@ def test_a_function_is_called_with_what_the_kind_of_answers_is(folder):
     assert tokens.over_set(tags, said) == pytest.approx(2 / 3)
     assert tokens._function.calls[-1][1].tolist() == [[1, 1, -1]]
     assert tokens.chance(tags, 2) == pytest.approx(2 / 3)
+    maps, image, seen = Python("metrics_of_a_user:kept", folder, "map"), np.array([[[1, 0, -1]]]), np.eye(2)[[[[1, 1, 0]]]]
+    assert maps.over_set(image, seen.transpose(0, 3, 1, 2)) == pytest.approx(2 / 3)
+    assert maps._function.calls[-1][1].tolist() == [[[1, 1, -1]]]
+    assert maps.over_set(*maps.condensed(image, seen.transpose(0, 3, 1, 2))) == pytest.approx(2 / 3)
+    assert maps.chance(image, 2) == pytest.approx(2 / 3)
     spans, parts = Python("metrics_of_a_user:kept", folder, "spans"), KINDS["spans"].as_targets(np.eye(3)[[[1, 2]]])
     spans.over_set(parts, np.eye(3)[[[0, 2]]])
     assert [each.tolist() for each in spans._function.calls[-1]] == [[[1, 2]], [[0, 2]]]

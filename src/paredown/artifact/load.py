@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 PROBE = "probe.json"
+_PACKED = 1 << 14
+"""Numbers of a row's answers to a probe, at most."""
 
 
 class Model:
@@ -43,7 +45,8 @@ class Model:
         return list(self.manifest["labels"])
 
     def predict(self, inputs: Any) -> list[Any]:
-        """What the model says of each row: a label, a list of labels, a number, or a list of numbers.
+        """What the model says of each row: a label, a list of labels, a number, or a list of numbers; an array (H, W) of the places of
+        labels where each pixel has one.
 
         Args:
             inputs: An array (N, ...) of images, vectors or sounds, paths to files of images or sounds, a list of texts or of pairs, a
@@ -132,6 +135,12 @@ def read_probe(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     except ValueError as error:
         raise Damaged(f"{path} {error}.\n  {RESTORE}") from None
     return probe
+
+
+def packable(answers: Any) -> Any:
+    """Answers to a probe as rows of numbers (N, k); of the very many of all pixels every so many."""
+    rows = answers.reshape(len(answers), -1)
+    return rows[:, :: -(-rows.shape[1] // _PACKED)]
 
 
 def open_program(manifest: Mapping[str, Any], folder: Path, threads: int | None = None) -> Model:

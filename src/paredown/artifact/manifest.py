@@ -254,7 +254,7 @@ _ENCODE = is_kind(
 _WIDTH = is_whole(1, 1_000_000)
 _SCORES = is_record({"output": is_text, "classes": _WIDTH}, {"size": is_list(is_whole(1, 1 << 16), 1, 2)})
 _DECODE = is_kind(
-    dict.fromkeys(("softmax", "probabilities", "sigmoid", "label_probabilities"), _SCORES)
+    dict.fromkeys(("softmax", "probabilities", "sigmoid", "label_probabilities", "logit", "probability"), _SCORES)
     | {"spans": is_record({"output": is_text, "classes": _WIDTH, "size": is_list(is_whole(1, 1 << 16), 1, 1)})}
     | {"values": is_record({"output": is_text, "width": _WIDTH}, {"mean": is_list(is_number(), 1), "std": is_list(is_number(but=0), 1)})}
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from paredown.artifact.load import PROBE, open_program, read_manifest
+from paredown.artifact.load import PROBE, open_program, packable, read_manifest
 from paredown.artifact.manifest import FORMAT, MANIFEST
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadData, Unfit
@@ -196,7 +196,7 @@ def _finish(label: Label, program: Mapping[str, Any], graphs: list[dict[str, Any
         except BadData as error:
             raise BadData(f"asked made-up inputs, as a check: {error}") from error
     inputs = probe.tolist() if hasattr(probe, "tolist") else probe
-    (folder / PROBE).write_text(json.dumps({"inputs": inputs, "outputs": answers.reshape(len(answers), -1).tolist()}), "utf-8")
+    (folder / PROBE).write_text(json.dumps({"inputs": inputs, "outputs": packable(answers).tolist()}), "utf-8")
     manifest["probe"] = {"file": PROBE, "tolerance": _TOLERANCE}
     manifest["files"] = {path: digest for path, digest in digests.of_files(folder).items() if path != MANIFEST}
     _write(manifest, folder)

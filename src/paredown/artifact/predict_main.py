@@ -17,6 +17,7 @@ from paredown.artifact.manifest import MANIFEST, RESTORE, read_checked, threads_
 from paredown.artifact.programs import make_program, refuse_no_probabilities
 from paredown.ground.separated import LONGEST_CELL, SEEN, broken, is_blank, separator_of, sign_name
 from paredown.ground.untrusted import visible
+from paredown.kinds.decode import run_lengths
 from paredown.tasks.declared_feed import in_batches, interpreted
 from paredown.tasks.feed import shared_rows
 
@@ -25,9 +26,10 @@ USAGE = """usage: python predict.py INPUT [--proba]
 INPUT: .npy or .npz with an array (N, ...); .csv or .tsv with a header; .txt with one text per line; an image as .png or .jpg (needs
 pillow); a sound as .wav, or as .flac, .ogg or .mp3 (need soundfile); .json with a list of rows; .jsonl with one row per line; - for
 standard input, read as .txt by a model of texts, else as .csv.
-Prints one answer per row, in their order: a label, a number, or a JSON list where there are several; with --proba the probabilities of
-all classes. The rows of a forecast are steps, in the order of time: it prints one answer per window of them, the last of which goes on
-from the file's end.
+Prints one answer per row, in their order: a label, a number, or a JSON list where there are several; of images whose pixels have classes
+{"size": [height, width], "runs": [[class, pixels], ...]}, row by row from the top; with --proba the probabilities of all classes. The
+rows of a forecast are steps, in the order of time: it prints one answer per window of them, the last of which goes on from the file's
+end.
 """
 
 
@@ -233,7 +235,7 @@ def main(arguments: list[str]) -> int:
         if "--proba" in arguments[1:]:
             refuse_no_probabilities(manifest)
             for row in answered(program.answers, inputs, shared):
-                print(",".join(f"{value:.6f}" for value in row))
+                print(",".join(f"{value:.6f}" for value in row.reshape(-1)))
         else:
             for answer_of_row in answered(program.predict, inputs, shared):
                 print(visible(one_line(answer_of_row)))
@@ -246,6 +248,7 @@ def main(arguments: list[str]) -> int:
 
 def one_line(said: Any) -> str:
     """What is said of a row as one line of a file of answers: a label as it is, all else as JSON."""
+    said = run_lengths(said) if isinstance(said, np.ndarray) else said
     return said.replace("\r", "\\r").replace("\n", "\\n") if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
 
 

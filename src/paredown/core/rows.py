@@ -13,6 +13,8 @@ PART_ROWS, _PART_B = 1 << 14, 16 << 20
 """Rows that are in memory at a time where all are gone over, and their bytes."""
 LISTED = "\x1f"
 """Stands before each of several labels in the word that says them."""
+MASK = "\x1e"
+"""Stands before the word that is a mask; see `rows.masks`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +26,7 @@ class Rows:
             texts; an object array (N,) of bytes for the files of images of any size, and of sounds; or a mapping column -> array (N,)
             for tables, (N, window) for windows of a series.
         labels: What is right of each row, as its kind of answers has it: an array (N,) of class indices into `names`, int64; (N, outputs)
-            of 0 and 1 for labels, or of numbers, float64; None for unlabeled rows.
+            of 0 and 1 for labels, or of numbers, float64; (N, words) or (N, H, W) of class indices; None for unlabeled rows.
         names: The names of the classes, labels or numbers in the model's order.
         groups: Column -> array (N,) of strings; never given to a model.
         high: The largest raw value an image can take (16 for the digits, 255 for 8-bit images); None where it means nothing.
@@ -55,7 +57,8 @@ class Rows:
 
     def part_rows(self) -> int:
         """How many of these rows are in memory at a time where all are gone over: fewer where one row takes much."""
-        columns = self.inputs.values() if isinstance(self.inputs, Mapping) else [self.inputs]
+        columns = [*self.inputs.values()] if isinstance(self.inputs, Mapping) else [self.inputs]
+        columns += [] if self.labels is None else [self.labels]
         each_b = [max(prod(column.shape[1:]) * column.dtype.itemsize, getattr(column, "row_b", 0)) for column in columns]
         return max(1, min(PART_ROWS, _PART_B // int(max(1, *each_b))))
 
@@ -115,8 +118,9 @@ class Rows:
         whole = hashlib.sha256()
         for part in self.digest_parts():
             whole.update(part.hex().encode())
-        for start in range(0, 0 if self.labels is None else len(self), PART_ROWS):
-            part = self.labels[start : start + PART_ROWS]
+        count = PART_ROWS if self.labels is None or self.labels.ndim == 1 else self.part_rows()
+        for start in range(0, 0 if self.labels is None else len(self), count):
+            part = self.labels[start : start + count]
             whole.update(part.astype("<f8" if part.dtype.kind == "f" else "<i8").tobytes())
         whole.update(repr(self.names).encode())
         return whole.hexdigest()

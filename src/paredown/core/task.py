@@ -34,6 +34,19 @@ class Task(ABC):
             BadData: Says which rows, what was found and what is allowed.
         """
 
+    def sized(self, targets: Any, rows: Rows, options: Mapping[str, Any]) -> Any:
+        """Targets as large as a model sees the rows, where they have a size; the same for most.
+
+        Args:
+            targets: As the kind made them of the words in a data set's column of labels.
+            rows: Some of the rows.
+            options: The job's `preprocess` entries.
+
+        Raises:
+            BadData: A target does not fit the rows.
+        """
+        return targets
+
     def refuse_misfits(self, rows: Rows) -> None:  # noqa: B027 where each row has one answer, each target fits its row
         """Refuse rows whose targets do not fit their inputs, as tags that are more than there are words.
 
@@ -83,7 +96,7 @@ class Task(ABC):
         """A few synthetic raw inputs of the right shape, for checking an artifact; holds no user data."""
 
 
-KINDS = ("class", "labels", "numbers", "tokens", "spans")
+KINDS = ("class", "labels", "numbers", "tokens", "spans", "map")
 """Kinds of answers, as `Metric` says what each looks like."""
 
 
@@ -104,6 +117,8 @@ class Metric(ABC):
       (N, classes, words), all 0 where the model was not given such a word. Both may hold places for more words than the other.
     - spans: a part of a text. `targets` as `kinds.spans` has them, (N, 1 + parts, M) int64; `answers` (N, 2, words), the probabilities that
       it begins, and that it ends, at a word.
+    - map: one of several classes for each pixel. `targets` class indices (N, H, W) int16, -1 where nothing is right; `answers` (N, classes,
+      H, W).
 
     `kinds` are those that it judges. `bounded` is False where one row can cost any amount.
     """
@@ -129,6 +144,10 @@ class Metric(ABC):
     @abstractmethod
     def over_set(self, targets: Any, answers: Any) -> float:
         """The metric over all rows; NaN where these rows give it no value, as a ranking where all are of one class."""
+
+    def condensed(self, targets: Any, answers: Any) -> tuple[Any, Any]:
+        """Targets and answers from which `over_set` follows faster for any of the rows, as counts of pixels do; the same for most."""
+        return targets, answers
 
     def per_item(self, targets: Any, answers: Any) -> Any:
         """One score per row (N,) whose mean is the metric; None when the metric is not a mean over rows."""

@@ -6,11 +6,13 @@ In a model, in its labels, or in its inputs: the same sentence at every entrance
 from __future__ import annotations
 
 REGRESSION, SEVERAL, TOKENS, SPANS = "regression", "multi-label", "token classification", "question answering"
+PIXELS = "segmentation"
 
 _MEANS = {
     REGRESSION: ("the answer is a number", "Write `task: ...-regression`, as tabular-regression."),
     SEVERAL: ("each of several labels may hold at once", "Write `task: ...-multilabel`, as text-multilabel."),
     TOKENS: ("each word has a class", "Write `task: token-classification`."),
+    PIXELS: ("each pixel has a class", "Write `task: image-segmentation`."),
     SPANS: ("the answer is a part of the text", "Write `task: question-answering`."),
 }
 
@@ -19,7 +21,7 @@ def refusal(kind: str, seen: str) -> str:
     """One sentence that says what a model is, and what to do.
 
     Args:
-        kind: REGRESSION, SEVERAL, TOKENS or SPANS.
+        kind: REGRESSION, SEVERAL, TOKENS, PIXELS or SPANS.
         seen: Where it was seen, and by what.
     """
     means, do = _MEANS[kind]

@@ -1,3 +1,16 @@
 """Dataset readers, one kind of source per file."""
 
-NOT_UNITS = ("any_source", "arrow", "folders", "lines", "number_labels", "series", "shapes", "sources", "streams", "tables")
+NOT_UNITS = (
+    "any_source",
+    "arrow",
+    "folders",
+    "lines",
+    "masked",
+    "number_labels",
+    "pixels",
+    "series",
+    "shapes",
+    "sources",
+    "streams",
+    "tables",
+)

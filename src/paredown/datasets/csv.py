@@ -17,6 +17,7 @@ import numpy as np
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
+from paredown.datasets import masked
 from paredown.datasets.lines import Lines
 from paredown.datasets.sources import NO_LABEL, find, match_labels, text_inputs
 from paredown.datasets.streams import PIECE_ROWS, Piece, collected, is_large
@@ -44,6 +45,8 @@ class Csv(DatasetReader):
         missing: Cells that mean "no value", besides the empty one; a number becomes NaN, a word the empty word.
         numeric, categorical: Columns that are numbers or words whatever they look like; else a column is numbers when every cell that
             is not missing is one.
+        inputs: Makes it a list of images with masks (see `masked`): of a `.txt` file with one name per line the folder or zip file that
+            they are in, else the column of their paths; `label` is then the same for the masks.
 
     The file is read twice, line by line: once for the kinds of the columns, once for the values. Numbers need 4 bytes, equal words share
     one string; the rows of a large file go piece by piece onto the disk.
@@ -59,6 +62,8 @@ class Csv(DatasetReader):
                 finite, a word in a column of numbers, an empty text, no label in a row, a label that is not in `labels`; with `file:line`.
         """
         path = find(source, folder)
+        if isinstance(columns.get("inputs"), str):
+            return masked.of_list(source, folder, columns)
         if path.suffix.lower() == ".txt" and columns.get("text") and columns.get("label", "") is None:
             return _one_text_per_line(source, path, columns, labels)
         table = _Table(source, path, columns)

@@ -15,13 +15,15 @@ from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.datasets.sources import check_room, find, nearest, rows_from_arrays
+from paredown.rows.masks import mask_words
 
 _INPUTS = ("X", "x", "inputs", "images")
 _LABELS = ("y", "labels", "targets")
 
 
 class Npz(DatasetReader):
-    """`.npz` files: inputs in X, x, inputs or images, labels in y, labels or targets, or as `inputs:` and `label:` say.
+    """`.npz` files: inputs in X, x, inputs or images, labels in y, labels or targets, or as `inputs:` and `label:` say; masks (N, H, W) are
+    labels too, of which `ignore:` names a value without a class.
 
     Group columns are arrays of their own. Pickled objects are never read.
     """
@@ -48,6 +50,8 @@ class Npz(DatasetReader):
             ) from None
         except ValueError as error:
             raise _unreadable(source, error) from None
+        if targets is not None and targets.ndim == 3 and columns.get("ignore") is not None:
+            targets = mask_words(targets, columns["ignore"])
         return rows_from_arrays(inputs, targets, source=source, names=labels, groups=groups)
 
 

@@ -29,7 +29,7 @@ Piece = tuple[Rows, Sequence[str] | None, Callable[[int], str]]
 """Rows, their labels as words, None where these are numbers or there are none, and the position of a row of the piece for messages."""
 
 
-def collected(pieces: Iterable[Piece], source: str, names: Sequence[str], picture: Picture | None = None) -> Rows:
+def collected(pieces: Iterable[Piece], source: str, names: Sequence[str], picture: Picture | None = None, *, spooled: bool = True) -> Rows:
     """All rows of the pieces, on disk, with labels that index one set of names.
 
     Args:
@@ -37,6 +37,7 @@ def collected(pieces: Iterable[Piece], source: str, names: Sequence[str], pictur
         source: Shown in messages.
         names: Class names in the model's order, or empty.
         picture: The inputs are files that are to be read as pixels of this form.
+        spooled: False brings them into memory in the end.
 
     Raises:
         BadData: As `match_labels`; there are no rows.
@@ -62,7 +63,8 @@ def collected(pieces: Iterable[Piece], source: str, names: Sequence[str], pictur
             index, found = match_labels(list(seen), names, first.__getitem__)
         writer.finish(found, high, picture)
         rows = rows_of(Table(file, source))
-    return rows if index is None else replace(rows, labels=rows.labels.mapped(index))
+    rows = rows if index is None else replace(rows, labels=rows.labels.mapped(index))
+    return rows if spooled else rows.take(slice(0, len(rows)))
 
 
 def piece_of_table(

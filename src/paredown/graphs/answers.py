@@ -12,6 +12,7 @@ from paredown.core.technique import Context
 from paredown.graphs.graphs import TOKENS
 from paredown.kinds.known import kind_of
 from paredown.kinds.labels import Labels
+from paredown.kinds.map import Map, planes
 from paredown.kinds.one_class import OneClass
 
 LOGITS, PROBABILITIES = OneClass.graph_outputs
@@ -63,6 +64,8 @@ def detect(ask: Callable[[Mapping[str, Any]], Any], inputs: Mapping[str, Sequenc
         A name of an output of the kind of answers that the job has.
     """
     kind = kind_of(context.decode)
+    if kind.name == Map.name:
+        return _of_pixels(ask, inputs, context, ending)
     if kind.name not in (OneClass.name, Labels.name):
         return kind.graph_outputs[0]
     split = next(iter(context.data), None)
@@ -71,6 +74,21 @@ def detect(ask: Callable[[Mapping[str, Any]], Any], inputs: Mapping[str, Sequenc
     if kind.name == Labels.name:
         return kind.graph_outputs[_are_chances(found, ending)]
     return held(np.concatenate(found), ending) if found else by_ending(ending)
+
+
+def _of_pixels(ask: Callable[[Mapping[str, Any]], Any], inputs: Mapping[str, Sequence[int | str]], context: Context, ending: str) -> str:
+    """What the numbers of each pixel are: logits or shares of 1, of all classes or of the second of two."""
+    split = next(iter(context.data), None)
+    feed = _blank(inputs, _MADE_UP) if split is None else context.encode(context.rows(split).spread(_MADE_UP).inputs)
+    found = [answers for some in (feed, *_made_up(feed)) if (answers := _answers(ask, some, any_shape=True)) is not None]
+    all_logits, all_shares, logit, share = Map.graph_outputs
+    if found and planes(found[0].shape, context.decode) == "one":
+        return share if _are_chances(found, ending) else logit
+    rows = [
+        np.moveaxis(some.reshape(len(some), context.decode["classes"], -1), 1, 2).reshape(-1, context.decode["classes"]) for some in found
+    ]
+    told = held(np.concatenate(rows), ending) if rows else by_ending(ending)
+    return all_shares if told == PROBABILITIES else all_logits
 
 
 def _are_chances(found: Sequence[np.ndarray], ending: str) -> bool:
@@ -85,18 +103,19 @@ def _are_chances(found: Sequence[np.ndarray], ending: str) -> bool:
 def some_rows(inputs: Mapping[str, Sequence[int | str]], context: Context) -> dict[str, Any]:
     """A feed of some rows of the job, and made-up ones beside them where they are floats: rows that differ."""
     split = next(iter(context.data), None)
-    feed = {} if split is None else context.encode(context.rows(split).spread(_FEW).inputs)
+    few = _MADE_UP if kind_of(context.decode).name == Map.name else _FEW
+    feed = {} if split is None else context.encode(context.rows(split).spread(few).inputs)
     if {name: len(array.shape) - 1 for name, array in feed.items()} != {name: len(shape) for name, shape in inputs.items()}:
-        feed = _blank(inputs)
+        feed = _blank(inputs, few)
     parts = [feed, *_made_up(feed)]
     return {name: np.concatenate([part[name] for part in parts]) for name in feed}
 
 
-def _blank(inputs: Mapping[str, Sequence[int | str]]) -> dict[str, Any]:
+def _blank(inputs: Mapping[str, Sequence[int | str]], count: int = _FEW) -> dict[str, Any]:
     """A feed of zeros, or of ones where an axis is free, which is where tokens stand."""
     shapes = {name: [TOKENS if isinstance(axis, str) else axis for axis in shape] for name, shape in inputs.items()}
     tokens = any(isinstance(axis, str) for shape in inputs.values() for axis in shape)
-    return {name: np.ones((_FEW, *shape), np.int64) if tokens else np.zeros((_FEW, *shape), np.float32) for name, shape in shapes.items()}
+    return {name: np.ones((count, *shape), np.int64) if tokens else np.zeros((count, *shape), np.float32) for name, shape in shapes.items()}
 
 
 def _made_up(feed: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -107,13 +126,13 @@ def _made_up(feed: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield {name: (spread * draw.standard_normal((_MADE_UP, *array.shape[1:]))).astype(array.dtype) for name, array in feed.items()}
 
 
-def _answers(ask: Callable[[Mapping[str, Any]], Any], feed: Mapping[str, Any]) -> np.ndarray | None:
+def _answers(ask: Callable[[Mapping[str, Any]], Any], feed: Mapping[str, Any], any_shape: bool = False) -> np.ndarray | None:
     """Answers to all rows at once, else one by one, as a graph of a fixed batch has it; None where they are no numbers per class."""
     count = len(next(iter(feed.values())))
     one_by_one = [{name: array[at : at + 1] for name, array in feed.items()} for at in range(count)]
     for parts in ([feed], one_by_one):
         with suppress(Exception):  # models and engines raise what they like; that a row cannot be answered is said where it is needed
             found = np.concatenate([np.asarray(ask(part), np.float64) for part in parts])
-            if found.ndim == 2 and len(found) == count:
+            if (found.ndim == 2 or any_shape) and len(found) == count:
                 return found
     return None

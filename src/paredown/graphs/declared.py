@@ -89,6 +89,7 @@ class Declared:
         small: For each column of words whether it is fed in small letters; empty where the graph does not say.
         problem: Why it cannot be used, and the way out.
         one_number: Why it is no classifier, where it answers with one number per row, and the way out.
+        by_place: The same, where its answer has more axes than rows and classes, as that of a segmenter.
     """
 
     inputs: tuple[End, ...]
@@ -104,6 +105,7 @@ class Declared:
     one_number: str = ""
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     small: tuple[bool, ...] = ()
+    by_place: str = ""
 
 
 def read(path: Path, output: str | None = None) -> Declared:
@@ -154,10 +156,15 @@ def look(model: Any, output: str | None = None) -> Declared:
     width = chosen.width if chosen is not None else 0
     if chosen is not None and chosen.name in zipped:
         width = width or len(classes)
-    one_number = ""
+    one_number = by_place = ""
     if not problem and chosen is not None and (width == 1 or (chosen.shape is not None and len(chosen.shape) != 2)):
         said = _not_one_per_class(chosen, width, label, outputs, graph)
-        problem, one_number = ("", said) if width == 1 and not label else (said, "")
+        if chosen.shape is not None and len(chosen.shape) > 2:
+            by_place = said
+        elif width == 1 and not label:
+            one_number = said
+        else:
+            problem = said
     if classes and width and len(classes) != width:
         classes = ()
     kinds = {node.op_type for node in graph.node}
@@ -175,6 +182,7 @@ def look(model: Any, output: str | None = None) -> Declared:
         one_number=one_number,
         columns=columns,
         small=small,
+        by_place=by_place,
     )
 
 
@@ -265,7 +273,8 @@ def _not_one_per_class(chosen: End, width: int, label: str, outputs: Sequence[En
         ends = _listed(outputs) if len(outputs) > 1 else str(chosen)
         return (
             f"answers with {ends}: not one number per class, as a detector, a segmenter or a model of sequences does.\n"
-            "  paredown takes classifiers, whose output is (N, classes); with several outputs name it: `model: {onnx: ..., output: NAME}`."
+            "  A classifier's output is (N, classes); with several outputs name it: `model: {onnx: ..., output: NAME}`. For a class of "
+            "each pixel write `task: image-segmentation`."
         )
     if label:
         return (

@@ -16,7 +16,9 @@ from paredown.graphs import answers, graph_batch, graphs
 from paredown.graphs.declared import Declared
 from paredown.ground import registry
 from paredown.ground.lazy import need
+from paredown.kinds.decode import shape_of
 from paredown.kinds.known import kind_of
+from paredown.kinds.map import Map, planes
 
 _DIFFERS = 0.2
 """Share of rows from which on a label that is not the largest score is another thing than that."""
@@ -110,6 +112,9 @@ class Asked:
                 f"{self._name} does not answer rows of these data, fed as {shapes}: {plainly(error)}\n"
                 "  Give rows as it was trained on, or export it again with a free batch."
             ) from error
+        if kind_of(self._context.decode).name == Map.name:
+            _refuse_other_pixels(self._name, found.shape, self._context.decode)
+            return found
         if found.ndim != 2 or found.shape[1] != classes:
             named = kind_of(self._context.decode).named
             what = " (a regressor, a detector of anomalies, or a classifier of two classes with a single score)"
@@ -166,6 +171,24 @@ class Asked:
         """What an output holds, by the name that a graph's output of it has: "logits", "probabilities", "values", ..."""
         last = graphs.ending(model.graph, output)
         return answers.detect(self.opened(model, output), inputs, self._context, "" if last is None else str(last.op_type))
+
+
+def _refuse_other_pixels(name: str, shape: Sequence[int], decode: Mapping[str, Any]) -> None:
+    """Refuse answers that are no numbers for each pixel of what is fed.
+
+    Raises:
+        BadModel: They are others.
+    """
+    if planes(shape, decode):
+        return
+    classes, height, width = shape_of(decode)
+    one = f", or (N, 1, {height}, {width})" if classes == 2 else ""
+    raise BadModel(
+        f"{name} answers {shape[0]} images with an array {tuple(shape)}; of {classes} classes it must be "
+        f"(N, {classes}, {height}, {width}){one}.\n"
+        "  Name the classes in the model's order with `data: {labels: [...]}`; give images of the size that it answers in, or export it "
+        "with a resize at its end."
+    )
 
 
 def _refuse_other_order(name: str, rows: Sequence[Mapping[str, Any]], found: Declared, scores: Any) -> None:

@@ -51,6 +51,23 @@ def answer_columns(model: Any) -> None:
     _lift(model)
 
 
+def classes_first(model: Any) -> Any:
+    """A copy whose one output (N, H, W, classes) is (N, classes, H, W)."""
+    onnx: Any = need("onnx", "opening an ONNX model")
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    (out,) = copy.graph.output
+    name, element = out.name, out.type.tensor_type.elem_type
+    rename(copy.graph, name, f"{name}__classes_last")
+    copy.graph.node.append(onnx.helper.make_node("Transpose", [f"{name}__classes_last"], [name], perm=[0, 3, 1, 2]))
+    axes = [dim.dim_value or dim.dim_param or None for dim in out.type.tensor_type.shape.dim]
+    shape = [axes[0], axes[3], axes[1], axes[2]] if len(axes) == 4 else None
+    del copy.graph.output[:]
+    copy.graph.output.append(onnx.helper.make_tensor_value_info(name, element, shape))
+    _lift(copy)
+    return copy
+
+
 def _typed(item: Any) -> bool:
     return bool(item.type.tensor_type.elem_type)
 

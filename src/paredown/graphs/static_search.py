@@ -15,8 +15,9 @@ from paredown.graphs.graph_asked import norms
 from paredown.graphs.ranges import fitted, seen
 from paredown.graphs.static_bits import Scheme
 from paredown.ground.lazy import need
-from paredown.kinds.decode import make_decoder
+from paredown.kinds.decode import decoding, make_decoder
 from paredown.kinds.labels import Labels
+from paredown.kinds.map import Map
 from paredown.kinds.numbers import Numbers
 
 _LEFT = (1 / 8, 1 / 4, 1 / 2)
@@ -141,6 +142,10 @@ def _distance(name: str, mine: Any, goal: Any) -> float:
     if name in Labels.graph_outputs:
         decode = make_decoder({"kind": "sigmoid" if name == Labels.graph_outputs[0] else name, "output": name, "classes": goal.shape[1]})
         return float(np.abs(decode({name: mine}) - decode({name: goal})).mean())
+    if name in Map.graph_outputs and goal.ndim > 2:
+        size, classes = goal.shape[1:] if goal.ndim == 3 else goal.shape[2:], max(2, goal.shape[1] if goal.ndim == 4 else 2)
+        decode = make_decoder(decoding(Map().decoder(["class"] * classes, size), [name]))
+        return float(np.abs(decode({name: mine}) - decode({name: goal})).sum(axis=1).mean() / 2)
     if goal.ndim != 2 or goal.shape[1] < 2:
         return norms(mine, goal)
     sure = (goal >= 0).all() and np.allclose(goal.sum(axis=1), 1, atol=1e-3)

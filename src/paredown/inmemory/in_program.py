@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadData
-from paredown.core.rows import LISTED, Rows
+from paredown.core.rows import LISTED, MASK, Rows
 from paredown.datasets.sources import match_labels, rows_from_arrays
 from paredown.ground import digests
+from paredown.kinds.map import Map
 from paredown.rows.rowfile import write_rows
 from paredown.study.classes import has_fractions
 
@@ -146,6 +147,26 @@ def with_names(parts: Mapping[str, Rows], labels: Sequence[Any] | None, outputs:
             rows = replace(rows, labels=place[rows.labels])
         out[split] = replace(rows, names=tuple(names))
     return out
+
+
+def refuse_masks(parts: Mapping[str, Rows], kind: str, module: bool) -> None:
+    """Refuse a class for each pixel where it is not taken from a program.
+
+    Args:
+        parts: Split -> rows.
+        kind: Of the task's answers.
+        module: Whether the model is a module in memory.
+
+    Raises:
+        BadData: Says what does take it.
+    """
+    masks = any(name.startswith(MASK) for rows in parts.values() for name in rows.names[:1])
+    if (masks and kind != Map.name) or (module and kind == Map.name):
+        raise BadData(
+            "y holds a class for each pixel, and `shrink` takes modules that answer one row with classes, labels or numbers.\n"
+            "  Write the arrays with `numpy.savez('train.npz', X=images, y=masks)`, channels of images last, and a job with "
+            "`task: image-segmentation` and `model: {python: ...}`."
+        )
 
 
 def guessed(rows: Rows, as_images: bool) -> tuple[str, str]:

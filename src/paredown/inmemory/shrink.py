@@ -129,6 +129,7 @@ def shrink(
     if fitted is not None and task is None and not hasattr(fitted, "classes_"):
         guess = guess.replace("-classification", "-regression")  # whole numbers are classes of a classifier alone
     kind = kind_named(registry.get("tasks", guess).kind)
+    in_program.refuse_masks(parts, kind.name, module is not None)
     options, names = dict(preprocess or {}), None if labels is None else in_program.class_names(labels)
     if (fitted is not None or live is not None or not {*GRAPHS}.isdisjoint(entry)) and guess.startswith("tabular-"):
         options = {"standardize": False} | options

@@ -14,8 +14,13 @@ Outputs = Mapping[str, np.ndarray]
 
 PROBABILITIES, LABEL_PROBABILITIES = "probabilities", "label_probabilities"
 """Names of a graph's output that holds probabilities, of classes and of labels; what a task declares holds logits."""
-_TOLD = {"softmax": PROBABILITIES, "sigmoid": LABEL_PROBABILITIES}
-"""Kind of decoding of logits -> that of probabilities, after which the output is named too."""
+LOGIT, PROBABILITY = "logit", "probability"
+"""Kinds of decoding of one number for two classes, that of the second: as a U-Net with one channel gives it for each pixel."""
+_TOLD = {
+    "softmax": {PROBABILITIES: PROBABILITIES, "map_probabilities": PROBABILITIES, "map_logit": LOGIT, "map_probability": PROBABILITY},
+    "sigmoid": {LABEL_PROBABILITIES: LABEL_PROBABILITIES},
+}
+"""Kind of decoding of logits -> name of an output that holds something else -> the kind of decoding that it needs."""
 _LABELS = ("sigmoid", LABEL_PROBABILITIES)
 _ANSWERED = 0.5
 LONGEST = 30
@@ -31,13 +36,16 @@ def decoding(spec: Mapping[str, Any], outputs: Sequence[str]) -> dict[str, Any]:
         spec: As for `make_decoder`.
         outputs: Names of the graph's outputs.
     """
-    told = _TOLD.get(spec["kind"], "")
-    return {**spec, "kind": told, "output": told} if told in outputs and spec["output"] not in outputs else dict(spec)
+    other = _TOLD.get(spec["kind"], {})
+    told = next((name for name in outputs if name in other), "")
+    return {**spec, "kind": other[told], "output": told} if told and spec["output"] not in outputs else dict(spec)
 
 
 def width_of(spec: Mapping[str, Any]) -> int:
     """Numbers per row that a model gives for a declaration to decode."""
-    return int(spec["width"] if spec["kind"] == "values" else spec["classes"] * math.prod(spec.get("size", ())))
+    if spec["kind"] == "values":
+        return int(spec["width"])
+    return int((1 if spec["kind"] in (LOGIT, PROBABILITY) else spec["classes"]) * math.prod(spec.get("size", ())))
 
 
 def shape_of(spec: Mapping[str, Any]) -> tuple[int, ...]:
@@ -48,6 +56,8 @@ def shape_of(spec: Mapping[str, Any]) -> tuple[int, ...]:
 def _read(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
     """The function outputs -> numbers (N, *shape_of); where the model has one output only, its name does not matter."""
     name, width, shape = spec["output"], width_of(spec), (-1, *shape_of(spec))
+    if spec["kind"] in (LOGIT, PROBABILITY):
+        shape = (-1, 1, *shape[2:])
 
     def read(outputs: Outputs) -> np.ndarray:
         if name in outputs:
@@ -73,7 +83,8 @@ def make_decoder(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
             are, and "sigmoid" the logits of labels that may all hold at once; "probabilities" takes shares of 1, which 8 bits or one
             sigmoid per class leave a little off: each row is divided by its sum; "label_probabilities" takes each as it is, within 0 and 1.
             With "size" ([T], [H, W]) a row is answered place by place, from classes times places numbers, the places of the first class
-            first; a place that a row does not have is one of whose numbers the first is ABSENT, and has probabilities of 0.
+            first; of words, one that a row does not have has ABSENT as the first of its numbers, and gets probabilities of 0. "logit" and
+            "probability" take one number per place, of the second of two classes.
             {"kind": "spans", "output", "classes": 2, "size": [T]} takes the logits that a part begins, and that it ends, at each of T
             words; those of words that a row does not have are -ABSENT.
             Or {"kind": "values", "output": name, "width": D, "mean", "std"}: value * std + mean, where mean and std may be absent.
@@ -85,6 +96,7 @@ def make_decoder(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
         ValueError: No such kind of decoder.
     """
     makers = {"softmax": _softmax, PROBABILITIES: _shares, "sigmoid": _sigmoid, LABEL_PROBABILITIES: _cut, "spans": _ends}
+    makers |= {LOGIT: _two_of_logits, PROBABILITY: _two_of_shares}
     kind, read = spec["kind"], _read(spec)
     if kind == "values":
         change = _scaled(spec)
@@ -107,7 +119,7 @@ def make_decoder(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
 def _softmax(logits: np.ndarray) -> np.ndarray:
     powers: np.ndarray = np.exp(logits - logits.max(axis=1, keepdims=True))
     powers /= powers.sum(axis=1, keepdims=True)
-    if powers.ndim > 2:
+    if powers.ndim == 3:  # words; all pixels are there
         powers *= logits[:, :1] < ABSENT / 2
     return powers
 
@@ -154,6 +166,15 @@ def _cut(found: np.ndarray) -> np.ndarray:
     return made
 
 
+def _two_of_logits(found: np.ndarray) -> np.ndarray:
+    return _two_of_shares(_sigmoid(found))
+
+
+def _two_of_shares(found: np.ndarray) -> np.ndarray:
+    shares = _cut(found)
+    return np.concatenate([1.0 - shares, shares], axis=1)
+
+
 def _scaled(spec: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
     mean, std = np.asarray(spec.get("mean", 0.0), np.float64), np.asarray(spec.get("std", 1.0), np.float64)
     return lambda found: found * std + mean
@@ -176,8 +197,8 @@ def sureness(spec: Mapping[str, Any], answers: np.ndarray) -> np.ndarray:
 
 def answer(spec: Mapping[str, Any], labels: Sequence[str], answers: np.ndarray) -> list[Any]:
     """What is said of each row: the label with the largest probability, the first of equals; a list of the labels from 0.5 on; a number,
-    or a list of them; the label of each of its words; the first and the last of the words that are the answer, from 0; the index of the
-    label of each of its pixels, row by row.
+    or a list of them; the label of each of its words; the first and the last of the words that are the answer, from 0; an array (H, W) of
+    the index of the label of each of its pixels.
 
     Args:
         spec: As for `make_decoder`.
@@ -200,9 +221,22 @@ def _by_place(spec: Mapping[str, Any], labels: Sequence[str], answers: np.ndarra
     """The label of each place that a row has, or the indices of the labels where places are pixels."""
     found = answers.argmax(axis=1)
     if found.ndim > 2:
-        return found.tolist()
+        return [*found.astype(_index(labels))]
     there = answers.max(axis=1) > 0
     return [[labels[at] for at in row[here].tolist()] for row, here in zip(found, there)]
+
+
+def _index(labels: Sequence[str]) -> Any:
+    """The smallest kind of number that counts so many labels."""
+    return np.uint8 if len(labels) <= 256 else np.uint16
+
+
+def run_lengths(said: np.ndarray) -> dict[str, Any]:
+    """Indices (H, W) in few numbers: {"size": [H, W], "runs": [[index, how many pixels of it follow], ...]}, row by row from the top."""
+    flat = said.reshape(-1)
+    begins = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
+    counts = np.diff(np.concatenate([begins, [len(flat)]]))
+    return {"size": [*said.shape], "runs": [[*pair] for pair in zip(flat[begins].tolist(), counts.tolist())]}
 
 
 def make_answerer(spec: Mapping[str, Any], labels: Sequence[str]) -> Callable[[Outputs], list[Any]]:
@@ -214,6 +248,8 @@ def make_answerer(spec: Mapping[str, Any], labels: Sequence[str]) -> Callable[[O
         spec: As for `make_decoder`.
         labels: Names of the outputs in the model's order.
     """
+    if len(spec.get("size", ())) > 1:
+        return _make_pixels(spec, labels)
     if spec["kind"] == "values" or spec["kind"] in _LABELS or "size" in spec:
         decode = make_decoder(spec)
         return lambda outputs: answer(spec, labels, decode(outputs))
@@ -230,5 +266,21 @@ def make_answerer(spec: Mapping[str, Any], labels: Sequence[str]) -> Callable[[O
         if np.isnan(found.max()):
             raise ValueError("the model's output holds NaN values.")
         return [names[at] for at in found.argmax(axis=1).tolist()]
+
+    return answers
+
+
+def _make_pixels(spec: Mapping[str, Any], labels: Sequence[str]) -> Callable[[Outputs], list[Any]]:
+    """The function outputs -> the class of each pixel, by the largest score, or by the side on which the one number lies."""
+    scores, index = _read(spec), _index(labels)
+    least = {LOGIT: 0.0, PROBABILITY: _ANSWERED}.get(spec["kind"])
+
+    def answers(outputs: Outputs) -> list[Any]:
+        found = scores(outputs)
+        if np.isnan(found.max()):
+            raise ValueError("the model's output holds NaN values.")
+        if least is not None:
+            return [*(found[:, 0] > least).astype(index)]
+        return [*((found[:, 1] > found[:, 0]) if found.shape[1] == 2 else found.argmax(axis=1)).astype(index)]
 
     return answers

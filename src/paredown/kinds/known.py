@@ -8,12 +8,13 @@ from typing import Any
 from paredown.core.errors import UnknownName
 from paredown.kinds.kind import Kind
 from paredown.kinds.labels import Labels
+from paredown.kinds.map import Map
 from paredown.kinds.numbers import Numbers
 from paredown.kinds.one_class import OneClass
 from paredown.kinds.spans import Spans
 from paredown.kinds.tokens import Tokens
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (OneClass(), Labels(), Numbers(), Tokens(), Spans())}
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (OneClass(), Labels(), Numbers(), Tokens(), Spans(), Map())}
 _BY_OUTPUT = {output: kind for kind in KINDS.values() for output in kind.graph_outputs}
 
 

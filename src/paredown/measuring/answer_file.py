@@ -85,6 +85,7 @@ def answer_all(state: dict[str, Any], *, file: str, proba: bool) -> list[Any]:
     """What is said of all rows, or probabilities."""
     from paredown.artifact.predict_main import answered
     from paredown.artifact.programs import refuse_no_probabilities
+    from paredown.kinds.decode import run_lengths
     from paredown.tasks.feed import shared_rows
 
     program, inputs = state["model"].program, state["inputs"]
@@ -95,4 +96,6 @@ def answer_all(state: dict[str, Any], *, file: str, proba: bool) -> list[Any]:
         found = answered(program.answers if proba else program.predict, inputs, shared)
     except ValueError as error:
         raise BadData(f"{file}: {error}") from error
-    return [row.tolist() for row in found] if proba else found
+    if proba:
+        return [row.reshape(-1).tolist() for row in found]
+    return [run_lengths(said) if hasattr(said, "reshape") else said for said in found]

@@ -23,6 +23,7 @@ _CALLED = {
     "numbers": "two arrays of numbers, (N,) for one column and (N, columns) for several",
     "tokens": "two arrays (N, words) of class indices, -1 where a row has no such word",
     "spans": "two arrays (N, 2) of the first and the last word",
+    "map": "two arrays (N, H, W) of class indices, -1 where nothing is right",
 }
 
 
@@ -31,8 +32,8 @@ class Python(Metric):
     """`pkg.mod:function(y_true, y_pred) -> float`, higher is better unless the function has an attribute `better = "lower"`.
 
     Both arguments are arrays (N,) of class indices; (N, labels) of 0 and 1 for labels; of numbers (N, columns), or (N,) for one column;
-    (N, words) of class indices, -1 where a row has no such word; (N, 2) of the first and the last word of a part of a text. The function
-    is taken as one number over the set, so its drop is judged by bootstrap.
+    (N, words) or (N, H, W) of class indices, -1 where a row has no such word or pixel; (N, 2) of the first and the last word of a part of a
+    text. The function is taken as one number over the set, so its drop is judged by bootstrap.
 
     Args:
         target: The function's dotted name.
@@ -66,14 +67,19 @@ class Python(Metric):
         """
         if self.kind == "class":
             return self._call(targets, answers.argmax(axis=1))
-        if self.kind == "tokens":
-            return self._call(targets, np.where(targets == NOTHING, NOTHING, classes_at(targets, answers)))
+        if self.kind in ("tokens", "map"):
+            said = answers if answers.ndim == targets.ndim else classes_at(targets, answers)
+            return self._call(targets, np.where(targets == NOTHING, NOTHING, said))
         if self.kind == "spans":
             return self._call(targets[:, 1, :2], best_spans(answers)[0])
         if self.kind == "labels":
             return self._call((targets > 0.5).astype(np.int64), (answers >= 0.5).astype(np.int64))
         single = targets.shape[1] == 1
         return self._call(targets[:, 0], answers[:, 0]) if single else self._call(targets, answers)
+
+    def condensed(self, targets: np.ndarray, answers: np.ndarray) -> tuple[Any, Any]:
+        """Of a class for each pixel the classes, as the function gets them."""
+        return (targets, classes_at(targets, answers)) if self.kind == "map" and answers.ndim > targets.ndim else (targets, answers)
 
     def chance(self, targets: np.ndarray, outputs: int) -> float:
         """The function's value when the most frequent class is always answered; of labels the base rates, of numbers the mean, of a text
@@ -83,6 +89,9 @@ class Python(Metric):
         if self.kind == "tokens":
             usual = np.bincount(targets[targets != NOTHING], minlength=outputs)
             return self.over_set(targets, np.tile(usual[None, :, None] / usual.sum(), (len(targets), 1, targets.shape[1])))
+        if self.kind == "map":
+            most = np.bincount(targets[targets != NOTHING], minlength=outputs).argmax()
+            return self.over_set(targets, np.full_like(targets, most))
         blind = np.bincount(targets, minlength=outputs) / len(targets) if self.kind == "class" else targets.mean(axis=0)
         return self.over_set(targets, np.tile(blind, (len(targets), 1)))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -84,6 +86,27 @@ def batch(inputs: tuple[Tensor, ...], generator: torch.Generator, *, blend: bool
 def mirrored(inputs: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
     """A batch with half of its images flipped; what is no image stays."""
     return tuple(flip(item, generator) if _are_images(item) else item for item in inputs)
+
+
+def with_masks(
+    change: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]], inputs: tuple[Tensor, ...], masks: Tensor
+) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Move pixels, and what is right of each in the same way.
+
+    Args:
+        change: Moves the pixels of images.
+        inputs: One input of images, (N, C, H, W), or (N, H, W, C) with at most four channels.
+        masks: (N, H * W) class indices.
+    """
+    (images,) = inputs
+    if not _are_images(images):
+        return inputs, masks
+    last = images.shape[1] * images.shape[2] == masks.shape[1]
+    first = images.permute(0, 3, 1, 2) if last else images
+    both = torch.cat([first, masks.reshape(len(masks), 1, *first.shape[2:]).to(first.dtype)], 1)
+    (moved,) = change((both,))
+    parts, right = moved[:, :-1], moved[:, -1:].flatten(1).to(masks.dtype)
+    return ((parts.permute(0, 2, 3, 1) if last else parts).contiguous(),), right
 
 
 def _are_images(inputs: Tensor) -> bool:

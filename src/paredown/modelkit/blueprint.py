@@ -25,6 +25,7 @@ from paredown.ground.untrusted import read_json
 from paredown.ground.user_code import resolve
 from paredown.kinds.decode import LABEL_PROBABILITIES
 from paredown.kinds.known import KINDS, kind_of
+from paredown.kinds.map import Map
 from paredown.modelkit import factories
 from paredown.modelkit.module_checks import bare
 from paredown.modelkit.surgery import Surgery, operate
@@ -159,8 +160,8 @@ def open_module(candidate: Candidate, store: Store) -> tuple[nn.Module, Blueprin
 
 
 def with_logits(module: nn.Module, blueprint: Blueprint) -> nn.Module:
-    """The module itself, whose answers are logits (N, numbers) from here on: of probabilities their logarithms, whose softmax they are, and
-    of labels their log odds.
+    """The module itself, whose answers are logits (N, numbers) from here on: of probabilities their logarithms, whose softmax they are, of
+    labels their log odds, and of one number per pixel those of two classes.
 
     Names and tensors stay as they are, so that surgeries and weights fit the module as its blueprint builds it.
     """
@@ -168,6 +169,8 @@ def with_logits(module: nn.Module, blueprint: Blueprint) -> nn.Module:
         module.register_forward_hook(_logarithms)
     if blueprint.answers == LABEL_PROBABILITIES:
         module.register_forward_hook(_log_odds)
+    if hook := _OF_PIXELS.get(blueprint.answers):
+        module.register_forward_hook(hook)
     if kind_of({"output": blueprint.answers}).by_place:
         module.register_forward_hook(_flat)
     return module
@@ -183,6 +186,19 @@ def _flat(module: nn.Module, inputs: Any, answer: Tensor) -> Tensor:
 
 def _log_odds(module: nn.Module, inputs: Any, answer: Tensor) -> Tensor:
     return torch.logit(answer, eps=_SURE)
+
+
+def _two_classes(module: nn.Module, inputs: Any, answer: Tensor) -> Tensor:
+    second = answer.flatten(1)
+    return torch.stack([torch.zeros_like(second), second], 1)
+
+
+def _two_of_chances(module: nn.Module, inputs: Any, answer: Tensor) -> Tensor:
+    return _two_classes(module, inputs, torch.logit(answer, eps=_SURE))
+
+
+_, _MAP_SHARES, _MAP_LOGIT, _MAP_SHARE = Map.graph_outputs
+_OF_PIXELS = {_MAP_SHARES: _logarithms, _MAP_LOGIT: _two_classes, _MAP_SHARE: _two_of_chances}
 
 
 def detect_answers(module: nn.Module, blueprint: Blueprint, context: Context) -> Blueprint:

@@ -17,8 +17,8 @@ def supervised(kind: str, answers: Tensor, goals: Tensor, classes: int = 0) -> T
     """How far answers are from what is right, as `Kind.goals` has it.
 
     Args:
-        kind: "class": cross entropy, of "tokens" the mean over words; "labels": binary cross entropy, the mean over labels; "numbers": mean
-            squared difference.
+        kind: "class": cross entropy, of "tokens" the mean over words, of "map" the mean over pixels and 1 - the soft Dice coefficient, for
+            classes of few pixels; "labels": binary cross entropy, the mean over labels; "numbers": mean squared difference.
         answers: (N, outputs), before decoding.
         goals: (N,) class indices or (N, classes) shares of them; (N, places) class indices, -1 where nothing is right; (N, outputs) for
             labels and numbers.
@@ -26,7 +26,13 @@ def supervised(kind: str, answers: Tensor, goals: Tensor, classes: int = 0) -> T
 
     Raises:
         ValueError: No such kind.
+
+    Source: soft Dice: Milletari et al. 2016 (V-Net), arXiv:1606.04797; the sum of both, over a batch as if it were one image: Isensee et
+        al. 2021 (nnU-Net), Nature Methods 18:203.
+    Departs: Dice is the mean over the classes that the batch has, the background too.
     """
+    if kind == "map":
+        return _of_pixels(answers.reshape(len(answers), classes, -1), goals.reshape(len(goals), -1).long())
     if kind in BY_PLACE:
         answers, goals = _places(kind, answers, classes), goals.reshape(-1)
         there = (goals >= 0) & (answers[:, 0] < ABSENT / 2)
@@ -38,6 +44,20 @@ def supervised(kind: str, answers: Tensor, goals: Tensor, classes: int = 0) -> T
     if kind == "numbers":
         return functional.mse_loss(answers, goals)
     raise ValueError(f"no loss for answers of the kind {kind!r}; there are: {', '.join(KINDS)}.")
+
+
+def _of_pixels(scores: Tensor, goals: Tensor) -> Tensor:
+    """Cross entropy and 1 - Dice of scores (N, classes, pixels); -1 in goals (N, pixels) counts for nothing."""
+    there = goals >= 0
+    if not bool(there.any()):
+        return scores.sum() * 0.0
+    logs = functional.log_softmax(scores, dim=1)
+    shares = logs.exp() * there[:, None]
+    at = shares.gather(1, goals.clamp_min(0)[:, None])[:, 0][there]
+    has = torch.bincount(goals[there], minlength=scores.shape[1]).to(scores.dtype)
+    both = torch.zeros_like(has).index_add(0, goals[there], at)
+    dice = (2 * both + 1) / (shares.sum((0, 2)) + has + 1)
+    return functional.nll_loss(logs, goals, ignore_index=-1) + 1 - dice[has > 0].mean()
 
 
 def _places(kind: str, answers: Tensor, classes: int) -> Tensor:
@@ -52,6 +72,8 @@ def by_place(kind: str, answers: Tensor, classes: int) -> Tensor:
     if kind not in BY_PLACE:
         return answers
     rows = _places(kind, answers, classes)
+    if kind == "map":
+        return rows
     return rows[rows[:, 0] < ABSENT / 2]
 
 

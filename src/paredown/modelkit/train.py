@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,10 @@ from paredown.ground.seeds import stream
 from paredown.modelkit import augment, losses
 from paredown.modelkit.layout import fast_layout
 
+_KEPT_B = 2 << 30
+"""Bytes of a teacher's answers that are kept; of more each is asked again."""
+PASSED, LEARNED = 1 << 22, 1 << 19
+"""Numbers of a pass without gradients, and pixels of a step where each of them has a class."""
 POOL = 32
 """Batches among which rows are sorted by length: enough to leave little padding, few enough to stay random."""
 
@@ -86,6 +91,17 @@ def part_of(inputs: tuple[Tensor, ...], rows: Tensor | slice, sizes: Tensor | No
     longest, width = max(2, int(sizes[rows].max())), len(sizes) and max(item.shape[1] for item in inputs if item.dim() == 2)
     parts = (item[rows, :longest] if item.dim() == 2 and item.shape[1] == width else item[rows] for item in inputs)
     return tuple(part.contiguous() for part in parts)
+
+
+def fewer(batch: int, item: Sequence[int], most: int) -> int:
+    """Rows per step or pass: `batch`, or fewer where one is large, as images whose every layer is as large.
+
+    Args:
+        batch: Where rows are small.
+        item: The shape of a row.
+        most: Numbers of all rows together.
+    """
+    return max(1, min(batch, most // max(1, math.prod(item))))
 
 
 def batches(count: int, batch: int, sizes: Tensor | None, generator: torch.Generator) -> Iterator[Tensor]:
@@ -190,7 +206,7 @@ def fit(
     # a teacher answers any input, so every other batch of numbers is a blend; labels fit only rows as they are
     changes = how.augment and source.floats
     known = None
-    if teacher is not None and how.alpha < 1 and not (changes or how.flip):
+    if teacher is not None and how.alpha < 1 and not (changes or how.flip) and _fit_on_disk(teacher, source):
         known = answered(teacher, source, answers)
     batch = min(how.batch, count)
     per_epoch = max(1, count // batch)
@@ -205,10 +221,8 @@ def fit(
             for step, (rows, part, goal) in enumerate(source.steps(batch, generator)):
                 blend = changes and teacher is not None and how.alpha < 1 and step % 2 == 1
                 alpha = 0.0 if blend else how.alpha
-                if how.flip and source.time is None:
-                    part = augment.mirrored(part, generator)
-                if changes:
-                    part = augment.batch(part, generator, blend=blend, time=source.time)
+                flip = how.flip and source.time is None
+                part, goal = _changed(part, goal if alpha > 0 else None, kind, flip, changes, blend, source.time, generator)
                 logits = _trained_answer(module, part)
                 value = logits.new_zeros(())
                 if alpha > 0 and goal is not None:
@@ -227,6 +241,18 @@ def fit(
             last = total / per_epoch
     module.eval()
     return last
+
+
+def _changed(
+    part: tuple[Tensor, ...], goal: Tensor | None, kind: str, flip: bool, changes: bool, blend: bool, time: Any, generator: torch.Generator
+) -> tuple[tuple[Tensor, ...], Tensor | None]:
+    """A batch changed at random, and what is right of it, which moves with its pixels where each has a class."""
+
+    def change(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        inputs = augment.mirrored(inputs, generator) if flip else inputs
+        return augment.batch(inputs, generator, blend=blend, time=time) if changes else inputs
+
+    return augment.with_masks(change, part, goal) if kind == "map" and goal is not None and (flip or changes) else (change(part), goal)
 
 
 def _first(source: Feed, batch: int) -> tuple[Tensor, ...]:
@@ -283,10 +309,18 @@ def predict(module: Callable[..., Tensor], feed: Mapping[str, Any], batch: int =
 def _predicted(module: Callable[..., Tensor], inputs: tuple[Tensor, ...], batch: int) -> Tensor:
     sizes = lengths(inputs)
     order = torch.arange(len(inputs[0])) if sizes is None else torch.argsort(sizes, stable=True)
+    batch = min(fewer(batch, item.shape[1:], PASSED) for item in inputs)
     with torch.no_grad():
         parts = [module(*part_of(inputs, rows, sizes)) for rows in order.split(batch)]
     answers = torch.cat(parts)
     return torch.empty_like(answers).index_copy_(0, order, answers)
+
+
+def _fit_on_disk(teacher: Callable[..., Tensor], source: Feed) -> bool:
+    """Whether a teacher's answers to all rows are few enough to be kept: those of pixels may not be."""
+    with torch.no_grad():
+        one = teacher(*_first(source, 1))
+    return bool(len(source) * one.numel() * one.element_size() <= _KEPT_B)
 
 
 def answered(module: Callable[..., Tensor], feed: Feed, file: Path | None, batch: int = 256) -> Any:

@@ -17,11 +17,13 @@ from paredown.core.technique import Context
 from paredown.core.unsupported import one_number, several_inputs
 from paredown.ground import opened_files
 from paredown.ground.seeds import stream
+from paredown.kinds.decode import shape_of
 from paredown.kinds.known import kind_of
+from paredown.kinds.map import Map, planes
 from paredown.modelkit.blueprint import Blueprint, detect_answers, not_finite, save_module, with_logits
 from paredown.modelkit.module_checks import refuse_unready, takes_more
 from paredown.modelkit.streamed import feed_of
-from paredown.modelkit.train import Training, fit
+from paredown.modelkit.train import LEARNED, Training, fewer, fit
 
 
 def train_baseline(
@@ -55,7 +57,7 @@ def train_baseline(
         module,
         feed_of(context, "train"),
         None,
-        Training(**settings),
+        Training(**{"batch": fewer(Training.batch, context.decode.get("size", ()), LEARNED)} | dict(settings)),
         kind=kind_of(context.decode).name,
         classes=context.decode.get("classes", 0),
         seed=stream(context.seed, "baseline"),
@@ -117,6 +119,10 @@ def _build(
             shapes = ", ".join(f"{name} {tuple(shape)}" for name, shape in inputs.items())
             raise BadModel(f"{factory} cannot take the task's feed ({shapes}): {type(error).__name__}: {str(error)[:300]}") from error
     kind = kind_of(context.decode)
+    if kind.name == Map.name:
+        _refuse_other_pixels(factory, answer, context.decode)
+        blueprint = detect_answers(module, blueprint, context)
+        return with_logits(module, blueprint), blueprint
     if kind.by_place and isinstance(answer, torch.Tensor) and answer.dim() > 2:
         answer = answer.flatten(1)
     if not isinstance(answer, torch.Tensor) or answer.dim() != 2 or len(answer) != 2:
@@ -131,6 +137,29 @@ def _build(
         raise BadModel(f"{factory} answers with {answer.shape[1]} numbers per row; the data have {classes} {kind.named}.")
     blueprint = detect_answers(module, blueprint, context)
     return with_logits(module, blueprint), blueprint
+
+
+def _refuse_other_pixels(factory: str, answer: Any, decode: Mapping[str, Any]) -> None:
+    """Refuse a module that does not answer with numbers for each pixel of what it is fed.
+
+    Raises:
+        BadModel: Says what it answers with, and what of that is otherwise.
+    """
+    if isinstance(answer, torch.Tensor) and len(answer) == 2 and planes(answer.shape, decode) in ("classes", "one"):
+        return
+    classes, height, width = shape_of(decode)
+    found = tuple(answer.shape) if isinstance(answer, torch.Tensor) else f"a {type(answer).__name__}"
+    do = "Let its forward return one tensor of that shape."
+    if isinstance(answer, torch.Tensor) and planes(answer.shape, decode) == "classes last":
+        do = "Put the classes behind the batch: `return y.permute(0, 3, 1, 2)`."
+    elif isinstance(answer, torch.Tensor) and answer.dim() == 4 and answer.shape[1] == classes:
+        do = f"Bring its answer to the size of the images: `return F.interpolate(y, size=({height}, {width}), mode='bilinear')`."
+    elif isinstance(answer, torch.Tensor) and answer.dim() == 4 and answer.shape[2:] == (height, width):
+        do = f"The data have {classes} classes: name them in order with `data: {{labels: [...]}}`, or give the model of these data."
+    elif isinstance(answer, Mapping) and "out" in answer:
+        do = 'Let a module around it return the tensor alone: `return self.model(x)["out"]`.'
+    one = f", or (2, 1, {height}, {width})" if classes == 2 else ""
+    raise BadModel(f"{factory} answers a batch of 2 with {found}; it must be (2, {classes}, {height}, {width}){one}.\n  {do}")
 
 
 def _whole(inputs: Mapping[str, Sequence[int | str]], context: Context) -> list[str]:

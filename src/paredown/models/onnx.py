@@ -18,6 +18,7 @@ from paredown.graphs.graph_asked import Asked
 from paredown.ground import digests, opened_files
 from paredown.ground.lazy import need
 from paredown.kinds.known import kind_of
+from paredown.kinds.map import Map, planes
 from paredown.kinds.one_class import OneClass
 from paredown.modelkit import tokenizer
 
@@ -50,8 +51,11 @@ class Onnx(ModelSource):
         return _declared(spec, folder).classes
 
     def outputs(self, spec: ModelSpec, folder: Path) -> int:
-        """As the graph declares."""
-        return _declared(spec, folder).width
+        """As the graph declares; of a class for each pixel two where it gives one number."""
+        found = _declared(spec, folder)
+        axes = next((end.shape for end in found.outputs if end.name == found.scores and end.shape and len(end.shape) == 4), None)
+        sides = [size for size in (axes[1], axes[3]) if isinstance(size, int)] if axes else []
+        return max(2, min(sides)) if sides else found.width
 
     def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:
         """The tokenizer that `tokenizer:` names, for the inputs of those names that the graph has; else what it declares of its inputs.
@@ -101,8 +105,8 @@ class Onnx(ModelSource):
         onnx: Any = need("onnx", "opening an ONNX model")
         path, found = _file(spec, folder), _declared(spec, folder)
         kind = kind_of(context.decode)
-        if found.one_number and kind.name == OneClass.name:
-            raise BadModel(f"{path.name} {found.one_number}")
+        if problem := found.one_number * (kind.name == OneClass.name) or found.by_place * (not kind.by_place):
+            raise BadModel(f"{path.name} {problem}")
         model = _opened(onnx, path)
         found = _out_of_the_way(model, found, inputs)
         parameters = sum(_size(item.dims) for item in model.graph.initializer)
@@ -111,7 +115,7 @@ class Onnx(ModelSource):
         asked = Asked(path, context)
         feed = asked.feed(inputs)
         _fit(path, model, found, inputs, {name for name, array in feed.items() if array.dtype == "int64"})
-        if found.width and found.width != classes:
+        if found.width and found.width != classes and kind.name != Map.name:
             raise BadModel(
                 f"{path} answers with {found.width} numbers per row; the data have {classes} {kind.named}.\n"
                 "  Name the classes in the model's order with `data: {labels: [...]}`, or give the model of these data."
@@ -124,7 +128,9 @@ class Onnx(ModelSource):
         graph_ends.answer_alone(model, found)
         graph_ends.answer_columns(model)
         model, note = graph_batch.settle(model, lambda some: asked.opened(some, found.scores), feed)
-        asked.answers(model, found.scores, feed, classes)
+        answers = asked.answers(model, found.scores, feed, classes)
+        if kind.name == Map.name and planes(answers.shape, context.decode) == "classes last":
+            model = graph_ends.classes_first(model)
         fed = "int64" if any(array.dtype == "int64" for array in feed.values()) else "float32"
         kinds = sorted({end.kind for end in found.inputs} - {"string", "int64" if fed == "int64" else "float"})
         cast = f"Rows are fed as {fed}, which the graph casts to the {' and '.join(kinds)} that it takes." if kinds else ""

@@ -131,6 +131,8 @@ def declared_by(entry: Mapping[str, str]) -> tuple[dict[str, tuple[int, ...]], i
     elif kind == "tensorflow":
         path = need("paredown.models.tensorflow", "looking at a TensorFlow model").graph_in(path)
     found = need("paredown.graphs.declared", "looking at an ONNX model").read(path)
+    if found.by_place:
+        raise BadModel(f"{path.name} {found.by_place}")
     sizes = {end.name: tuple(size if isinstance(size, int) else 0 for size in end.shape or ()) for end in found.inputs}
     return sizes, found.width, found.classes
 

@@ -179,9 +179,10 @@ def _resample(
 ) -> Contest:
     import numpy as np
 
+    sides = [metric.condensed(targets, answers) for answers in (before, after)]
+
     def drop(rows: Any) -> float:
-        right = targets[rows]
-        old, new = metric.over_set(right, before[rows]), metric.over_set(right, after[rows])
+        old, new = (metric.over_set(right[rows], answers[rows]) for right, answers in sides)
         return _share(sign * (old - new), old) if relative else sign * (old - new)
 
     n = len(targets)
@@ -248,10 +249,10 @@ def level(
     import numpy as np
 
     def value(rows: Any) -> float:
-        return metric.over_set(targets[rows], after[rows])
+        return metric.over_set(right[rows], answers[rows])
 
     n, whole = len(targets), float(metric.over_set(targets, after))
-    scores = metric.per_item(targets, after)
+    scores, (right, answers) = metric.per_item(targets, after), metric.condensed(targets, after)
     if scores is None:
         drawn, rows_of = _drawn(n, blocks)
         return whole, *_ends(bootstrap.resampled(lambda some: value(rows_of(some)), drawn, seed=seed), drawn, confidence)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from paredown.artifact.load import Model, load, read_manifest, read_probe
+from paredown.artifact.load import Model, load, packable, read_manifest, read_probe
 from paredown.artifact.manifest import cores
 from paredown.core.errors import BadData, Damaged
 from paredown.core.meter import Meter, Window
@@ -259,7 +259,8 @@ def profile(state: dict[str, Any], *, artifact: str, rows: str, batch: int, seco
 def _answered(model: Model, given: Rows, before: int, at: int, batch: int) -> Any:
     """Answers to the rows from `at` on; what is wrong is said with where that is, `before` rows further on."""
     try:
-        return model.answers(given.take(slice(at, at + batch)).inputs)
+        found = model.answers(given.take(slice(at, at + batch)).inputs)
+        return found if found.ndim < 4 else found.astype("float32")  # of each pixel: half of the room
     except BadData as error:
         raise BadData(f"row {before + at}{f' and the {batch - 1} after it' * (batch > 1)}: {error}") from error
 
@@ -346,7 +347,7 @@ def ask_probe(state: dict[str, Any], *, artifact: str, room_b: int) -> dict[str,
     packed = np.asarray(probe["outputs"])
     with trust.trusting_nobody(), load(folder) as model:
         answers, spec = model.answers(probe["inputs"]), model.manifest["decode"]
-    answers = answers.reshape(len(answers), -1)
+    answers = packable(answers)
     if answers.shape != packed.shape:
         raise Damaged(f"{folder}: the engine answers the probe with shape {answers.shape}; {packed.shape} was packed.")
     unit = max(float(np.abs(packed).max()), 1e-9) if spec["kind"] == "values" else 1.0

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from paredown.modelkit import losses
-from paredown.modelkit.train import lengths, part_of, tensors
+from paredown.modelkit.train import PASSED, fewer, lengths, part_of, tensors
 from paredown.pruning.groups import Group
 
 _NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -83,6 +83,7 @@ def fisher(
 
         hooks.append(module.get_submodule(name).register_forward_pre_hook(hook))
     inputs = tensors(feed)
+    batch = min(fewer(batch, item.shape[1:], PASSED // 4) for item in inputs)
     sums = [torch.zeros(group.channels, dtype=torch.float64) for group in groups]
     count, sizes = len(inputs[0]), lengths(inputs)
     generator = torch.Generator().manual_seed(seed)
@@ -184,6 +185,7 @@ def refresh_norms(module: nn.Module, feed: Mapping[str, Any], batch: int = 64) -
         layer.momentum = None
         layer.train()
     inputs = tensors(feed)
+    batch = max(2, min(fewer(batch, item.shape[1:], PASSED) for item in inputs))
     with torch.no_grad():
         for start in range(0, len(inputs[0]), batch):
             if len(inputs[0]) - start > 1:

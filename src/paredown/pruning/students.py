@@ -22,7 +22,7 @@ from paredown.kinds.known import kind_of
 from paredown.modelkit import factories, pretrained, tokenizer
 from paredown.modelkit.blueprint import BLUEPRINT, TENSORS, Blueprint, detect_answers, open_folder, open_module, read_blueprint, with_logits
 from paredown.modelkit.streamed import feed_of
-from paredown.modelkit.train import Training, fit
+from paredown.modelkit.train import LEARNED, Training, fewer, fit
 from paredown.pruning import calibrate, couple, widths
 
 """Rows to learn from where nobody says how often: a smaller network learns no more from others like them."""
@@ -169,7 +169,8 @@ def learn(
     teacher = None
     if alpha < 1:
         teacher = _teacher(context)
-    epochs = passes(count)
+    usual, batch = batch, fewer(batch, context.decode.get("size", ()), LEARNED)
+    epochs = passes(count * usual // batch)  # which count steps, unless they are said
     how = Training(epochs=epochs, lr=lr or _usual_lr(module), batch=batch, alpha=alpha, temperature=temperature, distillation=distillation)
     loss = fit(
         module,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from paredown.core.rows import PART_ROWS, Rows
-from paredown.rows.blocks import IN_MEMORY_B, Picture, Table, arrays, size_b
+from paredown.rows.blocks import IN_MEMORY_B, Picture, Table, Writer, arrays, size_b, spool
 from paredown.rows.selection import Selection
+
+_MADE_B = 8 << 20
 
 
 class Column:
@@ -100,6 +102,26 @@ def rows_of(table: Table) -> Rows:
         high=table.high,
         digests=Column(table, "digests") if table.has("digests") else None,
     )
+
+
+def made(part: Callable[[slice], Any], count: int, each_b: int, most_b: int = IN_MEMORY_B) -> Any:
+    """An array of which some rows are made at a time: in memory where it is small, else on disk.
+
+    Args:
+        part: Positions -> these rows.
+        count: Rows.
+        each_b: Bytes of one.
+        most_b: Bytes that are held in memory.
+    """
+    if count * each_b <= most_b:
+        return part(slice(0, count))
+    step = max(1, _MADE_B // each_b)
+    with spool() as file:
+        writer = Writer(file, digests=False)
+        for start in range(0, count, step):
+            writer.add(Rows(inputs=part(slice(start, min(start + step, count))), labels=None))
+        writer.finish((), None)
+        return Column(Table(file, "rows that were made"), "column 0")
 
 
 class _Joined:

@@ -12,15 +12,18 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadData
-from paredown.core.rows import LISTED, PART_ROWS, Rows
+from paredown.core.rows import LISTED, MASK, PART_ROWS, Rows
 from paredown.core.task import Task
-from paredown.core.unsupported import REGRESSION, SEVERAL, refusal
+from paredown.core.unsupported import PIXELS, REGRESSION, SEVERAL, refusal
 from paredown.datasets.number_labels import are_numbers, one_set_of_numbers, refuse_numbers
 from paredown.datasets.sources import nearest
 from paredown.kinds.kind import Kind
 from paredown.kinds.labels import Labels, parted, separator_of
+from paredown.kinds.map import Map
 from paredown.kinds.numbers import Numbers
 from paredown.kinds.one_class import OneClass
+from paredown.rows.columns import made
+from paredown.rows.masks import Masks, class_masks
 
 _MANY = 50
 _NAMELESS = re.compile(r"LABEL_\d+")
@@ -112,6 +115,10 @@ def one_set_of_targets(
         parts, names = one_set_of_numbers(parts, kind, known)
         return parts, None, names
     parts, words = one_set_of_words(parts)
+    if not kind.by_place and words and words[0].startswith(MASK):
+        raise BadData(refusal(PIXELS, f"{column!r} has a mask for each row"))
+    if kind.name == Map.name:
+        return parts, *class_masks(words, column, known)
     if kind.name == Labels.name and not trains and not known:
         refuse_unordered(words)
     return parts, *kind.targets(words, column, known)
@@ -125,7 +132,14 @@ def with_targets(rows: Rows, targets: Any, names: tuple[str, ...]) -> Rows:
         targets: The target of each word.
         names: Of the outputs.
     """
-    return replace(rows, labels=None if rows.labels is None else _mapped(rows.labels, targets), names=names)
+    labels = None if rows.labels is None else _mapped(rows.labels, targets) if not isinstance(targets, Masks) else _opened(rows, targets)
+    return replace(rows, labels=labels, names=names)
+
+
+def _opened(rows: Rows, masks: Masks) -> Any:
+    """The masks of rows as an array, on disk where they are many."""
+    index, each_b = np.asarray(rows.labels), math.prod(masks.size) * masks.dtype.itemsize
+    return made(lambda part: masks[index[part]], len(rows), each_b)
 
 
 def refuse_misfits(task: Task, parts: Mapping[str, Rows]) -> None:
@@ -227,6 +241,8 @@ def refuse_no_classes(parts: Mapping[str, Rows], given: Sequence[str]) -> None:
     """
     for split, rows in parts.items():
         names = _occurring(rows)
+        if any(name.startswith(MASK) for name in names[:1]):
+            raise BadData(refusal(PIXELS, f"{split} has a mask for each row"))
         if several := next((name for name in names if name.startswith(LISTED)), None):
             raise BadData(refusal(SEVERAL, f"{split} has a list of labels in one row ({', '.join(several.split(LISTED)[1:]) or 'none'})"))
         if not {*names} & {*given} and has_fractions(names):

@@ -94,6 +94,7 @@ class _Data(_Strict):
     horizon: Any = None
     stride: int = Field(default=1, ge=1)
     begins: dict[str, Any] = {}
+    ignore: int | None = None
 
 
 class _Search(_Strict):

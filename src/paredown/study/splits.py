@@ -20,6 +20,7 @@ from paredown.kinds.known import kind_named
 from paredown.kinds.labels import Labels
 from paredown.kinds.one_class import OneClass
 from paredown.rows.columns import held, judged
+from paredown.rows.masks import refuse_too_many_pixels
 from paredown.study import keys
 from paredown.study.classes import one_set_of_classes, one_set_of_targets, refuse_misfits, refuse_unseen, refuse_untrained, with_targets
 from paredown.study.leakage import by_chance, equal_rows, parts_of_another, without_leaks
@@ -169,8 +170,10 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
         parts, dropped = without_leaks(parts)
         refuse_untrained(parts, names, " once the rows that validation or test has too are dropped", kind)
     if targets is not None:
+        targets = task.sized(targets, next(iter(parts.values())), job.data.preprocess)
         parts = {split: with_targets(rows, targets, names) for split, rows in parts.items()}
         refuse_misfits(task, parts)
+        refuse_too_many_pixels(parts)
     elif kind.name != OneClass.name:
         parts = {split: replace(rows, names=names) for split, rows in parts.items()}
     if kind.name == Labels.name and labeled:

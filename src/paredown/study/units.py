@@ -25,6 +25,7 @@ _JUDGED = {
     "numbers": "numbers",
     "tokens": "one class per word",
     "spans": "a part of a text",
+    "map": "one class per pixel",
 }
 
 

@@ -90,7 +90,7 @@ class Images(Task):
             if value not in known:
                 raise UnknownName(key, str(value), known)
         images = train.inputs
-        changes = _changes(options, images)
+        changes = changes_of(options, images)
         eight = _are_files(images) or images.dtype == np.uint8
         high = train.high if train.high is not None else 255.0 if eight else 1.0
         scale = _numbers("scale", options.get("scale", graph.get("scale", 1.0 / high if whole is None else 1.0)), 1)
@@ -143,7 +143,7 @@ def _are_files(images: Any) -> bool:
     return getattr(images, "dtype", np.dtype(float)).kind == "O" and bool(len(images)) and isinstance(images[0], bytes)
 
 
-def _changes(options: Mapping[str, Any], images: np.ndarray) -> dict[str, Any]:
+def changes_of(options: Mapping[str, Any], images: np.ndarray) -> dict[str, Any]:
     """The shape of one image as the model takes it, and how images get it."""
     mode, size = options.get("mode"), options.get("resize")
     channels = images.shape[3] if images.ndim == 4 else 1

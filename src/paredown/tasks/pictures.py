@@ -108,15 +108,20 @@ def picture_reader(spec: Mapping[str, Any]) -> Callable[[Any, int], np.ndarray]:
             found = f"{image.height} x {image.width}"
             raise ValueError(f"{_called(given, at)} is {found} pixels; the model takes {item[0]} x {item[1]}. Resize it first.")
         if size is not None:
-            short = min(image.size)
-            high, wide = size if isinstance(size, list) else (int(size * image.height / short), int(size * image.width / short))
+            high, wide = resized(size, image.height, image.width)
             image = image.resize((wide, high), RESAMPLE[spec["resample"]])
-        return _middle(np.asarray(image), item).reshape(item)
+        return middle(np.asarray(image), item).reshape(item)
 
     return read
 
 
-def _middle(pixels: np.ndarray, item: tuple[int, ...]) -> np.ndarray:
+def resized(size: Any, height: int, width: int) -> tuple[int, int]:
+    """Height and width of an image that is resized: as `size` says both, or the shorter side alone, which keeps the proportions."""
+    short = min(height, width)
+    return (size[0], size[1]) if isinstance(size, list) else (int(size * height / short), int(size * width / short))
+
+
+def middle(pixels: np.ndarray, item: tuple[int, ...]) -> np.ndarray:
     """The middle of an image, padded with zeros where it is smaller."""
     for axis in (0, 1):
         spare = pixels.shape[axis] - item[axis]
