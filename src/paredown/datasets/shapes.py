@@ -63,6 +63,13 @@ def marks(labels: np.ndarray) -> bool:
     return marked and bool((labels.sum(axis=1) != 1).any())
 
 
+def planes(labels: np.ndarray) -> np.ndarray | None:
+    """Labels (N, H, W) of numbers, also with an axis of one channel; None where they are others."""
+    if labels.ndim == 4 and 1 in (labels.shape[1], labels.shape[3]):
+        labels = labels[:, 0] if labels.shape[1] == 1 else labels[:, :, :, 0]
+    return labels if labels.ndim == 3 and labels.dtype.kind in "buif" else None
+
+
 def lists(labels: Any) -> Any:
     """Cells that may be lists of any length; none where the labels are numbers or words, or rows of equal length in an array."""
     if isinstance(labels, np.ndarray) or not hasattr(labels, "__len__"):

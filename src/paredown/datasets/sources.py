@@ -16,7 +16,7 @@ import numpy as np
 from paredown.core.errors import BadData
 from paredown.core.rows import LISTED, Rows
 from paredown.core.unsupported import several_inputs
-from paredown.datasets.shapes import lists, marks, matrix, refuse_other_count, several, several_numbers
+from paredown.datasets.shapes import lists, marks, matrix, planes, refuse_other_count, several, several_numbers
 from paredown.ground.host import host
 from paredown.rows.masks import mask_words
 
@@ -375,13 +375,6 @@ def joined(words: Sequence[Any], where: str) -> str:
     return " ".join(word.strip() for word in words)
 
 
-def _planes(labels: np.ndarray) -> np.ndarray | None:
-    """Labels (N, H, W) of numbers, also with an axis of one channel; None where they are others."""
-    if labels.ndim == 4 and 1 in (labels.shape[1], labels.shape[3]):
-        labels = labels[:, 0] if labels.shape[1] == 1 else labels[:, :, :, 0]
-    return labels if labels.ndim == 3 and labels.dtype.kind in "buif" else None
-
-
 def as_words(labels: Any, count: int, source: str, where: Callable[[int], str]) -> list[str]:
     """Labels as words, one for each of `count` rows.
 
@@ -392,9 +385,9 @@ def as_words(labels: Any, count: int, source: str, where: Callable[[int], str]) 
     if any(isinstance(cell, lists_of_labels) for cell in lists(labels)):
         labels = [listed(cell, where(row)) if isinstance(cell, lists_of_labels) else cell for row, cell in enumerate(labels)]
     array = _flat(labels, f"{source}: the labels")
-    if (planes := _planes(array)) is not None:
+    if (masks := planes(array)) is not None:
         try:
-            labels = array = np.array(mask_words(planes), object)
+            labels = array = np.array(mask_words(masks), object)
         except ValueError as error:
             raise BadData(f"{source}: the labels are masks, of which {error}\n  Give class indices, shape (N, height, width).") from None
     if array.ndim == 2 and array.shape[1] == 1:
