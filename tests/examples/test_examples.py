@@ -362,7 +362,14 @@ def made_up_hours(first: datetime, count: int) -> list[str]:
     draw, lines = np.random.default_rng(0), ["No,year,month,day,hour,pm2.5,DEWP,TEMP,PRES,cbwd,Iws,Is,Ir"]
     for at in range(count):
         dust = "NA" if at % 97 == 0 else round(90 + 60 * np.sin(at / 15) + 5 * draw.normal())
-        weather = [*draw.integers(-20, 20, 2), 1000 + draw.integers(0, 30), draw.choice(["NW", "cv"]), round(draw.random(), 2), 0, 0]
+        weather = [
+            *draw.integers(-20, 20, 2),
+            1000 + draw.integers(0, 30),
+            draw.choice(["NW", "NE", "SE", "cv"]),
+            round(draw.random(), 2),
+            0,
+            0,
+        ]
         when = first + timedelta(hours=at)
         lines.append(",".join(map(str, [at + 1, when.year, when.month, when.day, when.hour, dust, *weather])))
     return lines
