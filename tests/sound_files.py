@@ -10,6 +10,9 @@ import numpy as np
 KINDS = {"8": (1, 8), "16": (1, 16), "24": (1, 24), "32": (1, 32), "float": (3, 32), "double": (3, 64)}
 
 
+PITCHES = {"high": (1500,), "low": (400,), "both": (400, 1500), "higher": (2500,), "middle": (900,), "two": (250, 900)}
+
+
 def in_kind(samples: np.ndarray, kind: str) -> bytes:
     """Samples from -1 to 1 (T,) or (T, channels) as the bytes of one kind."""
     if kind in ("float", "double"):
@@ -50,9 +53,9 @@ def tone(hertz: float, seconds: float = 1.0, rate: int = 8000, loud: float = 0.5
 
 
 def write_words(folder: Path, each: int, seed: int = 0, rate: int = 8000) -> None:
-    """`folder/{high,low,both}/*.wav`: a tone of one of two pitches, or both, in noise; lengths and pitches differ a little."""
+    """Six folders of tones of one pitch or two, in noise; lengths and pitches differ a little."""
     draw = np.random.default_rng(seed)
-    for name, pitches in (("high", (1500,)), ("low", (400,)), ("both", (400, 1500))):
+    for name, pitches in PITCHES.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         for at in range(each):
             seconds = draw.uniform(0.4, 0.5)

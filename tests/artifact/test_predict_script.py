@@ -88,7 +88,7 @@ def test_the_script_imports_nothing_of_ours(packed: Any, form: str) -> None:
     modules = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
     modules |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     tops = {name.partition(".")[0] for name in modules}
-    assert tops - sys.stdlib_module_names == {"ai_edge_litert", "numpy", "onnxruntime", "openvino", "PIL", "tokenizers"}
+    assert tops - sys.stdlib_module_names == {"ai_edge_litert", "numpy", "onnxruntime", "openvino", "PIL", "soundfile", "tokenizers"}
 
 
 def test_wrong_usage_is_said_without_a_traceback(packed: Any, tmp_path: Path) -> None:
