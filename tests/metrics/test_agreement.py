@@ -33,6 +33,9 @@ def test_it_is_what_the_record_says_of_the_given_models_answers(kind: str) -> No
             assert found == pytest.approx(np.mean([2 * len(one & two) / (len(one) + len(two)) for one, two in zip(*parts)]))
         elif kind == "labels":
             assert found == pytest.approx(1 - hamming_loss(given >= 0.5, other >= 0.5))
+        elif kind == "tensors":
+            spread = np.sqrt(((given - given.mean(0)) ** 2).mean())
+            assert found == pytest.approx(1 - np.minimum(np.sqrt(((given - other) ** 2).mean(1)) / spread, 1).mean())
         else:
             apart = np.minimum(np.abs(given - other) / given.std(0), 1)
             assert found == pytest.approx(1 - apart.mean())

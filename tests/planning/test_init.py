@@ -15,7 +15,8 @@ from paredown.core.errors import BadData, BadModel, UnknownName
 from paredown.ground import documents
 from paredown.planning import columns
 from paredown.planning.dry_run import plan
-from paredown.planning.init import quoted, starter
+from paredown.planning.init import starter
+from paredown.planning.yaml_text import quoted
 from paredown.running.story import run
 from paredown.study.jobfile import read_job
 from readme_folder import write_onnx

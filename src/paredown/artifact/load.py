@@ -46,11 +46,11 @@ class Model:
 
     def predict(self, inputs: Any) -> list[Any]:
         """What the model says of each row: a label, a list of labels, a number, or a list of numbers; an array (H, W) of the places of
-        labels where each pixel has one.
+        labels where each pixel has one; a mapping from each output to its array where it answers with tensors.
 
         Args:
             inputs: An array (N, ...) of images, vectors or sounds, paths to files of images or sounds, a list of texts or of pairs, a
-                mapping column -> values, or a list of dict rows.
+                mapping column -> values, or input -> array (N, ...), or a list of dict rows.
 
         Raises:
             BadData: The inputs have another shape or lack a column.

@@ -65,6 +65,9 @@ def check_manifest(manifest: Mapping[str, Any]) -> None:
     if len(set(names)) != len(names) or len(names) != _GRAPHS[kind]:
         raise ValueError(f"has the graphs {', '.join(names):.60}; a program of kind {kind} has {_GRAPHS[kind]}, each with its own name")
     for decode in (manifest["decode"], *(graph["decode"] for graph in manifest["graphs"] if "decode" in graph)):
+        if "parts" in decode:
+            _check_parts(decode, manifest["labels"])
+            continue
         width = decode["width"] if decode["kind"] == "values" else decode["classes"]
         if width != len(manifest["labels"]):
             raise ValueError(
@@ -75,6 +78,20 @@ def check_manifest(manifest: Mapping[str, Any]) -> None:
                 raise ValueError(f"has {len(decode[entry])} numbers in decode.{entry}; {width} are decoded")
     if kind == "cascade" and manifest["decode"]["kind"] == "values":
         raise ValueError("is a cascade of models that answer with numbers, which do not say how sure they are")
+
+
+def _check_parts(decode: Mapping[str, Any], labels: list[str]) -> None:
+    """Refuse tensors that are not those that the labels name, or not as many numbers as are decoded."""
+    names, total = [part["name"] for part in decode["parts"]], 0
+    for part in decode["parts"]:
+        size = 1
+        for axis in part["shape"]:
+            size *= axis
+        total += size
+    if names != labels or len(set(names)) != len(names):
+        raise ValueError(f"has the tensors {', '.join(names):.60} in decode and the labels {', '.join(labels):.60}")
+    if total != decode["width"] or "mean" in decode or "std" in decode:
+        raise ValueError(f"has {decode['width']} numbers in decode; its tensors have {total}, as they are")
 
 
 def check_probe(probe: Any, manifest: Mapping[str, Any]) -> None:
@@ -224,6 +241,10 @@ def _audio(value: Any, place: str) -> None:
 
 
 _NUMBERS = is_one_of("float32", "int64")
+_ANY_NUMBERS = is_one_of(
+    *("float16", "float32", "float64", "bool"), *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
+)
+_FED = is_record({"name": is_text, "shape": is_shape(0, 8), "numbers": _ANY_NUMBERS, "low": is_number(), "high": is_number()})
 _WORDS_FED = is_record({"input": is_text, "columns": is_list(is_text, 1, 1000), "known": is_list(is_list(is_text, 0, 64), 0, 1000)})
 
 
@@ -248,15 +269,22 @@ _ENCODE = is_kind(
             | {"fill": is_one_of("last", "mean"), "mask": is_list(is_text), "missing": is_list(is_text)}
         ),
         "array": is_record({"input": is_text, "shape": is_shape(1, 8)}, {"numbers": _NUMBERS, "whole": _BOUNDS}),
+        "arrays": is_record({"inputs": is_list(_FED, 1, 256)}),
         "text": _TEXTS,
     }
 )
-_WIDTH = is_whole(1, 1_000_000)
+_WIDTH = is_whole(1, 1 << 24)
+_PART = is_record({"name": is_text, "shape": is_shape(0, 8), "spread": is_number(0, but=0)})
 _SCORES = is_record({"output": is_text, "classes": _WIDTH}, {"size": is_list(is_whole(1, 1 << 16), 1, 2)})
 _DECODE = is_kind(
     dict.fromkeys(("softmax", "probabilities", "sigmoid", "label_probabilities", "logit", "probability"), _SCORES)
     | {"spans": is_record({"output": is_text, "classes": _WIDTH, "size": is_list(is_whole(1, 1 << 16), 1, 1)})}
-    | {"values": is_record({"output": is_text, "width": _WIDTH}, {"mean": is_list(is_number(), 1), "std": is_list(is_number(but=0), 1)})}
+    | {
+        "values": is_record(
+            {"output": is_text, "width": _WIDTH},
+            {"mean": is_list(is_number(), 1), "std": is_list(is_number(but=0), 1), "parts": is_list(_PART, 1, 1000)},
+        )
+    }
 )
 _GRAPH = is_record(
     {"name": is_text, "runtime": is_text, "placement": is_record({}, {"threads": is_whole(1, 1 << 31)}), "file": is_text},
@@ -316,11 +344,25 @@ def _arrays(value: Any, place: str) -> None:
     is_array(value, place)
 
 
+def _arrays_or_rows(value: Any, place: str) -> None:
+    """An array, or rows that map the same names to arrays."""
+    is_list(is_any, 1, MOST_ROWS)(value, place)
+    if not isinstance(value[0], dict):
+        is_array(value, place)
+        return
+    is_list(is_mapping(is_any), 1, MOST_ROWS)(value, place)
+    for name in value[0]:
+        if any(row.keys() != value[0].keys() for row in value):
+            raise ValueError(f"has rows with other arrays than the first in {place}")
+        is_array([row[name] for row in value], place)
+
+
 _INPUTS: Mapping[str, Check] = {
     "image": _arrays,
     "audio": _arrays,
     "vector": _arrays,
     "array": _arrays,
+    "arrays": _arrays_or_rows,
     "table": _are_rows,
     "series": _are_windows,
     "text": is_list(is_either(is_text, is_list(is_text, 2, 2), "a text or a pair of texts"), 1, MOST_ROWS),

@@ -23,13 +23,13 @@ from paredown.tasks.feed import shared_rows
 
 USAGE = """usage: python predict.py INPUT [--proba]
 
-INPUT: .npy or .npz with an array (N, ...); .csv or .tsv with a header; .txt with one text per line; an image as .png or .jpg (needs
-pillow); a sound as .wav, or as .flac, .ogg or .mp3 (need soundfile); .json with a list of rows; .jsonl with one row per line; - for
-standard input, read as .txt by a model of texts, else as .csv.
-Prints one answer per row, in their order: a label, a number, or a JSON list where there are several; of images whose pixels have classes
-{"size": [height, width], "runs": [[class, pixels], ...]}, row by row from the top; with --proba the probabilities of all classes. The
-rows of a forecast are steps, in the order of time: it prints one answer per window of them, the last of which goes on from the file's
-end.
+INPUT: .npy or .npz with an array (N, ...), or one for each input of a model that takes several; .csv or .tsv with a header; .txt with one
+text per line; an image as .png or .jpg (needs pillow); a sound as .wav, or as .flac, .ogg or .mp3 (need soundfile); .json with a list of
+rows; .jsonl with one row per line; - for standard input, read as .txt by a model of texts, else as .csv.
+Prints one answer per row, in their order: a label, a number, or a JSON list where there are several, a JSON mapping of lists where there
+are tensors; of images whose pixels have classes {"size": [height, width], "runs": [[class, pixels], ...]}, row by row from the top; with
+--proba the probabilities of all classes. The rows of a forecast are steps, in the order of time: it prints one answer per window of them,
+the last of which goes on from the file's end.
 """
 
 
@@ -88,11 +88,15 @@ def _fed(run: Any, batch: int) -> Any:
 _ENGINES = {"onnxruntime": _onnxruntime, "openvino": _openvino, "litert": _litert}
 
 
-def read_inputs(path: Path) -> Any:
-    """Raw inputs from a file, by its ending."""
+def read_inputs(path: Path, several: bool = False) -> Any:
+    """Raw inputs from a file, by its ending.
+
+    Args:
+        several: Whether the model takes several arrays, each by its name.
+    """
     kind = path.suffix.lower()
     if kind in (".npy", ".npz"):
-        return _array(path)
+        return _array(path, several and kind == ".npz")
     if kind in WRITTEN:
         return parsed(path.read_bytes(), kind)
     if kind in (*PICTURES, *SOUNDS):
@@ -178,23 +182,32 @@ def answered(ask: Callable[[Any], Any], inputs: Any, shared: int = 0) -> list[An
     Raises:
         ValueError: The inputs are not what the model takes; says behind which row.
     """
-    if not isinstance(inputs, list) or not inputs or not isinstance(inputs[0], str | dict):
+    some_lists = isinstance(inputs, list) and inputs and isinstance(inputs[0], str | dict)
+    if not (some_lists or isinstance(inputs, dict) or (isinstance(inputs, np.ndarray) and inputs.ndim > 1)):
         return list(ask(inputs))
     out: list[Any] = []
-    for start in range(0, max(1, len(inputs) - shared), PART):
+    for start in range(0, max(1, count_of(inputs) - shared), PART):
+        rows = slice(start, start + PART + shared)
         try:
-            out.extend(ask(inputs[start : start + PART + shared]))
+            out.extend(ask({name: array[rows] for name, array in inputs.items()} if isinstance(inputs, dict) else inputs[rows]))
         except ValueError as error:
             raise ValueError(f"of the rows from {start} on, {error}" if start else str(error)) from None
     return out
 
 
-def _array(path: Path) -> Any:
+def count_of(inputs: Any) -> int:
+    """Rows of raw inputs."""
+    return min(map(len, inputs.values()), default=0) if isinstance(inputs, dict) else len(inputs)
+
+
+def _array(path: Path, several: bool) -> Any:
     try:
         with path.open("rb") as raw:
             found = np.load(raw, allow_pickle=False)
             if path.suffix.lower() == ".npy":
                 return found
+            if several:
+                return {name: found[name] for name in found.files if found[name].ndim}
             return found[next((name for name in ("X", "x", "inputs", "images") if name in found), found.files[0])]
     except (ValueError, AttributeError, RuntimeError, MemoryError, zlib.error):  # of another ending, encrypted, or announcing too much
         raise ValueError("it is no numpy file of its ending, or it holds pickled objects, which are never read.") from None
@@ -227,7 +240,7 @@ def main(arguments: list[str]) -> int:
         return _say(5, f"{folder} cannot be opened: {type(error).__name__}: {str(error)[:300]}")
     try:
         texts = ".txt" if manifest["encode"]["kind"] == "text" else ".csv"
-        inputs = parsed(sys.stdin.buffer.read(), texts) if arguments[0] == "-" else read_inputs(path)
+        inputs = parsed(sys.stdin.buffer.read(), texts) if arguments[0] == "-" else read_inputs(path, takes_several(manifest))
         shared = shared_rows(manifest["encode"], inputs)
     except BAD_FILE as error:
         return _say(2, f"{path} cannot be read: {str(error) or type(error).__name__}")
@@ -246,9 +259,19 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def takes_several(manifest: dict[str, Any]) -> bool:
+    """Whether a model takes several arrays, each by its name."""
+    return manifest["encode"]["kind"] == "arrays" and len(manifest["encode"]["inputs"]) > 1
+
+
+def plain(said: Any) -> Any:
+    """What is said of a row as plain data: arrays as lists."""
+    return {name: array.tolist() for name, array in said.items()} if isinstance(said, dict) else said
+
+
 def one_line(said: Any) -> str:
     """What is said of a row as one line of a file of answers: a label as it is, all else as JSON."""
-    said = run_lengths(said) if isinstance(said, np.ndarray) else said
+    said = run_lengths(said) if isinstance(said, np.ndarray) else plain(said)
     return said.replace("\r", "\\r").replace("\n", "\\n") if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
 
 

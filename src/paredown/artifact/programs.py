@@ -23,8 +23,8 @@ class Program:
     """Raw inputs to answers.
 
     Args:
-        predict: Raw inputs -> what is said of each row: a label, a list of labels, a number or a list of them, a part of its text; the way
-            that is deployed and measured.
+        predict: Raw inputs -> what is said of each row: a label, a list of labels, a number or a list of them, a part of its text, a
+            mapping of tensors; the way that is deployed and measured.
         answers: Raw inputs -> (N, outputs), float64: probabilities, or numbers as they are.
         asked: Graph name -> rows it has answered so far.
     """

@@ -31,6 +31,7 @@ def command(recipe: str, job: str, study: str | None, out: str | None, as_json: 
     if as_json:
         screen.dump(done)
         return
+    from paredown.core.task import CONTINUOUS
     from paredown.report.format import at_most, kind_of, number, quality, style_of
     from paredown.report.words import load
 
@@ -49,7 +50,7 @@ def command(recipe: str, job: str, study: str | None, out: str | None, as_json: 
     if trial.drop:
         sure = f"at most {at_most(trial.drop['upper'], 'share')} with {100 * done.confidence:g} % confidence"
         rows.append(
-            ("drop", share(trial.drop["drop"]), "", sure if done.kind == "numbers" else f"{sure}; {share(trial.drop['flips'])} flips")
+            ("drop", share(trial.drop["drop"]), "", sure if done.kind in CONTINUOUS else f"{sure}; {share(trial.drop['flips'])} flips")
         )
     for name in _SHOWN:
         if name in trial.readings or name in trial.ratios:

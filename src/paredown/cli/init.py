@@ -47,7 +47,7 @@ def command(
     if example is not None:
         _write_example(Path(target or "."), example, as_json)
         return
-    if target is None or not test:
+    if target is None or not (test or train):
         lacks = "no model" if target is None else "no `--test`"
         raise click.UsageError(f"there is {lacks}. Give `paredown init MODEL --test rows.csv`, or `paredown init --example digits`.")
     from paredown.core.errors import UsageError

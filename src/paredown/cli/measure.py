@@ -296,6 +296,7 @@ def _energy(readings: Mapping[str, Reading | Missing]) -> list[str]:
 
 def _answers(found: Measured, sides: tuple[str, str]) -> Iterator[str]:
     """The answers of both sides beside each other, in words."""
+    from paredown.core.task import CONTINUOUS
     from paredown.report.format import at_most, quality, style_of
 
     answers = found.answers
@@ -305,7 +306,7 @@ def _answers(found: Measured, sides: tuple[str, str]) -> Iterator[str]:
     def share(value: float) -> str:
         return style_of(value, "share").write(value)
 
-    if answers.kind != "numbers":
+    if answers.kind not in CONTINUOUS:
         yield f"answers: {share(answers.flips.value)} of {answers.rows} rows are answered otherwise"
     if answers.drop is not None and answers.quality is not None and answers.other_quality is not None:
         drop = answers.drop

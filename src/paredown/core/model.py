@@ -58,8 +58,18 @@ class ModelSource(ABC):
         """
         return {}
 
+    def takes(self, spec: ModelSpec, folder: Path) -> Sequence[Mapping[str, Any]]:
+        """What the model says of the arrays that it takes, in order: {"input", "numbers": numpy's name of the kind, "shape" with the axis
+        of rows, whose free sizes are words}; none where it does not say, which is the default.
+
+        Raises:
+            BadModel: One of them cannot be fed.
+        """
+        return ()
+
     def limits(self, spec: ModelSpec, folder: Path, encode: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        """Entries of the task's declaration of raw input -> feed that the model, asked, bears in place of those; none by default.
+        """Entries of the task's declaration of raw input -> feed that the model, asked, bears in place of those; none by default. For
+        tensors "decode" is the declaration of outputs -> answers, which lists what it answers with.
 
         Args:
             spec, folder: As for `prepare`.

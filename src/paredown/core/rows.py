@@ -24,7 +24,7 @@ class Rows:
     Args:
         inputs: An array (N, ...), one item per row, for images and feature vectors; an object array of str, (N,) or (N, 2) for pairs, for
             texts; an object array (N,) of bytes for the files of images of any size, and of sounds; or a mapping column -> array (N,)
-            for tables, (N, window) for windows of a series.
+            for tables, (N, window) for windows of a series, and input -> array (N, ...) for models of several inputs.
         labels: What is right of each row, as its kind of answers has it: an array (N,) of class indices into `names`, int64; (N, outputs)
             of 0 and 1 for labels, or of numbers, float64; (N, words) or (N, H, W) of class indices; None for unlabeled rows.
         names: The names of the classes, labels or numbers in the model's order.

@@ -131,6 +131,11 @@ class Runtime(ABC):
         """
         return Missing(quantity="graph_time", reason=f"{self.name()} does not say where its time goes.")
 
+    def simplify(self, file: Path, target: Path) -> bool:
+        """Write a graph with all that is constant in it worked out, in the same form; False where the engine writes none, which is the
+        default."""
+        return False
+
     @abstractmethod
     def version(self) -> str:
         """The engine's version."""

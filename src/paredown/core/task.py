@@ -96,8 +96,10 @@ class Task(ABC):
         """A few synthetic raw inputs of the right shape, for checking an artifact; holds no user data."""
 
 
-KINDS = ("class", "labels", "numbers", "tokens", "spans", "map")
+KINDS = ("class", "labels", "numbers", "tokens", "spans", "map", "tensors")
 """Kinds of answers, as `Metric` says what each looks like."""
+CONTINUOUS = ("numbers", "tensors")
+"""Those of which two answers differ in nearly all rows, by however little."""
 
 
 OWN = "1"
@@ -119,6 +121,7 @@ class Metric(ABC):
       it begins, and that it ends, at a word.
     - map: one of several classes for each pixel. `targets` class indices (N, H, W) int16, -1 where nothing is right; `answers` (N, classes,
       H, W).
+    - tensors: whatever a model answers with. `targets` and `answers` (N, numbers) float32, all its outputs one after the other.
 
     `kinds` are those that it judges. `bounded` is False where one row can cost any amount.
     """
@@ -139,6 +142,10 @@ class Metric(ABC):
 
     def named(self, names: Sequence[str]) -> Metric:
         """The metric for outputs of these names; the same for most."""
+        return self
+
+    def decoded(self, decode: Mapping[str, Any]) -> Metric:
+        """The metric for answers that are decoded so; the same for most."""
         return self
 
     @abstractmethod

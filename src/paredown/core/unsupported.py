@@ -54,5 +54,5 @@ def several_inputs(seen: str) -> str:
     return (
         f"{seen}; one input is taken now.\n"
         "  Put them side by side, `X = np.concatenate([a.reshape(len(a), -1), b.reshape(len(b), -1)], 1)`, and give a module whose forward "
-        "takes them apart: `a, b = x[:, :A].view(-1, ...), x[:, A:].view(-1, ...)`."
+        "takes them apart: `a, b = x[:, :A].view(-1, ...), x[:, A:].view(-1, ...)`. In a job `task: tensors` takes several, without labels."
     )

@@ -2,6 +2,7 @@
 
 NOT_UNITS = (
     "any_source",
+    "array_sets",
     "arrow",
     "folders",
     "lines",

@@ -14,18 +14,17 @@ import numpy as np
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
+from paredown.datasets.array_sets import LABELS, USUAL, chosen, rows_of_arrays, wanted
 from paredown.datasets.sources import check_room, find, nearest, rows_from_arrays
 from paredown.rows.masks import mask_words
-
-_INPUTS = ("X", "x", "inputs", "images")
-_LABELS = ("y", "labels", "targets")
 
 
 class Npz(DatasetReader):
     """`.npz` files: inputs in X, x, inputs or images, labels in y, labels or targets, or as `inputs:` and `label:` say; masks (N, H, W) are
     labels too, of which `ignore:` names a value without a class.
 
-    Group columns are arrays of their own. Pickled objects are never read.
+    For a task of tensors each input of the model is the array of its name. Group columns are arrays of their own. Pickled objects are
+    never read.
     """
 
     suffixes = (".npz",)
@@ -40,10 +39,12 @@ class Npz(DatasetReader):
         try:
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 check_room(source, _announced_b(file.zip), "arrays")
-                inputs = _pick(file, source, "inputs", columns.get("inputs"), _INPUTS, required=True)
-                wanted = "label" not in columns or columns["label"] is not None
-                targets = _targets(file, source, columns.get("label")) if wanted else None
                 groups = {name: _pick(file, source, "groups", name, (), required=True) for name in columns.get("groups") or ()}
+                if wanted(columns) is not None:
+                    return rows_of_arrays({name: file[name] for name in chosen(file.files, columns, source)}, source, groups)
+                inputs = _pick(file, source, "inputs", columns.get("inputs"), USUAL, required=True)
+                labeled = "label" not in columns or columns["label"] is not None
+                targets = _targets(file, source, columns.get("label")) if labeled else None
         except (OSError, EOFError, AttributeError, MemoryError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise BadData(
                 f"{source} is not a whole npz file ({type(error).__name__}).\n  Write it with numpy.savez(path, X=..., y=...)."
@@ -58,8 +59,8 @@ class Npz(DatasetReader):
 def _targets(file: Any, source: str, named: Any) -> Any:
     """The array of labels; several that the job names stand side by side."""
     if not isinstance(named, list) or len(named) == 1:
-        return _pick(file, source, "label", named[0] if named else None, _LABELS, required=False)
-    parts = [_pick(file, source, "label", name, _LABELS, required=True) for name in named]
+        return _pick(file, source, "label", named[0] if named else None, LABELS, required=False)
+    parts = [_pick(file, source, "label", name, LABELS, required=True) for name in named]
     if len({len(part) for part in parts}) > 1:
         raise BadData(f"{source}: the arrays {', '.join(named)} have different lengths.\n  Each needs one value per row.")
     return np.column_stack(parts).astype(np.float64)

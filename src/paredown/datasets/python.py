@@ -10,6 +10,7 @@ from typing import Any
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData, BadModel, ParedownError
 from paredown.core.rows import Rows
+from paredown.datasets.array_sets import chosen, rows_of_arrays, wanted
 from paredown.datasets.sources import nearest, rows_from_arrays
 from paredown.datasets.tables import listed, roles, rows_from_table
 from paredown.ground import user_code
@@ -44,6 +45,8 @@ class Python(DatasetReader):
             raise BadData(
                 f"{target} raised {type(error).__name__}: {error}.\n  It is called without arguments and returns (X, y)."
             ) from error
+        if wanted(columns) is not None:
+            return _arrays(made, columns, target)
         if hasattr(made, "columns") and hasattr(made, "to_numpy"):
             table = {str(name): made[name].to_numpy() for name in made.columns}
             return rows_from_table(table, roles(list(table), columns, target), columns, labels, source=target)
@@ -62,16 +65,34 @@ class Python(DatasetReader):
             raise BadData(
                 f"{target} returned a dict with {strange!r}.{nearest(strange, _ENTRIES)}\n  Its entries are {', '.join(_ENTRIES)}."
             )
-        wanted = "label" not in columns or columns["label"] is not None
+        labeled = "label" not in columns or columns["label"] is not None
         return rows_from_arrays(
             made["inputs"],
-            made.get("labels") if wanted else None,
+            made.get("labels") if labeled else None,
             source=target,
             names=labels or made.get("names") or (),
             groups=made.get("groups"),
             high=made.get("high"),
             text=listed(columns, "text"),
         )
+
+
+def _arrays(made: Any, columns: Mapping[str, Any], target: str) -> Rows:
+    """The rows for a task of tensors: what stands for the inputs, an array or a mapping from the model's inputs to arrays."""
+    groups: Any = {}
+    if isinstance(made, Rows):
+        made, groups = made.inputs, made.groups
+    elif isinstance(made, tuple) and len(made) == 2:
+        made = made[0]
+    elif isinstance(made, Mapping) and "inputs" in made and {*map(str, made)} <= {*_ENTRIES}:
+        made, groups = made["inputs"], made.get("groups") or {}
+    if isinstance(made, Mapping):
+        return rows_of_arrays({name: made[name] for name in chosen([*made], columns, target)}, target, groups)
+    if hasattr(made, "shape"):
+        return rows_of_arrays({"": made}, target, groups)
+    raise BadData(
+        f"{target} returned a {type(made).__name__}.\n  Return an array (N, ...), or a dict from the names of the model's inputs to arrays."
+    )
 
 
 def _named(labels: Any, names: Sequence[str], target: str) -> list[str]:

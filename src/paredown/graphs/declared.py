@@ -139,8 +139,8 @@ def look(model: Any, output: str | None = None) -> Declared:
         UnknownName: It has no output of that name.
     """
     graph, held = model.graph, {item.name for item in model.graph.initializer}
-    inputs = tuple(_end(item) for item in graph.input if item.name not in held)
-    outputs = tuple(_end(item) for item in graph.output)
+    inputs = tuple(end_of(item) for item in graph.input if item.name not in held)
+    outputs = tuple(end_of(item) for item in graph.output)
     if output is not None and output not in (names := [end.name for end in outputs]):
         raise UnknownName("output of the graph", output, names)
     made = {name: node for node in graph.node for name in node.output}
@@ -208,7 +208,8 @@ def _told(model: Any, inputs: Sequence[End]) -> tuple[tuple[str, ...], dict[str,
     return tuple(classes), columns if fit else {}, tuple(small)
 
 
-def _end(item: Any) -> End:
+def end_of(item: Any) -> End:
+    """What a graph declares of one input or output."""
     onnx: Any = need("onnx", "opening an ONNX model")
     which = item.type.WhichOneof("value")
     if which != "tensor_type":
@@ -216,7 +217,7 @@ def _end(item: Any) -> End:
     kind = onnx.TensorProto.DataType.Name(item.type.tensor_type.elem_type).lower()
     if not item.type.tensor_type.HasField("shape"):
         return End(name=item.name, kind=kind, shape=None)
-    shape = tuple(dim.dim_value or dim.dim_param or "?" for dim in item.type.tensor_type.shape.dim)
+    shape = tuple(dim.dim_value if dim.dim_value > 0 else dim.dim_param or "?" for dim in item.type.tensor_type.shape.dim)
     return End(name=item.name, kind=kind, shape=shape)
 
 

@@ -78,6 +78,24 @@ class Asked:
         run = self._session(model).run
         return lambda feed: run(feed)[output]
 
+    def outputs(self, model: Any) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+        """A graph as a function feed -> all its outputs; what engines raise goes on.
+
+        Raises:
+            BadModel: The engine cannot run it.
+        """
+        found: Callable[[Mapping[str, Any]], Mapping[str, Any]] = self._session(model).run
+        return found
+
+    def simplified(self, model: Any) -> Any:
+        """A graph with all that is constant in it worked out, branches too, as the engine writes it; what it raises goes on."""
+        onnx: Any = need("onnx", "opening an ONNX model")
+        folder: Path = self._context.work / f"asked{next(self._numbers)}"
+        folder.mkdir(parents=True)
+        onnx.save(model, folder / graphs.GRAPH)
+        made = self._engine.simplify(folder / graphs.GRAPH, folder / "simplified.onnx")
+        return onnx.load(folder / "simplified.onnx") if made else model
+
     def _session(self, model: Any) -> Any:
         """An open graph, opened once for each batch that it is given."""
         key = id(model), graph_batch.fixed(model)

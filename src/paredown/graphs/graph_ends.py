@@ -28,7 +28,7 @@ def answer_alone(model: Any, found: Declared) -> None:
         rename(graph, found.scores, f"{found.scores}__as_made")
         graph.node.append(onnx.helper.make_node("Cast", [f"{found.scores}__as_made"], [found.scores], to=onnx.TensorProto.FLOAT))
         last.CopyFrom(onnx.helper.make_tensor_value_info(found.scores, onnx.TensorProto.FLOAT, None))
-        _lift(model)
+        lift(model)
     del graph.output[:]
     graph.output.append(last)
     prune(graph)
@@ -48,7 +48,7 @@ def answer_columns(model: Any) -> None:
     element = out.type.tensor_type.elem_type
     del model.graph.output[:]
     model.graph.output.append(onnx.helper.make_tensor_value_info(name, element, [rows, 1]))
-    _lift(model)
+    lift(model)
 
 
 def classes_first(model: Any) -> Any:
@@ -64,7 +64,7 @@ def classes_first(model: Any) -> Any:
     shape = [axes[0], axes[3], axes[1], axes[2]] if len(axes) == 4 else None
     del copy.graph.output[:]
     copy.graph.output.append(onnx.helper.make_tensor_value_info(name, element, shape))
-    _lift(copy)
+    lift(copy)
     return copy
 
 
@@ -134,10 +134,10 @@ def feed_numbers(model: Any, numbers: Sequence[End], feed: str, shape: Sequence[
     nodes = [type(node).FromString(node.SerializeToString()) for node in graph.node]
     del graph.node[:]
     graph.node.extend([*before, *nodes])
-    _lift(model)
+    lift(model)
 
 
-def _lift(model: Any) -> None:
+def lift(model: Any) -> None:
     """A graph of classical models may lack the operators that cut and cast."""
     onnx: Any = need("onnx", "opening an ONNX model")
     if all(item.domain not in ("", "ai.onnx") for item in model.opset_import):

@@ -16,9 +16,11 @@ from paredown.graphs.ranges import fitted, seen
 from paredown.graphs.static_bits import Scheme
 from paredown.ground.lazy import need
 from paredown.kinds.decode import decoding, make_decoder
+from paredown.kinds.kind import Kind
 from paredown.kinds.labels import Labels
 from paredown.kinds.map import Map
 from paredown.kinds.numbers import Numbers
+from paredown.kinds.tensors import Tensors
 
 _LEFT = (1 / 8, 1 / 4, 1 / 2)
 """Shares of the layers that are left in fp32, one after the other, until the answers are near enough."""
@@ -60,6 +62,7 @@ class Search:
         feed: Calibration rows.
         asker: Who asks the graphs.
         scheme: The ranges and bits to use.
+        kind: Of the answers.
         progress: Told how far the ranges are.
     """
 
@@ -69,6 +72,7 @@ class Search:
     feed: Mapping[str, Any]
     asker: Asker
     scheme: Scheme
+    kind: Kind
     progress: Callable[[int, int], None]
 
     def best(self, moved: float) -> Found:
@@ -89,7 +93,7 @@ class Search:
                 refused = error
                 continue
             answers = asker.answers(made, self.feed)
-            here = Found(model=made, ways=settled, moved=max(_moved(answers[name], goal[name]) for name in answers), said=said)
+            here = Found(model=made, ways=settled, moved=max(_moved(answers[name], goal[name], self.kind) for name in answers), said=said)
             best = here if best is None or here.moved < best.moved else best
             if best.moved <= moved:
                 break
@@ -128,14 +132,16 @@ def _ends(known: Mapping[str, Any], scheme: Scheme) -> dict[str, tuple[float, fl
     return {name: fitted(item, scheme.how) for name, item in known.items() if item.low is not None}
 
 
-def _moved(mine: Mapping[str, Any], goal: Mapping[str, Any]) -> float:
+def _moved(mine: Mapping[str, Any], goal: Mapping[str, Any], kind: Kind) -> float:
     """The distance between two sets of answers, the output that moves most: of probabilities; of numbers in units of their spread."""
-    return max(_distance(name, np.asarray(mine[name], np.float64), np.asarray(goal[name], np.float64)) for name in goal)
+    return max(_distance(name, np.asarray(mine[name], np.float64), np.asarray(goal[name], np.float64), kind) for name in goal)
 
 
-def _distance(name: str, mine: Any, goal: Any) -> float:
+def _distance(name: str, mine: Any, goal: Any, kind: Kind) -> float:
     if not np.isfinite(mine).all():
         return float("inf")
+    if name in Tensors.graph_outputs:
+        return float(kind.moved(goal, goal, mine)["distance"])
     if name in Numbers.graph_outputs:
         spread = goal.std(axis=0)
         return float(np.sqrt((((mine - goal) / np.where(spread > 0, spread, 1.0)) ** 2).mean()))

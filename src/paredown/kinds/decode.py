@@ -74,7 +74,7 @@ def _read(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
 
 
 def make_decoder(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
-    """The function outputs -> answers (N, *shape_of), float64.
+    """The function outputs -> answers (N, *shape_of), float64, of tensors float32.
 
     A model's output is (N, numbers), whatever its answers mean.
 
@@ -87,7 +87,8 @@ def make_decoder(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
             "probability" take one number per place, of the second of two classes.
             {"kind": "spans", "output", "classes": 2, "size": [T]} takes the logits that a part begins, and that it ends, at each of T
             words; those of words that a row does not have are -ABSENT.
-            Or {"kind": "values", "output": name, "width": D, "mean", "std"}: value * std + mean, where mean and std may be absent.
+            Or {"kind": "values", "output": name, "width": D, "mean", "std"}: value * std + mean, where mean and std may be absent; with
+            "parts" ([{"name", "shape", "spread"}]) the numbers are those of several tensors one after the other, and stay float32.
 
     Returns:
         A function that raises ValueError when the output has another width or holds NaN or infinite values.
@@ -97,7 +98,7 @@ def make_decoder(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
     """
     makers = {"softmax": _softmax, PROBABILITIES: _shares, "sigmoid": _sigmoid, LABEL_PROBABILITIES: _cut, "spans": _ends}
     makers |= {LOGIT: _two_of_logits, PROBABILITY: _two_of_shares}
-    kind, read = spec["kind"], _read(spec)
+    kind, read, number = spec["kind"], _read(spec), np.float32 if "parts" in spec else np.float64
     if kind == "values":
         change = _scaled(spec)
     elif kind in makers:
@@ -106,7 +107,7 @@ def make_decoder(spec: Mapping[str, Any]) -> Callable[[Outputs], np.ndarray]:
         raise ValueError(f"decoder kind {kind!r} is not one of {', '.join(makers)}, values.")
 
     def decode(outputs: Outputs) -> np.ndarray:
-        found = np.asarray(read(outputs), np.float64)
+        found = np.asarray(read(outputs), number)
         finite = np.isfinite(found).reshape(len(found), -1).all(axis=1)
         if not finite.all():
             bad = np.flatnonzero(~finite)
@@ -176,6 +177,8 @@ def _two_of_shares(found: np.ndarray) -> np.ndarray:
 
 
 def _scaled(spec: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+    if "mean" not in spec and "std" not in spec:
+        return lambda found: found
     mean, std = np.asarray(spec.get("mean", 0.0), np.float64), np.asarray(spec.get("std", 1.0), np.float64)
     return lambda found: found * std + mean
 
@@ -198,7 +201,7 @@ def sureness(spec: Mapping[str, Any], answers: np.ndarray) -> np.ndarray:
 def answer(spec: Mapping[str, Any], labels: Sequence[str], answers: np.ndarray) -> list[Any]:
     """What is said of each row: the label with the largest probability, the first of equals; a list of the labels from 0.5 on; a number,
     or a list of them; the label of each of its words; the first and the last of the words that are the answer, from 0; an array (H, W) of
-    the index of the label of each of its pixels.
+    the index of the label of each of its pixels; a mapping from the name of each tensor to its array.
 
     Args:
         spec: As for `make_decoder`.
@@ -209,12 +212,22 @@ def answer(spec: Mapping[str, Any], labels: Sequence[str], answers: np.ndarray) 
         return best_spans(answers)[0].tolist()
     if "size" in spec:
         return _by_place(spec, labels, answers)
+    if "parts" in spec:
+        return _tensors(spec, answers)
     if spec["kind"] == "values":
         said: list[Any] = answers[:, 0].tolist() if answers.shape[1] == 1 else answers.tolist()
         return said
     if spec["kind"] in _LABELS:
         return [[labels[at] for at in np.flatnonzero(row >= _ANSWERED).tolist()] for row in answers]
     return [labels[at] for at in answers.argmax(axis=1).tolist()]
+
+
+def _tensors(spec: Mapping[str, Any], answers: np.ndarray) -> list[Any]:
+    """The tensors of each row by their names."""
+    shapes = {part["name"]: tuple(part["shape"]) for part in spec["parts"]}
+    ends = np.cumsum([math.prod(shape) for shape in shapes.values()])[:-1]
+    split = [part.reshape(-1, *shape) for part, shape in zip(np.split(answers, ends, axis=1), shapes.values())]
+    return [dict(zip(shapes, row)) for row in zip(*split)]
 
 
 def _by_place(spec: Mapping[str, Any], labels: Sequence[str], answers: np.ndarray) -> list[Any]:

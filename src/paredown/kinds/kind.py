@@ -39,6 +39,10 @@ class Kind(ABC):
             size: Places of a row, where each has an answer of its own: words, or height and width.
         """
 
+    def bound(self, decode: Mapping[str, Any]) -> Kind:
+        """The kind for what a declaration lists; the same for most."""
+        return self
+
     def targets(self, words: Sequence[str], column: str, names: Sequence[str] = ()) -> tuple[Any, tuple[str, ...]]:
         """Targets of the different words that stand in a data set's column of labels, and the names of the outputs.
 

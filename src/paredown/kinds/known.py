@@ -12,9 +12,10 @@ from paredown.kinds.map import Map
 from paredown.kinds.numbers import Numbers
 from paredown.kinds.one_class import OneClass
 from paredown.kinds.spans import Spans
+from paredown.kinds.tensors import Tensors
 from paredown.kinds.tokens import Tokens
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (OneClass(), Labels(), Numbers(), Tokens(), Spans(), Map())}
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (OneClass(), Labels(), Numbers(), Tokens(), Spans(), Map(), Tensors())}
 _BY_OUTPUT = {output: kind for kind in KINDS.values() for output in kind.graph_outputs}
 
 
@@ -37,4 +38,4 @@ def kind_of(decode: Mapping[str, Any]) -> Kind:
     """
     if decode["output"] not in _BY_OUTPUT:
         raise UnknownName("output that is decoded", str(decode["output"]), _BY_OUTPUT)
-    return _BY_OUTPUT[decode["output"]]
+    return _BY_OUTPUT[decode["output"]].bound(decode)

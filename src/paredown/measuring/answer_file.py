@@ -68,22 +68,22 @@ def answer_file(artifact: Path, file: Path, proba: bool = False) -> Answered:
 def open_both(state: dict[str, Any], *, artifact: str, file: str, room_b: int) -> dict[str, Any]:
     """Open an artifact and read a file within so many bytes, to be asked with `answer_all`; returns {"labels", "rows"}."""
     from paredown.artifact.load import load
-    from paredown.artifact.predict_main import BAD_FILE, read_inputs
+    from paredown.artifact.predict_main import BAD_FILE, count_of, read_inputs, takes_several
     from paredown.protocol.subject import hold_to
 
     hold_to(room_b)
     state["model"] = load(artifact)
     try:
-        state["inputs"] = read_inputs(Path(file))
+        state["inputs"] = read_inputs(Path(file), takes_several(state["model"].manifest))
     except BAD_FILE as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise BadData(f"{file} cannot be read: {said[:200]}\n  `paredown predict --help` says what can be.") from None
-    return {"labels": state["model"].labels, "rows": len(state["inputs"])}
+    return {"labels": state["model"].labels, "rows": count_of(state["inputs"])}
 
 
 def answer_all(state: dict[str, Any], *, file: str, proba: bool) -> list[Any]:
     """What is said of all rows, or probabilities."""
-    from paredown.artifact.predict_main import answered
+    from paredown.artifact.predict_main import answered, plain
     from paredown.artifact.programs import refuse_no_probabilities
     from paredown.kinds.decode import run_lengths
     from paredown.tasks.feed import shared_rows
@@ -98,4 +98,4 @@ def answer_all(state: dict[str, Any], *, file: str, proba: bool) -> list[Any]:
         raise BadData(f"{file}: {error}") from error
     if proba:
         return [row.reshape(-1).tolist() for row in found]
-    return [run_lengths(said) if hasattr(said, "reshape") else said for said in found]
+    return [run_lengths(said) if hasattr(said, "reshape") else plain(said) for said in found]

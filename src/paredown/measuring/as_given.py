@@ -78,11 +78,12 @@ def packed(spec: ModelSpec, like: Path, rows: Rows, bench: Bench, scratch: Path)
         raise UsageError(f"{spec.kind}:{spec.value} is trained by a job; there is nothing to measure yet.\n  Give a trained model.")
     work_folder = scratch / "files"
     work_folder.mkdir(exist_ok=True)
-    own = source.preprocess(spec, Path(), work_folder)
+    arrays = {"takes": source.takes(spec, Path())} if task.raw == "arrays" else {}
+    own = arrays or source.preprocess(spec, Path(), work_folder)
     texts = {"columns": manifest["encode"]["columns"]} if task.raw == "text" else {}  # what the rows call them
     kept = {"rare": "keep"} if task.raw == "table" else {}  # it is fed as it was trained, and nothing of it ships
     encode = task.encoder(rows, kept | own | texts) if own else manifest["encode"]
-    labels = _labels(source.labels(spec, Path()), manifest["labels"], spec)
+    labels = manifest["labels"] if arrays else _labels(source.labels(spec, Path()), manifest["labels"], spec)
     write_rows(probe_rows(like, manifest), scratch / "probe.npz")
     write_rows(rows.spread(_ASKED), scratch / "asked.npz")
     artifacts = scratch / "artifacts"
@@ -90,7 +91,7 @@ def packed(spec: ModelSpec, like: Path, rows: Rows, bench: Bench, scratch: Path)
         name=manifest["name"],
         task=manifest["task"],
         encode=encode,
-        decode=task.decoder(tuple(labels), encode),
+        decode=manifest["decode"] if arrays else task.decoder(tuple(labels), encode),
         labels=labels,
         store=str(scratch / "store"),
         artifacts=str(artifacts),
@@ -101,8 +102,8 @@ def packed(spec: ModelSpec, like: Path, rows: Rows, bench: Bench, scratch: Path)
         probe=str(scratch / "probe.npz"),
         files=str(work_folder if own else like),
     ).json()
-    build_spec["encode"] |= work.limit({}, build_spec=build_spec, spec=asdict(spec), folder="") if own else {}
-    asked = {"spec": asdict(spec), "folder": "", "inputs": feed_shapes(encode), "classes": width_of(build_spec["decode"])}
+    build_spec["encode"] |= work.limit({}, build_spec=build_spec, spec=asdict(spec), folder="") if own and not arrays else {}
+    asked: dict[str, Any] = {"spec": asdict(spec), "folder": "", "inputs": feed_shapes(encode), "classes": width_of(build_spec["decode"])}
     candidate = work.baseline({}, build_spec=build_spec, **asked)
     engine = registry.engines(candidate["form"])[0].name()
     recipe = f"as_given @ {engine}(threads={{}})"

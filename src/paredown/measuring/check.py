@@ -14,7 +14,7 @@ from paredown.core.policy import Kind, Limit, Policy, Rule, Scale, Waiver
 from paredown.core.quantity import quantity
 from paredown.core.reading import How, Missing, Reading, reading_from_json
 from paredown.core.rows import Rows
-from paredown.evidence.bound import LEDGER
+from paredown.evidence.bound import LEDGER, NEAREST, RELEASED
 from paredown.evidence.bundle import refuse_changed, uncovered
 from paredown.ground.checks import Check, is_either, is_list, is_none, is_number, is_one_of, is_record, is_text, is_whole
 from paredown.measuring.targets import refuse_changed_lock, result_of
@@ -133,9 +133,11 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
         same: Whether it is judged by the policy of the run, so that what the run found with code of the job stands.
     """
 
+    from paredown.artifact.load import read_manifest
     from paredown.ground import registry
     from paredown.ground.documents import read
-    from paredown.kinds.known import kind_named
+    from paredown.kinds.known import kind_named, kind_of
+    from paredown.kinds.tensors import Tensors
     from paredown.rows.columns import judged as in_memory
     from paredown.rows.rowfile import read_rows
     from paredown.rows.windows import blocks
@@ -170,6 +172,9 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
     before, after = (_read_answers(file, judged) for file in files[1:])
     kind = kind_named(registry.get("tasks", lock["job"]["task"]).kind)
     judge = metric_named(metric, Path(), kind).named(judged.names)
+    if kind.name == Tensors.name:  # which outputs there are stands where they are decoded
+        decode = read_manifest(study / (NEAREST if result["chosen"] is None else RELEASED))["decode"]
+        kind, judge = kind_of(decode), judge.decoded(decode)
     right = kind.as_targets(before) if judge.by_baseline else judged.labels
     known = {"labels": right, "groups": judged.groups, "blocks": blocks(judged), "seed": seed}
     return known | {"metric": judge, "kind": kind.name, "before": before, "after": after}, []

@@ -281,6 +281,8 @@ def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, la
     columns: dict[str, Any] = {"label": label, "preprocess": encode}
     if encode["kind"] == "text":
         columns["text"] = list(encode["columns"])
+    if encode["kind"] == "arrays":
+        columns["arrays"] = {entry["name"]: len(entry["shape"]) + 1 for entry in encode["inputs"]}
     if encode["kind"] == "table":
         described = encode["columns"]
         fed = [name for entry in encode.get("words", ()) for name in entry["columns"]]

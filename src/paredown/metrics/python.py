@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadData, BadModel
-from paredown.core.task import KINDS, Metric
+from paredown.core.task import CONTINUOUS, KINDS, Metric
 from paredown.ground import user_code
 from paredown.kinds.decode import best_spans
 from paredown.kinds.places import NOTHING, classes_at
@@ -56,7 +56,7 @@ class Python(Metric):
     @property
     def bounded(self) -> bool:  # type: ignore[override]
         """False for numbers, whose errors have no end."""
-        return self.kind != "numbers"
+        return self.kind not in CONTINUOUS
 
     def over_set(self, targets: np.ndarray, answers: np.ndarray) -> float:
         """What the function returns for the answers.

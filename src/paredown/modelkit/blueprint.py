@@ -20,13 +20,14 @@ from paredown.graphs import answers
 from paredown.graphs.answers import LOGITS, PROBABILITIES
 from paredown.graphs.graphs import TOKENS
 from paredown.ground import trust
-from paredown.ground.checks import is_any, is_either, is_list, is_mapping, is_one_of, is_record, is_text, is_whole
+from paredown.ground.checks import is_any, is_either, is_list, is_mapping, is_number, is_one_of, is_record, is_text, is_whole
 from paredown.ground.untrusted import read_json
 from paredown.ground.user_code import resolve
 from paredown.kinds.decode import LABEL_PROBABILITIES
 from paredown.kinds.known import KINDS, kind_of
 from paredown.kinds.map import Map
-from paredown.modelkit import factories
+from paredown.kinds.tensors import Tensors
+from paredown.modelkit import factories, outputs
 from paredown.modelkit.module_checks import bare
 from paredown.modelkit.surgery import Surgery, operate
 
@@ -48,6 +49,8 @@ class Blueprint:
             as "tokens".
         surgeries: What was cut since, in order.
         whole: Inputs without a free axis that take int64.
+        numbers: Inputs that take another kind of number than float32 and int64, by its name.
+        scales: Of a module whose answers are tensors, (numbers, what they are divided by where it learns) for each; see `kinds.tensors`.
         answers: What the module itself gives, by the name that a graph's output of it has: "logits", "probabilities", "values", ...;
             `open_module` gives one that answers with logits where it gives probabilities.
     """
@@ -58,6 +61,8 @@ class Blueprint:
     surgeries: Sequence[Surgery] = ()
     answers: str = LOGITS
     whole: Sequence[str] = ()
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    scales: Sequence[Sequence[float]] = ()
 
     def then(self, surgeries: Sequence[Surgery]) -> Blueprint:
         """The same with more surgeries at the end."""
@@ -66,6 +71,7 @@ class Blueprint:
     def example(self, batch: int = 1) -> tuple[Tensor, ...]:
         """Tensors of the right shapes: zeros, float32 or int64, or ones in the kind of number of their free axis."""
         kinds = {name: torch.int64 if name in self.whole else torch.float32 for name in self.inputs}
+        kinds |= {name: getattr(torch, kind) for name, kind in self.numbers.items()}
         return tuple(_example(batch, shape, kinds[name]) for name, shape in self.inputs.items())
 
     def build(self) -> nn.Module:
@@ -86,6 +92,8 @@ class Blueprint:
         module = bare(module)
         for surgery in self.surgeries:
             operate(module, surgery)
+        if self.answers in Tensors.graph_outputs:
+            module.register_forward_hook(outputs.join)
         return module.eval()
 
     def json(self) -> dict[str, Any]:
@@ -97,7 +105,7 @@ class Blueprint:
             "inputs": {key: list(shape) for key, shape in self.inputs.items()},
             "surgeries": [surgery.json() for surgery in self.surgeries],
             "answers": self.answers,
-        } | ({"whole": [*self.whole]} if self.whole else {})
+        } | {key: value for key in ("whole", "numbers", "scales") if (value := getattr(self, key))}
 
 
 def _example(batch: int, shape: Sequence[int | str], kind: torch.dtype) -> Tensor:
@@ -119,10 +127,12 @@ def read_blueprint(folder: Path) -> Blueprint:
         raise Damaged(f"{folder / BLUEPRINT} cannot be read: it {error}.") from error
     surgeries, given = tuple(Surgery.of(item) for item in data["surgeries"]), data.get("answers", LOGITS)
     parts = {"factory": data["factory"], "arguments": data["arguments"], "inputs": data["inputs"], "whole": data.get("whole", ())}
+    parts |= {"numbers": data.get("numbers", {}), "scales": data.get("scales", ())}
     return Blueprint(**parts, surgeries=surgeries, answers=given)
 
 
 _ROW = is_whole(0, 1 << 31)
+_KINDS = ("float16", "float64", "bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64")
 _SURGERY = is_record({"layer": is_text, "tensor": is_text, "axis": is_whole(0, 16), "kept": is_list(_ROW), "sizes": is_mapping(_ROW)})
 _BLUEPRINT = is_record(
     {
@@ -131,7 +141,8 @@ _BLUEPRINT = is_record(
         "inputs": is_mapping(is_list(is_either(is_whole(1, 1 << 26), is_one_of(*FREE), "a size or the name of a free axis"), 0, 8)),
         "surgeries": is_list(_SURGERY),
     },
-    {"answers": is_one_of(*(output for kind in KINDS.values() for output in kind.graph_outputs)), "whole": is_list(is_text)},
+    {"answers": is_one_of(*(output for kind in KINDS.values() for output in kind.graph_outputs)), "whole": is_list(is_text)}
+    | {"numbers": is_mapping(is_one_of(*_KINDS)), "scales": is_list(is_list(is_number(0, but=0), 2, 2))},
 )
 
 
@@ -171,6 +182,8 @@ def with_logits(module: nn.Module, blueprint: Blueprint) -> nn.Module:
         module.register_forward_hook(_log_odds)
     if hook := _OF_PIXELS.get(blueprint.answers):
         module.register_forward_hook(hook)
+    if blueprint.answers in Tensors.graph_outputs and blueprint.scales:
+        module.register_forward_hook(outputs.Scaled(blueprint.scales))
     if kind_of({"output": blueprint.answers}).by_place:
         module.register_forward_hook(_flat)
     return module

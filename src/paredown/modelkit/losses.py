@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from paredown.core.task import CONTINUOUS
 from paredown.kinds.decode import ABSENT
 from paredown.kinds.known import KINDS
 
@@ -18,7 +19,7 @@ def supervised(kind: str, answers: Tensor, goals: Tensor, classes: int = 0) -> T
 
     Args:
         kind: "class": cross entropy, of "tokens" the mean over words, of "map" the mean over pixels and 1 - the soft Dice coefficient, for
-            classes of few pixels; "labels": binary cross entropy, the mean over labels; "numbers": mean squared difference.
+            classes of few pixels; "labels": binary cross entropy, the mean over labels; "numbers" and "tensors": mean squared difference.
         answers: (N, outputs), before decoding.
         goals: (N,) class indices or (N, classes) shares of them; (N, places) class indices, -1 where nothing is right; (N, outputs) for
             labels and numbers.
@@ -41,7 +42,7 @@ def supervised(kind: str, answers: Tensor, goals: Tensor, classes: int = 0) -> T
         return functional.cross_entropy(answers, goals)
     if kind == "labels":
         return functional.binary_cross_entropy_with_logits(answers, goals)
-    if kind == "numbers":
+    if kind in CONTINUOUS:
         return functional.mse_loss(answers, goals)
     raise ValueError(f"no loss for answers of the kind {kind!r}; there are: {', '.join(KINDS)}.")
 
@@ -81,7 +82,7 @@ def distillation(kind: str, name: str, student: Tensor, teacher: Tensor, tempera
     """How far the student's answers are from the teacher's.
 
     Args:
-        kind: As for `supervised`; numbers have one way, the mean squared difference.
+        kind: As for `supervised`; numbers and tensors have one way, the mean squared difference.
         name: "kl": T^2 * KL(teacher || student) of the probabilities at temperature T, softmax for classes, each label's own for labels
             (summed over these); "mse": mean squared difference of the logits, which of classes are centered.
         student, teacher: (N, outputs), before decoding.
@@ -98,7 +99,7 @@ def distillation(kind: str, name: str, student: Tensor, teacher: Tensor, tempera
     if name not in ("kl", "mse"):
         raise ValueError(f"no distillation loss {name!r}; there are: kl, mse.")
     student, teacher = by_place(kind, student, classes), by_place(kind, teacher, classes)
-    if kind == "numbers":
+    if kind in CONTINUOUS:
         return functional.mse_loss(student, teacher)
     if name == "kl":
         if kind == "labels":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -48,3 +49,12 @@ def takes_more(module: nn.Module, fed: int) -> str:
     plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     needed = [item.name for item in parameters if item.kind in plain and item.default is inspect.Parameter.empty]
     return f"takes {len(needed)} inputs ({', '.join(needed)})" if len(needed) > max(1, fed) else ""
+
+
+def in_order(module: nn.Module, names: Sequence[str]) -> list[str]:
+    """Names of arrays in the order of the parameters of a module's forward where these are called so; else as they stand."""
+    try:
+        parameters = [*inspect.signature(module.forward).parameters]
+    except (TypeError, ValueError):
+        return [*names]
+    return sorted(names, key=parameters.index) if {*names} <= {*parameters} else [*names]

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import nn
@@ -20,8 +21,10 @@ from paredown.ground.seeds import stream
 from paredown.kinds.decode import shape_of
 from paredown.kinds.known import kind_of
 from paredown.kinds.map import Map, planes
+from paredown.kinds.tensors import Tensors, scales, sizes_of
+from paredown.modelkit import outputs
 from paredown.modelkit.blueprint import Blueprint, detect_answers, not_finite, save_module, with_logits
-from paredown.modelkit.module_checks import refuse_unready, takes_more
+from paredown.modelkit.module_checks import in_order, refuse_unready, takes_more
 from paredown.modelkit.streamed import feed_of
 from paredown.modelkit.train import LEARNED, Training, fewer, fit
 
@@ -96,7 +99,16 @@ def _build(
 ) -> tuple[nn.Module, Blueprint]:
     """A module that answers with logits, and its blueprint."""
     output = context.decode["output"]
-    blueprint = Blueprint(factory=factory, arguments=arguments, inputs=inputs, whole=_whole(inputs, context), answers=output)
+    whole, numbers = fed_kinds(inputs, context)
+    blueprint = Blueprint(
+        factory=factory,
+        arguments=arguments,
+        inputs=inputs,
+        whole=whole,
+        numbers=numbers,
+        answers=output,
+        scales=scales(context.decode) if kind_of(context.decode).name == Tensors.name else (),
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(context.seed, "init"))
         module = blueprint.build()
@@ -162,11 +174,38 @@ def _refuse_other_pixels(factory: str, answer: Any, decode: Mapping[str, Any]) -
     raise BadModel(f"{factory} answers a batch of 2 with {found}; it must be (2, {classes}, {height}, {width}){one}.\n  {do}")
 
 
-def _whole(inputs: Mapping[str, Sequence[int | str]], context: Context) -> list[str]:
-    """The inputs of fixed shape that the task feeds with whole numbers."""
+def fed_kinds(inputs: Mapping[str, Sequence[int | str]], context: Context) -> tuple[list[str], dict[str, str]]:
+    """The inputs of fixed shape that the task feeds with whole numbers, int64; and those of other kinds than these and float32."""
     split = next(iter(context.data), None)
     feed = {} if split is None else context.encode(context.rows(split).take(slice(0, 1)).inputs)
-    return [name for name, array in feed.items() if array.dtype.kind in "iu" and not any(isinstance(axis, str) for axis in inputs[name])]
+    fixed = {name: str(array.dtype) for name, array in feed.items() if not any(isinstance(axis, str) for axis in inputs[name])}
+    other = {name: kind for name, kind in fixed.items() if kind not in ("int64", "float32") and np.dtype(kind).kind in "buif"}
+    return [name for name, kind in fixed.items() if kind == "int64"], other
+
+
+def look(
+    factory: str, arguments: Mapping[str, Any], encode: Mapping[str, Any], context: Context, weights: Path | None = None
+) -> dict[str, Any]:
+    """Entries of a task's declarations for a module whose answers are tensors: "inputs" in the order of its parameters, "decode".
+
+    Args:
+        factory, arguments, weights: As for `take_baseline`.
+        encode: The declaration of raw input -> feed.
+
+    Raises:
+        BadModel: It cannot be built, or does not take the rows.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream(context.seed, "init"))
+        module = Blueprint(factory=factory, arguments=arguments).build()
+    if weights is not None:
+        _load(module, weights)
+    feed = context.encode(context.rows(next(iter(context.data))).spread(outputs.ROWS).inputs)
+    order = in_order(module, [*feed])
+    parts = outputs.parts(module, {name: feed[name] for name in order}, factory)
+    entries = {entry["name"]: entry for entry in encode["inputs"]}
+    decode = {**context.decode, "width": sum(sizes_of(parts)), "parts": parts}
+    return {"inputs": [entries[name] for name in order], "decode": decode}
 
 
 def _runs(module: nn.Module, blueprint: Blueprint) -> bool:

@@ -13,6 +13,8 @@ from paredown.core.model import ModelSource
 from paredown.core.technique import Context
 from paredown.ground import digests
 from paredown.ground.lazy import need
+from paredown.kinds.known import kind_of
+from paredown.kinds.tensors import Tensors
 
 
 class Memory(ModelSource):
@@ -29,6 +31,13 @@ class Memory(ModelSource):
         _sha256(spec)
         return digests.of_value([spec.kind, spec.value])
 
+    def limits(self, spec: ModelSpec, folder: Path, encode: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """For tensors, the outputs of the module and the order of its inputs."""
+        if kind_of(context.decode).name != Tensors.name:
+            return {}
+        found: dict[str, Any] = need("paredown.modelkit.trainer", "opening a torch model").look(*_parts(spec), encode, context)
+        return found
+
     def prepare(
         self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, context: Context
     ) -> Candidate:
@@ -38,9 +47,13 @@ class Memory(ModelSource):
         weights = folder / memory.tensors_of(spec.value)
         if not weights.is_file():
             raise BadModel(f"{weights} does not exist.\n  Call `paredown.shrink` again with the model; it writes it.")
-        arguments = {"fingerprint": spec.value, "sha256": _sha256(spec)}
-        candidate: Candidate = trainer.take_baseline("paredown.modelkit.memory:build", arguments, inputs, classes, context, weights=weights)
+        candidate: Candidate = trainer.take_baseline(*_parts(spec), inputs, classes, context, weights=weights)
         return candidate
+
+
+def _parts(spec: ModelSpec) -> tuple[str, dict[str, Any]]:
+    """What builds the module, and its arguments."""
+    return "paredown.modelkit.memory:build", {"fingerprint": spec.value, "sha256": _sha256(spec)}
 
 
 def _sha256(spec: ModelSpec) -> str:

@@ -12,7 +12,7 @@ from paredown.core.errors import BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.model import ModelSource
 from paredown.core.technique import Context
-from paredown.graphs import declared, graph_batch, graph_ends, graph_tokens, graphs
+from paredown.graphs import declared, graph_batch, graph_ends, graph_tensors, graph_tokens, graphs
 from paredown.graphs.answers import PROBABILITIES
 from paredown.graphs.graph_asked import Asked
 from paredown.ground import digests, opened_files
@@ -20,6 +20,7 @@ from paredown.ground.lazy import need
 from paredown.kinds.known import kind_of
 from paredown.kinds.map import Map, planes
 from paredown.kinds.one_class import OneClass
+from paredown.kinds.tensors import Tensors, sizes_of
 from paredown.modelkit import tokenizer
 
 _KNOWN = 64
@@ -44,7 +45,8 @@ class Onnx(ModelSource):
         path, words = _file(spec, folder), tokenizer.named(spec.options, folder)
         parts: list[object] = [digests.of_file(path)]
         parts += [[name, digests.of_file(path.parent / name)] for name in _tensor_files(path)]
-        return digests.of_value(parts + ([tokenizer.digest(words)] if words else []))
+        said = {key: spec.options[key] for key in ("output", "constants") if key in spec.options}
+        return digests.of_value(parts + ([tokenizer.digest(words)] if words else []) + ([said] if said else []))
 
     def labels(self, spec: ModelSpec, folder: Path) -> tuple[str, ...]:
         """The names that the graph itself holds, as converters of classical models write them; else none."""
@@ -86,8 +88,16 @@ class Onnx(ModelSource):
             return {}
         return {"graph": {"takes": takes, "several": several, "missing": found.missing, "plain": found.plain}}
 
+    def takes(self, spec: ModelSpec, folder: Path) -> Sequence[Mapping[str, Any]]:
+        """As the graph declares, without those that `constants:` gives."""
+        return graph_tensors.takes(_file(spec, folder), spec.options.get("constants", {}))
+
     def limits(self, spec: ModelSpec, folder: Path, encode: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        """For texts, the most tokens that the graph answers, found by trying: its positions may be fewer than the tokenizer knows."""
+        """For texts, the most tokens that the graph answers, found by trying: its positions may be fewer than the tokenizer knows. For
+        tensors, its outputs."""
+        if kind_of(context.decode).name == Tensors.name:
+            parts = [part.json() for part in _tensors(spec, folder, context).parts]
+            return {"decode": {**context.decode, "width": sum(sizes_of(parts)), "parts": parts}}
         if encode["kind"] != "text" or "length" in encode:
             return {}
         path, found = _file(spec, folder), _declared(spec, folder)
@@ -103,8 +113,10 @@ class Onnx(ModelSource):
     ) -> Candidate:
         """Check the graph against the task's feed, give it ends as rows are fed and answers are read, and store it."""
         onnx: Any = need("onnx", "opening an ONNX model")
-        path, found = _file(spec, folder), _declared(spec, folder)
         kind = kind_of(context.decode)
+        if kind.name == Tensors.name:
+            return _prepared(spec, folder, context)
+        path, found = _file(spec, folder), _declared(spec, folder)
         if problem := found.one_number * (kind.name == OneClass.name) or found.by_place * (not kind.by_place):
             raise BadModel(f"{path.name} {problem}")
         model = _opened(onnx, path)
@@ -145,6 +157,38 @@ class Onnx(ModelSource):
         target.mkdir()
         onnx.save(model, target / graphs.GRAPH)
         return Candidate(digest=context.store.put(target), form="onnx", parameters=parameters, note=" ".join(filter(None, said)))
+
+
+def _tensors(spec: ModelSpec, folder: Path, context: Context) -> graph_tensors.Opened:
+    """The graph as rows are fed, asked some of them."""
+    path = _file(spec, folder)
+    feed = context.encode(context.rows(next(iter(context.data))).spread(graph_tensors.ROWS).inputs)
+    constants, output = spec.options.get("constants", {}), spec.options.get("output")
+    model = _opened(need("onnx", "opening an ONNX model"), path)
+    return graph_tensors.Opened(model, Asked(path, context), feed, constants, None if output is None else str(output), path.name)
+
+
+def _prepared(spec: ModelSpec, folder: Path, context: Context) -> Candidate:
+    """The graph whose one output holds all its tensors.
+
+    Raises:
+        BadModel: They are others than those of the declaration.
+    """
+    onnx: Any = need("onnx", "opening an ONNX model")
+    path, found = _file(spec, folder), _tensors(spec, folder, context)
+    mine, wanted = (
+        [f"{part['name']} {tuple(part['shape'])}" for part in parts]
+        for parts in ([part.json() for part in found.parts], context.decode.get("parts", ()))
+    )
+    if mine != wanted:
+        raise BadModel(f"{path} answers with {', '.join(mine)}; wanted are {', '.join(wanted)}.\n  Give a model with the same outputs.")
+    opened_files.tell([path, *(path.parent / name for name in _tensor_files(path))])
+    model = found.joined()
+    parameters = sum(_size(item.dims) for item in model.graph.initializer if item.data_type != onnx.TensorProto.INT64)
+    target = context.work / "given"
+    target.mkdir()
+    onnx.save(model, target / graphs.GRAPH)
+    return Candidate(digest=context.store.put(target), form="onnx", parameters=parameters, note=" ".join(found.notes))
 
 
 def _tensor_files(path: Path) -> list[str]:

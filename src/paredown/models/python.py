@@ -13,6 +13,8 @@ from paredown.core.model import ModelSource
 from paredown.core.technique import Context
 from paredown.ground import digests, user_code
 from paredown.ground.lazy import need
+from paredown.kinds.known import kind_of
+from paredown.kinds.tensors import Tensors
 from paredown.modelkit import tokenizer
 
 
@@ -39,6 +41,15 @@ class Python(ModelSource):
         """The tokenizer that `tokenizer:` names."""
         words = tokenizer.named(spec.options, folder)
         return {} if words is None else tokenizer.encoding(words, work)
+
+    def limits(self, spec: ModelSpec, folder: Path, encode: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """For tensors, the outputs of the module and the order of its inputs."""
+        if kind_of(context.decode).name != Tensors.name:
+            return {}
+        trainer = need("paredown.modelkit.trainer", "opening a torch model")
+        weights = _weights(spec, folder) if "weights" in spec.options else None
+        found: dict[str, Any] = trainer.look(spec.value, dict(spec.options.get("arguments", {})), encode, context, weights)
+        return found
 
     def prepare(
         self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, context: Context

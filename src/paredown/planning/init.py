@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +16,11 @@ from paredown.core.rows import Rows
 from paredown.datasets.any_source import read_rows
 from paredown.ground import documents, registry
 from paredown.kinds.known import kind_named
-from paredown.planning import columns
+from paredown.planning import array_rows, columns
 from paredown.planning.dry_run import plan
 from paredown.planning.model_entry import GRAPHS, config_of, declared_by, entry_of, outputs_of
 from paredown.planning.raw_inputs import AS_TRAINED, options_of, raw_of
+from paredown.planning.yaml_text import quoted
 from paredown.running.result import provable
 from paredown.stats.power import smallest_drop
 from paredown.study.classes import has_fractions
@@ -32,9 +32,8 @@ _MARGINS = (1, 1.5, 2, 3, 5, 10)
 _GRAPHS = frozenset((*GRAPHS, "estimator"))
 """Entries of models that are asked as a graph."""
 _TOKENS = ("input_ids", "attention_mask", "token_type_ids")
-_PLAIN = re.compile(r"[A-Za-z_][\w./ -]*[\w/]|[A-Za-z]")
-_YAML_1_1 = re.compile(r"y|n|yes|no|on|off", re.IGNORECASE)
-"""Words that older readers of YAML take for true and false."""
+_OF_SPREAD = 5
+"""The margin of tensors, in per cent of the spread of an output."""
 
 
 @dataclass(kw_only=True)
@@ -69,6 +68,7 @@ class _Look:
     groups: Sequence[str]
     options: Mapping[str, Any]
     known: Sequence[str]
+    arrays: array_rows.ArrayRows | None = None
 
     @property
     def classes(self) -> list[str]:
@@ -128,7 +128,8 @@ def starter(
     look = _look(model, entry_of(model, Path(), build), sources, label, tuple(text), groups)
     made = Starter()
     made.text = _text(look, out, made, 1)
-    if look.label is not None and not (look.new_head and "train" not in sources):
+    ready = look.label is not None if look.arrays is None else not look.arrays.missing
+    if ready and not (look.new_head and "train" not in sources):
         try:
             # a graph is asked some rows: what it does not take is found here, and what was done about it is said
             made.plan = plan(read_job(documents.parse(made.text, str(out)).data, out.parent), timed=bool(_GRAPHS & {*look.entry}))
@@ -136,7 +137,7 @@ def starter(
             made.open.append(f"the job as it stands is refused: {' '.join(str(error).split())}")
         else:
             planned, rows = made.plan, made.plan["rows"]["test"]
-            shown = 100 * smallest_drop(rows, 0.04)
+            shown = 100 * smallest_drop(rows, 0.04) if look.arrays is None else _OF_SPREAD
             made = Starter(plan=planned)
             made.text = _text(look, out, made, next((margin for margin in _MARGINS if margin >= shown), _MARGINS[-1]))
             written = read_job(documents.parse(made.text, str(out)).data, out.parent)
@@ -149,10 +150,17 @@ def starter(
 
 
 def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: str, text: tuple[str, ...], groups: Sequence[str]) -> _Look:
+    name = re.sub(r"[^\w.-]+", "-", Path(model.rpartition(":")[2] or model).stem).strip("-.") or "job"
+    first = sources.get("train") or sources.get("test", "")
+    if not label and (arrays := array_rows.look(entry, first)) is not None:
+        sources = sources if "test" in sources else {"all": first}
+        empty: dict[str, Any] = {"config": {}, "table": {}, "label": None, "text": (), "options": {}, "known": ()}
+        return _Look(name=name, entry=entry, sources=sources, task="tensors", groups=groups, arrays=arrays, **empty)
+    if "test" not in sources:
+        raise UsageError("there is no `--test`.\n  Give rows that the model has never seen: `paredown init MODEL --test rows.csv`.")
     config = config_of(Path(entry["huggingface"])) if "huggingface" in entry else {}
     inputs, width, classes = declared_by(entry)
     known = classes or outputs_of(config)
-    first = sources.get("train", sources["test"])
     rows = _rows(first)
     table = rows.inputs if isinstance(rows.inputs, Mapping) else {}
     found = _label(rows, table, label, known, width)
@@ -184,7 +192,7 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
     else:
         raw = raw_of(rows, shape)
     return _Look(
-        name=re.sub(r"[^\w.-]+", "-", Path(model.rpartition(":")[2] or model).stem).strip("-.") or "job",
+        name=name,
         entry=entry,
         config=config,
         sources=sources,
@@ -221,13 +229,6 @@ def _label(rows: Rows, table: Mapping[str, Any], label: str, outputs: Sequence[s
     return columns.Label(name=label, why="you said so", counts=columns.counted(table[label]))
 
 
-def quoted(text: str) -> str:
-    """A text as YAML that every reader takes for a text: NO, on, 2e6 and 1.0 get quotes."""
-    if _PLAIN.fullmatch(text) and documents.plain(text) == text and not _YAML_1_1.fullmatch(text):
-        return text
-    return json.dumps(text, ensure_ascii=False)
-
-
 def _listed(names: Sequence[str]) -> str:
     return f"[{', '.join(map(quoted, names))}]"
 
@@ -261,6 +262,12 @@ def _model(look: _Look, out: Path, made: Starter) -> Iterator[str]:
         yield "# A network without weights; the job trains it first."
     if "huggingface" in look.entry and not look.config:
         made.open.append("the model is an id, whose files were not looked at: check task and labels, and add `finetune: {}` for a new head")
+    if look.arrays is not None:
+        made.seen.append(f"its outputs are compared as tensors with those of the model as given: {look.arrays.why}")
+        made.open += [f"the model takes {end}, which the rows do not have; the same for all: `constants:`" for end in look.arrays.missing]
+        given = [f"{name}: {value}" for name, value in look.arrays.constants.items()]
+        entry |= {"constants": f"{{{', '.join(given)}}}"} if given else {}
+        made.seen += [f"the same in all rows, and so a part of the model: {', '.join(given)}"] if given else []
     yield f"model: {{{', '.join(f'{key}: {value}' for key, value in entry.items())}}}"
     yield f"task: {look.task}"
     yield ""
@@ -272,9 +279,13 @@ def _data(look: _Look, out: Path, made: Starter) -> Iterator[str]:
         "train": "for distillation and recovery; without it only techniques that need no training are tried",
         "validation": "ranks the candidates",
         "test": "for the claim, opened once at the end; rows that the model has never seen",
+        "all": "cut into train, calibration, validation and test; half of it is test",
     }
     for split, source in look.sources.items():
         yield f"  {split}: {_beside(source, out)}    # {said[split]}"
+    if look.arrays is not None:
+        yield ""
+        return
     if "train" not in look.sources:
         yield f"  # train: train.csv    # {said['train']}"
     if "validation" not in look.sources:
@@ -354,7 +365,8 @@ def _rest(look: _Look, made: Starter) -> Iterator[str]:
     if look.label is not None and look.label.counts and max(look.label.counts.values()) > 0.8 * sum(look.label.counts.values()):
         yield "# One class has more than 80 % of the rows: macro_f1 weighs all classes alike."
     first, *others = kind_named(registry.get("tasks", look.task).kind).metrics
-    yield f"metric: {first}    # {', '.join(others)}, or a function of yours: my_metrics:cost"
+    more = ", ".join([*others, "or a function of yours: my_metrics:cost"]) if look.arrays is None else "needs no labels"
+    yield f"metric: {first}    # {more}"
     yield ""
     yield "deploy:"
     yield "  scenario: single-stream    # one item at a time, as a user waits for it; or offline with `batch: 32`"

@@ -10,7 +10,7 @@ from typing import Any
 
 from paredown.core.errors import UsageError
 from paredown.core.policy import Kind, Policy, Scale
-from paredown.core.task import OWN, Metric
+from paredown.core.task import CONTINUOUS, OWN, Metric
 from paredown.kinds.known import kind_named
 from paredown.stats import bootstrap, paired
 from paredown.stats.intervals import normal_cdf, student_cdf, wilson
@@ -108,7 +108,7 @@ def _ends(values: Sequence[float], n: int, confidence: float) -> tuple[float, fl
 
 def _counted(kind: str, *scores: Any) -> bool:
     """Whether rows are right or wrong; an error of 0 or 1 in the unit of a number says neither."""
-    return kind != "numbers" and all(bool(((each == 0) | (each == 1)).all()) for each in scores)
+    return kind not in CONTINUOUS and all(bool(((each == 0) | (each == 1)).all()) for each in scores)
 
 
 def refuse_unfit(policy: Policy, metric: Metric) -> None:

@@ -16,7 +16,7 @@ from paredown.core.finding import Finding, Level, Outcome
 from paredown.core.policy import Kind, Limit, Policy, Rule, Scale, Waiver
 from paredown.core.quantity import quantity
 from paredown.core.reading import How, Missing, Reading
-from paredown.core.task import Metric
+from paredown.core.task import CONTINUOUS, Metric
 from paredown.core.trial import Readings
 from paredown.ground.amounts import show
 from paredown.policy.quality import contest, level
@@ -193,7 +193,7 @@ def _drop_finding(rule: Rule, limit: Limit, drop: Drop, outcome: Outcome, kind: 
         Outcome.FAIL: f"at least {low} {sure}; allowed {limit.text}",
         Outcome.INCONCLUSIVE: f"at most {upper} {sure}, which does not show {limit.text}{_needs(drop, limit)}",
     }
-    flips = "" if kind == "numbers" else f" ({100 * drop.flips:.2g} % flips)"  # any number is another one
+    flips = "" if kind in CONTINUOUS else f" ({100 * drop.flips:.2g} % flips)"  # any number is another one
     seen = f"a drop of {show(drop.drop, limit.text)} was seen on {drop.n} rows{flips}"
     unit = "share" if limit.scale is Scale.RELATIVE else "points"
     values = {"value": drop.drop, "low": drop.low, "high": drop.upper, "limit": limit.value, "unit": unit, "group": group}

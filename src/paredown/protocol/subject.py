@@ -35,6 +35,9 @@ def _calls(inputs: Any, batch: int) -> list[Any]:
     """Raw inputs cut into calls of `batch` rows, in order."""
     if isinstance(inputs, Mapping):
         names = list(inputs)
+        if any(inputs[name].ndim > 1 for name in names):
+            ends = range(0, len(inputs[names[0]]) - batch + 1, batch)
+            return [{name: inputs[name][start : start + batch] for name in names} for start in ends]
         count = len(inputs[names[0]])
         rows = [dict(zip(names, values)) for values in zip(*(inputs[name].tolist() for name in names))]
         return [rows[start : start + batch] for start in range(0, count - batch + 1, batch)]

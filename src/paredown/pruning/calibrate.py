@@ -117,6 +117,8 @@ def fisher(
 
 def _surprise(kind: str, answers: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
     """The sum over rows of -ln p of what is drawn from the answers themselves, whose gradient has the Fisher information as its square."""
+    if kind == "tensors":  # which are in units of their spread
+        return (answers * torch.randn(answers.shape, generator=generator)).sum()
     if kind == "numbers":
         spread = answers.detach().std(0, unbiased=False).clamp_min(1e-9)
         return (answers / spread * torch.randn(answers.shape, generator=generator)).sum()

@@ -19,10 +19,12 @@ from paredown.core.technique import Context
 from paredown.ground import opened_files
 from paredown.ground.seeds import stream
 from paredown.kinds.known import kind_of
+from paredown.kinds.tensors import Tensors, scales
 from paredown.modelkit import factories, pretrained, tokenizer
 from paredown.modelkit.blueprint import BLUEPRINT, TENSORS, Blueprint, detect_answers, open_folder, open_module, read_blueprint, with_logits
 from paredown.modelkit.streamed import feed_of
 from paredown.modelkit.train import LEARNED, Training, fewer, fit
+from paredown.modelkit.trainer import fed_kinds
 from paredown.pruning import calibrate, couple, widths
 
 """Rows to learn from where nobody says how often: a smaller network learns no more from others like them."""
@@ -49,10 +51,10 @@ def make(student: str, candidate: Candidate, context: Context, seed: int) -> tup
         kept = widths.uniform(groups, calibrate.magnitude(module, groups), SHARES[student])
         surgeries = couple.cut(module, groups, kept)
         return module, blueprint.then(surgeries), f"student of {couple.widths_after(groups, surgeries)}.{found.said}"
-    inputs, whole = _fed(context)
+    inputs, whole, more = _fed(context)
     if ":" in student:
         factories.refuse_strange(student, {}, f"distill(student={student!r:.80})")  # a recipe may come from a ledger of others
-        blueprint = Blueprint(factory=student, inputs=inputs, whole=whole, answers=context.decode["output"])
+        blueprint = Blueprint(factory=student, inputs=inputs, whole=whole, answers=context.decode["output"], **more)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream(seed, "init"))
             module = blueprint.build()
@@ -98,20 +100,24 @@ _PASSES = ((0.2, 16), (1.0, 4), (math.inf, 1))
 """Seconds of a first pass over a few rows, and the passes by which training is timed then."""
 
 
-def _fed(context: Context) -> tuple[dict[str, Sequence[int | str]], Sequence[str]]:
-    """What the job feeds: input -> the shape of one item, and the inputs of fixed shape that are whole numbers.
+def _fed(context: Context) -> tuple[dict[str, Sequence[int | str]], Sequence[str], dict[str, Any]]:
+    """What the job feeds: input -> the shape of one item, the inputs of fixed shape that are whole numbers, further entries of a blueprint.
 
     Raises:
         Unfit: Some of it is words.
     """
     if context.teacher.form == "torch":
         known = read_blueprint(context.store.folder(context.teacher.digest))
-        return dict(known.inputs), known.whole
+        return dict(known.inputs), known.whole, {"numbers": known.numbers, "scales": known.scales}
     feed = context.encode(_few(context))  # a graph is fed floats, or tokens
-    words = [name for name, array in feed.items() if array.dtype.kind not in "fiu"]
+    words = [name for name, array in feed.items() if array.dtype.kind not in "biuf"]
     if words:
         raise Unfit(f"a student takes numbers; the model as given takes words in its input {words[0]!r}, and encodes them itself.")
-    return {name: ["tokens"] if array.dtype.kind == "i" else list(array.shape[1:]) for name, array in feed.items()}, ()
+    if kind_of(context.decode).name == Tensors.name:
+        shapes: dict[str, Sequence[int | str]] = {name: list(array.shape[1:]) for name, array in feed.items()}
+        whole, numbers = fed_kinds(shapes, context)
+        return shapes, whole, {"numbers": numbers, "scales": scales(context.decode)}
+    return {name: ["tokens"] if array.dtype.kind == "i" else list(array.shape[1:]) for name, array in feed.items()}, (), {}
 
 
 def _few(context: Context) -> Any:

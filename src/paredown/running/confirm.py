@@ -12,11 +12,11 @@ from paredown.core.finding import Finding, Outcome
 from paredown.core.policy import Policy, Scale
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.recipe import Chain, parse
+from paredown.core.task import CONTINUOUS
 from paredown.core.trial import Readings, Trial
 from paredown.impact.before_after import payback_of, spent_json
 from paredown.impact.derived import DERIVED, accounted_ratios
 from paredown.kinds.kind import Kind
-from paredown.kinds.numbers import Numbers
 from paredown.policy.quality import compare
 from paredown.policy.rules import Evidence, judge
 from paredown.policy.sequence import fixed_sequence
@@ -268,7 +268,7 @@ def _with_payback(workspace: Workspace, evidence: Evidence) -> Evidence:
 
 def _flips(kind: Kind, before: Any, after: Any) -> Reading | Missing:
     """The share of rows whose answer differs; of numbers nearly all do, which says nothing."""
-    if kind.name == Numbers.name:
+    if kind.name in CONTINUOUS:
         return Missing(quantity="flips", reason="answers that are numbers differ in nearly all rows, by however little")
     changed, rows = int(kind.changed(before, after).sum()), len(before)
     low, high = wilson(changed, rows, 0.95)

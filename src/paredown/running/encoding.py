@@ -10,12 +10,17 @@ from typing import Any
 import numpy as np
 
 from paredown.builder.build_spec import BuildSpec
+from paredown.core.errors import BadData, BadModel
 from paredown.core.job import Job
 from paredown.core.rows import Rows
 from paredown.datasets.tables import listed
 from paredown.rows.columns import joined
 from paredown.study.splits import Splits
 from paredown.study.units import Units
+
+MOST_B = 1 << 29
+"""Bytes of one model's answers to a split."""
+_LISTED = 8
 
 
 def fitted_on(job: Job, units: Units, splits: Splits) -> Rows:
@@ -41,6 +46,8 @@ def encoding(job: Job, units: Units, train: Rows, files: Path) -> dict[str, Any]
     Raises:
         BadData: The task cannot encode the rows.
     """
+    if units.task.raw == "arrays":
+        return units.task.encoder(train, {"takes": units.source.takes(job.model, job.folder)} | dict(job.data.preprocess))
     options = units.source.preprocess(job.model, job.folder, files)
     if units.task.raw == "text":
         options |= {"columns": job.data.columns.get("text")}
@@ -67,7 +74,8 @@ def decoding(units: Units, splits: Splits, encode: Mapping[str, Any]) -> dict[st
 
 
 def within(job: Job, build_spec: BuildSpec, order: Callable[..., Any]) -> tuple[BuildSpec, str]:
-    """The build with an encoder that feeds no more than the model takes, and one sentence where that is less than it said.
+    """The build with an encoder that feeds no more than the model takes, and one sentence where that is less than it said; for tensors,
+    with the outputs that the model has, found by asking it some rows.
 
     Args:
         job: Its model is asked.
@@ -77,12 +85,43 @@ def within(job: Job, build_spec: BuildSpec, order: Callable[..., Any]) -> tuple[
     Raises:
         BadModel: The model cannot be opened.
     """
-    if build_spec.encode["kind"] != "text":
+    if build_spec.encode["kind"] not in ("text", "arrays"):
         return build_spec, ""
     found = order("paredown.builder.work:limit", build_spec=build_spec.json(), spec=asdict(job.model), folder=str(job.folder.resolve()))
+    if not found and build_spec.encode["kind"] == "arrays":
+        raise BadModel(
+            f"what a model of the kind {job.model.kind!r} answers with is not looked at for `task: tensors`.\n"
+            "  Give it as an .onnx file, or as a torch module by `python:`."
+        )
     if not found:
         return build_spec, ""
+    if decode := found.pop("decode", None):
+        names = [part["name"] for part in decode["parts"]]
+        return replace(build_spec, encode={**build_spec.encode, **found}, decode=decode, labels=names), _told(decode)
     exactly = "exactly" if "length" in found else "at most"
     longest = f"{exactly} {found['max_length']} tokens"
     said = f"The model takes {longest}, found by trying: longer texts are cut there; `preprocess: {{max_length: ...}}` sets less."
     return replace(build_spec, encode={**build_spec.encode, **found}), said
+
+
+def _told(decode: Mapping[str, Any]) -> str:
+    """The outputs that are compared, in one sentence."""
+    listed = [f"{part['name']} {tuple(part['shape'])}" for part in decode["parts"]]
+    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
+    return f"The model answers a row with {', '.join(listed[:_LISTED])}{more}: {decode['width']} numbers."
+
+
+def refuse_large(splits: Splits, decode: Mapping[str, Any]) -> None:
+    """Refuse answers that take more room on disk than is spent on those of one model.
+
+    Raises:
+        BadData: Says how much, of how many rows, and the way out.
+    """
+    for split in ("test", "validation") if "parts" in decode else ():
+        rows, row_b = len(getattr(splits, split)), 4 * int(decode["width"])
+        if rows * row_b > MOST_B:
+            raise BadData(
+                f"the model answers a row with {decode['width']} numbers; those to the {rows} rows of {split} take "
+                f"{rows * row_b / 1e9:.2g} GB, and {MOST_B / 1e9:.2g} GB is the most.\n"
+                f"  Name the output that counts, `model: {{onnx: ..., output: NAME}}`, or give at most {max(1, MOST_B // row_b)} rows."
+            )

@@ -137,14 +137,18 @@ def read_splits(job: Job, units: Units) -> Splits:
         with TemporaryDirectory() as work:
             options = units.source.preprocess(job.model, job.folder, Path(work)) | options
     told = replace(job, data=replace(job.data, preprocess=options))
-    named = units.source.labels(job.model, job.folder)
+    named = () if units.task.raw == "arrays" else units.source.labels(job.model, job.folder)
+    if units.task.raw == "arrays":
+        asked = {str(take["input"]): len(take["shape"]) for take in units.source.takes(job.model, job.folder)}
+        told = replace(told, data=replace(told.data, columns={**told.data.columns, "arrays": asked}))
     if units.metric.by_baseline:
         if units.trains:
             raise UsageError(
                 f"{units.metric.name()} is judged by what the model as given says, and the job trains that model.\n"
                 "  Give a trained model, or a metric that is judged by labels."
             )
-        named = named or tuple(map(str, range(units.source.outputs(job.model, job.folder))))
+        outputs = 1 if units.task.raw == "arrays" else units.source.outputs(job.model, job.folder)
+        named = named or tuple(map(str, range(outputs)))
     splits = load_splits(told, job.search.seed, units.trains, named, labeled=not units.metric.by_baseline)
     for split in () if units.metric.by_baseline else ("test", "validation"):
         refuse_one_answer(getattr(splits, split), split)

@@ -25,13 +25,17 @@ from paredown.ground import digests, registry, seeds
 from paredown.ground.store import FolderStore
 from paredown.impact.derived import accounted, accounted_ratios, with_idle
 from paredown.impact.energy import Curve, active_energy, cpu_curve
+from paredown.kinds.known import kind_of
 from paredown.protocol.bench import Bench, fewest, thread_counts
 from paredown.rows.rowfile import write_rows
-from paredown.running.encoding import decoding, encoding, fitted_on, within
+from paredown.running.encoding import decoding, encoding, fitted_on, refuse_large, within
 from paredown.search.schedule import Schedule
 from paredown.study.splits import Splits
 from paredown.study.study import Study, outputs_file, rows_file
 from paredown.study.units import Units
+
+_ASKED = 32
+"""Rows by which is found what a model answers with."""
 
 
 class Listener(Protocol):
@@ -224,7 +228,7 @@ def open_workspace(study: Study, job: Job, units: Units, splits: Splits, listene
     train = fitted_on(job, units, splits)
     encode = encoding(job, units, train, study.data_folder)
     decode = decoding(units, splits, encode)
-    for note in (*task.left_out(encode, train), _shipped(job.task, encode, decode, splits.names)):
+    for note in task.left_out(encode, train):
         study.note(note)
     probe = task.probe(encode, seeds.stream(job.search.seed, "probe") % 2**32)
     probe_file = study.data_folder / f"probe-{digests.of_value(encode)[:16]}.npz"
@@ -260,15 +264,21 @@ def open_workspace(study: Study, job: Job, units: Units, splits: Splits, listene
             files=str(study.data_folder.resolve()),
         )
         key = digests.of_value(["limit", study.digests["model"], encode])
+        if task.raw == "arrays":  # the model is asked what it answers with
+            asked = splits.calibration.spread(_ASKED)
+            asked_file = _written(asked, study.data_folder / f"asked-{asked.digest()[:16]}.npz")
+            build_spec = replace(build_spec, data={"calibration": str(asked_file.resolve())})
         build_spec, said = within(job, build_spec, lambda verb, **arguments: booked.order("encode", key, verb, **arguments))
         if said:
             study.note(said)
             listener.stage(said)
+        study.note(_shipped(job.task, build_spec.encode, build_spec.decode, build_spec.labels))
+        refuse_large(splits, build_spec.decode)
         workspace = Workspace(
             study=study,
             job=job,
             splits=splits,
-            units=units,
+            units=replace(units, kind=kind_of(build_spec.decode), metric=units.metric.decoded(build_spec.decode)),
             curve=curve,
             booked=booked,
             light=replace(booked, worker=light),

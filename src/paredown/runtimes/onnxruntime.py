@@ -91,6 +91,15 @@ class Onnxruntime(Runtime):
             layers = {} if missing("onnx", "names of layers") else _layers(folder / file, Path(scratch) / "optimized.onnx")
         return _nodes(trace, layers)
 
+    def simplify(self, file: Path, target: Path) -> bool:
+        """As it does before it runs a graph, without what is for it alone."""
+        onnxruntime = need("onnxruntime", "the runtime onnxruntime")
+        options = _options({})
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(target)
+        onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        return True
+
     def version(self) -> str:
         """The installed version."""
         return metadata.version("onnxruntime")

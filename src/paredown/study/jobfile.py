@@ -25,7 +25,7 @@ LATER_MODELS = ("sklearn", "predictions")
 OPTIONS = {
     "builtin": ("train", "hidden", "widths"),
     "python": ("weights", "train", "arguments", "tokenizer"),
-    "onnx": ("tokenizer", "output"),
+    "onnx": ("tokenizer", "output", "constants"),
     "huggingface": ("finetune", "revision", "tokenizer"),
     "estimator": (),
     "keras": (),
@@ -259,6 +259,8 @@ class _Reader:
                 self.note(
                     place, f"is {shown(value)}; it has to be a name.", "Name the output of the graph that gives one number per class."
                 )
+            elif key == "constants" and not isinstance(value, dict):
+                self.note(place, f"is {shown(value)}; it has to be a mapping.", "Write `constants: {input: number}`.")
             elif key in ("weights", "tokenizer"):
                 if isinstance(value, str):
                     self.exists(place, value)

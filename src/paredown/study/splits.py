@@ -275,6 +275,11 @@ def _alike(parts: dict[str, Rows]) -> dict[str, Rows]:
                         f"{split} has {_kind(rows.inputs[name])} in the column {name!r}; {first} has {_kind(column)}.\n"
                         "  Make them the same, or list the column in `categorical:`."
                     )
+                if (mine := rows.inputs[name].shape[1:]) != column.shape[1:]:
+                    raise BadData(
+                        f"{split} has rows of shape {mine} in the array {name!r}; {first} has {column.shape[1:]}.\n"
+                        "  All rows need one shape: rows of other lengths or sizes are jobs of their own, or padded first."
+                    )
             rows = replace(rows, inputs={name: rows.inputs[name] for name in model})
         out[split] = rows
     return out

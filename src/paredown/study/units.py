@@ -26,6 +26,7 @@ _JUDGED = {
     "tokens": "one class per word",
     "spans": "a part of a text",
     "map": "one class per pixel",
+    "tensors": "tensors",
 }
 
 

@@ -34,6 +34,8 @@ def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[An
             {"kind": "vector", "input", "width", "mean", "std"}: (x - mean) / std, where mean and std may be absent;
             {"kind": "array", "input", "shape"}: the numbers as they are; here and for a vector "numbers" may be "int64", for a model that
             takes whole numbers;
+            {"kind": "arrays", "inputs": [{"name", "shape", "numbers", ...}]}: several of these, each in the kind of number that the model
+            takes, by numpy's name of it; rows are a mapping from names to arrays, or a list of such;
             {"kind": "audio", ...}: see `spectrograms.make_audio_encoder`;
             {"kind": "series", "input", "window": W, "columns", "fill", "mask", "missing"}: windows of a table, encoded as its rows are,
             (N, W, columns); with "fill": "last" a missing number is the last one before it in its window, if there is one, else the
@@ -43,8 +45,9 @@ def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[An
         folder: Where the files lie that a declaration names, as a tokenizer's.
 
     Returns:
-        A function that takes one item or a batch and gives {input: float32 array (N, ...)}, int64 for tokens, objects for words. It raises
-        ValueError when the inputs have another shape, lack a column or hold a word where a number belongs.
+        A function that takes one item or a batch and gives {input: float32 array (N, ...)}, int64 for tokens, objects for words, of
+        several arrays what is declared. It raises ValueError when the inputs have another shape, lack a column or hold a word where a
+        number belongs.
 
     Raises:
         ValueError: No such kind of encoder or layout.
@@ -53,6 +56,7 @@ def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[An
     if kind == "text":
         return make_text_encoder(spec, folder)
     makers = {"image": _image_encoder, "table": _table_encoder, "vector": _vector_encoder, "array": _array_encoder}
+    makers["arrays"] = _arrays_encoder
     makers["audio"] = make_audio_encoder
     makers["series"] = _series_encoder
     if kind not in makers:
@@ -64,6 +68,8 @@ def feed_shapes(spec: Mapping[str, Any]) -> dict[str, tuple[int | str, ...]]:
     """Input -> the shape of one encoded item, without N; an axis of free length is named: "tokens"."""
     if spec["kind"] == "text":
         return dict.fromkeys(spec["inputs"], ("tokens",))
+    if spec["kind"] == "arrays":
+        return {entry["name"]: tuple(entry["shape"]) for entry in spec["inputs"]}
     words: dict[str, tuple[int | str, ...]] = {entry["input"]: (len(entry["columns"]),) for entry in spec.get("words", ())}
     return {**({spec["input"]: feed_shape(spec)} if spec.get("columns", True) else {}), **words}
 
@@ -161,6 +167,51 @@ def _array_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
         return {name: convert(_batch(inputs, item, "row"))}
 
     return encode
+
+
+def _arrays_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndarray]]:
+    entries = [(entry["name"], tuple(entry["shape"]), _caster(entry)) for entry in spec["inputs"]]
+    names = [name for name, _, _ in entries]
+    listed = ", ".join(map(str, names))
+
+    def by_name(inputs: Any) -> Mapping[str, Any]:
+        if isinstance(inputs, Mapping):
+            return {names[0]: next(iter(inputs.values()))} if len(names) == len(inputs) == 1 else inputs
+        if isinstance(inputs, list) and inputs and all(isinstance(row, Mapping) for row in inputs):
+            rows = [by_name(row) for row in inputs]
+            return {name: [row[name] for row in rows] for name in names}
+        if len(names) > 1:
+            raise ValueError(
+                f"the inputs are a {type(inputs).__name__}; give a mapping from {listed} to arrays (N, ...), or a list of such."
+            )
+        return {names[0]: inputs}
+
+    def encode(inputs: Any) -> dict[str, np.ndarray]:
+        try:
+            given = by_name(inputs)
+            feed = {name: cast(_batch(given[name], item, f"{name!r} row")) for name, item, cast in entries}
+        except KeyError as error:
+            raise ValueError(f"there is no array {error}; the model takes {listed}.") from None
+        if len({len(array) for array in feed.values()}) > 1:
+            raise ValueError(f"the arrays have different lengths: {', '.join(f'{name} {len(array)}' for name, array in feed.items())}.")
+        return feed
+
+    return encode
+
+
+def _caster(entry: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+    """The function rows -> the kind of number that an input takes; what it would cut off or wrap around is refused."""
+    kind, name = np.dtype(entry["numbers"]), entry["name"]
+    bounds = (0, 1) if kind.kind == "b" else (0, 0) if kind.kind == "f" else (np.iinfo(kind).min, np.iinfo(kind).max)
+
+    def cast(rows: np.ndarray) -> np.ndarray:
+        if rows.dtype.kind not in "buif":
+            raise ValueError(f"the array {name!r} holds something else than numbers.")
+        if kind.kind != "f" and not np.can_cast(rows.dtype, kind):
+            refuse_fractions(rows, bounds, f"the array {name!r}")
+        return np.ascontiguousarray(rows, kind)
+
+    return cast
 
 
 def _word(value: Any) -> str:

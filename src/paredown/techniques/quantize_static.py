@@ -18,6 +18,10 @@ from paredown.ground.files import no_room
 from paredown.ground.host import host, saturates
 from paredown.ground.lazy import need
 from paredown.ground.logs import quiet
+from paredown.kinds.known import kind_of
+
+_FEED_B = 1 << 28
+"""Bytes of calibration rows, as they are fed, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +81,9 @@ class QuantizeStatic(Technique):
         given = graphs.load_clean(context.store.folder(candidate.digest), self.name())
         plain.refuse_quantized(given)
         rows = context.rows("calibration")
-        feed = context.encode(rows.spread(self.samples).inputs)
+        row_b = sum(array.nbytes for array in context.encode(rows.take(slice(0, 1)).inputs).values())
+        count = min(self.samples, len(rows), max(eight_bits.ROWS, _FEED_B // row_b))
+        feed = context.encode(rows.spread(count).inputs)
         asker = eight_bits.Asker(
             eight_bits.engines(context.threads), given, {name: array[: eight_bits.ROWS] for name, array in feed.items()}, context.work
         )
@@ -92,7 +98,7 @@ class QuantizeStatic(Technique):
         target = context.work / "quantized"
         target.mkdir()
         onnx.save(made, target / graphs.GRAPH)
-        said = [f"ranges from {min(len(rows), self.samples)} rows", *said, *more]
+        said = [f"ranges from {count} rows", *said, *more]
         return Candidate(digest=context.store.put(target), form="onnx", parameters=candidate.parameters, note=f"{'; '.join(said)}.")
 
     def _measured(
@@ -101,7 +107,14 @@ class QuantizeStatic(Technique):
         first = eight_bits.wished(found, self.per_channel)
         scheme = Scheme(whole=False, how=self.ranges, bits=7 if saturates(host().isa) else 8)
         search = static_search.Search(
-            model=model, found=found, first=first, feed=feed, asker=asker, scheme=scheme, progress=context.progress
+            model=model,
+            found=found,
+            first=first,
+            feed=feed,
+            asker=asker,
+            scheme=scheme,
+            kind=kind_of(context.decode),
+            progress=context.progress,
         )
         made = search.best(self.moved)
         told = eight_bits.summary(found, made.ways, self.per_channel)

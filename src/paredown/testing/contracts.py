@@ -35,7 +35,7 @@ from paredown.core.recipe import Chain, parse
 from paredown.core.record import EnergyRecord
 from paredown.core.rows import Rows
 from paredown.core.runtime import Runtime
-from paredown.core.task import KINDS, Metric, Task
+from paredown.core.task import CONTINUOUS, KINDS, Metric, Task
 from paredown.core.technique import Composition, Technique
 from paredown.ground import digests
 from paredown.kinds.one_class import OneClass
@@ -274,7 +274,7 @@ def check_metric(unit: Metric, outputs: int = 4, seed: int = 0) -> None:
 
 def _answers(kind: str, outputs: int, draw: np.random.Generator) -> tuple[np.ndarray, ...]:
     """Targets of 200 rows, perfect answers, always wrong ones, and random ones."""
-    if kind == "numbers":
+    if kind in CONTINUOUS:
         targets = draw.normal(size=(200, outputs))
         return targets, targets.copy(), -targets, draw.normal(size=(200, outputs))
     if kind == "labels":
@@ -352,12 +352,14 @@ def check_task(unit: Task, rows: Rows, options: Mapping[str, Any] | None = None,
     feed, again, other = encode(probe), encode(unit.probe(encoder, 7)), encode(unit.probe(encoder, 8))
     _hold(any(not np.array_equal(array, other[key]) for key, array in feed.items()), f"{name}: two seeds give one probe.")
     for key, array in feed.items():
-        plain = array.dtype == np.int64 or (array.dtype == np.float32 and np.isfinite(array).all())
-        _hold(plain, f"{name}: the feed {key!r} must be finite float32, or int64 for tokens, not {array.dtype}.")
+        entries = encoder["inputs"] if encoder["kind"] == "arrays" else ()
+        own = next((str(entry["numbers"]) for entry in entries if entry["name"] == key), "int64")
+        plain = array.dtype in (np.int64, own) or (array.dtype == np.float32 and np.isfinite(array).all())
+        _hold(plain, f"{name}: the feed {key!r} must be finite float32, int64 for tokens, or what is declared, not {array.dtype}.")
         _hold(np.array_equal(array, again[key]), f"{name}: one seed gives two probes.")
         for at, row in enumerate(array):
             (single,) = encode(probe[at : at + 1])[key]
-            row = row[: len(single)] if array.dtype == np.int64 else row  # a batch is padded to its longest row
+            row = row[: len(single)] if array.dtype == np.int64 and array.ndim > 1 else row  # a batch is padded to its longest row
             np.testing.assert_allclose(single, row, rtol=1e-6, err_msg=f"{name}: encoding row by row gives another feed than the batch.")
     scores = np.random.default_rng(0).normal(size=(len(probe), width_of(decoder))).astype(np.float32)
     answers, said = decode({decoder["output"]: scores}), answer(decoder, rows.names, decode({decoder["output"]: scores}))
