@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 WIDTH, HIDDEN, NAMES = 8, 1024, ("left", "middle", "right")
-ONE_RECIPE = "{exclude: [distill, prune_channels, recover, cascade, quantize_static, drop_layers, distill_to_mlp, prune_trees]}"
+ONE_RECIPE = (
+    "{exclude: [distill, prune_channels, recover, cascade, quantize_static, drop_layers, distill_to_mlp, prune_trees, quantize_embeddings]}"
+)
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def test_fits_follows_the_stage() -> None:
     torch, onnx = (Candidate(digest="0", form=form) for form in ("torch", "onnx"))
     assert ThinLayers().fits(torch) is None
     assert ThinLayers().fits(onnx) == "thin_layers works on a model in torch form; this one is in onnx form."
-    assert [stage for stage in Stage if stage.on_graph] == [Stage.QUANTIZE, Stage.COMPOSE]
+    assert [stage for stage in Stage if stage.on_graph] == [Stage.TABLES, Stage.QUANTIZE, Stage.COMPOSE]
     assert [stage for stage in Stage if stage.repeats] == [Stage.DEPTH, Stage.WIDTH, Stage.RANK, Stage.RECOVER]
 
 

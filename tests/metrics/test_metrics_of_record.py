@@ -106,7 +106,7 @@ RECORD: dict[str, dict[Callable[..., Any], Callable[[Any, Any], float]]] = {
     "top5": {classes: top5},
 }
 KINDS = {classes: "class", labels: "labels", numbers: "numbers"}
-ELSEWHERE = {"entity_f1", "token_accuracy", "exact_match", "answer_f1", "miou", "dice"}
+ELSEWHERE = {"entity_f1", "token_accuracy", "exact_match", "answer_f1", "miou", "dice", "ndcg", "recall", "spearman"}
 """Metrics whose records are of their own, in files of their own."""
 
 

@@ -23,7 +23,9 @@ def test_what_a_ledger_names_runs_when_the_user_names_it_too(
     tiny_study: TinyStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shorten(monkeypatch, tmp_path / "state")
-    job = write_tiny_job(tmp_path, search="{exclude: [prune_channels, recover, cascade, quantize_static, drop_layers]}")
+    job = write_tiny_job(
+        tmp_path, search="{exclude: [prune_channels, recover, cascade, quantize_static, drop_layers, quantize_embeddings]}"
+    )
     study = Path(shutil.copytree(tiny_study.folder, tmp_path / "study"))
     shutil.rmtree(study / "evidence")
     (tmp_path / "stranger.py").write_text(

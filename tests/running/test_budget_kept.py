@@ -27,7 +27,7 @@ def _short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     shorten(monkeypatch, tmp_path / "state")
 
 
-ONE = "exclude: [distill, prune_channels, recover, cascade, quantize_static, drop_layers, distill_to_mlp, prune_trees]"
+ONE = "exclude: [distill, prune_channels, recover, cascade, quantize_static, drop_layers, distill_to_mlp, prune_trees, quantize_embeddings]"
 
 
 def test_a_budget_that_does_not_even_hold_the_model_as_given_is_refused_at_once(tmp_path: Path) -> None:

@@ -124,7 +124,8 @@ def test_a_network_that_the_job_trains_answers_in_the_unit_of_the_data(tmp_path:
     draw = np.random.default_rng(2)
     inputs = draw.normal(size=(1200, WIDTH)).astype(np.float32)
     table(tmp_path / "rows.csv", inputs, [f"{value:.6g}" for value in 5000 + 900 * (inputs @ HEAD[:, 0])])
-    search = "{exclude: [prune_channels, recover, cascade, quantize_static, quantize_dynamic, drop_layers, distill_to_mlp, prune_trees]}"
+    others = "prune_channels, recover, cascade, quantize_static, quantize_dynamic, quantize_embeddings, drop_layers"
+    search = f"{{exclude: [{others}, distill_to_mlp, prune_trees]}}"
     file = job(tmp_path, "tabular-regression", "r2", "{builtin: mlp, hidden: [64], train: {epochs: 30, batch: 32}}", search)
     result = run(file, tmp_path / "study")
     data = json.loads((tmp_path / "study/result.json").read_text())

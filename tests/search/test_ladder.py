@@ -22,6 +22,7 @@ from paredown.techniques.cascade import Cascade
 from paredown.techniques.distill import Distill
 from paredown.techniques.prune_channels import PruneChannels
 from paredown.techniques.quantize_dynamic import QuantizeDynamic
+from paredown.techniques.quantize_embeddings import QuantizeEmbeddings
 from paredown.techniques.quantize_static import QuantizeStatic
 from paredown.techniques.recover import Recover
 
@@ -166,6 +167,25 @@ def test_third_parties_take_part_without_being_named() -> None:
     found = world.run()
     assert "round_weights() @ onnxruntime" in found[:3]
     assert any(stage_of(text) == ["drop_layers", "recover"] for text in found)
+
+
+def tables_world(gain: float) -> World:
+    """Where tables in fewer bits gain so much by themselves, and what quantizes the rest twice."""
+
+    def outcome(text: str) -> tuple[float, float]:
+        return (gain if "embeddings" in text else 1.0) * (2.0 if "dynamic" in text else 1.0) * (3.0 if "distill" in text else 1.0), 0.0
+
+    return World(outcome=outcome, techniques=[QuantizeDynamic, QuantizeEmbeddings, Distill])
+
+
+def test_tables_in_fewer_bits_go_before_what_quantizes_the_rest_where_they_gain() -> None:
+    found = tables_world(1.5).run()
+    both = "quantize_embeddings() > quantize_dynamic() @ onnxruntime"
+    tables = [f"quantize_embeddings({bits}) @ onnxruntime" for bits in ("", "bits=4")]
+    assert found[:4] == [*tables, "quantize_dynamic() @ onnxruntime", both]
+    assert any(stage_of(text) == ["distill", "quantize_embeddings", "quantize_dynamic"] for text in found)
+    for gain in (0.9, 1.0):  # of no use by themselves: neither alone below a student, nor together with another
+        assert not any("embeddings" in text and len(stage_of(text)) > 1 for text in tables_world(gain).run())
 
 
 def test_without_training_data_nothing_is_recovered() -> None:

@@ -268,5 +268,5 @@ def test_entries_of_a_series_go_with_forecasts_alone(tmp_path: Path) -> None:
     assert "job.yaml:3: data.window is 0" in said
     with pytest.raises(BadDocument, match=r"data\.begins does not go with tabular-regression\.\n  Take it out") as refused:
         read_job(write(tmp_path, text.format(task="tabular-regression", data=entries)))
-    assert all(f"data.{key} does not go" in str(refused.value) for key in ("time", "window", "horizon"))
+    assert all(f"data.{key} does not go" in str(refused.value) for key in ("window", "horizon"))
     assert "label" not in str(refused.value)

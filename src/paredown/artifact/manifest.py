@@ -188,7 +188,7 @@ _COLUMN = is_kind(
             {"fill": is_number(), "rare": is_whole(0, 1 << 31), "whole": _BOUNDS},
         ),
         "categorical": _WORDS,
-        "code": _WORDS,
+        "code": is_record({"name": is_text, "values": is_list(is_text)}, {"rare": is_whole(0, 1 << 31), "first": is_whole(0, 1)}),
     }
 )
 _IMAGE = is_record(

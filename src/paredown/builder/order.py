@@ -44,9 +44,9 @@ def check(recipe: Recipe) -> None:
         stage, name = technique.stage, technique.name()
         if stage == Stage.COMPOSE:
             raise BadRecipe(f"{name} joins recipes; write {name}(A @ ..., B @ ..., ...).")
-        if stage == Stage.QUANTIZE == last:
+        if stage == last and stage in (Stage.TABLES, Stage.QUANTIZE):
             raise BadRecipe(f"{name} after {last_name}: a model is quantized once.")
-        if last == Stage.QUANTIZE:
+        if last.on_graph and not stage.on_graph:
             raise BadRecipe(f"{name} after {last_name}: nothing changes tensors after quantization; put {name} first.")
         if stage < last and not (recovered and stage.repeats):
             again = ", or after a recover step" if stage.repeats else ""

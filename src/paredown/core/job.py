@@ -42,6 +42,8 @@ class DataSpec:
         labels: Class names in the model's order, or empty.
         preprocess: Options of the task's encoder.
         shares: Split name -> share of the rows where one source is cut; empty for the defaults.
+        paired_by: The column that says which user, query or document a row belongs to, by which a drop is paired; empty for rows.
+        time: The column that says when a row came, by which splits are cut; empty where that means nothing.
     """
 
     sources: Mapping[str, str]
@@ -49,6 +51,8 @@ class DataSpec:
     labels: Sequence[str] = ()
     preprocess: Mapping[str, Any] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
+    paired_by: str = ""
+    time: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,12 +14,14 @@ class Task(ABC):
     """What goes in and what comes out. A unit's name is its class name in kebab case.
 
     `encoder` and `decoder` return plain data that is packed into the artifact; `tasks.feed` and `kinds.decode` turn them into functions.
-    `raw` is what goes in: "text", "table", "image", "audio", "array" or "series"; `kind` what comes out, see `kinds.known`.
+    `raw` is what goes in: "text", "table", "image", "audio", "array" or "series"; `kind` what comes out, see `kinds.known`. `recalls` is
+    True where an answer rests on what train says of the same user or item, so that theirs are never kept apart from it.
     """
 
     unit: ClassVar[str] = "inference"
     raw: ClassVar[str]
     kind: ClassVar[str] = "class"
+    recalls: ClassVar[bool] = False
 
     @classmethod
     def name(cls) -> str:
@@ -124,11 +126,15 @@ class Metric(ABC):
     - tensors: whatever a model answers with. `targets` and `answers` (N, numbers) float32, all its outputs one after the other.
 
     `kinds` are those that it judges. `bounded` is False where one row can cost any amount.
+
+    `pairs` says what has a score: a "row", or a "group" of rows that were answered for one user, query or document. One of groups is the
+    mean over them (`per_group`), and `cuts` is True where it looks at the first k rows of each: `ndcg@10`.
     """
 
     better: ClassVar[str] = "higher"
     unit: ClassVar[str] = ""
     pairs: ClassVar[str] = "row"
+    cuts: ClassVar[bool] = False
     kinds: ClassVar[tuple[str, ...]] = ("class",)
     bounded: ClassVar[bool] = True
     per_item_scores: ClassVar[bool] = True
@@ -137,7 +143,7 @@ class Metric(ABC):
 
     @classmethod
     def name(cls) -> str:
-        """The name used in job files."""
+        """The unit's name."""
         return snake(cls.__name__)
 
     def named(self, names: Sequence[str]) -> Metric:
@@ -148,9 +154,16 @@ class Metric(ABC):
         """The metric for answers that are decoded so; the same for most."""
         return self
 
+    def text(self) -> str:
+        """The metric as job files name it: its name, and where it looks at the first k rows `@k`."""
+        return self.name()
+
     @abstractmethod
     def over_set(self, targets: Any, answers: Any) -> float:
-        """The metric over all rows; NaN where these rows give it no value, as a ranking where all are of one class."""
+        """The metric over all rows; NaN where these rows give it no value, as a ranking where all are of one class.
+
+        Of a metric that pairs groups it takes all rows for one group.
+        """
 
     def condensed(self, targets: Any, answers: Any) -> tuple[Any, Any]:
         """Targets and answers from which `over_set` follows faster for any of the rows, as counts of pixels do; the same for most."""
@@ -159,6 +172,15 @@ class Metric(ABC):
     def per_item(self, targets: Any, answers: Any) -> Any:
         """One score per row (N,) whose mean is the metric; None when the metric is not a mean over rows."""
         return None
+
+    def per_group(self, targets: Any, answers: Any, groups: Any) -> Any:
+        """One score per group (G,), NaN for a group that has none; of a metric that pairs groups alone.
+
+        Args:
+            targets, answers: As above.
+            groups: The number of each row's group (N,), from 0 and without gaps.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def chance(self, targets: Any, outputs: int) -> float:

@@ -25,8 +25,9 @@ class Stage(IntEnum):
     WIDTH = 4
     RANK = 5
     RECOVER = 6
-    QUANTIZE = 7
-    COMPOSE = 8
+    TABLES = 7
+    QUANTIZE = 8
+    COMPOSE = 9
 
     @property
     def repeats(self) -> bool:
@@ -36,7 +37,7 @@ class Stage(IntEnum):
     @property
     def on_graph(self) -> bool:
         """True for the stages that work on a lowered graph, not on tensors."""
-        return self >= Stage.QUANTIZE
+        return self >= Stage.TABLES
 
 
 class DataNeed(StrEnum):

@@ -84,7 +84,7 @@ def roles(header: Sequence[str], columns: Mapping[str, Any], where: str) -> Role
     if label is not None:
         named(label, "label")
     answers = [*numbers, *([] if label is None else [label])]
-    groups = tuple(named(name, "groups") for name in listed(columns, "groups"))
+    groups = tuple(named(name, "paired_by" if name == columns.get("paired_by") else "groups") for name in listed(columns, "groups"))
     text = tuple(named(name, "text") for name in listed(columns, "text"))
     if len(text) > 2 or len(set(text)) < len(text):
         raise BadData(f"{where}: `text:` names {', '.join(text)}.\n  Name one column, or two different ones for pairs.")

@@ -189,9 +189,15 @@ def _without_gemm(onnx: Any, model: Any, scaled: bool) -> Any:
 
 
 def _floats(onnx: Any, model: Any) -> set[str]:
-    """The kinds of floats, other than fp32, in which tensors of the graph stand: "fp16", "bf16", "fp64"."""
+    """The kinds of floats, other than fp32, in which tensors of the graph stand: "fp16", "bf16", "fp64".
+
+    Tables of which nothing but rows is used do not count: what is computed is what becomes of the rows.
+    """
     names = {onnx.TensorProto.FLOAT16: "fp16", onnx.TensorProto.BFLOAT16: "bf16", onnx.TensorProto.DOUBLE: "fp64"}
-    found = {item.data_type for graph in _graphs(model.graph) for item in graph.initializer}
+    nodes = [node for graph in _graphs(model.graph) for node in graph.node]
+    tables = {node.input[0] for node in nodes if node.op_type == "Gather"}
+    tables -= {name for node in nodes for at, name in enumerate(node.input) if at or node.op_type != "Gather"}
+    found = {item.data_type for graph in _graphs(model.graph) for item in graph.initializer if item.name not in tables}
     for graph in _graphs(model.graph):
         found |= {attribute.t.data_type for node in graph.node for attribute in node.attribute if attribute.HasField("t")}
     return {names[kind] for kind in found if kind in names}

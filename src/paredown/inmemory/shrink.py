@@ -47,6 +47,7 @@ def shrink(
     unlabeled: Any = None,
     labels: Sequence[Any] | None = None,
     groups: Sequence[str] = (),
+    paired_by: str | None = None,
     task: str | None = None,
     metric: str | None = None,
     policy: str | Path | Mapping[str, Any] = "frugal",
@@ -87,6 +88,7 @@ def shrink(
         unlabeled: X alone, for distillation.
         labels: The classes in the order of the model's outputs. Without it y holds their places, 0 to classes - 1; words are never guessed.
         groups: Columns of X, where X is a table, that are groups for rules by group as well.
+        paired_by: The group that says which user, query or document a row belongs to; drops are paired by it, as `ndcg@10` needs.
         task: By the shape of X when not given: array-..., tabular-... (two axes, or columns), text- or audio-classification (bytes);
             -regression where y holds fractions, -multilabel where it holds several labels per row.
         metric: The usual one of the answers when not given (accuracy, micro_f1, mae); or `pkg.mod:function`.
@@ -164,7 +166,7 @@ def shrink(
             frozen = need("paredown.modelkit.memory", "a model in memory").freeze(module, place)
             entry = {"memory": frozen["fingerprint"], "sha256": frozen["sha256"]}
         data: dict[str, Any] = {split: in_program.keep(rows, split, place) for split, rows in parts.items()}
-    data |= {"labels": names, "preprocess": options}
+    data |= {"labels": names, "preprocess": options, "paired_by": paired_by}
     spend = budget if budget is None or isinstance(budget, str) else list(budget)
     document: dict[str, Any] = {
         "name": title,

@@ -136,7 +136,7 @@ def compare_answers(
         rows=count,
         flips=flips,
         kind=kind.name,
-        metric=metric.name(),
+        metric=metric.text(),
         unit=metric.unit,
         quality=metric.over_set(rows.labels, after),
         other_quality=metric.over_set(rows.labels, before),

@@ -138,9 +138,9 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
     from paredown.ground.documents import read
     from paredown.kinds.known import kind_named, kind_of
     from paredown.kinds.tensors import Tensors
+    from paredown.rows.by_group import blocks_of
     from paredown.rows.columns import judged as in_memory
     from paredown.rows.rowfile import read_rows
-    from paredown.rows.windows import blocks
     from paredown.study.study import JOB_LOCK, outputs_file, rows_file
     from paredown.study.units import metric_named
 
@@ -148,7 +148,10 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
     lock = read(study / JOB_LOCK).data
     try:
         is_record(
-            {"job": is_record({"metric": is_text, "task": is_text}), "digests": is_record({f"data.{split}": is_text, "seed": is_text})}
+            {
+                "job": is_record({"metric": is_text, "task": is_text}, {"data": _PAIRED}),
+                "digests": is_record({f"data.{split}": is_text, "seed": is_text}),
+            }
         )(lock, "")
         seed = int(lock["digests"]["seed"])
     except ValueError as error:
@@ -176,7 +179,8 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
         decode = read_manifest(study / (NEAREST if result["chosen"] is None else RELEASED))["decode"]
         kind, judge = kind_of(decode), judge.decoded(decode)
     right = kind.as_targets(before) if judge.by_baseline else judged.labels
-    known = {"labels": right, "groups": judged.groups, "blocks": blocks(judged), "seed": seed}
+    spans, named = blocks_of(judged, lock["job"].get("data", {}).get("paired_by") or "")
+    known = {"labels": right, "groups": judged.groups, "blocks": spans, "counted": named, "seed": seed}
     return known | {"metric": judge, "kind": kind.name, "before": before, "after": after}, []
 
 
@@ -238,6 +242,7 @@ def _or_null(check: Check) -> Check:
     return is_either(check, is_none, "that or null")
 
 
+_PAIRED = is_record({}, {"paired_by": _or_null(is_text)})
 _LIMIT = is_record({"value": is_number(), "scale": is_one_of(*Scale)})
 _RULE = is_record(
     {

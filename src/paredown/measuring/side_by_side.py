@@ -252,7 +252,14 @@ def _judge(metric: str, manifest: Mapping[str, Any]) -> Metric:
     from paredown.study.units import metric_named
 
     kind = kind_of(manifest["decode"])
-    return metric_named(metric or kind.metrics[0], Path(), kind).named(manifest["labels"])
+    found = metric_named(metric or kind.metrics[0], Path(), kind).named(manifest["labels"])
+    if found.pairs == "group":
+        fit = ", ".join(kind.metrics)
+        raise UsageError(
+            f"metric {found.text()} is the mean over groups of rows, which only a job names.\n"
+            f"  Give {fit}, or run the job with `data: {{paired_by: ...}}`."
+        )
+    return found
 
 
 def _given(side: Path | ModelSpec) -> Path:

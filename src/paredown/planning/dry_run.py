@@ -13,7 +13,7 @@ from paredown.ground import registry
 from paredown.kinds.kind import Kind
 from paredown.planning.estimate import estimate
 from paredown.running.encoding import fitted_on
-from paredown.running.result import provable
+from paredown.running.provable import provable_by
 from paredown.running.setup import checked, encoded_table, read_splits, refuse_rare, usable
 from paredown.study.jobfile import read_job
 
@@ -44,7 +44,7 @@ def plan(job: Job | str | Path | Mapping[str, Any], *, timed: bool = False) -> d
         "metric": job.metric,
         "policy": job.policy.name,
         "minimize": job.policy.minimize,
-        "provable": provable(job.policy, len(splits.test), units.metric.name()),
+        "provable": provable_by(job, units, splits.test),
         "rows": splits.counts,
         "notes": [*splits.notes, *left_out],
         "techniques": _techniques(job, units.kind, trainable=splits.train is not None or splits.unlabeled is not None),

@@ -21,7 +21,7 @@ from paredown.planning.dry_run import plan
 from paredown.planning.model_entry import GRAPHS, config_of, declared_by, entry_of, outputs_of
 from paredown.planning.raw_inputs import AS_TRAINED, options_of, raw_of
 from paredown.planning.yaml_text import quoted
-from paredown.running.result import provable
+from paredown.running.provable import provable
 from paredown.stats.power import smallest_drop
 from paredown.study.classes import has_fractions
 from paredown.study.jobfile import read_job

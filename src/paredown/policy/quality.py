@@ -21,8 +21,9 @@ class Contest(ABC):
     """Baseline against candidate on one set of rows.
 
     Args:
-        n: Rows.
-        flips: Share of rows whose correctness differs; whose answer differs where a row is not just right or wrong.
+        n: Rows, or the groups of rows by which they are paired.
+        flips: Share of rows whose correctness differs; whose answer differs where a row is not just right or wrong; of groups with a score
+            those whose score differs.
         seen: The drop that was seen.
     """
 
@@ -68,7 +69,7 @@ class _Counted(Contest):
 
 @dataclass(frozen=True, kw_only=True)
 class _Averaged(Contest):
-    """Rows, or blocks of them, with a score each: Student's t, Fieller's form for a relative drop."""
+    """Rows, or groups of rows, with a score each: Student's t, Fieller's form for a relative drop."""
 
     harm: Sequence[float]
     weight: Sequence[float]
@@ -82,16 +83,15 @@ class _Averaged(Contest):
 
 @dataclass(frozen=True, kw_only=True)
 class _Resampled(Contest):
-    """A metric over the whole set: bootstrap over rows, or over blocks of them; `drawn` are as many as are drawn."""
+    """A metric over the whole set: bootstrap over rows, or over groups of rows."""
 
     values: Sequence[float]
     bounded: bool
-    drawn: int
 
     def bounds(self, confidence: float) -> tuple[float, float]:
-        low, upper = _ends(self.values, self.drawn, confidence)
+        low, upper = _ends(self.values, self.n, confidence)
         # a bootstrap draws only what was seen; a kind of row of share u hides from all n rows with probability (1 - u)^n
-        unseen = 1 - (1 - confidence) ** (1 / self.drawn) if self.bounded else 0.0
+        unseen = 1 - (1 - confidence) ** (1 / self.n) if self.bounded else 0.0
         return min(low, self.seen - unseen), max(upper, self.seen + unseen)
 
     def chance(self, limit: float) -> float:
@@ -124,7 +124,7 @@ def refuse_unfit(policy: Policy, metric: Metric) -> None:
         limit = rule.limit
         if rule.quantity != "quality" or limit is None:
             continue
-        said = f"{rule.id} has `{rule.kind}: {limit.text}`; {metric.name()}"
+        said = f"{rule.id} has `{rule.kind}: {limit.text}`; {metric.text()}"
         if rule.kind is wrong:
             raise UsageError(f"{said} is better when {metric.better}.\n  Write `{right}:`.")
         if own and (limit.scale is Scale.POINTS or (rule.kind is not Kind.DROP and limit.text.endswith("%"))):
@@ -132,6 +132,62 @@ def refuse_unfit(policy: Policy, metric: Metric) -> None:
                 f"{said} is in the unit of the data, and has no points or per cent.\n"
                 "  Write a share of what the model as given has, as `drop: 2 %`, or a level, as `max: 75`."
             )
+
+
+def value(metric: Metric, targets: Any, answers: Any, blocks: Any = None) -> float:
+    """The metric over all rows: of one that pairs groups the mean over those that have a score, NaN where none has.
+
+    Args:
+        metric: The job's metric.
+        targets: What is right, N rows of 1 or more, as `Metric` says for the kind.
+        answers: In the same order.
+        blocks: A number for each row (N,), the same for rows that belong together; None where each stands for itself.
+
+    Raises:
+        UsageError: The metric pairs groups, and there are none.
+    """
+    if metric.pairs != "group":
+        return metric.over_set(targets, answers)
+    scores = _of_groups(metric, targets, answers, blocks)
+    return float(scores.mean()) if len(scores) else math.nan
+
+
+def chance(metric: Metric, targets: Any, outputs: int, blocks: Any = None) -> float:
+    """What a model would get that looks at nothing, see `Metric.chance`; in groups it gives all rows one score."""
+    return value(metric, targets, 0.0 * targets, blocks) if metric.pairs == "group" else metric.chance(targets, outputs)
+
+
+def judged(metric: Metric, targets: Any, blocks: Any = None) -> int:
+    """How many rows are judged, or groups of rows that have a score: what the rows can show goes by that."""
+    if metric.pairs == "group":
+        return len(_of_groups(metric, targets, 0.0 * targets, blocks))
+    return len(targets) if blocks is None else len({*blocks.tolist()})
+
+
+def _of_groups(metric: Metric, targets: Any, answers: Any, blocks: Any) -> Any:
+    """The scores of the groups that have one."""
+    import numpy as np
+
+    refuse_unpaired(metric, blocks)
+    scores = np.asarray(metric.per_group(targets, answers, np.unique(blocks, return_inverse=True)[1]), float)
+    return scores[~np.isnan(scores)]
+
+
+def refuse_unpaired(metric: Metric, blocks: Any) -> None:
+    """Refuse a metric that pairs groups of rows where nothing says which belong together.
+
+    Args:
+        metric: Of the job.
+        blocks: The numbers of the rows' groups, or the name of the column that says them; None or empty where there are none.
+
+    Raises:
+        UsageError: There are none.
+    """
+    if metric.pairs == "group" and (blocks is None or not len(blocks)):
+        raise UsageError(
+            f"{metric.text()} is the mean over users, queries or other groups of rows, and nothing says which rows belong together.\n"
+            "  Name the column that does, as `data: {paired_by: user}`."
+        )
 
 
 def contest(
@@ -147,8 +203,12 @@ def contest(
         scale: RELATIVE (a share of the baseline's value) or POINTS.
         seed: Of the bootstrap, where one is needed.
         kind: Of the answers.
-        blocks: The number of the block of each row (N,), where rows of one block are not independent, as windows that overlap: then blocks
-            are what is drawn. None takes each row by itself.
+        blocks: A number for each row (N,), the same for rows that are not independent, as those of one user or windows that overlap; None
+            where each was sampled by itself. What is paired are blocks then: their sums for a metric that is a mean over rows, drawn whole
+            for one over the set.
+
+    Raises:
+        UsageError: The metric pairs groups, and there are none.
 
     Source: batch means, Law & Kelton 2000, Simulation Modeling and Analysis, section 9.5; for a metric over the set the block bootstrap,
         Künsch 1989, Annals of Statistics 17:1217, with blocks that do not overlap.
@@ -157,11 +217,23 @@ def contest(
 
     n, relative, sign = len(targets), scale is Scale.RELATIVE, 1 if metric.better == "higher" else -1
     answers = float(np.mean(kind_named(kind).changed(before, after)))
+    if metric.pairs == "group":
+        old, new = (_of_groups(metric, targets, each, blocks) for each in (before, after))
+        if not len(old):
+            return _Averaged(n=0, flips=answers, seen=math.nan, harm=[math.nan], weight=[math.nan])
+        harm, weight = sign * (old - new), old if relative else np.ones(len(old))
+        seen = _share(float(harm.mean()), float(weight.mean()))
+        return _Averaged(n=len(old), flips=float(np.mean(old != new)), seen=seen, harm=harm.tolist(), weight=weight.tolist())
+    blocks = _together(blocks)
     old, new = metric.per_item(targets, before), metric.per_item(targets, after)
     if old is None or new is None:
         return _resample(metric, targets, before, after, relative, sign, answers, seed, blocks)
     old, new = np.asarray(old, float), np.asarray(new, float)
-    binary = blocks is None and _counted(kind, old, new)
+    if blocks is not None:
+        harm, weight = (np.bincount(blocks, each) for each in (sign * (old - new), old if relative else np.ones(n)))
+        seen = _share(float(harm.sum()), float(weight.sum()))
+        return _Averaged(n=len(harm), flips=answers, seen=seen, harm=harm.tolist(), weight=weight.tolist())
+    binary = _counted(kind, old, new)
     if binary and (sign == 1 or not relative):
         right, still = (old, new) if sign == 1 else (1 - old, 1 - new)
         both, lost, gained = (int(count) for count in (np.sum(right * still), np.sum(right * (1 - still)), np.sum((1 - right) * still)))
@@ -169,9 +241,28 @@ def contest(
         return _Counted(n=n, flips=(lost + gained) / n, seen=seen, both=both, lost=lost, gained=gained, relative=relative)
     harm, weight = sign * (old - new), old if relative else np.ones(n)
     flips = float(np.mean(old != new)) if binary else answers
-    if blocks is not None:
-        harm, weight = _sums(harm, blocks), _sums(weight, blocks)
     return _Averaged(n=n, flips=flips, seen=_share(float(harm.mean()), float(weight.mean())), harm=harm.tolist(), weight=weight.tolist())
+
+
+def _together(blocks: Any) -> Any:
+    """Groups numbered from 0 without gaps; None where each row is its own."""
+    import numpy as np
+
+    if blocks is None:
+        return None
+    known, numbers = np.unique(blocks, return_inverse=True)
+    return numbers if len(known) < len(numbers) else None
+
+
+def _drawn(blocks: Any, n: int) -> tuple[Callable[[Any], Any], int]:
+    """What is drawn, as a function from its numbers to those of the rows, and how many there are of it."""
+    import numpy as np
+
+    if blocks is None:
+        return np.asarray, n
+    order = np.argsort(blocks, kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(blocks))[:-1])
+    return lambda drawn: np.concatenate([members[at] for at in drawn]), len(members)
 
 
 def _resample(
@@ -185,28 +276,9 @@ def _resample(
         old, new = (metric.over_set(right[rows], answers[rows]) for right, answers in sides)
         return _share(sign * (old - new), old) if relative else sign * (old - new)
 
-    n = len(targets)
-    drawn, rows_of = _drawn(n, blocks)
-    values = bootstrap.resampled(lambda some: drop(rows_of(some)), drawn, seed=seed)
-    return _Resampled(n=n, flips=flips, seen=drop(np.arange(n)), values=values, bounded=metric.bounded, drawn=drawn)
-
-
-def _sums(scores: Any, blocks: Any) -> Any:
-    """The sum of the scores of each block."""
-    import numpy as np
-
-    return np.bincount(np.unique(blocks, return_inverse=True)[1], scores)
-
-
-def _drawn(n: int, blocks: Any) -> tuple[int, Callable[[Sequence[int]], Any]]:
-    """How many are drawn of n rows or of their blocks, and the function from what was drawn to rows."""
-    import numpy as np
-
-    if blocks is None:
-        return n, np.asarray
-    order = np.argsort(blocks, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(np.asarray(blocks)[order])) + 1)
-    return len(members), lambda some: np.concatenate([members[at] for at in some])
+    rows_of, n = _drawn(blocks, len(targets))
+    values = bootstrap.resampled(lambda drawn: drop(rows_of(drawn)), n, seed=seed)
+    return _Resampled(n=n, flips=flips, seen=drop(np.arange(len(targets))), values=values, bounded=metric.bounded)
 
 
 def _share(harm: float, whole: float) -> float:
@@ -245,20 +317,29 @@ def level(
         seed: Of the bootstrap, where one is needed.
         kind: Of the answers.
         blocks: As for `contest`.
+
+    Raises:
+        UsageError: The metric pairs groups, and there are none.
     """
     import numpy as np
 
-    def value(rows: Any) -> float:
-        return metric.over_set(right[rows], answers[rows])
-
-    n, whole = len(targets), float(metric.over_set(targets, after))
+    n, whole = len(targets), value(metric, targets, after, blocks)
+    if metric.pairs == "group":
+        of_groups = _of_groups(metric, targets, after, blocks).tolist()
+        return whole, *(paired.mean_bounds(of_groups, [1.0] * len(of_groups), confidence) if of_groups else (-math.inf, math.inf))
+    blocks = _together(blocks)
     scores, (right, answers) = metric.per_item(targets, after), metric.condensed(targets, after)
     if scores is None:
-        drawn, rows_of = _drawn(n, blocks)
-        return whole, *_ends(bootstrap.resampled(lambda some: value(rows_of(some)), drawn, seed=seed), drawn, confidence)
+        rows_of, n = _drawn(blocks, n)
+
+        def drawn(which: Any) -> float:
+            rows = rows_of(which)
+            return metric.over_set(right[rows], answers[rows])
+
+        return whole, *_ends(bootstrap.resampled(drawn, n, seed=seed), n, confidence)
     scores = np.asarray(scores, float)
     if blocks is not None:
-        return whole, *paired.mean_bounds(_sums(scores, blocks).tolist(), _sums(np.ones(n), blocks).tolist(), confidence)
+        return whole, *paired.mean_bounds(np.bincount(blocks, scores).tolist(), np.bincount(blocks).astype(float).tolist(), confidence)
     if _counted(kind, scores):
         return whole, *wilson(float(scores.sum()), n, 2 * confidence - 1)
     return whole, *paired.mean_bounds(scores.tolist(), [1.0] * n, confidence)

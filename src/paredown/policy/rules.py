@@ -19,7 +19,7 @@ from paredown.core.reading import How, Missing, Reading
 from paredown.core.task import CONTINUOUS, Metric
 from paredown.core.trial import Readings
 from paredown.ground.amounts import show
-from paredown.policy.quality import contest, level
+from paredown.policy.quality import contest, judged, level
 from paredown.stats.holm import holm
 from paredown.stats.intervals import normal, student
 from paredown.stats.paired import Drop
@@ -45,7 +45,8 @@ class Evidence:
         kind: Of the answers.
         metric: The job's metric.
         groups: Column -> array (N,) of texts.
-        blocks: As for `quality.contest`.
+        blocks: A number for each row (N,), the same for rows that were sampled together, by which a drop is paired; None for rows.
+        counted: What a drop was seen on, as messages say it: "rows".
         noise: The noise floor, a share; a time, or what follows from one, within it of the baseline's is not told apart from it.
         recorded: What was found on quality before, by a metric that cannot be asked again.
         today: For waivers.
@@ -64,6 +65,7 @@ class Evidence:
     metric: Metric | None = None
     groups: Mapping[str, Any] = field(default_factory=dict)
     blocks: Any = None
+    counted: str = "rows"
     noise: float = 0.0
     recorded: Iterable[Finding] = ()
     today: date
@@ -134,11 +136,10 @@ def _quality(rule: Rule, limit: Limit, evidence: Evidence, confidence: float) ->
     if rule.by:
         return _by_group(rule, limit, metric, evidence, confidence)
     if rule.kind is Kind.DROP:
-        sides = (labels, before, after)
-        found = contest(metric, *sides, limit.scale, evidence.seed, kind=evidence.kind, blocks=evidence.blocks)
-        drop = found.drop(confidence)
-        return [_drop_finding(rule, limit, drop, _decide(Kind.MAX, drop.low, drop.upper, limit.value), evidence.kind)]
-    return [_level_finding(rule, limit, evidence, metric, labels, after, confidence)]
+        pairs: Any = {"kind": evidence.kind, "blocks": evidence.blocks}
+        drop = contest(metric, labels, before, after, limit.scale, evidence.seed, **pairs).drop(confidence)
+        return [_drop_finding(rule, limit, drop, _decide(Kind.MAX, drop.low, drop.upper, limit.value), evidence)]
+    return [_level_finding(rule, limit, evidence, metric, slice(None), confidence)]
 
 
 def _by_group(rule: Rule, limit: Limit, metric: Metric, evidence: Evidence, confidence: float) -> list[Finding]:
@@ -157,35 +158,38 @@ def _by_group(rule: Rule, limit: Limit, metric: Metric, evidence: Evidence, conf
         values = np.array([called[value] for value in evidence.groups[column]], object)
         for value in sorted(set(values.tolist())):
             group, rows = f"{column}={value}", values == value
-            if rows.sum() >= rule.min_rows:
+            count = judged(metric, evidence.labels[rows], _blocks(evidence, rows))
+            if count >= rule.min_rows:
                 groups.append((group, rows))
             else:
-                reason = f"{rule.id}, {group}: has {rows.sum()} rows, too few for the rule: needs n = {rule.min_rows}."
+                reason = f"{rule.id}, {group}: has {count} {evidence.counted}, too few for the rule: needs n = {rule.min_rows}."
                 findings.append(_finding(rule, Outcome.INCONCLUSIVE, reason, group=group))
     if rule.kind is not Kind.DROP:
         for group, rows in groups:
-            parts = (evidence.labels[rows], evidence.after[rows], confidence)
-            of_group = evidence if evidence.blocks is None else replace(evidence, blocks=evidence.blocks[rows])
-            findings.append(_level_finding(rule, limit, of_group, metric, *parts, group=group, among=len(groups)))
+            findings.append(_level_finding(rule, limit, evidence, metric, rows, confidence, group=group, among=len(groups)))
         return findings
     contests = []
     for _, rows in groups:
         sides = (evidence.labels[rows], evidence.before[rows], evidence.after[rows])
-        blocks = None if evidence.blocks is None else evidence.blocks[rows]
-        contests.append(contest(metric, *sides, limit.scale, evidence.seed, kind=evidence.kind, blocks=blocks))
+        pairs: Any = {"kind": evidence.kind, "blocks": _blocks(evidence, rows)}
+        contests.append(contest(metric, *sides, limit.scale, evidence.seed, **pairs))
     chances = holm([found.chance(limit.value) for found in contests])
     for (group, _), found, chance in zip(groups, contests, chances):
         drop = found.drop(confidence)
         holds, broken = drop.upper <= limit.value, chance <= 1 - confidence
         outcome = Outcome.PASS if holds else Outcome.FAIL if broken else Outcome.INCONCLUSIVE
-        findings.append(_drop_finding(rule, limit, drop, outcome, evidence.kind, group))
+        findings.append(_drop_finding(rule, limit, drop, outcome, evidence, group))
     return findings
 
 
-def _drop_finding(rule: Rule, limit: Limit, drop: Drop, outcome: Outcome, kind: str, group: str = "") -> Finding:
+def _blocks(evidence: Evidence, rows: Any) -> Any:
+    return None if evidence.blocks is None else evidence.blocks[rows]
+
+
+def _drop_finding(rule: Rule, limit: Limit, drop: Drop, outcome: Outcome, evidence: Evidence, group: str = "") -> Finding:
     name = f"{rule.id}, {group}" if group else rule.id
     if math.isnan(drop.drop):
-        return _without_value(rule, name, drop.n, limit=limit.value, group=group)
+        return _without_value(rule, name, drop.n, evidence, limit=limit.value, group=group)
     low, upper = show(drop.low, limit.text), show(drop.upper, limit.text)
     sure = f"with {100 * drop.confidence:g} % confidence"
     shows = {
@@ -193,8 +197,8 @@ def _drop_finding(rule: Rule, limit: Limit, drop: Drop, outcome: Outcome, kind: 
         Outcome.FAIL: f"at least {low} {sure}; allowed {limit.text}",
         Outcome.INCONCLUSIVE: f"at most {upper} {sure}, which does not show {limit.text}{_needs(drop, limit)}",
     }
-    flips = "" if kind in CONTINUOUS else f" ({100 * drop.flips:.2g} % flips)"  # any number is another one
-    seen = f"a drop of {show(drop.drop, limit.text)} was seen on {drop.n} rows{flips}"
+    flips = "" if evidence.kind in CONTINUOUS else f" ({100 * drop.flips:.2g} % flips)"  # any number is another one
+    seen = f"a drop of {show(drop.drop, limit.text)} was seen on {drop.n} {evidence.counted}{flips}"
     unit = "share" if limit.scale is Scale.RELATIVE else "points"
     values = {"value": drop.drop, "low": drop.low, "high": drop.upper, "limit": limit.value, "unit": unit, "group": group}
     return _finding(rule, outcome, f"{name}: {seen}, {shows[outcome]}.", **values)
@@ -212,34 +216,30 @@ def _needs(drop: Drop, limit: Limit) -> str:
     return f": needs n = {math.ceil(rows / step) * step}"
 
 
-def _without_value(rule: Rule, name: str, rows: int, **values: Any) -> Finding:
-    reason = f"{name}: the metric has no value on these {rows} rows, as where all of them are of one class."
+def _without_value(rule: Rule, name: str, rows: int, evidence: Evidence, **values: Any) -> Finding:
+    if evidence.metric is not None and evidence.metric.pairs == "group":
+        reason = f"{name}: the metric has no value on any of the {evidence.counted}, as where each has a single row."
+    else:
+        reason = f"{name}: the metric has no value on these {rows} {evidence.counted}, as where all of them are of one class."
     return _finding(rule, Outcome.INCONCLUSIVE, reason, **values)
 
 
 def _level_finding(
-    rule: Rule,
-    limit: Limit,
-    evidence: Evidence,
-    metric: Metric,
-    labels: Any,
-    after: Any,
-    confidence: float,
-    group: str = "",
-    among: int = 1,
+    rule: Rule, limit: Limit, evidence: Evidence, metric: Metric, rows: Any, confidence: float, group: str = "", among: int = 1
 ) -> Finding:
     """The metric's own value against a floor or a ceiling; of several groups each fails at its share of the error (Bonferroni)."""
     name = f"{rule.id}, {group}" if group else rule.id
-    how: dict[str, Any] = {"seed": evidence.seed, "kind": evidence.kind, "blocks": evidence.blocks}
-    value, low, high = level(metric, labels, after, confidence, **how)
+    labels, pairs = evidence.labels[rows], _blocks(evidence, rows)
+    known: Any = {"seed": evidence.seed, "kind": evidence.kind, "blocks": pairs}
+    value, low, high = level(metric, labels, evidence.after[rows], confidence, **known)
     if math.isnan(value):
-        return _without_value(rule, name, len(labels), limit=limit.value, group=group)
+        return _without_value(rule, name, len(labels), evidence, limit=limit.value, group=group)
     outcome = _decide(rule.kind, low, high, limit.value)
     if outcome is Outcome.FAIL and among > 1:
-        _, strict_low, strict_high = level(metric, labels, after, 1 - (1 - confidence) / among, **how)
+        _, strict_low, strict_high = level(metric, labels, evidence.after[rows], 1 - (1 - confidence) / among, **known)
         outcome = _decide(rule.kind, strict_low, strict_high, limit.value)
-    span = f"{show(low, limit.text)} to {show(high, limit.text)}"
-    reason = f"{name} is {show(value, limit.text)} on {len(labels)} rows ({span}); {_allowed(rule)}{_open(outcome)}."
+    span, count = f"{show(low, limit.text)} to {show(high, limit.text)}", judged(metric, labels, pairs)
+    reason = f"{name} is {show(value, limit.text)} on {count} {evidence.counted} ({span}); {_allowed(rule)}{_open(outcome)}."
     return _finding(rule, outcome, reason, value=value, low=low, high=high, limit=limit.value, unit=metric.unit, group=group)
 
 

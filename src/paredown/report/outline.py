@@ -55,7 +55,8 @@ def unit(result: Mapping[str, Any], words: Words) -> str:
 
 def metric(result: Mapping[str, Any], words: Words) -> str:
     """The metric's name."""
-    return words.name("metric", clean(at(result, "metric") or "quality"))
+    name, cut, first = clean(at(result, "metric") or "quality").partition("@")
+    return f"{words.name('metric', name)}{cut}{first}"
 
 
 def quantity_name(name: str, words: Words) -> str:

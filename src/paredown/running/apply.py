@@ -109,7 +109,7 @@ def apply(
             folder=target,
             trial=trial,
             baseline=baseline,
-            metric=workspace.units.metric.name(),
+            metric=workspace.units.metric.text(),
             kind=workspace.units.kind.name,
             unit=workspace.units.metric.unit,
             rows=len(workspace.splits.validation),

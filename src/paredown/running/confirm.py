@@ -17,12 +17,11 @@ from paredown.core.trial import Readings, Trial
 from paredown.impact.before_after import payback_of, spent_json
 from paredown.impact.derived import DERIVED, accounted_ratios
 from paredown.kinds.kind import Kind
-from paredown.policy.quality import compare
+from paredown.policy.quality import compare, value
 from paredown.policy.rules import Evidence, judge
 from paredown.policy.sequence import fixed_sequence
 from paredown.protocol.bench import Windows
 from paredown.protocol.readings import TIMED, facts, of_windows, ratios
-from paredown.rows.windows import blocks
 from paredown.running.claims import bounded, disturbed, unexplained, withheld, without_tails
 from paredown.running.long_measurement import SLACK, found_windows, graph_time, long_windows, time_to_confirm
 from paredown.running.timing import budget_for, test_s
@@ -124,8 +123,8 @@ def _affordable(workspace: Workspace) -> int:
 def _chance(workspace: Workspace, state: SearchState, trial: Trial) -> float:
     """Predicted probability that a trial's drop is shown to be within the margin on test."""
     drop, margin, confidence = trial.drop, state.margin, workspace.job.policy.confidence
-    rows, test_rows = len(workspace.splits.validation), len(workspace.splits.test)
-    if "lost" not in drop or workspace.units.metric.name() != "accuracy":
+    rows, test_rows = workspace.judged("validation"), workspace.judged("test")
+    if "lost" not in drop or workspace.units.metric.name() != "accuracy" or workspace.job.data.paired_by:
         return chance_from_bound(drop["drop"], drop["upper"], rows, test_rows, margin, confidence)
     limit = workspace.job.policy.margin
     if margin is not None and limit is not None and limit.scale == Scale.RELATIVE:
@@ -251,7 +250,7 @@ def _evidence(workspace: Workspace, trial: Trial, split: str, noise: float) -> E
         metric=workspace.units.metric,
         kind=workspace.units.kind.name,
         groups=rows.groups,
-        blocks=blocks(rows),
+        **workspace.paired(split),
         noise=noise,
         today=datetime.now(UTC).date(),
         seed=workspace.study.seed,
@@ -334,7 +333,7 @@ def _final(
     *,
     long: bool,
 ) -> Final:
-    policy = workspace.job.policy
+    policy, metric, sides = workspace.job.policy, workspace.units.metric, (evidence.labels, evidence.before, evidence.after)
     scale = policy.margin.scale if policy.margin is not None else Scale.RELATIVE
     return Final(
         trial=trial,
@@ -347,16 +346,9 @@ def _final(
         before=dict(evidence.baseline),
         fastest=fastest,
         as_found=dict(evidence.as_found),
-        quality=workspace.units.metric.over_set(evidence.labels, evidence.after),
-        baseline_quality=workspace.units.metric.over_set(evidence.labels, evidence.before),
-        drop=compare(
-            workspace.units.metric,
-            *(evidence.labels, evidence.before, evidence.after),
-            scale=scale,
-            confidence=policy.confidence,
-            seed=workspace.study.seed,
-            blocks=evidence.blocks,
-        ),
+        quality=value(metric, evidence.labels, evidence.after, evidence.blocks),
+        baseline_quality=value(metric, evidence.labels, evidence.before, evidence.blocks),
+        drop=compare(metric, *sides, scale, policy.confidence, evidence.seed, kind=evidence.kind, blocks=evidence.blocks),
         long=long,
         evidence=evidence,
     )

@@ -11,7 +11,6 @@ from typing import Any
 
 from paredown.core.finding import Outcome
 from paredown.core.job import ModelSpec
-from paredown.core.policy import Policy
 from paredown.core.reading import How, Missing, Reading
 from paredown.core.recipe import Composed, Recipe, parse
 from paredown.core.runtime import Host
@@ -25,31 +24,16 @@ from paredown.policy.rules import verdict
 from paredown.protocol.gates import Code, blind
 from paredown.running.confirm import Confirmed, Final
 from paredown.running.engines import by_engine
+from paredown.running.provable import provable_by
 from paredown.running.trials import baseline_trial, detectable_share, fastest_trial, finite, floor
 from paredown.running.workspace import Workspace
 from paredown.search.finalists import front
 from paredown.search.search_state import SearchState
 from paredown.stats.intervals import wilson
-from paredown.stats.power import rows_for, smallest_drop
 from paredown.study import reads
 from paredown.study.hours import began, hourly_j
 
 FORMAT = 1
-FLIPS = (0.02, 0.04, 0.08)
-
-
-def provable(policy: Policy, test_rows: int, metric: str = "accuracy") -> dict[str, Any]:
-    """What the test split can show before anything is spent, at 2, 4 and 8 % flips."""
-    if metric != "accuracy":
-        text = f"test: {test_rows} rows; what drop of {metric} they can show is known only when the models have answered them."
-        return {"text": text, "drops": {}}
-    drops = {f"{flips:.2f}": smallest_drop(test_rows, flips, policy.confidence) for flips in FLIPS}
-    middle = drops["0.04"]
-    text = f"test: {test_rows} rows; can show a drop of {middle:.1%} or more (at 2 % flips {drops['0.02']:.1%}, at 8 % {drops['0.08']:.1%})"
-    limit = policy.margin
-    if limit is not None and limit.value < middle:
-        text += f"; for {limit.text} give about {rows_for(limit.value, 0.04, policy.confidence)} rows or set `drop: {middle:.1%}`"
-    return {"text": text + ".", "drops": drops}
 
 
 def _number(reading: Reading | Missing) -> dict[str, Any]:
@@ -104,7 +88,7 @@ def _estimators(workspace: Workspace, readings: Mapping[str, Reading | Missing])
 def _efficiency(workspace: Workspace, quality: float | None, energy: Reading | Missing | None) -> dict[str, Any]:
     """Quality per joule of one inference, with the interval of the energy."""
     if workspace.units.metric.better == "lower":
-        return {"missing": f"{workspace.units.metric.name()} is better when lower, so that it is no quality per joule"}
+        return {"missing": f"{workspace.units.metric.text()} is better when lower, so that it is no quality per joule"}
     if quality is None or not isinstance(energy, Reading) or energy.value <= 0:
         return {"missing": "quality or energy per inference is not known"}
     low = quality / energy.high if energy.high else None
@@ -138,7 +122,7 @@ def steps_with_notes(recipe: Recipe, notes: Sequence[str]) -> list[dict[str, str
 
 def _candidate(workspace: Workspace, final: Final, folder: str) -> dict[str, Any]:
     trial = final.trial
-    rows = len(workspace.splits.test) if final.split == "test" else len(workspace.splits.validation)
+    rows = workspace.judged(final.split)
     limit = workspace.job.policy.margin
     out = _side(workspace, trial, final.readings, final.quality, rows)
     size = final.ratios.get("size")
@@ -192,7 +176,7 @@ def assemble(workspace: Workspace, state: SearchState, confirmed: Confirmed, why
     searched = study.ledger.spans(since_baseline=True)
     before = final.before if final is not None and final.long else given.readings
     looked = final is not None and final.split == "test"
-    rows = len(workspace.splits.test) if looked else len(workspace.splits.validation)
+    rows = workspace.judged("test" if looked else "validation")
     good = -1.0 if workspace.units.metric.better == "lower" else 1.0
     nearest = None
     if confirmed.nearest is not None:
@@ -215,7 +199,7 @@ def assemble(workspace: Workspace, state: SearchState, confirmed: Confirmed, why
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "paredown": metadata.version("paredown"),
         "task": workspace.job.task,
-        "metric": workspace.units.metric.name(),
+        "metric": workspace.units.metric.text(),
         "policy": {
             "name": policy.name,
             "minimize": policy.minimize,
@@ -256,7 +240,7 @@ def assemble(workspace: Workspace, state: SearchState, confirmed: Confirmed, why
         },
         "noise_floor": {"cpu_time": {"value": confirmed.floor, "low": None, "high": None, "unit": "", "how": str(How.MEASURED)}},
         "detectable": {"cpu_time": {"value": least, "low": None, "high": None, "unit": "", "how": str(How.MEASURED)}},
-        "provable": provable(policy, len(workspace.splits.test), workspace.units.metric.name()),
+        "provable": provable_by(workspace.job, workspace.units, workspace.splits.test),
         "host": asdict(workspace.units.host) | {"cpu": _cpu(workspace.units.host)},
         "energy_model": curve_json(workspace.curve, workspace.units.host),
     }
@@ -298,10 +282,10 @@ def _verdict(confirmed: Confirmed) -> str:
 def _fastest(workspace: Workspace, trial: Trial, final: Final | None) -> dict[str, Any]:
     if final is None or not final.long:
         quality = trial.quality if final is None or final.split == "validation" else None
-        return _side(workspace, trial, trial.readings, quality, len(workspace.splits.validation))
+        return _side(workspace, trial, trial.readings, quality, workspace.judged("validation"))
     same = final.trial.artifact == trial.artifact
     readings = final.fastest or (final.readings if same else trial.readings)
-    return _side(workspace, trial, readings, final.quality if same else None, len(workspace.splits.test))
+    return _side(workspace, trial, readings, final.quality if same else None, workspace.judged("test"))
 
 
 def _rows(workspace: Workspace, machine_reads: int | Missing) -> dict[str, Any]:

@@ -22,11 +22,11 @@ from paredown.ground import digests, registry, trust, user_code
 from paredown.ground.files import roomy
 from paredown.impact.derived import DERIVED, undeclared
 from paredown.kinds.decode import PROBABILITIES, width_of
-from paredown.policy.quality import refuse_unfit
+from paredown.policy.quality import refuse_unfit, refuse_unpaired
 from paredown.protocol.readings import RATIOS
 from paredown.rows.blocks import spooling
-from paredown.running import result as results
 from paredown.running.encoding import encoding, fitted_on
+from paredown.running.provable import provable_by
 from paredown.running.timing import fitted, holding
 from paredown.running.trials import attempt, baseline_trial
 from paredown.running.workspace import Listener, Workspace, open_workspace
@@ -57,6 +57,7 @@ def checked(job: Job) -> Units:
             f"the policy minimizes {job.policy.minimize}, which would be missing: {unknown}.\n  Declare it, or minimize energy."
         )
     refuse_unfit(job.policy, units.metric)
+    refuse_unpaired(units.metric, job.data.paired_by)
     if job.search.strategy not in STRATEGIES:
         raise UnknownName("strategy", job.search.strategy, STRATEGIES)
     return units
@@ -88,6 +89,8 @@ def opened(
     here = units.host
     named["machine"] = digests.of_value([here.isa, dict(here.cpu), here.cores])
     named["data.form"] = digests.of_value({split: rows.form() for split in splits.counts if (rows := getattr(splits, split)) is not None})
+    if job.data.paired_by:
+        named["paired_by"] = digests.of_value(job.data.paired_by)
     if ":" in job.metric and (parts := user_code.sources(job.metric.partition(":")[0], job.folder)):
         named["metric.file"] = digests.of_value([digests.of_file(part) for part in parts])
     _refuse_unknown_groups(job, splits)
@@ -99,7 +102,7 @@ def opened(
         for span in study.lost:
             if span.kind != "trial":
                 study.note(f"An earlier run ended in the middle of {span.kind}; its {span.wall_s or 0:.1f} s are booked as lost.")
-        listener.stage(results.provable(job.policy, len(splits.test), units.metric.name())["text"])
+        listener.stage(provable_by(job, units, splits.test)["text"])
         schedule = schedule or Schedule()
         schedule.before_s = study.ledger.spent(since_baseline=False).wall_s
         with open_workspace(study, job, units, splits, listener, schedule) as workspace:
@@ -144,7 +147,7 @@ def read_splits(job: Job, units: Units) -> Splits:
     if units.metric.by_baseline:
         if units.trains:
             raise UsageError(
-                f"{units.metric.name()} is judged by what the model as given says, and the job trains that model.\n"
+                f"{units.metric.text()} is judged by what the model as given says, and the job trains that model.\n"
                 "  Give a trained model, or a metric that is judged by labels."
             )
         outputs = 1 if units.task.raw == "arrays" else units.source.outputs(job.model, job.folder)

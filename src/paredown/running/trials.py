@@ -15,11 +15,10 @@ from paredown.core.recipe import Recipe, engines_of
 from paredown.core.trial import Trial, trial_from_json
 from paredown.ground import digests
 from paredown.kinds.numbers import Numbers
-from paredown.policy.quality import compare
+from paredown.policy.quality import chance, compare, value
 from paredown.protocol.bench import Side, Windows
 from paredown.protocol.plan import SCREENING, Plan
 from paredown.protocol.readings import facts, of_windows, ratios
-from paredown.rows.windows import blocks
 from paredown.running.timing import Steps, foretold, share_s
 from paredown.running.workspace import Workspace
 from paredown.stats.ratios import detectable, noise_floor
@@ -91,7 +90,8 @@ def examine(workspace: Workspace, built: Built, role: str) -> Trial:
     answers = workspace.outputs(built.artifact, "validation")
     before_answers = answers if role == "baseline" else workspace.outputs(baseline_trial(workspace).artifact, "validation")
     labels = workspace.right("validation", before_answers)
-    quality = workspace.units.metric.over_set(labels, answers)
+    blocks = workspace.paired("validation")["blocks"]
+    quality = value(workspace.units.metric, labels, answers, blocks)
     trial = Trial(
         id=0,
         recipe=str(built.recipe),
@@ -101,11 +101,11 @@ def examine(workspace: Workspace, built: Built, role: str) -> Trial:
         notes=[f"{step}: {note}" for step, note in built.steps if note],
     )
     if role == "baseline":
-        _refuse_chance(workspace, quality, labels, answers)
+        _refuse_chance(workspace, quality, labels, answers, blocks)
         if (naive := workspace.units.task.naive(workspace.splits.validation)) is not None:
             metric = workspace.units.metric
             workspace.study.note(
-                f"On validation the last known value has {metric.name()} {metric.over_set(labels, naive):.4g}, "
+                f"On validation the last known value has {metric.text()} {value(metric, labels, naive, blocks):.4g}, "
                 f"the model as given {quality:.4g}."
             )
         windows = floor(workspace, built.artifact)
@@ -127,7 +127,7 @@ def examine(workspace: Workspace, built: Built, role: str) -> Trial:
         scale=scale,
         confidence=workspace.job.policy.confidence,
         seed=workspace.study.seed,
-        blocks=blocks(workspace.splits.validation),
+        blocks=blocks,
     )
     windows = screen(workspace, given.artifact, built.artifact)
     before, after = _readings(workspace, given.artifact, windows, "baseline"), _readings(workspace, built.artifact, windows, "candidate")
@@ -247,13 +247,13 @@ def _with_asked(workspace: Workspace, artifact: str, found: Mapping[str, Reading
     return out
 
 
-def _refuse_chance(workspace: Workspace, quality: float, labels: Any, answers: Any) -> None:
+def _refuse_chance(workspace: Workspace, quality: float, labels: Any, answers: Any, blocks: Any) -> None:
     """End the run when the baseline is no better than guessing: names and labels do not match, most likely."""
     names, metric, kind = workspace.splits.names, workspace.units.metric, workspace.units.kind
     if metric.by_baseline:
         return
-    chance = metric.chance(labels, len(names))
-    near = quality >= chance * 0.98 if metric.better == "lower" else quality <= chance + 0.05 * (1 - chance)
+    guessed = chance(metric, labels, len(names), blocks)
+    near = quality >= guessed * 0.98 if metric.better == "lower" else quality <= guessed + 0.05 * (1 - guessed)
     if not near:
         return
     rows = "\n".join(f"  row {number}: {said}" for number, said in enumerate(kind.said(labels[:5], answers[:5], names)))
@@ -262,5 +262,5 @@ def _refuse_chance(workspace: Workspace, quality: float, labels: Any, answers: A
     if workspace.units.trains:
         do = "The job trains it: give it more epochs, another `lr` or a larger network, or check the columns of the data."
     raise BadModel(
-        f"the model as given has {metric.name()} {quality:.4g} on validation; {kind.blind(labels)} has {chance:.4g}.\n{rows}\n  {do}"
+        f"the model as given has {metric.text()} {quality:.4g} on validation; {kind.blind(labels)} has {guessed:.4g}.\n{rows}\n  {do}"
     )

@@ -83,7 +83,7 @@ def _stage(step: Step) -> Stage:
 
 
 def _kind(group: Sequence[Step]) -> str:
-    return "quantize" if _stage(group[0]) == Stage.QUANTIZE else "structure"
+    return "quantize" if _stage(group[0]) in (Stage.TABLES, Stage.QUANTIZE) else "structure"
 
 
 def factors(kinds: Sequence[tuple[str, str]], reached: Sequence[Reading | Missing]) -> list[dict[str, Any]]:

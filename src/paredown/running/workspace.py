@@ -26,7 +26,9 @@ from paredown.ground.store import FolderStore
 from paredown.impact.derived import accounted, accounted_ratios, with_idle
 from paredown.impact.energy import Curve, active_energy, cpu_curve
 from paredown.kinds.known import kind_of
+from paredown.policy.quality import judged
 from paredown.protocol.bench import Bench, fewest, thread_counts
+from paredown.rows.by_group import blocks_of
 from paredown.rows.rowfile import write_rows
 from paredown.running.encoding import decoding, encoding, fitted_on, refuse_large, within
 from paredown.search.schedule import Schedule
@@ -139,6 +141,15 @@ class Workspace:
             said: Answers of the model as given.
         """
         return self.units.kind.as_targets(said) if self.units.metric.by_baseline else getattr(self.splits, split).labels
+
+    def paired(self, split: str) -> dict[str, Any]:
+        """The blocks of rows of a split by which drops are paired, None where rows stand for themselves, and what is counted, in words."""
+        blocks, counted = blocks_of(getattr(self.splits, split), self.job.data.paired_by)
+        return {"blocks": blocks, "counted": counted}
+
+    def judged(self, split: str) -> int:
+        """How many rows of a split are judged, or groups of rows where they are paired by those."""
+        return judged(self.units.metric, getattr(self.splits, split).labels, self.paired(split)["blocks"])
 
     def as_given(self) -> Chain:
         """The recipe of the model as given: its form's own engine."""

@@ -1,7 +1,8 @@
 """The strategy `ladder`: cheap rungs first; each rung uses what the ones below have shown.
 
 1. What needs no training: quantization of the model as given, on every engine. What these gain says which engine leads. Where a setting
-   gains less than the same engine has without it, harder ones are not tried, and nothing smaller is quantized that way there.
+   gains less than the same engine has without it, harder ones are not tried, and nothing smaller is quantized that way there. Where tables
+   in fewer bits gain by themselves, they go before what quantizes the rest best.
 2. Each technique on tensors alone, mildest setting first, followed by recovery where it cuts; harder settings only while the last one
    kept the quality and gained something. On the leading engine, like the next.
 3. The best of these, quantized; the second best too where that helped.
@@ -64,13 +65,34 @@ def _chain(engine: str, *steps: tuple[type[Technique], Mapping[str, Any]]) -> Ch
 
 
 def _first(state: SearchState, engine: str) -> Iterator[Proposal]:
-    for unit in _of(state, Stage.QUANTIZE):
+    for unit in _of(state, Stage.TABLES, Stage.QUANTIZE):
         for values in unit.ladder:
             recipe = _chain(engine, (unit, values))
             yield Proposal(recipe=recipe, why=f"{unit.name()} needs no training, so it comes first.")
             found = trial_of(state.trials(), recipe)
             if found is not None and state.gain(found) < _exported(state, engine):
                 break
+    if both := _both(state, engine):
+        why = f"{both[0].name}() and {both[1].name}() gain each, at different weights."
+        yield Proposal(recipe=Chain(both, Engine.of(engine)), why=why)
+
+
+def _both(state: SearchState, engine: str) -> tuple[Step, ...]:
+    """What put tables of the model as given into fewer bits best, then what quantized the rest; empty where one gained nothing."""
+    least = _WORTH * (_exported(state, engine) or 1.0)
+    best = [_best(state, engine, [(step,) for step in _settings(state, stage)], least) for stage in (Stage.TABLES, Stage.QUANTIZE)]
+    return () if None in best else tuple(step for steps in best if steps is not None for step in steps)
+
+
+def _settings(state: SearchState, stage: Stage) -> list[Step]:
+    return [Step.of(unit.name(), **values) for unit in _of(state, stage) for values in unit.ladder]
+
+
+def _best(state: SearchState, engine: str, ways: list[tuple[Step, ...]], least: float) -> tuple[Step, ...] | None:
+    """Of these ways to quantize the model as given, where they gained so much, the best, with the quality kept where one did."""
+    tried = [(trial, steps) for steps in ways if (trial := trial_of(state.trials(), Chain(steps, Engine.of(engine))))]
+    found = [item for item in tried if state.gain(item[0]) >= least]
+    return max(found, key=lambda item: (state.keeps_quality(item[0]), state.gain(item[0])))[1] if found else None
 
 
 def _exported(state: SearchState, engine: str) -> float:
@@ -98,15 +120,14 @@ def _second(state: SearchState, engine: str) -> Iterator[Proposal]:
             gain = state.gain(found)
 
 
-def _quantizer(state: SearchState, engine: str) -> Step | None:
+def _quantizer(state: SearchState, engine: str) -> tuple[Step, ...] | None:
     """What quantized the model as given best on this engine, with the quality kept where one did; None when nothing gained by it.
 
     What loses to the engine's own fp32 loses more in a smaller network, where there is less to save.
     """
-    steps = [Step.of(unit.name(), **values) for unit in _of(state, Stage.QUANTIZE) for values in unit.ladder]
-    found = [(trial, step) for step in steps if (trial := trial_of(state.trials(), Chain((step,), Engine.of(engine))))]
-    found = [item for item in found if state.gain(item[0]) >= _exported(state, engine)]
-    return max(found, key=lambda item: (state.keeps_quality(item[0]), state.gain(item[0])))[1] if found else None
+    single: list[tuple[Step, ...]] = [(step,) for stage in (Stage.TABLES, Stage.QUANTIZE) for step in _settings(state, stage)]
+    both = _both(state, engine)
+    return _best(state, engine, [*single, both] if both else single, _exported(state, engine))
 
 
 def _third(state: SearchState, engine: str) -> Iterator[Proposal]:
@@ -116,8 +137,8 @@ def _third(state: SearchState, engine: str) -> Iterator[Proposal]:
         return
     bases = [(trial, chain) for trial, chain in _good(state, engine) if chain.steps and chain.steps == _on_tensors(state, chain)]
     for trial, chain in bases[:2]:
-        recipe = Chain((*chain.steps, quantizer), Engine.of(engine))
-        yield Proposal(recipe=recipe, why=f"trial {trial.id} is among the best without quantization; {quantizer.name}() may add to it.")
+        recipe, named = Chain((*chain.steps, *quantizer), Engine.of(engine)), " > ".join(f"{step.name}()" for step in quantizer)
+        yield Proposal(recipe=recipe, why=f"trial {trial.id} is among the best without quantization; {named} may add to it.")
         found = trial_of(state.trials(), recipe)
         if found is None or state.gain(found) <= state.gain(trial):
             return
@@ -134,7 +155,7 @@ def _fourth(state: SearchState, lead: str, engine: str) -> Iterator[Proposal]:
     quantizer = _quantizer(state, engine)
     bases = [(trial, chain, tensors) for trial, chain in _good(state, lead) if (tensors := _on_tensors(state, chain))]
     for trial, chain, tensors in bases[:2]:
-        steps = tensors if quantizer is None or chain.steps == tensors else (*tensors, quantizer)
+        steps = tensors if quantizer is None or chain.steps == tensors else (*tensors, *quantizer)
         recipe = Chain(steps, Engine.of(engine))
         yield Proposal(recipe=recipe, why=f"trial {trial.id} is among the best on {lead}; {engine} may take less for it.")
         found = trial_of(state.trials(), recipe)

@@ -1,4 +1,7 @@
-"""Job files: YAML to a job, and every problem at once."""
+"""Job files: YAML to a job, and every problem at once.
+
+One file: all parts of a job are read by one reader, which tells all problems of all of them together.
+"""
 
 from __future__ import annotations
 
@@ -79,6 +82,7 @@ class _Data(_Strict):
     inputs: Words | None = None
     features: Words = []
     groups: Words = []
+    paired_by: str | None = None
     drop: Words = []
     names: Words = []
     numeric: Words = []
@@ -110,9 +114,10 @@ class _Trial(_Strict):
     memory: Any = None
 
 
-_OF_SERIES = ("time", "series", "window", "horizon", "stride", "begins")
+_OF_SERIES = ("series", "window", "horizon", "stride", "begins")
 _NUMBERS = ("-regression", "-forecasting", "-multilabel")  # ends of tasks whose labels may be several columns
-_COLUMNS = tuple(name for name in _Data.model_fields if name not in (*SPLITS, "all", "builtin", "python", "shares", "labels", "preprocess"))
+_APART = (*SPLITS, "all", "builtin", "python", "shares", "labels", "preprocess", "paired_by")
+_COLUMNS = tuple(name for name in _Data.model_fields if name not in _APART)
 
 
 def read_job(source: str | Path | Mapping[str, Any], folder: Path | None = None) -> Job:
@@ -157,7 +162,7 @@ class _Reader:
             self.note(("name",), f"is {name!r:.80}; it names the study's folder.", allowed)
         self.known("task", ("task",), task)
         if not _FUNCTION.fullmatch(metric):
-            self.known("metric", ("metric",), metric)
+            self.known("metric", ("metric",), metric.partition("@")[0])
         else:
             self.refuse_standard(("metric",), metric.removeprefix("python:"))
         job = Job(
@@ -306,9 +311,14 @@ class _Reader:
         for key in ("label", "inputs"):
             if key in columns and len(columns[key] or []) < 2:
                 columns[key] = next(iter(columns[key] or []), None)
-        return DataSpec(
-            sources=sources, columns=columns, labels=tuple(data.labels), preprocess=data.preprocess, shares=self.shares(data.shares)
-        )
+        time = [] if task.startswith("series-") else columns.pop("time", [])
+        if len(time) > 1:
+            self.note(("data", "time"), f"names {', '.join(time)}; rows are cut by one column.", "Name the one that says when.")
+        if kept := [*filter(None, [data.paired_by]), *time]:
+            columns |= {"groups": [*dict.fromkeys([*data.groups, *kept])], "paired_by": data.paired_by}
+            columns["drop"] = [*data.drop, *({*time} - {*data.features})]  # when a row came is no input unless it is named as one
+        read: dict[str, Any] = {"labels": tuple(data.labels), "preprocess": data.preprocess, "shares": self.shares(data.shares)}
+        return DataSpec(sources=sources, columns=columns, paired_by=data.paired_by or "", time="".join(time), **read)
 
     def shares(self, value: Any) -> dict[str, float]:
         """`{test: 0.5}` or `{test: 50 %}`."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.study.keys import Equal, by_digest
+from paredown.rows.keys import Equal, by_digest
 
 FIRST = ("test", "validation", "calibration", "train", "unlabeled")
 """Who keeps a row that leaked: test is what the claim is about, so nothing is ever dropped from it."""

@@ -21,8 +21,8 @@ from paredown.kinds.labels import Labels
 from paredown.kinds.one_class import OneClass
 from paredown.rows.columns import held, judged
 from paredown.rows.masks import refuse_too_many_pixels
-from paredown.study import keys
 from paredown.study.classes import one_set_of_classes, one_set_of_targets, refuse_misfits, refuse_unseen, refuse_untrained, with_targets
+from paredown.study.cuts import Cuts, stratified
 from paredown.study.leakage import by_chance, equal_rows, parts_of_another, without_leaks
 
 NAMES = ("train", "calibration", "validation", "test", "unlabeled")
@@ -98,7 +98,8 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
     Cuts are stratified by label and depend on the rows and the seed, not on the order of the rows; the third of test does not depend on
     the seed either. A row that occurs with its label in two splits stays in the first of test, validation, calibration, train, unlabeled;
     equal rows within one split stay. In a table whose rows are equal by chance all stay, and each copy has its own place in a cut
-    (`leakage`, decision 0013).
+    (`leakage`, decision 0013). Rows of one group of `job.data.paired_by` stay together where they are judged, and with `job.data.time` what
+    is later is judged and what was before is trained on (`cuts`, decision 0021).
 
     Args:
         job: Its `data` and `folder` are used, and its `task` to check the rows.
@@ -147,10 +148,11 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
     chance = task.raw == "table" and by_chance([*parts.values()])
     if chance:
         notes += parts_of_another(parts, job.data.sources)
+    judging, training = Cuts.of(job.data, parts, chance, task.recalls)
     if plan is not None:
         parts = plan.cut(parts, job.data.columns, partial(_of_time, shares), trains_baseline, notes)
     elif "all" in parts:
-        parts = _cut_all(parts, shares, seed, chance)
+        parts = _cut_all(parts, shares, seed, training)
         if "test" not in shares and len(parts["test"]) == TEST_MOST:
             notes.append(
                 f"Test has {TEST_MOST} of the rows; more would show no smaller drop that counts. `shares: {{test: ...}}` asks for more."
@@ -158,8 +160,8 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
         if not trains_baseline:
             notes.append("The model arrived trained and one source was cut into splits: it may have seen rows of validation and test.")
     else:
-        parts = _cut_missing(parts, shares, seed, trains_baseline, chance, notes)
-    parts = _sampled(parts, shares, seed, chance, notes)
+        parts = _cut_missing(parts, shares, seed, trains_baseline, judging, training, notes)
+    parts = _sampled(parts, shares, seed, judging, notes)
     refuse_untrained(parts, names, "", kind)
     dropped, equal = dict.fromkeys(parts, 0), dict[str, int]()
     if chance:
@@ -194,29 +196,6 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
         dropped=dropped,
         equal=equal,
     )
-
-
-def stratified(rows: Rows, sizes: Sequence[int], salt: str, chance: bool = False) -> list[Rows]:
-    """Cut rows into consecutive parts that have the same mix of labels.
-
-    Within each class the rows are ordered by a salted digest; row r of n gets the place (r + 1/2) / n on a line from 0 to 1, and the line
-    is cut at the sizes. So each part has its share of each class to within one row, and a class of one row stands in the middle. Equal
-    rows of one class stand side by side, so that copies hardly leak; where people are equal by chance that would part those with one
-    answer from those with the other, so there each has a place of its own.
-
-    Args:
-        rows: With or without labels.
-        sizes: Rows per part; their sum is at most len(rows). What is left over forms one more part, at the end.
-        salt: Another salt gives another order; the order of `rows` never matters.
-        chance: Whether rows are equal by chance.
-
-    Returns:
-        len(sizes) + 1 parts, each in the order of `rows`.
-    """
-    classes = rows.names and rows.labels is not None and rows.labels.ndim == 1
-    alike = rows if classes else replace(rows, labels=None, names=())  # cut as they come where none are classes
-    part = keys.cut(alike, sizes, salt, keys.copies(rows) if chance else None)
-    return [rows.take(part == number) for number in range(len(sizes) + 1)]
 
 
 def _checked_shares(job: Job) -> Mapping[str, float]:
@@ -306,8 +285,11 @@ def _sizes(rows: int, shares: Mapping[str, float], wanted: Sequence[str]) -> lis
     ]
 
 
-def _cut_all(parts: dict[str, Rows], shares: Mapping[str, float], seed: int, chance: bool) -> dict[str, Rows]:
-    """Test first, then train, so that a class of one row is trained on; then calibration and validation. Shares are of all rows."""
+def _cut_all(parts: dict[str, Rows], shares: Mapping[str, float], seed: int, training: Cuts) -> dict[str, Rows]:
+    """Test first, then train, so that a class of one row is trained on; then calibration and validation. Shares are of all rows.
+
+    By time test is what came last, validation what came before it, and calibration is drawn from the rest.
+    """
     rows = parts.pop("all")
     test = math.floor(shares["test"] * len(rows) + 0.5) if "test" in shares else min(math.floor(TEST_SHARE * len(rows) + 0.5), TEST_MOST)
     rest = max(1, len(rows) - test)
@@ -316,7 +298,13 @@ def _cut_all(parts: dict[str, Rows], shares: Mapping[str, float], seed: int, cha
     )
     sizes = {"test": test, "train": len(rows) - test - calibration - validation, "calibration": calibration, "validation": validation}
     _check_sizes(sizes, len(rows), "all")
-    return parts | dict(zip(sizes, stratified(rows, list(sizes.values())[:-1], f"split/{seed}", chance)))
+    salt = f"split/{seed}"
+    if not training.time:
+        return parts | dict(zip(sizes, training.parted(rows, list(sizes.values())[:-1], salt)))
+    older, last = training.newest(rows, test)
+    older, later = training.newest(older, validation)
+    kept, some = stratified(older, [len(older) - calibration], salt, training.chance)
+    return parts | {"test": last, "train": kept, "calibration": some, "validation": later}
 
 
 def _of_time(shares: Mapping[str, float], split: str, count: int, left: int, arrived: bool) -> int:
@@ -337,7 +325,7 @@ def _check_sizes(sizes: Mapping[str, int], rows: int, source: str) -> None:
 
 
 def _cut_missing(
-    parts: dict[str, Rows], shares: Mapping[str, float], seed: int, trains: bool, chance: bool, notes: list[str]
+    parts: dict[str, Rows], shares: Mapping[str, float], seed: int, trains: bool, judging: Cuts, training: Cuts, notes: list[str]
 ) -> dict[str, Rows]:
     """Calibration and validation where the job names none."""
     parts = dict(parts)
@@ -347,31 +335,35 @@ def _cut_missing(
         test = parts["test"]
         size = round(shares.get("validation", VALIDATION_OF_TEST) * len(test))
         _check_sizes({"test": len(test) - size, "validation": size}, len(test), "test")
-        parts["test"], parts["validation"] = stratified(test, [len(test) - size], "third of test", chance)
-        notes.append(
-            f"The model arrived trained and the job names no validation: {size} of the {len(test)} rows of test became validation."
-        )
+        parts["test"], parts["validation"] = judging.parted(test, [len(test) - size], "third of test")
+        became = f"{len(parts['validation'])} of the {len(test)} rows of test became validation."
+        notes.append(f"The model arrived trained and the job names no validation: {became}")
     wanted = [name for name in ("calibration", "validation") if name not in parts]
     if wanted:
         source = next(name for name in ("train", "unlabeled", "validation") if name in parts)
         rows = parts[source]
         sizes = dict(zip(wanted, _sizes(len(rows), shares, wanted)))
-        left = len(rows) - sum(sizes.values())
-        _check_sizes({source: left, **sizes}, len(rows), source)
-        parts[source], *cut = stratified(rows, [left, *list(sizes.values())[:-1]], f"split/{seed}", chance)
-        parts |= dict(zip(wanted, cut))
-        listed = " and ".join(f"{size} for {name}" for name, size in sizes.items())
-        notes.append(f"Of the {len(rows)} rows of {source} these were set aside: {listed}.")
+        total = len(rows)
+        _check_sizes({source: total - sum(sizes.values()), **sizes}, total, source)
+        salt = f"split/{seed}"
+        if training.time and source == "train" and "validation" in wanted:
+            rows, parts["validation"] = training.newest(rows, sizes.pop("validation"))
+        if sizes:
+            parts[source], *cut = training.parted(rows, [len(rows) - sum(sizes.values()), *list(sizes.values())[:-1]], salt)
+            parts |= dict(zip(sizes, cut))
+        else:
+            parts[source] = rows
+        listed = " and ".join(f"{len(parts[name])} for {name}" for name in wanted)
+        notes.append(f"Of the {total} rows of {source} these were set aside: {listed}.")
     return parts
 
 
-def _sampled(parts: dict[str, Rows], shares: Mapping[str, float], seed: int, chance: bool, notes: list[str]) -> dict[str, Rows]:
+def _sampled(parts: dict[str, Rows], shares: Mapping[str, float], seed: int, judging: Cuts, notes: list[str]) -> dict[str, Rows]:
     """Samples of the splits that judge and calibrate, where they are larger than that needs and no share asks for more."""
     out = dict(parts)
     for split, (most, use) in _SAMPLES.items():
         if len(parts[split]) > most and split not in shares:
-            out[split] = stratified(parts[split], [most], f"sample/{seed}", chance)[0]
-            notes.append(
-                f"Of the {len(parts[split])} rows of {split} a sample of {most} is used, drawn by the seed: it is enough to {use}."
-            )
+            out[split] = judging.parted(parts[split], [most], f"sample/{seed}")[0]
+            some = f"a sample of {len(out[split])} is used, drawn by the seed: it is enough to {use}."
+            notes.append(f"Of the {len(parts[split])} rows of {split} {some}")
     return out

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from paredown.core.errors import UsageError
 from paredown.core.job import Job
@@ -79,17 +81,21 @@ def units_of(job: Job) -> Units:
 
 
 def metric_named(name: str, folder: Path, kind: Kind) -> Metric:
-    """A metric by a unit's name, or by the dotted name of a function that is looked up in `folder` first.
+    """A metric by a unit's name, which `@k` may follow, or by the dotted name of a function that is looked up in `folder` first.
 
     Raises:
         UnknownName: There is no such metric.
-        UsageError: It judges other kinds of answers; says which judge this one.
+        UsageError: It judges other kinds of answers; says which judge this one. What follows @ is no whole number, or means nothing to it.
     """
     if ":" in name:
         python: Callable[..., Metric] = need("paredown.metrics.python", "a metric of your own").Python
         return python(target=name, folder=folder, kind=kind.name)
-    unit: type[Metric] = registry.get("metrics", name)
-    metric = unit(kind=kind.name) if unit.by_baseline else unit()  # type: ignore[call-arg]
+    base, _, first = name.partition("@")
+    unit: type[Metric] = registry.get("metrics", base)
+    settings: dict[str, Any] = {"kind": kind.name} if unit.by_baseline else {}
+    if base != name:
+        settings["k"] = _first_of(name, unit, first)
+    metric = unit(**settings)
     if kind.name not in metric.kinds:
         fit = [unit.name() for unit in registry.working("metrics") if kind.name in unit.kinds]
         raise UsageError(
@@ -97,6 +103,14 @@ def metric_named(name: str, folder: Path, kind: Kind) -> Metric:
             f"  Write `metric:` as one of {', '.join(fit)}, or as `my_metrics:function`."
         )
     return metric
+
+
+def _first_of(name: str, unit: type[Metric], first: str) -> int:
+    """The k of `ndcg@k`."""
+    if not unit.cuts or not re.fullmatch(r"[1-9]\d{0,8}", first):
+        what = f"looks at the first so many rows, and {first!r} is no whole number from 1" if unit.cuts else "has no first rows to look at"
+        raise UsageError(f"metric {name}: {unit.name()} {what}.\n  Write {unit.name()}{'@10' if unit.cuts else ''}.")
+    return int(first)
 
 
 def _engines(job: Job, here: Host, forms: Sequence[str]) -> dict[str, str | None]:

@@ -28,9 +28,9 @@ def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[An
             cut or padded with zeros to "shape" around their middle;
             {"kind": "table", "input", "columns": [{"name", "kind": "numeric", "mean", "std", "fill"} |
             {"name", "kind": "categorical", "values"} | {"name", "kind": "code", "values"}]}: one float32 matrix in the order of the
-            columns; a word becomes one number per value, all 0 when it is unknown, or its position, -1 when it is unknown; without
-            "fill" a missing number stays NaN; with "words" ([{"input", "columns"}]) these columns go as words to inputs of their own,
-            those named in "small" in small letters;
+            columns; a word becomes one number per value, all 0 when it is unknown, or its position from "first" on, or from 0, and the
+            number before that when it is unknown; without "fill" a missing number stays NaN; with "words" ([{"input", "columns"}]) these
+            columns go as words to inputs of their own, those named in "small" in small letters;
             {"kind": "vector", "input", "width", "mean", "std"}: (x - mean) / std, where mean and std may be absent;
             {"kind": "array", "input", "shape"}: the numbers as they are; here and for a vector "numbers" may be "int64", for a model that
             takes whole numbers;
@@ -242,7 +242,7 @@ def _cells(column: Any) -> Any:
 
 def _table_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndarray]]:
     numeric: list[tuple[str, int, float, float, float]] = []  # name, place, mean, std, fill
-    words: list[tuple[str, int, dict[str, int] | None, dict[str, float] | None]] = []  # name, first place, one-hot index or codes
+    words: list[tuple[str, int, dict[str, int] | None, tuple[dict[str, float], float] | None]] = []  # name, place, one-hot index or codes
     whole: list[tuple[str, int, Sequence[int]]] = []  # name, place, bounds
     width = 0
     for column in spec["columns"]:
@@ -253,7 +253,9 @@ def _table_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
                 whole.append((column["name"], width, column["whole"]))
             width += 1
         elif column["kind"] == "code":
-            words.append((column["name"], width, None, {value: float(code) for code, value in enumerate(column["values"])}))
+            first = column.get("first", 0)
+            codes = {value: float(code) for code, value in enumerate(column["values"], first)}
+            words.append((column["name"], width, None, (codes, first - 1.0)))
             width += 1
         else:
             words.append((column["name"], width, {value: width + place for place, value in enumerate(column["values"])}, None))
@@ -285,7 +287,7 @@ def _table_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
             out[place] = ((fill if value != value else value) - mean) / std
         for name, first, index, codes in words:
             if codes is not None:
-                out[first] = codes.get(_word(row[name]), -1.0)
+                out[first] = codes[0].get(_word(row[name]), codes[1])
             elif index is not None and (hit := index.get(_word(row[name]))) is not None:
                 out[hit] = 1.0
 
@@ -300,7 +302,7 @@ def _table_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
         for name, first, index, codes in words:
             cells = _cells(columns[name])
             if codes is not None:
-                out[:, first] = [codes.get(_word(cell), -1.0) for cell in cells]
+                out[:, first] = [codes[0].get(_word(cell), codes[1]) for cell in cells]
             elif index is not None:
                 places = np.array([index.get(_word(cell), -1) for cell in cells], np.int64)
                 known = np.flatnonzero(places >= 0)

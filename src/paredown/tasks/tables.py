@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from paredown.tasks.graph_columns import columns_of, made_whole, refuse_fraction
 
 _OPTIONS = ("standardize", "one_hot", "rare", "input", "inputs", "numbers")
 _RARE = ("other", "keep")
-_MOST_WORDS = 1000
+_MOST_WORDS, _MOST_NAMES = 1000, 1 << 20
 _MOST_HELD = 200_000
 
 
@@ -30,6 +30,8 @@ class Tables(Task):
     """
 
     raw = "table"
+    names: ClassVar[bool] = False
+    """True where words are names, as of users and items: each becomes a whole number, by which a model looks up what it knows of it."""
 
     def check(self, rows: Rows) -> None:
         """Refuse infinite numbers, columns that hold nothing and columns that are neither numbers nor words.
@@ -70,6 +72,8 @@ class Tables(Task):
         most of whose rows hold such words tells who a row is, and is left out whole; so is a column of numbers that fewer than 20 rows
         have. A model that arrives trained is fed as it was trained: for that, `rare` lets them stay.
 
+        Names become whole numbers from 1 on, in sorted order, and 0 where train had none of that name; they are never left out silently.
+
         Args:
             train: Rows that the statistics and the words come from.
             options: standardize (true for columns; a plain array stays as it is unless true), one_hot (true; false gives one code per
@@ -79,8 +83,9 @@ class Tables(Task):
 
         Raises:
             UnknownName: No such option or way with rare words.
-            BadData: An option is not true or false; a column has more than 1000 different words; no column is left; the graph takes
-                other columns, or whole numbers where there are fractions.
+            BadData: An option is not true or false; a column has more than 1000 different words, or 1048576 names; no column is left;
+                few rows share most of the names, and nobody says that they may ship; the graph takes other columns, or whole numbers
+                where there are fractions.
         """
         options = dict(options)
         graph = options.pop("graph", None) or {"takes": [], "several": False, "missing": False, "plain": False}
@@ -105,7 +110,7 @@ class Tables(Task):
             return _as_declared(train.inputs, graph, options.get("inputs"), str(options.get("input", "input")), standardize)
         columns, one_hot = [], options.get("one_hot", True)
         for name, column in train.inputs.items():
-            made = _numeric(name, column, standardize, rare) if column.dtype.kind in "buif" else _words(name, column, one_hot, rare)
+            made = _numeric(name, column, standardize, rare) if column.dtype.kind in "buif" else self._words(name, column, one_hot, rare)
             if made is not None and made["kind"] == "numeric":
                 made = _fed_as_is(made, column, graph["missing"], whole, standardize)
             columns += [] if made is None else [made]
@@ -115,6 +120,17 @@ class Tables(Task):
                 f"{len(train)} training rows share.\n  Give more rows, coarser values, or columns of numbers."
             )
         return {"kind": "table", "input": str(options.get("input", "input")), "columns": columns}
+
+    def _words(self, name: str, column: Any, one_hot: bool, rare: str) -> dict[str, Any] | None:
+        if not self.names:
+            return _words(name, column, one_hot, rare)
+        made = _words(name, column, False, rare, _MOST_NAMES)
+        if made is None:
+            raise BadData(
+                f"column {name!r}: fewer than {FEWEST} training rows share most of its names, and what a model looks up by a name has to "
+                "ship with it.\n  Write `preprocess: {rare: keep}` if these names may ship, or give rows of names that occur more often."
+            )
+        return made | {"first": 1}
 
     def left_out(self, encoder: Mapping[str, Any], train: Rows) -> list[str]:
         """Columns that tell who a row is, and words that are too rare to be told apart."""
@@ -279,16 +295,16 @@ def _mean_and_spread(column: Any, known: int) -> tuple[Any, Any]:
     return mean, np.sqrt(sum(np.nansum((part - mean) ** 2, axis=0) for part in _parts(column)) / known)
 
 
-def _words(name: str, column: Any, one_hot: bool, rare: str) -> dict[str, Any] | None:
+def _words(name: str, column: Any, one_hot: bool, rare: str, most: int = _MOST_WORDS) -> dict[str, Any] | None:
     counts = _counted(column)
     all_values, common = {*counts}, {*shared(counts)} | ({""} & {*counts})  # that there is no value tells nothing
     few = len(all_values) - len(common)
     if rare == "other" and identifies(counts):
         return None
     values = sorted(all_values if rare == "keep" else common)
-    if len(values) > _MOST_WORDS:
+    if len(values) > most:
         raise BadData(
-            f"column {name!r} holds {len(values)} different words in {len(column)} rows; up to {_MOST_WORDS} can be encoded.\n"
+            f"column {name!r} holds {len(values)} different words in {len(column)} rows; up to {most} can be encoded.\n"
             "  Add it to `drop:` if it is an identifier, or group its values."
         )
     kept = {"rare": few} if few and rare == "keep" else {}

@@ -307,6 +307,10 @@ def _answers(kind: str, outputs: int, draw: np.random.Generator) -> tuple[np.nda
 
 def _check_kind(unit: Metric, name: str, outputs: int, targets: Any, perfect: Any, wrong: Any, random: Any) -> None:
     sign = 1 if unit.better == "higher" else -1
+    if unit.pairs == "group":
+        targets = np.maximum(targets[:, :1], 0)  # what a row is worth; about half are worth nothing
+        perfect, wrong, random = targets, -targets, random[:, :1]
+        _check_groups(unit, name, targets, random)
     best, chance = unit.over_set(targets, perfect), unit.chance(targets, outputs)
     _hold(isinstance(best, float) and isinstance(chance, float), f"{name} must give plain floats, not {type(best).__name__}.")
     _hold(sign * best > sign * chance, f"{name}: perfect answers get {best}, chance {chance}; {unit.better} is better.")
@@ -325,6 +329,16 @@ def _check_kind(unit: Metric, name: str, outputs: int, targets: Any, perfect: An
             math.isclose(float(np.mean(items)), whole, rel_tol=1e-9),
             f"{name}: the mean over rows is {np.mean(items)}, over_set says {whole}.",
         )
+
+
+def _check_groups(unit: Metric, name: str, targets: Any, random: Any) -> None:
+    """One score per group, which the order of rows and the other groups do not change."""
+    groups, order = np.repeat(np.arange(20), 10), np.random.default_rng(1).permutation(200)
+    whole, shuffled = unit.per_group(targets, random, groups), unit.per_group(targets[order], random[order], groups[order])
+    _hold(np.shape(whole) == (20,), f"{name}: per_group has shape {np.shape(whole)}; it needs one score per group, (20,).")
+    _hold(np.allclose(whole, shuffled, rtol=1e-9, equal_nan=True), f"{name}: scores of groups change when the rows change places.")
+    alone = unit.over_set(targets[:10], random[:10])
+    _hold(math.isclose(alone, whole[0], rel_tol=1e-9), f"{name}: a group alone has {alone}, among others {whole[0]}.")
 
 
 def check_task(unit: Task, rows: Rows, options: Mapping[str, Any] | None = None, folder: Path = Path()) -> None:

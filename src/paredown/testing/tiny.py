@@ -117,13 +117,16 @@ def context(folder: Path, teacher: Candidate | None = None, seed: int = 0, flat:
 
 
 def candidate(form: str, folder: Path, network: str = "mlp") -> Candidate:
-    """A tiny model in a fresh store at `folder/store`: "onnx" is the mlp as a graph, or an ensemble of trees; "tflite" the mlp; "torch" the
-    mlp or "conv_net"."""
+    """A tiny model in a fresh store at `folder/store`: "onnx" is the mlp as a graph, an ensemble of trees, or "table", which looks rows up;
+    "tflite" the mlp; "torch" the mlp or "conv_net"."""
     store = FolderStore(folder / "store")
     scratch = store.scratch()
     if form == "onnx" and network == TREES:
         _write_trees(scratch / "graph.onnx")
         return Candidate(digest=store.put(scratch), form="onnx", parameters=7 * 3 * 12)
+    if form == "onnx" and network == "table":
+        _write_table(scratch / "graph.onnx")
+        return Candidate(digest=store.put(scratch), form="onnx", parameters=_WORDS * HIDDEN + HIDDEN * CLASSES)
     if form == "onnx":
         _write_graph(scratch / "graph.onnx")
         return Candidate(digest=store.put(scratch), form="onnx", parameters=sum(item.size for item in weights()))
@@ -186,6 +189,36 @@ def _torch_candidate(network: str, scratch: Path, store: FolderStore) -> Candida
         first, shift, second, last = map(torch.from_numpy, weights())
         module.load_state_dict({"1.weight": first.T, "1.bias": shift, "3.weight": second.T, "3.bias": last})
     return save_module(module, blueprint, store, scratch)
+
+
+_WORDS = 512
+
+
+def _write_table(file: Path) -> None:
+    """A graph that looks up a row of a table for each pixel, by its brightness, and takes their mean: (N, 1, 6, 6) -> (N, 3)."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    draw = np.random.default_rng(0)
+    held = {
+        "words": draw.normal(0, 1, (_WORDS, HIDDEN)).astype(np.float32),
+        "last": draw.normal(0, 1, (HIDDEN, CLASSES)).astype(np.float32),
+        "bright": np.array(_WORDS - 1, np.float32),
+        "item": np.array([-1, SIDE * SIDE]),
+        "each": np.array([1]),
+    }
+    nodes = [
+        helper.make_node("Reshape", [FEED, "item"], ["flat"]),
+        helper.make_node("Mul", ["flat", "bright"], ["scaled"]),
+        helper.make_node("Cast", ["scaled"], ["rows"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["words", "rows"], ["known"], axis=0),
+        helper.make_node("ReduceMean", ["known", "each"], ["mean"], keepdims=0),
+        helper.make_node("MatMul", ["mean", "last"], ["logits"]),
+    ]
+    taken = helper.make_tensor_value_info(FEED, TensorProto.FLOAT, ["batch", 1, SIDE, SIDE])
+    given = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", CLASSES])
+    graph = helper.make_graph(nodes, "tiny", [taken], [given], [numpy_helper.from_array(item, name) for name, item in held.items()])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), file)
 
 
 def _write_graph(file: Path) -> None:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from paredown.core.rows import Rows
+from paredown.rows import keys
 from paredown.rows.blocks import Table, Writer, spool
 from paredown.rows.columns import rows_of
-from paredown.study import keys
+from paredown.study.cuts import stratified
 from paredown.study.leakage import by_chance, equal_rows, parts_of_another, without_leaks
-from paredown.study.splits import stratified
 
 
 def stored(rows: Rows) -> Rows:

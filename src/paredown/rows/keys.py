@@ -71,7 +71,7 @@ def _of_share(high: Any, share: int, shares: int) -> Any:
 
 
 def cut(rows: Rows, sizes: Sequence[int], salt: str, copies: Any = None) -> Any:
-    """The part of each row in a cut into consecutive parts with the same mix of labels; see `splits.stratified`.
+    """The part of each row in a cut into consecutive parts with the same mix of labels; see `cuts.stratified`.
 
     Args:
         rows: With or without labels.

@@ -1,0 +1,58 @@
+"""How well the rows of each user or query are ordered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from paredown.core.task import Metric
+from paredown.metrics.ranked import by_rank, one_column
+
+
+@dataclass(frozen=True)
+class Ndcg(Metric):
+    """Normalized discounted cumulative gain of each group's rows by score, its mean over groups: 1 all stand in the best order.
+
+    dcg = sum over ranks r = 1..k of y_r / log2(1 + r), where the target itself is the gain (not 2^y - 1); ndcg = dcg over that of the best
+    order. Rows of equal scores share their ranks. A group of which no row is worth anything has 0; one of a single row has no order, and
+    is left out.
+    Source: Jarvelin & Kekalainen 2002, ACM TOIS 20:422; the definition of scikit-learn's `ndcg_score`, which refuses a single row.
+
+    Args:
+        k: Ranks that count; all where it is not given.
+    """
+
+    k: int | None = None
+
+    pairs = "group"
+    cuts = True
+    kinds = ("numbers",)
+    per_item_scores = False
+
+    def text(self) -> str:
+        """`ndcg`, or `ndcg@10`."""
+        return self.name() if self.k is None else f"{self.name()}@{self.k}"
+
+    def over_set(self, targets: np.ndarray, answers: np.ndarray) -> float:
+        """Of all rows as one group, 0..1; NaN of a single row."""
+        return float(self.per_group(targets, answers, np.zeros(len(targets), np.int64))[0])
+
+    def per_group(self, targets: np.ndarray, answers: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        """Of each group (G,), NaN where it is a single row.
+
+        Raises:
+            BadData: A target is below 0, or rows have several.
+        """
+        gains, scores = one_column(self.text(), targets, answers)
+        found, best = by_rank(gains, scores, groups, self._worth), by_rank(gains, gains, groups, self._worth)
+        share = np.divide(found, best, out=np.zeros(len(best)), where=best > 0)
+        return np.where(np.bincount(groups) > 1, share, np.nan)
+
+    def chance(self, targets: np.ndarray, outputs: int) -> float:
+        """What equal scores for all get."""
+        return self.over_set(targets, np.zeros(targets.shape))
+
+    def _worth(self, rank: np.ndarray) -> np.ndarray:
+        worth = 1 / np.log2(rank + 2.0)
+        return worth if self.k is None else np.where(rank < self.k, worth, 0.0)

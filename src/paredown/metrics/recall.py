@@ -1,0 +1,55 @@
+"""How much of what is relevant to each user or query stands among its first rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from paredown.core.task import Metric
+from paredown.metrics.ranked import by_rank, one_column
+
+
+@dataclass(frozen=True)
+class Recall(Metric):
+    """Relevant rows among the k of a group with the highest scores, over all its relevant ones, its mean over groups: 1 none is missed.
+
+    A row is relevant where its target is above 0, as a click; ratings that are all above 0 need a column that says which are good. Rows of
+    equal scores share their ranks. A group without a relevant row, or with no other, says nothing of an order and is left out.
+    Source: Manning, Raghavan & Schutze 2008, Introduction to Information Retrieval, section 8.4.
+    Departs: a group of relevant rows only, which has k / n whatever is answered, is left out.
+
+    Args:
+        k: Rows that count.
+    """
+
+    k: int = 10
+
+    pairs = "group"
+    cuts = True
+    kinds = ("numbers",)
+    per_item_scores = False
+
+    def text(self) -> str:
+        """`recall@10`."""
+        return f"{self.name()}@{self.k}"
+
+    def over_set(self, targets: np.ndarray, answers: np.ndarray) -> float:
+        """Of all rows as one group, 0..1; NaN where none is relevant, or all are."""
+        return float(self.per_group(targets, answers, np.zeros(len(targets), np.int64))[0])
+
+    def per_group(self, targets: np.ndarray, answers: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        """Of each group (G,), NaN where none of its rows is relevant, or all are.
+
+        Raises:
+            BadData: A target is below 0, or rows have several.
+        """
+        worth, scores = one_column(self.text(), targets, answers)
+        relevant = (worth > 0).astype(np.float64)
+        found, there = by_rank(relevant, scores, groups, lambda rank: rank < self.k), np.bincount(groups, relevant)
+        said = (there > 0) & (there < np.bincount(groups))
+        return np.where(said, found / np.maximum(there, 1), np.nan)
+
+    def chance(self, targets: np.ndarray, outputs: int) -> float:
+        """What equal scores for all get."""
+        return self.over_set(targets, np.zeros(targets.shape))
