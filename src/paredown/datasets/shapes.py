@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -80,3 +80,22 @@ def lists(labels: Any) -> Any:
 
 def _holds_words(cell: Any) -> bool:
     return isinstance(cell, list | tuple) and any(isinstance(part, str) for part in cell)
+
+
+def files(items: list[Any], where: Callable[[int], str]) -> np.ndarray:
+    """The bytes of files, as sounds are given, as an array of objects.
+
+    Args:
+        items: One per row.
+        where: Position of a row, for messages.
+
+    Raises:
+        BadData: One is something else, or empty.
+    """
+    out = np.empty(len(items), object)
+    for row, item in enumerate(items):
+        if not isinstance(item, bytes) or not item:
+            found = "empty" if item == b"" else f"a {type(item).__name__}"
+            raise BadData(f"{where(row)} is {found} among the bytes of files.\n  Give the bytes of a file for every row.")
+        out[row] = item
+    return out

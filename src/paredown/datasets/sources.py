@@ -16,7 +16,7 @@ import numpy as np
 from paredown.core.errors import BadData
 from paredown.core.rows import LISTED, Rows
 from paredown.core.unsupported import several_inputs
-from paredown.datasets.shapes import lists, marks, matrix, planes, refuse_other_count, several, several_numbers
+from paredown.datasets.shapes import files, lists, marks, matrix, planes, refuse_other_count, several, several_numbers
 from paredown.ground.host import host
 from paredown.rows.masks import mask_words
 
@@ -270,7 +270,7 @@ def _array(inputs: Any, source: str, where: Callable[[int], str]) -> np.ndarray:
         if isinstance(given, str):
             return text_inputs([items], (), where)
         if isinstance(given, bytes):
-            return _files(items, where)
+            return files(items, where)
         if isinstance(given, list | tuple) and any(isinstance(part, str) for part in given):
             return _pairs(items, where)
         shapes = [np.shape(item) for item in items]
@@ -284,17 +284,6 @@ def _array(inputs: Any, source: str, where: Callable[[int], str]) -> np.ndarray:
     if array.ndim == 0 or array.dtype.kind not in "buif":
         raise BadData(f"{source}: the inputs are {array.dtype} with shape {array.shape}.\n  Give numbers, shape (N, ...), or texts.")
     return array.astype(np.float32) if array.dtype.kind == "f" else array
-
-
-def _files(items: list[Any], where: Callable[[int], str]) -> np.ndarray:
-    """The bytes of files, as sounds are given."""
-    out = np.empty(len(items), object)
-    for row, item in enumerate(items):
-        if not isinstance(item, bytes) or not item:
-            found = "empty" if item == b"" else f"a {type(item).__name__}"
-            raise BadData(f"{where(row)} is {found} among the bytes of files.\n  Give the bytes of a file for every row.")
-        out[row] = item
-    return out
 
 
 def _pairs(items: list[Any], where: Callable[[int], str]) -> np.ndarray:

@@ -56,9 +56,7 @@ def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[An
     if kind == "text":
         return make_text_encoder(spec, folder)
     makers = {"image": _image_encoder, "table": _table_encoder, "vector": _vector_encoder, "array": _array_encoder}
-    makers["arrays"] = _arrays_encoder
-    makers["audio"] = make_audio_encoder
-    makers["series"] = _series_encoder
+    makers |= {"arrays": _arrays_encoder, "audio": make_audio_encoder, "series": _series_encoder}
     if kind not in makers:
         raise ValueError(f"encoder kind {kind!r} is not one of {', '.join(makers)}, text.")
     return makers[kind](spec)
