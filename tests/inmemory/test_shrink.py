@@ -9,7 +9,6 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +20,7 @@ from paredown.core.errors import BadData, BadModel, OtherJob, UsageError
 from paredown.core.rows import Rows
 from paredown.ground import registry
 from paredown.inmemory import in_program, shrink
-from tiny_study import shorten, tiny_rows
+from tiny_study import tiny_rows
 
 HERE = Path(__file__).parents[1]
 SETUP = f"""
@@ -294,7 +293,6 @@ def test_the_model_is_asked_in_eval_mode_and_left_as_it_was() -> None:
 
 
 def paredown_task(name: str):
-    from paredown.ground import registry
 
     return registry.get("tasks", name)()
 
@@ -377,45 +375,3 @@ def test_a_transformers_model_with_its_tokenizer_goes_as_its_folder(tmp_path: Pa
     assert found["estimate"]["rehearsed"]["parameters"] > 0
     with pytest.raises(BadModel, match=r"the tokenizer is a function\.\n  `tokenizer=` goes with a transformers model"):
         paredown.shrink(model, test=(["a", "b"], ["c", "d"]), tokenizer=refuse, folder=tmp_path / "other", quiet=True)
-
-
-def test_numbers_and_labels_are_known_by_y(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shorten(monkeypatch, tmp_path / "state")
-    head = np.random.default_rng(3).normal(size=(8, 2)).astype(np.float32)
-    module = nn.Sequential(nn.Linear(8, 512, bias=False), nn.Linear(512, 2, bias=False))
-    with torch.no_grad():
-        module[0].weight.copy_(torch.eye(512, 8))
-        module[1].weight.copy_(torch.cat([torch.from_numpy(head.T.copy()), torch.zeros(2, 504)], 1))
-    inputs = np.random.default_rng(4).normal(size=(500, 8)).astype(np.float32)
-    policy = {"minimize": "size", "rules": [{"quality": {"drop": "5 %"}}]}
-    more: dict[str, Any] = {"quiet": True, "runtimes": ["onnxruntime"], "policy": policy, "job": {"search": {"exclude": ["drop_layers"]}}}
-    marks = (inputs @ head > 0).astype(int)
-    found = paredown.shrink(module, test=(inputs, marks), folder=tmp_path / "labels", **more)
-    assert found.data["task"] == "tabular-multilabel"
-    assert found.data["baseline"]["quality"]["value"] == 1.0
-    first = nn.Sequential(module[0], nn.Linear(512, 1, bias=False))
-    first[1].weight.data.copy_(module[1].weight.data[:1])
-    noise = np.random.default_rng(5).normal(0, 0.1, 500)
-    found = paredown.shrink(first, test=(inputs, inputs @ head[:, 0] + noise), folder=tmp_path / "numbers", **more)
-    assert found.data["task"] == "tabular-regression"
-    assert found.data["baseline"]["quality"]["value"] == pytest.approx(0.08, abs=0.01)
-
-
-@pytest.mark.slow
-def test_drops_are_paired_by_the_group_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shorten(monkeypatch, tmp_path / "state")
-    draw = np.random.default_rng(6)
-    module = nn.Sequential(nn.Linear(8, 512, bias=False), nn.Linear(512, 1, bias=False))
-    inputs = draw.normal(size=(900, 8)).astype(np.float32)
-    with torch.no_grad():
-        worth = module(torch.from_numpy(inputs)).numpy()[:, 0]
-    ratings = np.clip(np.rint(5 + 3 * worth / worth.std() + draw.normal(size=900)), 0, 10)
-    users = {"user": [f"u{at}" for at in draw.integers(0, 200, 900)]}
-    more: dict[str, Any] = {"quiet": True, "runtimes": ["onnxruntime"], "task": "tabular-regression", "metric": "ndcg@5"}
-    more["policy"] = {"minimize": "size", "rules": [{"quality": {"drop": "20 %"}}]}
-    more["job"] = {"search": {"exclude": [name for name in registry.names("techniques") if name != "quantize_dynamic"]}}
-    found = paredown.shrink(module, test=(inputs, ratings, users), paired_by="user", folder=tmp_path / "study", **more)
-    assert found.data["metric"] == "ndcg@5"
-    assert "groups of 'user'" in found.data["findings"][0]["reason"]
-    with pytest.raises(UsageError, match="ndcg@5 is the mean over users, queries or other groups of rows"):
-        paredown.shrink(module, test=(inputs, ratings, users), folder=tmp_path / "other", **more)
