@@ -35,7 +35,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 from sklearn.svm import SVC
 
 from paredown.classical import estimators
-from paredown.classical.estimator_check import compared
+from paredown.classical.estimator_check import compared, settled
 from paredown.core.errors import BadModel
 from paredown.graphs import declared
 
@@ -55,7 +55,7 @@ def frame(table: dict[str, Any] = TABLE) -> Any:
 
 
 def held(estimator: Any, rows: Any) -> str:
-    return compared(estimators.converted(estimator, "m.joblib"), estimator, rows, "m.joblib")
+    return settled(estimator, rows, "m.joblib")[1]
 
 
 def quietly(estimator: Any, rows: Any, goal: Any) -> Any:
@@ -222,3 +222,18 @@ def test_rows_that_it_does_not_take_are_told() -> None:
 def test_a_detector_is_no_classifier(tmp_path: Path) -> None:
     model = estimators.converted(IsolationForest(n_estimators=4, random_state=0).fit(X), "m")
     assert "as detectors of anomalies do" in declared.look(model).problem + declared.look(model).one_number
+
+
+@pytest.mark.parametrize("exact", [False, True], ids=["float32", "float64"])
+def test_a_booster_behind_texts_takes_zeros_for_gaps_and_weights_to_the_last_digit(exact: bool) -> None:
+    """Most of what a text gives are zeros, which are a sparse matrix; its weights are thresholds of the trees."""
+    xgboost = pytest.importorskip("xgboost")
+    words = np.array(["red", "blue", "oak", "pine", "small", "large", "old", "new", "cold", "warm", "dry", "wet"], object)
+    texts = np.array([" ".join(DRAW.choice(words, DRAW.integers(2, 6))) for _ in range(COUNT)], object)
+    numbers = np.rint(10 * X[:, 0]).astype(np.float64 if exact else np.float32)
+    parts = [("text", TfidfVectorizer(), "said"), ("numbers", StandardScaler(with_mean=False), ["size"])]
+    model = make_pipeline(ColumnTransformer(parts, sparse_threshold=1.0), xgboost.XGBClassifier(n_estimators=30, max_depth=4, nthread=1))
+    table = {"said": texts, "size": numbers}
+    model.fit(pandas.DataFrame(table), np.char.count(texts.astype(str), "red") + (numbers > 3))
+    assert model[0].sparse_output_
+    assert held(model, table).endswith(f"in all of {COUNT} rows that both were asked.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
 import re
 import subprocess
@@ -26,6 +27,7 @@ from paredown.core.errors import BadData, BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.rows import Rows
 from paredown.core.task import Task
+from paredown.ground import user_code
 from paredown.ground.lazy import missing
 from paredown.models.estimator import Estimator, maker_of
 from paredown.planning.model_entry import entry_of
@@ -66,7 +68,7 @@ def packed(folder: Path, path: Path, task: Task, table: Any, labels: Any, names:
     """The artifact of an estimator in a file, and what was said of it."""
     rows = Rows(inputs=table, labels=labels, names=names)
     encode = task.encoder(rows, {"rare": "keep", **Estimator().preprocess(spec(path), path.parent, folder)})
-    decode = task.decoder(names)
+    decode = task.decoder(names, encode)
     context = replace(tiny.context(folder / "study"), data={"train": lambda: rows}, encode=make_encoder(encode), decode=decode)
     made = Estimator().prepare(spec(path), path.parent, feed_shapes(encode), len(names), context)
     same = {"name": "m", "task": task.name(), "recipe": "x", "lineage": [], "labels": names, "isa": "avx2"}
@@ -88,6 +90,7 @@ def test_a_pipeline_of_words_texts_and_numbers_predicts_without_what_it_was_made
     turned = dict(reversed(TABLE.items()))
     out, note = packed(tmp_path, path, TabularClassification(), turned, (Y == "yes").astype(np.int64), ("no", "yes"))
     assert f"in all of {COUNT} rows" in note
+    assert note.endswith("Its graph holds 8 words that it was fitted on, categories and parts of texts; they ship.")
     with load(out) as artifact:
         np.testing.assert_allclose(artifact.predict_proba(turned), model.predict_proba(pandas.DataFrame(TABLE)), atol=1e-4)
     pandas.DataFrame(TABLE).head(5).to_csv(tmp_path / "new.csv", index=False)
@@ -198,9 +201,10 @@ def test_a_class_beside_the_job_is_found_there(tmp_path: Path, regressor: Path) 
     (tmp_path / "my_steps.py").write_text(
         "from sklearn.ensemble import HistGradientBoostingRegressor\n\n\nclass Mine(HistGradientBoostingRegressor):\n    pass\n"
     )
-    script = "import sys; sys.path.insert(0, sys.argv[1]); import my_steps, joblib, numpy\n"
-    script += "joblib.dump(my_steps.Mine(max_iter=2).fit(numpy.arange(40.0)[:, None], numpy.arange(40.0)), sys.argv[1] + '/own.joblib')"
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+    with user_code.beside(tmp_path):
+        made = importlib.import_module("my_steps").Mine(max_iter=2).fit(X, VALUE)
+        joblib.dump(made, tmp_path / "own.joblib")
+    del sys.modules["my_steps"]
     with pytest.raises(BadModel, match="its step 'Mine', a Mine, has no converter to ONNX"):
         Estimator().labels(spec(tmp_path / "own.joblib"), tmp_path)
 

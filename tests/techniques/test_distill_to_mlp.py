@@ -34,6 +34,7 @@ def test_contract(tmp_path: Path) -> None:
     check_technique(DistillToMlp, tmp_path, network="trees", epochs=1, width=8)
 
 
+@pytest.mark.slow
 def test_numbers_are_learned_in_the_unit_of_the_data(tmp_path: Path) -> None:
     import onnxruntime
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from paredown.classical.estimators import NUMBERS, WORDS, Taken, inner, keeps_missing_words, taken
+from paredown.classical.estimators import NUMBERS, WORDS, Taken, converted, inner, keeps_missing_words, taken
 from paredown.core.errors import BadModel
 from paredown.graphs import declared, graph_asked, graphs
 from paredown.ground.lazy import need
@@ -18,8 +18,36 @@ from paredown.tasks.graph_columns import alike
 
 CLOSE = 1e-4
 """How far an answer of the graph may be from the estimator's: absolute, and of numbers above 1 as a share of them."""
+_ALIKE = "The graph made of"
 _FEW = 0.01
 """Share of rows up to which answers may differ: those that numbers cut to float32 send down another branch of a tree."""
+
+
+def settled(estimator: Any, inputs: Any, name: str) -> tuple[Any, str]:
+    """The graph of an estimator that answers as it does, and what is to be said of it.
+
+    Columns are scaled before trees as float64, or as float32 where the estimator was given such: that it answers alike says which.
+
+    Args:
+        estimator, inputs, name: As for `compared`.
+
+    Raises:
+        BadModel: As `compared` and `estimators.converted` do.
+    """
+    found, first = list[tuple[Any, str]](), None
+    for wide in (True, False):
+        model = converted(estimator, name, wide=wide)
+        try:
+            found.append((model, compared(model, estimator, inputs, name)))
+        except BadModel as error:
+            first = first or error
+            continue
+        if found[-1][1].startswith(_ALIKE):
+            return found[-1]
+    if not found:
+        assert first is not None
+        raise first
+    return found[0]
 
 
 def compared(model: Any, estimator: Any, inputs: Any, name: str) -> str:
@@ -41,7 +69,7 @@ def compared(model: Any, estimator: Any, inputs: Any, name: str) -> str:
     off = _apart(own, made, getattr(given, "classes_", None))
     differ = int((off > CLOSE).sum())
     if not differ:
-        return f"The graph made of {name} answers as the {type(given).__name__} itself does in all of {count} rows that both were asked."
+        return f"{_ALIKE} {name} answers as the {type(given).__name__} itself does in all of {count} rows that both were asked."
     cut = _answers(given, _asked(given, found, _in_float32(inputs)), name)  # what it says itself of the same numbers in float32
     in_float32 = 2 * int((_apart(cut, own, None) > CLOSE).sum() if own.ndim > 1 else (cut != own).sum()) > differ
     said = f"{differ} of {count} rows are answered otherwise by the graph made of {name} than by the {type(given).__name__} itself"

@@ -7,13 +7,14 @@ import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from paredown.classical import mend
+from paredown.classical.converters import plain_attributes, register
 from paredown.core.errors import BadModel, ParedownError
 from paredown.graphs.declared import CLASSES, COLUMNS, SMALL
 from paredown.ground.lazy import need
@@ -84,7 +85,7 @@ def taken(estimator: Any) -> Taken:
     )
 
 
-def converted(estimator: Any, name: str) -> Any:
+def converted(estimator: Any, name: str, *, wide: bool = True) -> Any:
     """An estimator as a graph; the estimator stays as it is.
 
     All numbers go in as one float32 matrix and all words as another, in the estimator's order; a missing word is the empty one. The
@@ -93,6 +94,7 @@ def converted(estimator: Any, name: str) -> Any:
     Args:
         estimator: Fitted. What `best_estimator_` holds is taken of a search.
         name: Shown in messages.
+        wide: Whether columns are scaled as float64, where trees come after it; else as float32.
 
     Raises:
         BadModel: It is not fitted, or a step of it cannot be converted; names the step and what to do.
@@ -120,11 +122,14 @@ def converted(estimator: Any, name: str) -> Any:
     inputs = [(NUMBERS, types.FloatTensorType([None, len(found.numbers)]))] if found.numbers else []
     inputs += [(WORDS, types.StringTensorType([None, len(found.words)]))] if found.words else []
     try:
-        with _plain_attributes(), warnings.catch_warnings():
+        with plain_attributes(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            _register(made)
+            register([step for _, step in steps(made)])
             model = skl2onnx.convert_sklearn(made, "estimator", initial_types=inputs, options=options, target_opset=_OPSETS)
-        _mend_sublinear(onnx, model)
+        mend.sublinear(model)
+        mend.in_double(model, *_in_float64(made), wide=wide)
+        if hasattr(last, "get_booster") and _sparse(made):
+            mend.zeros_as_gaps(model)
     except ParedownError:
         raise
     except Exception as error:  # converters raise what they like
@@ -142,6 +147,13 @@ def write(model: Any, file: Path) -> None:
     """Write a graph into a file."""
     onnx: Any = need("onnx", "an ONNX model")
     onnx.save(model, file)
+
+
+def told(model: Any) -> str:
+    """What of the data an estimator's graph holds in words, which ships with it; empty where it holds none."""
+    keys = ("cats_strings", "keys_strings", "pool_strings")
+    found = {bytes(word) for node in model.graph.node for item in node.attribute if item.name in keys for word in item.strings}
+    return f"Its graph holds {len(found)} words that it was fitted on, categories and parts of texts; they ship." if found else ""
 
 
 def inner(estimator: Any) -> Any:
@@ -320,65 +332,30 @@ def _adjusted(step: Any, name: str) -> dict[str, Any]:
     return {}
 
 
-def _register(estimator: Any) -> None:
-    """Tell skl2onnx of the converters of XGBoost and LightGBM, where an estimator has one of their models in it."""
-    from importlib import import_module
-
-    skl2onnx: Any = import_module("skl2onnx")
-    shapes: Any = import_module("skl2onnx.common.shape_calculator")
+def _in_float64(estimator: Any) -> tuple[list[Any], list[tuple[Any, Any]]]:
+    """The inverse document frequencies, and the centers and spreads, that its steps have learned."""
+    idfs, scalers = list[Any](), list[tuple[Any, Any]]()
     for _, step in steps(estimator):
-        kind, maker = type(step).__name__, getattr(step, "maker", type(step).__module__.partition(".")[0])
-        if maker not in ("xgboost", "lightgbm"):
-            continue
-        tools: Any = need(f"onnxmltools.convert.{maker}.operator_converters.{'XGBoost' if maker == 'xgboost' else 'LightGbm'}", kind)
-        answers = shapes.calculate_linear_classifier_output_shapes if hasattr(step, "classes_") else None
-        skl2onnx.update_registered_converter(
-            type(step),
-            f"{maker}{kind}",
-            answers or shapes.calculate_linear_regressor_output_shapes,
-            tools.convert_xgboost if maker == "xgboost" else tools.convert_lightgbm,
-            options={"zipmap": [True, False, "columns"], "nocl": [True, False]} if answers else {"split": None},
-            overwrite=True,
-        )
+        if getattr(step, "use_idf", False):
+            idfs.append(step.idf_)
+        centers = [found for key in ("mean_", "center_") if (found := getattr(step, key, None)) is not None]
+        if centers and getattr(step, "scale_", None) is not None:
+            center = np.asarray(centers[0], np.float64) if getattr(step, "with_mean", True) else np.zeros(len(step.scale_))
+            scalers.append((center, np.asarray(step.scale_, np.float64)))
+    return idfs, scalers
 
 
-@contextmanager
-def _plain_attributes() -> Iterator[None]:
-    """While this lasts, flags go into nodes as whole numbers: the converter passes numpy's, which protobuf refuses from version 7 on."""
-    from importlib import import_module
-
-    module: Any = import_module("skl2onnx.common._container")
-    given = module.make_node
-
-    def make_node(*taken: Any, **attributes: Any) -> Any:
-        return given(*taken, **{key: _without_flags(value) for key, value in attributes.items()})
-
-    module.make_node = make_node
-    try:
-        yield
-    finally:
-        module.make_node = given
-
-
-def _mend_sublinear(onnx: Any, model: Any) -> None:
-    """Let counts of words be 1 + log(count), in place, where the converter writes log(1 + count): `sublinear_tf`."""
-    made = {node.output[0]: node for node in model.graph.node}
-    for node in [node for node in model.graph.node if node.op_type == "Log"]:
-        one_more = made.get(node.input[0])
-        if one_more is None or one_more.op_type != "Add" or not one_more.input[1].startswith("ones"):
-            continue
-        one_more.op_type = "Max"  # of the count and 1, whose logarithm is 0 where there is none
-        logged, least = f"{node.output[0]}_logged", f"{node.output[0]}_least"
-        final, node.output[0] = node.output[0], logged
-        after = [*model.graph.node].index(node) + 1
-        model.graph.node.insert(after, onnx.helper.make_node("Min", list(one_more.input), [least]))
-        model.graph.node.insert(after + 1, onnx.helper.make_node("Add", [logged, least], [final]))
-
-
-def _without_flags(value: Any) -> Any:
-    if isinstance(value, list):
-        return [int(item) if isinstance(item, bool | np.bool_) else item for item in value]
-    return value.astype(np.int64) if isinstance(value, np.ndarray) and value.dtype == bool else value
+def _sparse(step: Any, given: bool = False) -> bool:
+    """Whether a step before the last hands a sparse matrix on, in which XGBoost takes zeros for missing numbers."""
+    if hasattr(step, "steps"):
+        for _, each in step.steps[:-1]:
+            given = _sparse(each, given)
+        return given
+    if hasattr(step, "sparse_output_"):
+        return bool(step.sparse_output_)
+    if hasattr(step, "transformer_list"):
+        return any(_sparse(each, given) for _, each in step.transformer_list)
+    return _reads_texts(step) or bool(getattr(step, "sparse_output", given))
 
 
 def _refusal(estimator: Any, name: str, error: Exception) -> BadModel:

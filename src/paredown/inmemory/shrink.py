@@ -227,8 +227,8 @@ def _entry(model: Any) -> tuple[dict[str, Any], Any]:
 def _as_graph(estimator: Any, inputs: Any, place: Path, listener: Listener) -> str:
     """A fitted estimator as a graph in a folder of the study, held against it on some rows; returns the file's name."""
     name = type(estimators.inner(estimator)).__name__
-    made = estimators.converted(estimator, name)
-    listener.stage(need("paredown.classical.estimator_check", "a scikit-learn model").compared(made, estimator, inputs, name))
+    made, said = need("paredown.classical.estimator_check", "a scikit-learn model").settled(estimator, inputs, name)
+    listener.stage(said)
     part = place / ".model.part.onnx"
     estimators.write(made, part)
     target = place / f"model-{digests.of_file(part)[:16]}.onnx"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
@@ -70,7 +69,6 @@ class Estimator(ModelSource):
     ) -> Candidate:
         """Convert it, hold the graph against it on rows of the job, and store the graph as any other."""
         checks: Any = need("paredown.classical.estimator_check", "a scikit-learn model")
-        onnx: Any = need("onnx", "an ONNX model")
         path = _file(spec, folder)
         estimator, said = _opened(path, folder)
         opened_files.tell([path])
@@ -82,14 +80,14 @@ class Estimator(ModelSource):
                 f"{path.name} is a {type(given).__name__}, which answers with classes; the task is about numbers.\n"
                 "  Write `task: tabular-classification`, or give a regressor."
             )
-        here = context.work / graph.name
-        shutil.copyfile(graph, here)
-        made: Candidate = registry.get("models", "onnx")().prepare(_as_graph(here), context.work, inputs, classes, context)
         rows = context.rows(next(iter(context.data))).spread(_ASKED)
         alone = not found.columns and [end.name for end in found.inputs] == [estimators.NUMBERS]
         asked = _as_fed(rows.inputs, context.encode(rows.inputs)) if alone else rows.inputs
-        note = checks.compared(onnx.load(graph), estimator, asked, path.name)
-        return replace(made, note=" ".join(filter(None, (made.note, said, note))))
+        model, note = checks.settled(estimator, asked, path.name)
+        here = context.work / graph.name
+        estimators.write(model, here)
+        made: Candidate = registry.get("models", "onnx")().prepare(_as_graph(here), context.work, inputs, classes, context)
+        return replace(made, note=" ".join(filter(None, (made.note, said, note, estimators.told(model)))))
 
 
 def _as_graph(path: Path) -> ModelSpec:
