@@ -20,6 +20,8 @@ class DatasetReader(ABC):
 
     prefix: ClassVar[str] = ""
     suffixes: ClassVar[tuple[str, ...]] = ()
+    task: ClassVar[str] = ""
+    """The task that its rows are for, where that is one alone."""
 
     @classmethod
     def name(cls) -> str:

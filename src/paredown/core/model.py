@@ -42,6 +42,17 @@ class ModelSource(ABC):
         """The class names that the model itself carries, in its order; empty when it has none, which is the default."""
         return ()
 
+    def refuse_other_kind(self, spec: ModelSpec, folder: Path, kind: str) -> None:  # noqa: B027 most models do not say it
+        """Refuse a model that says of itself that it answers with something else than the task asks for.
+
+        Args:
+            spec, folder: As for `prepare`.
+            kind: What the task's answers are.
+
+        Raises:
+            BadModel: It does; says what it is.
+        """
+
     def outputs(self, spec: ModelSpec, folder: Path) -> int:
         """How many numbers the model answers per row; 0 where it does not say, which is the default."""
         return 0

@@ -24,6 +24,7 @@ class Conll(DatasetReader):
     """
 
     suffixes = (".conll", ".bio", ".iob", ".iob2")
+    task = "token-classification"
 
     def read(self, source: str, folder: Path, columns: Mapping[str, Any], labels: Sequence[str]) -> Rows:
         """All rows in the order of the file; `label: null` reads no tags.

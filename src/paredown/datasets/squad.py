@@ -28,6 +28,7 @@ class Squad(DatasetReader):
     """
 
     suffixes = (".json",)
+    task = "question-answering"
 
     def read(self, source: str, folder: Path, columns: Mapping[str, Any], labels: Sequence[str]) -> Rows:
         """All questions in the order of the file; `label: null` reads no answers.

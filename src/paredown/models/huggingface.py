@@ -17,7 +17,7 @@ from paredown.ground import digests
 from paredown.ground.lazy import need
 from paredown.ground.untrusted import read_json
 from paredown.kinds.kind import Kind
-from paredown.kinds.known import kind_of
+from paredown.kinds.known import kind_named, kind_of
 from paredown.kinds.one_class import OneClass
 from paredown.modelkit import saved, tokenizer
 from paredown.models import feature_extractor, processor
@@ -55,11 +55,15 @@ class Huggingface(ModelSource):
         path = find(spec, folder)
         if not any(True for pattern in _WEIGHTS for _ in path.glob(pattern)):
             raise BadModel(f"{path} has no weights.\n  It needs model.safetensors; `model.save_pretrained(folder)` writes it.")
-        if not self.trains(spec):
-            refuse_other_head(path, configuration(path))
         parts: list[object] = [dict(spec.options), *([item.name, digests.of_file(item)] for item in saved.files_of(path))]
         words = tokenizer.named(spec.options, folder)
         return digests.of_value(parts + ([tokenizer.digest(words)] if words else []))
+
+    def refuse_other_kind(self, spec: ModelSpec, folder: Path, kind: str) -> None:
+        """By the head that config.json names; a new head has no past."""
+        if not self.trains(spec):
+            path = find(spec, folder)
+            refuse_other_head(path, configuration(path), kind_named(kind))
 
     def labels(self, spec: ModelSpec, folder: Path) -> tuple[str, ...]:
         """The names in `id2label`; none where the job fine-tunes, since the head then learns the data's own."""
@@ -138,20 +142,18 @@ _TYPES = {"regression": ("numbers", REGRESSION), "multi_label_classification": (
 _HEADS = {"ForTokenClassification": ("tokens", TOKENS), "ForQuestionAnswering": ("spans", SPANS)}
 
 
-def refuse_other_head(path: Path, config: Mapping[str, Any], kind: Kind | None = None) -> None:
+def refuse_other_head(path: Path, config: Mapping[str, Any], kind: Kind) -> None:
     """Refuse a model that was trained to answer with something else than the task asks for; a new head has no past.
 
     Args:
         path: Its folder, for the message.
         config: Its config.json.
-        kind: What the task's answers are, where that is known.
+        kind: What the task's answers are.
 
     Raises:
         BadModel: Says what it answers with, and what says so.
     """
     made = [str(name) for name in config.get("architectures") or ()]
-    if kind is None:
-        return
     for ending, (means, head) in _HEADS.items():
         if any(name.endswith(ending) for name in made) and kind.name != means:
             raise BadModel(refusal(head, f"{path / CONFIG} says `architectures: {made}`"))

@@ -9,17 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from paredown.core.errors import BadData, BadModel, UnknownName, UsageError
-from paredown.core.rows import Rows
-from paredown.datasets.any_source import read_rows
 from paredown.ground import documents, registry
 from paredown.kinds.known import kind_named
 from paredown.planning import array_rows, columns
 from paredown.planning.dry_run import plan
 from paredown.planning.model_entry import GRAPHS, config_of, declared_by, entry_of, outputs_of
-from paredown.planning.raw_inputs import AS_TRAINED, options_of, raw_of
+from paredown.planning.raw_inputs import AS_TRAINED, label_of, options_of, raw_of, rows_of, whole_task
 from paredown.planning.yaml_text import quoted
 from paredown.running.provable import provable
 from paredown.stats.power import smallest_drop
@@ -91,7 +87,7 @@ class _Look:
         """True when the model was never trained for these classes."""
         if "huggingface" not in self.entry or not self.config:
             return False
-        heads = [name for name in self.config.get("architectures") or () if name.endswith("Classification")]
+        heads = [name for name in self.config.get("architectures") or () if name.endswith(("Classification", "QuestionAnswering"))]
         width = len(self.config.get("id2label") or {}) or 2
         known = set(self.classes) <= set(self.outputs)  # the data may lack some of the model's classes
         return not heads or (bool(self.classes) and width != len(self.classes) and not known)
@@ -161,16 +157,18 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
     config = config_of(Path(entry["huggingface"])) if "huggingface" in entry else {}
     inputs, width, classes = declared_by(entry)
     known = classes or outputs_of(config)
-    rows = _rows(first)
+    rows = rows_of(first)
     table = rows.inputs if isinstance(rows.inputs, Mapping) else {}
-    found = _label(rows, table, label, known, width)
+    found = label_of(rows, table, label, known, width)
     for column in (*text, *groups):
         if column not in table:
             raise UnknownName(f"column of {first}", column, table or ["(none)"])
-    answer = "classification"
+    answer, whole = "classification", whole_task(first, config)
+    if whole and found is not None:
+        found = replace(found, counts={})
     if found is not None and (config.get("problem_type") == "multi_label_classification" or columns.are_lists(found.counts)):
         answer, found = "multilabel", columns.by_label(found)
-    numbers = columns.number(table, found)
+    numbers = None if whole else columns.number(table, found)
     if found is not None and not table and has_fractions([*found.counts]):
         numbers = replace(found, counts={})
     if numbers is not None or config.get("problem_type") == "regression" or width == 1:
@@ -191,12 +189,13 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
         raw = "text" if text and ("huggingface" in entry or tokens) else "tabular"
     else:
         raw = raw_of(rows, shape)
+    raw = "text" if whole else raw
     return _Look(
         name=name,
         entry=entry,
         config=config,
         sources=sources,
-        task=f"{raw}-{answer}",
+        task=whole or f"{raw}-{answer}",
         table=table,
         label=found,
         text=text if raw == "text" else (),
@@ -204,29 +203,6 @@ def _look(model: str, entry: dict[str, str], sources: Mapping[str, str], label: 
         options={} if table else options_of(raw, rows, shape, entry),
         known=known,
     )
-
-
-def _rows(source: str) -> Rows:
-    """The rows of a source; the label of a table stands among its columns, others bring their labels with them."""
-    readers = (registry.get("datasets", name) for name in ("csv", "jsonl", "parquet", "huggingface"))
-    if any(reader.claims(source, Path()) for reader in readers):
-        rows = read_rows(source, Path(), {"label": None}, ())
-        if isinstance(rows.inputs, Mapping):
-            return rows
-    return read_rows(source, Path(), {}, ())
-
-
-def _label(rows: Rows, table: Mapping[str, Any], label: str, outputs: Sequence[str], width: int) -> columns.Label | None:
-    if not table:
-        if rows.labels is None:
-            return None
-        sizes = np.bincount(rows.labels, minlength=len(rows.names)).tolist()
-        return columns.Label(name="", why="the source brings it", counts={name: size for name, size in zip(rows.names, sizes) if size})
-    if not label:
-        return columns.find_label(table, outputs, width)
-    if label not in table:
-        raise UnknownName("column", label, table, "Name the column of labels with `--label`.")
-    return columns.Label(name=label, why="you said so", counts=columns.counted(table[label]))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -13,7 +13,6 @@ from paredown.ground.files import PICKLES
 from paredown.ground.lazy import need
 from paredown.ground.untrusted import read_json
 from paredown.models.estimator import graph_of, maker_of
-from paredown.models.huggingface import refuse_other_head
 from paredown.study.classes import nameless
 
 FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -105,7 +104,6 @@ def config_of(folder: Path) -> dict[str, Any]:
         raise BadModel(f"{file} {error}.\n  `save_pretrained` writes it.") from None
     if not isinstance(found, dict):
         raise BadModel(f"{file} holds a {type(found).__name__}, not a mapping.\n  `save_pretrained` writes it.")
-    refuse_other_head(folder, found)
     return found
 
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from paredown.core.errors import UnknownName
 from paredown.core.rows import Rows
+from paredown.ground import registry
+from paredown.planning import columns
 from paredown.planning.model_entry import fits_as_it_is
+from paredown.study.splits import read_rows
 from paredown.tasks.audio import are_files, suggested
 
 AS_TRAINED = (
@@ -49,3 +56,47 @@ def options_of(raw: str, rows: Rows, shape: Sequence[int], entry: Mapping[str, s
     else:
         features = {"features": "log_mel"} | ({"layout": "nft"} if len(shape) == 3 else {}) | {"mean": "train", "std": "train"}
     return suggested(rows) | features
+
+
+def rows_of(source: str) -> Rows:
+    """The rows of a source; the label of a table stands among its columns, others bring their labels with them."""
+    readers = (registry.get("datasets", name) for name in ("csv", "jsonl", "parquet", "huggingface"))
+    if any(reader.claims(source, Path()) for reader in readers):
+        rows = read_rows(source, Path(), {"label": None}, ())
+        if isinstance(rows.inputs, Mapping):
+            return rows
+    return read_rows(source, Path(), {}, ())
+
+
+def label_of(rows: Rows, table: Mapping[str, Any], label: str, outputs: Sequence[str], width: int) -> columns.Label | None:
+    """The column of labels that was named or is found, or the labels that the source brings; None where there are none.
+
+    Raises:
+        UnknownName: There is no such column.
+    """
+    if not table:
+        if rows.labels is None:
+            return None
+        sizes = np.bincount(rows.labels, minlength=len(rows.names)).tolist()
+        return columns.Label(name="", why="the source brings it", counts={name: size for name, size in zip(rows.names, sizes) if size})
+    if not label:
+        return columns.find_label(table, outputs, width)
+    if label not in table:
+        raise UnknownName("column", label, table, "Name the column of labels with `--label`.")
+    return columns.Label(name=label, why="you said so", counts=columns.counted(table[label]))
+
+
+_HEADS = {"ForTokenClassification": "token-classification", "ForQuestionAnswering": "question-answering"}
+
+
+def whole_task(source: str, config: Mapping[str, Any]) -> str:
+    """The task that a file of rows, or the head of a model, is for and no other; empty where there are several.
+
+    Args:
+        source: Of rows.
+        config: A config.json, or nothing.
+    """
+    reader = next((reader for reader in registry.working("datasets") if reader.claims(source, Path())), None)
+    made = [str(name) for name in config.get("architectures") or ()]
+    by_head = next((task for ending, task in _HEADS.items() if any(name.endswith(ending) for name in made)), "")
+    return str(reader.task) if reader is not None and reader.task else by_head

@@ -46,7 +46,8 @@ def checked(job: Job) -> Units:
 
     Raises:
         UnknownName: The nearest name is suggested.
-        UsageError: It names a runtime that cannot run here, or minimizes what would be missing.
+        UsageError: It names a runtime that cannot run here, or minimizes what would be missing; the model says of itself that it answers
+            with something else.
     """
     units = units_of(job)
     if job.policy.minimize not in (*RATIOS, *DERIVED):
@@ -58,6 +59,7 @@ def checked(job: Job) -> Units:
         )
     refuse_unfit(job.policy, units.metric)
     refuse_unpaired(units.metric, job.data.paired_by)
+    units.source.refuse_other_kind(job.model, job.folder, units.kind.name)
     if job.search.strategy not in STRATEGIES:
         raise UnknownName("strategy", job.search.strategy, STRATEGIES)
     return units
