@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, hamming_loss
+from sklearn.metrics.pairwise import paired_cosine_distances
 
 from paredown.kinds.decode import best_spans
 from paredown.kinds.known import KINDS
@@ -36,6 +37,8 @@ def test_it_is_what_the_record_says_of_the_given_models_answers(kind: str) -> No
         elif kind == "tensors":
             spread = np.sqrt(((given - given.mean(0)) ** 2).mean())
             assert found == pytest.approx(1 - np.minimum(np.sqrt(((given - other) ** 2).mean(1)) / spread, 1).mean())
+        elif kind == "vector":
+            assert found == pytest.approx(1 - paired_cosine_distances(given, other).mean() / 2)
         else:
             apart = np.minimum(np.abs(given - other) / given.std(0), 1)
             assert found == pytest.approx(1 - apart.mean())

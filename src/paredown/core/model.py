@@ -57,6 +57,10 @@ class ModelSource(ABC):
         """How many numbers the model answers per row; 0 where it does not say, which is the default."""
         return 0
 
+    def width(self, spec: ModelSpec, folder: Path) -> int:
+        """Numbers of a row's vector, where the model answers with vectors; 0 where it does not say. By default as `outputs`."""
+        return self.outputs(spec, folder)
+
     def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:
         """What the model says about its own preprocessing: options of the task's encoder, below those of the job; none by default.
 

@@ -98,9 +98,9 @@ class Task(ABC):
         """A few synthetic raw inputs of the right shape, for checking an artifact; holds no user data."""
 
 
-KINDS = ("class", "labels", "numbers", "tokens", "spans", "map", "tensors")
+KINDS = ("class", "labels", "numbers", "tokens", "spans", "map", "tensors", "vector")
 """Kinds of answers, as `Metric` says what each looks like."""
-CONTINUOUS = ("numbers", "tensors")
+CONTINUOUS = ("numbers", "tensors", "vector")
 """Those of which two answers differ in nearly all rows, by however little."""
 
 
@@ -124,11 +124,14 @@ class Metric(ABC):
     - map: one of several classes for each pixel. `targets` class indices (N, H, W) int16, -1 where nothing is right; `answers` (N, classes,
       H, W).
     - tensors: whatever a model answers with. `targets` and `answers` (N, numbers) float32, all its outputs one after the other.
+    - vector: a direction. `answers` (N, numbers) float64; `targets` the same, or (N, 1 + 2 R) int64, which say what is relevant to what:
+      the number of a document, or -1 and the numbers and grades of the documents that are relevant to a query, see `kinds.vector`.
 
     `kinds` are those that it judges. `bounded` is False where one row can cost any amount.
 
-    `pairs` says what has a score: a "row", or a "group" of rows that were answered for one user, query or document. One of groups is the
-    mean over them (`per_group`), and `cuts` is True where it looks at the first k rows of each: `ndcg@10`.
+    `pairs` says what has a score: a "row", a "query" among rows that say what is relevant to it, or a "group" of rows that were answered
+    for one user, query or document. One of groups is the mean over them (`per_group`), and `cuts` is True where it looks at the first k
+    rows of each: `ndcg@10`.
     """
 
     better: ClassVar[str] = "higher"
@@ -170,7 +173,7 @@ class Metric(ABC):
         return targets, answers
 
     def per_item(self, targets: Any, answers: Any) -> Any:
-        """One score per row (N,) whose mean is the metric; None when the metric is not a mean over rows."""
+        """One score per row (N,), or per query, whose mean is the metric; None when the metric is not a mean over them."""
         return None
 
     def per_group(self, targets: Any, answers: Any, groups: Any) -> Any:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets.lines import Lines
+from paredown.datasets.lines import Lines, objects
 from paredown.datasets.sources import find, joined, listed
 from paredown.datasets.tables import roles, rows_from_table
 
@@ -36,7 +35,7 @@ class Jsonl(DatasetReader):
                 row without label; with `file:line`.
         """
         with Lines(find(source, folder), source) as lines:
-            items = _objects(lines)
+            items = objects(lines)
             head = list(islice(items, _HEAD))
             if not head:
                 raise BadData(f"{source} is empty.\n  Write one JSON object per line.")
@@ -58,34 +57,3 @@ class Jsonl(DatasetReader):
                         )
                     column.append(seen.setdefault(cell, cell) if isinstance(cell, str) else cell)
         return rows_from_table(values, parts, columns, labels, source=source, where=lambda row: f"{source}:{numbers[row]}")
-
-
-def _objects(lines: Lines) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line, object) of each line that is not blank."""
-    for text in lines:
-        if not text.strip():
-            continue
-        try:
-            item = json.loads(text, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
-            said = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
-            raise BadData(f"{lines.where}: the line is not JSON: {said}.\n  Write one JSON object per line.") from None
-        if not isinstance(item, dict):
-            raise BadData(
-                f'{lines.where}: the line is a {type(item).__name__}, not an object.\n  Write one object per line, as {{"text": "..."}}.'
-            )
-        if "\\ud" in text.lower() and not _is_unicode(item):
-            raise BadData(f"{lines.where}: a text holds half of a surrogate pair (\\ud...).\n  Write the whole character, as UTF-8.")
-        yield lines.number, item
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number; write null for a missing value")
-
-
-def _is_unicode(item: dict[str, Any]) -> bool:
-    try:
-        json.dumps(item, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from paredown.core.errors import BadData
 
@@ -37,7 +42,8 @@ class Lines:
     """The lines of a file as text, without skipped lines and comments; `number` is the line last read, from 1.
 
     Raises:
-        BadData: The file is of another kind; a line is longer than 16 MiB, holds a NUL byte or is not UTF-8.
+        BadData: The file is of another kind, or is packed (.gz) and cannot be unpacked; a line is longer than 16 MiB,
+            holds a NUL byte or is not UTF-8.
     """
 
     def __init__(self, path: Path, source: str, skip: int = 0, comment: str | None = None) -> None:
@@ -45,8 +51,9 @@ class Lines:
         self.number = 0
 
     def __enter__(self) -> Lines:
-        self.file = self.path.open("rb")
-        if found := known_by_content(self.file.peek(16)):
+        packed = self.path.name.lower().endswith(".gz")
+        self.file: Any = gzip.open(self.path) if packed else self.path.open("rb")
+        if found := known_by_content(self._whole(self.file.peek, 16)):
             self.file.close()
             raise BadData(f"{self.source} is {found[0]}, not a text file.\n  {found[1]}")
         return self
@@ -57,13 +64,20 @@ class Lines:
     def __iter__(self) -> Lines:
         return self
 
+    def _whole(self, read: Callable[[int], bytes], size: int) -> bytes:
+        """Bytes of the file, unpacked where it is packed."""
+        try:
+            return read(size)
+        except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+            raise BadData(f"{self.source} cannot be unpacked: {error}.\n  Copy it again; it is cut short or no gzip file.") from None
+
     @property
     def where(self) -> str:
         """`file:line` of the line last read."""
         return f"{self.source}:{self.number}"
 
     def __next__(self) -> str:
-        while raw := self.file.readline(_LONGEST_LINE):
+        while raw := self._whole(self.file.readline, _LONGEST_LINE):
             self.number += 1
             if len(raw) == _LONGEST_LINE:
                 raise BadData(
@@ -81,3 +95,34 @@ class Lines:
             if self.number > self.skip and not (self.comment and text.startswith(self.comment)):
                 return text
         raise StopIteration
+
+
+def objects(lines: Lines) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line, object) of each line that is not blank."""
+    for text in lines:
+        if not text.strip():
+            continue
+        try:
+            item = json.loads(text, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            said = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+            raise BadData(f"{lines.where}: the line is not JSON: {said}.\n  Write one JSON object per line.") from None
+        if not isinstance(item, dict):
+            raise BadData(
+                f'{lines.where}: the line is a {type(item).__name__}, not an object.\n  Write one object per line, as {{"text": "..."}}.'
+            )
+        if "\\ud" in text.lower() and not _is_unicode(item):
+            raise BadData(f"{lines.where}: a text holds half of a surrogate pair (\\ud...).\n  Write the whole character, as UTF-8.")
+        yield lines.number, item
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number; write null for a missing value")
+
+
+def _is_unicode(item: dict[str, Any]) -> bool:
+    try:
+        json.dumps(item, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -21,6 +21,7 @@ from paredown.kinds.labels import Labels
 from paredown.kinds.map import Map
 from paredown.kinds.numbers import Numbers
 from paredown.kinds.tensors import Tensors
+from paredown.kinds.vector import Vector
 
 _LEFT = (1 / 8, 1 / 4, 1 / 2)
 """Shares of the layers that are left in fp32, one after the other, until the answers are near enough."""
@@ -142,7 +143,7 @@ def _distance(name: str, mine: Any, goal: Any, kind: Kind) -> float:
         return float("inf")
     if name in Tensors.graph_outputs:
         return float(kind.moved(goal, goal, mine)["distance"])
-    if name in Numbers.graph_outputs:
+    if name in (*Numbers.graph_outputs, *Vector.graph_outputs):
         spread = goal.std(axis=0)
         return float(np.sqrt((((mine - goal) / np.where(spread > 0, spread, 1.0)) ** 2).mean()))
     if name in Labels.graph_outputs:

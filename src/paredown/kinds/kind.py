@@ -61,6 +61,14 @@ class Kind(ABC):
         """
         raise NotImplementedError
 
+    def shared(self, targets: Any) -> Any:
+        """True (N,) for rows that may stand in several splits, as the documents among which queries are asked; None where there are none.
+
+        Args:
+            targets: Of each word, as `targets` gives them.
+        """
+        return None
+
     def goals(self, targets: Any, decode: Mapping[str, Any]) -> Any:
         """What a module learns to answer with: targets as its output has them, before decoding."""
         return targets

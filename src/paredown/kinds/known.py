@@ -14,8 +14,9 @@ from paredown.kinds.one_class import OneClass
 from paredown.kinds.spans import Spans
 from paredown.kinds.tensors import Tensors
 from paredown.kinds.tokens import Tokens
+from paredown.kinds.vector import Vector
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (OneClass(), Labels(), Numbers(), Tokens(), Spans(), Map(), Tensors())}
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (OneClass(), Labels(), Numbers(), Tokens(), Spans(), Map(), Tensors(), Vector())}
 _BY_OUTPUT = {output: kind for kind in KINDS.values() for output in kind.graph_outputs}
 
 

@@ -172,19 +172,19 @@ def _answers(study: Path, result: Mapping[str, Any], model: Mapping[str, Any], s
     if bound is None or not bound.files.keys() >= {*names}:
         return {}, [f"The answers on {split} in the study's cache are not those that its evidence binds, {open_}"]
     judged = in_memory(read_rows(rows))
-    before, after = (_read_answers(file, judged) for file in files[1:])
     kind = kind_named(registry.get("tasks", lock["job"]["task"]).kind)
+    before, after = (_read_answers(file, judged, kind.name) for file in files[1:])
     judge = metric_named(metric, Path(), kind).named(judged.names)
     if kind.name == Tensors.name:  # which outputs there are stands where they are decoded
         decode = read_manifest(study / (NEAREST if result["chosen"] is None else RELEASED))["decode"]
         kind, judge = kind_of(decode), judge.decoded(decode)
     right = kind.as_targets(before) if judge.by_baseline else judged.labels
-    spans, named = blocks_of(judged, lock["job"].get("data", {}).get("paired_by") or "")
+    spans, named = blocks_of(judged, lock["job"].get("data", {}).get("paired_by") or "", judge.pairs)
     known = {"labels": right, "groups": judged.groups, "blocks": spans, "counted": named, "seed": seed}
     return known | {"metric": judge, "kind": kind.name, "before": before, "after": after}, []
 
 
-def _read_answers(file: Path, judged: Rows) -> Any:
+def _read_answers(file: Path, judged: Rows, kind: str) -> Any:
     """Answers to the rows, mapped and not read at once: what a file says of its size is not believed."""
     import numpy as np
 
@@ -193,7 +193,7 @@ def _read_answers(file: Path, judged: Rows) -> Any:
             found = np.lib.format.open_memmap(file, mode="r")
         if found.ndim < 2 or len(found) != len(judged) or found.shape[1] < len(judged.names) or found.dtype.kind != "f":
             raise ValueError(f"it holds {found.dtype} of shape {found.shape} for {len(judged)} rows")
-        if judged.labels is None:  # what is right is what the model as given says
+        if judged.labels is None or kind == "vector":  # what is right is what the model as given says, or which rows belong together
             pass
         elif found.ndim == 2 and judged.labels.ndim > 1 and judged.labels.shape[1] != found.shape[1]:
             raise ValueError(f"the rows have {judged.labels.shape[1]} numbers each to be held against its {found.shape[1]}")

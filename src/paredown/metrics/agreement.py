@@ -18,7 +18,8 @@ class Agreement(Metric):
 
     A row differs by 1 where another class is answered; by the share of labels that are on the other side of 0.5; of numbers by their mean
     distance in units of the spread of the given model's answers, cut at 1; of tensors by the root of the mean squared difference in such
-    units, the mean over outputs (see `kinds.tensors`). It says nothing about which of both is right.
+    units, the mean over outputs (see `kinds.tensors`); of vectors by (1 - cosine) / 2. It says nothing about which of
+    both is right.
 
     Args:
         kind: Of the answers.

@@ -1,4 +1,4 @@
-"""How well the rows of each user or query are ordered."""
+"""How well the rows of each user, or the documents for each query, are ordered."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from paredown.core.task import Metric
 from paredown.metrics.ranked import by_rank, one_column
+from paredown.metrics.retrieved import found_by, worth
 
 
 @dataclass(frozen=True)
@@ -16,27 +17,56 @@ class Ndcg(Metric):
 
     dcg = sum over ranks r = 1..k of y_r / log2(1 + r), where the target itself is the gain (not 2^y - 1); ndcg = dcg over that of the best
     order. Rows of equal scores share their ranks. A group of which no row is worth anything has 0; one of a single row has no order, and
-    is left out.
+    is left out. Of vectors the documents are ordered for each query by the cosine of their direction with its own; grades are the gains.
     Source: Jarvelin & Kekalainen 2002, ACM TOIS 20:422; the definition of scikit-learn's `ndcg_score`, which refuses a single row.
 
     Args:
         k: Ranks that count; all where it is not given.
+        kind: Of the answers.
     """
 
     k: int | None = None
+    kind: str = "numbers"
 
-    pairs = "group"
     cuts = True
-    kinds = ("numbers",)
-    per_item_scores = False
+    kinds = ("numbers", "vector")
+
+    @property
+    def pairs(self) -> str:  # type: ignore[override]
+        """Queries of vectors, else groups of rows."""
+        return "query" if self.kind == "vector" else "group"
+
+    @property
+    def per_item_scores(self) -> bool:  # type: ignore[override]
+        """Of vectors, where each query has one."""
+        return self.kind == "vector"
 
     def text(self) -> str:
         """`ndcg`, or `ndcg@10`."""
         return self.name() if self.k is None else f"{self.name()}@{self.k}"
 
     def over_set(self, targets: np.ndarray, answers: np.ndarray) -> float:
-        """Of all rows as one group, 0..1; NaN of a single row."""
+        """Of all rows as one group, 0..1; NaN of a single row. Of vectors the mean over queries."""
+        if self.kind == "vector":
+            return float(self._of_queries(targets, answers).mean())
         return float(self.per_group(targets, answers, np.zeros(len(targets), np.int64))[0])
+
+    def per_item(self, targets: np.ndarray, answers: np.ndarray) -> np.ndarray | None:
+        """Of each query of vectors, shape (queries,).
+
+        Raises:
+            BadData: There is no query, or a relevant document is not among the rows.
+        """
+        return self._of_queries(targets, answers) if self.kind == "vector" else None
+
+    def _of_queries(self, targets: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        documents = int((targets[:, 0] >= 0).sum())
+        sums = np.concatenate([[0.0], np.cumsum(self._worth(np.arange(documents))[: self.k])])
+        scores = []
+        for grades, first, equal in found_by(targets, answers):
+            best = float(np.sort(grades)[::-1][: len(sums) - 1] @ np.diff(sums)[: len(grades)])
+            scores.append(float(grades @ worth(first, equal, sums)) / best if best > 0 else 0.0)
+        return np.array(scores)
 
     def per_group(self, targets: np.ndarray, answers: np.ndarray, groups: np.ndarray) -> np.ndarray:
         """Of each group (G,), NaN where it is a single row.

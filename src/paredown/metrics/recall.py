@@ -8,6 +8,7 @@ import numpy as np
 
 from paredown.core.task import Metric
 from paredown.metrics.ranked import by_rank, one_column
+from paredown.metrics.retrieved import found_by, worth
 
 
 @dataclass(frozen=True)
@@ -15,28 +16,53 @@ class Recall(Metric):
     """Relevant rows among the k of a group with the highest scores, over all its relevant ones, its mean over groups: 1 none is missed.
 
     A row is relevant where its target is above 0, as a click; ratings that are all above 0 need a column that says which are good. Rows of
-    equal scores share their ranks. A group without a relevant row, or with no other, says nothing of an order and is left out.
+    equal scores share their ranks. A group without a relevant row, or with no other, says nothing of an order and is left out. Of vectors
+    the documents are ordered for each query by the cosine of their direction with its own.
     Source: Manning, Raghavan & Schutze 2008, Introduction to Information Retrieval, section 8.4.
     Departs: a group of relevant rows only, which has k / n whatever is answered, is left out.
 
     Args:
         k: Rows that count.
+        kind: Of the answers.
     """
 
     k: int = 10
+    kind: str = "numbers"
 
-    pairs = "group"
     cuts = True
-    kinds = ("numbers",)
-    per_item_scores = False
+    kinds = ("numbers", "vector")
+
+    @property
+    def pairs(self) -> str:  # type: ignore[override]
+        """Queries of vectors, else groups of rows."""
+        return "query" if self.kind == "vector" else "group"
+
+    @property
+    def per_item_scores(self) -> bool:  # type: ignore[override]
+        """Of vectors, where each query has one."""
+        return self.kind == "vector"
 
     def text(self) -> str:
         """`recall@10`."""
         return f"{self.name()}@{self.k}"
 
     def over_set(self, targets: np.ndarray, answers: np.ndarray) -> float:
-        """Of all rows as one group, 0..1; NaN where none is relevant, or all are."""
+        """Of all rows as one group, 0..1; NaN where none is relevant, or all are. Of vectors the mean over queries."""
+        if self.kind == "vector":
+            return float(self._of_queries(targets, answers).mean())
         return float(self.per_group(targets, answers, np.zeros(len(targets), np.int64))[0])
+
+    def per_item(self, targets: np.ndarray, answers: np.ndarray) -> np.ndarray | None:
+        """Of each query of vectors, shape (queries,).
+
+        Raises:
+            BadData: There is no query, or a relevant document is not among the rows.
+        """
+        return self._of_queries(targets, answers) if self.kind == "vector" else None
+
+    def _of_queries(self, targets: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        sums = np.arange(self.k + 1.0)
+        return np.array([float(worth(first, equal, sums).mean()) for _, first, equal in found_by(targets, answers)])
 
     def per_group(self, targets: np.ndarray, answers: np.ndarray, groups: np.ndarray) -> np.ndarray:
         """Of each group (G,), NaN where none of its rows is relevant, or all are.

@@ -12,6 +12,8 @@ from paredown.kinds.known import KINDS
 
 BY_PLACE = tuple(kind.name for kind in KINDS.values() if kind.by_place)
 """Kinds whose rows have a class at each of many places."""
+_SOME = 256
+"""Rows whose similarities are held against each other."""
 
 
 def supervised(kind: str, answers: Tensor, goals: Tensor, classes: int = 0) -> Tensor:
@@ -19,7 +21,8 @@ def supervised(kind: str, answers: Tensor, goals: Tensor, classes: int = 0) -> T
 
     Args:
         kind: "class": cross entropy, of "tokens" the mean over words, of "map" the mean over pixels and 1 - the soft Dice coefficient, for
-            classes of few pixels; "labels": binary cross entropy, the mean over labels; "numbers" and "tensors": mean squared difference.
+            classes of few pixels; "labels": binary cross entropy, the mean over labels; "numbers" and "tensors": mean squared difference;
+            "vector": 1 minus the cosine, the mean over rows.
         answers: (N, outputs), before decoding.
         goals: (N,) class indices or (N, classes) shares of them; (N, places) class indices, -1 where nothing is right; (N, outputs) for
             labels and numbers.
@@ -42,6 +45,8 @@ def supervised(kind: str, answers: Tensor, goals: Tensor, classes: int = 0) -> T
         return functional.cross_entropy(answers, goals)
     if kind == "labels":
         return functional.binary_cross_entropy_with_logits(answers, goals)
+    if kind == "vector":
+        return (1 - functional.cosine_similarity(answers, goals)).mean()
     if kind in CONTINUOUS:
         return functional.mse_loss(answers, goals)
     raise ValueError(f"no loss for answers of the kind {kind!r}; there are: {', '.join(KINDS)}.")
@@ -82,7 +87,8 @@ def distillation(kind: str, name: str, student: Tensor, teacher: Tensor, tempera
     """How far the student's answers are from the teacher's.
 
     Args:
-        kind: As for `supervised`; numbers and tensors have one way, the mean squared difference.
+        kind: As for `supervised`; numbers and tensors have one way, the mean squared difference; so have vectors: 1 minus the cosine, and
+            the mean squared difference of the cosines between rows, which is what a search goes by.
         name: "kl": T^2 * KL(teacher || student) of the probabilities at temperature T, softmax for classes, each label's own for labels
             (summed over these); "mse": mean squared difference of the logits, which of classes are centered.
         student, teacher: (N, outputs), before decoding.
@@ -93,11 +99,13 @@ def distillation(kind: str, name: str, student: Tensor, teacher: Tensor, tempera
         ValueError: No loss of that name.
 
     Source: Hinton et al. 2015, arXiv:1503.02531; "mse" after Kim et al. 2021, arXiv:2105.08919; labels after Yang et al. 2023 (multi-label
-        logits distillation), arXiv:2308.06453.
+        logits distillation), arXiv:2308.06453; the cosines between rows after Tung & Mori 2019 (similarity-preserving), arXiv:1907.09682.
     Departs: "mse" centers each row of classes first, since softmax does not see a shift.
     """
     if name not in ("kl", "mse"):
         raise ValueError(f"no distillation loss {name!r}; there are: kl, mse.")
+    if kind == "vector":
+        return _directions(student, teacher)
     student, teacher = by_place(kind, student, classes), by_place(kind, teacher, classes)
     if kind in CONTINUOUS:
         return functional.mse_loss(student, teacher)
@@ -110,6 +118,13 @@ def distillation(kind: str, name: str, student: Tensor, teacher: Tensor, tempera
     if kind == "labels":
         return functional.mse_loss(student, teacher)
     return torch.mean((student - student.mean(1, keepdim=True) - teacher + teacher.mean(1, keepdim=True)) ** 2)
+
+
+def _directions(student: Tensor, teacher: Tensor) -> Tensor:
+    """1 minus the cosine, and the mean squared difference of the cosines between the rows of some at a time."""
+    mine, goal = functional.normalize(student, dim=1), functional.normalize(teacher, dim=1)
+    apart = [(one @ one.T - other @ other.T).square().sum() / len(one) for one, other in zip(mine.split(_SOME), goal.split(_SOME))]
+    return (1 - (mine * goal).sum(dim=1)).mean() + torch.stack(apart).sum() / max(1, len(mine))
 
 
 def _two_classes(logits: Tensor) -> Tensor:

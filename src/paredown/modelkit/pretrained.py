@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, cast
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn import functional
 
 from paredown.core.errors import BadModel
 from paredown.graphs import graph_tokens
@@ -18,6 +20,7 @@ from paredown.ground.lazy import need
 from paredown.ground.seeds import stream
 from paredown.kinds.decode import ABSENT
 from paredown.modelkit import saved
+from paredown.modelkit.pooling import WAYS, Pooling
 from paredown.tasks.tokens import ENDS, WORDS
 
 CONFIG = "config.json"
@@ -82,6 +85,54 @@ class WordLogits(nn.Module):
         return torch.cat([begins, of_words(said.end_logits[:, :, None], ends, self.words, -ABSENT)], dim=1)
 
 
+class Embeddings(nn.Module):
+    """A transformers model without a head, that answers with one vector for each row, (N, width).
+
+    Args:
+        model: Its encoder.
+        inputs: Names of its inputs in the feed's order, at most three; `attention_mask` says which tokens count, else all do.
+        ways: How the vectors of tokens become one, see `pooling`; several are put one after the other.
+        normalize: Whether the vector has length 1.
+        tokens: Numbers of a token's vector.
+        width: Numbers of the answer; where it is another than the pooled vector has, a linear layer makes it.
+    """
+
+    def __init__(self, model: nn.Module, inputs: Sequence[str], ways: Sequence[str], normalize: bool, tokens: int, width: int) -> None:
+        super().__init__()
+        self.model, self.inputs, self.ways, self.normalize = model, tuple(inputs), tuple(ways), normalize
+        self.project = nn.Linear(tokens * len(ways), width) if tokens * len(ways) != width else None
+
+    def forward(self, first: Tensor, second: Tensor | None = None, third: Tensor | None = None) -> Tensor:
+        """Vectors (N, width)."""
+        given = dict(zip(self.inputs, (first, second, third)))
+        tokens = self.model(**given).last_hidden_state
+        mask = given.get("attention_mask")
+        pooled = pool(tokens, torch.ones_like(first) if mask is None else mask, self.ways)
+        pooled = pooled if self.project is None else self.project(pooled)
+        return functional.normalize(pooled, dim=1) if self.normalize else pooled
+
+
+def pool(tokens: Tensor, mask: Tensor, ways: Sequence[str]) -> Tensor:
+    """One vector (N, D * ways) from those of tokens.
+
+    Args:
+        tokens: (N, T, D).
+        mask: (N, T), 1 for tokens that count.
+        ways: Of `pooling.WAYS`: the first token, the largest of each number, the mean, the sum over the root of how many tokens there are.
+
+    Source: the pooling layer of sentence-transformers (Reimers & Gurevych 2019, arXiv:1908.10084).
+    """
+    there = mask[:, :, None].to(tokens.dtype)
+    total, count = (tokens * there).sum(1), there.sum(1).clamp_min(1e-9)
+    made = {
+        "cls": lambda: tokens[:, 0],
+        "max": lambda: tokens.masked_fill(there == 0, -1e9).amax(1),
+        "mean": lambda: total / count,
+        "mean_sqrt_len_tokens": lambda: total / count.sqrt(),
+    }
+    return torch.cat([made[way]() for way in ways], dim=1) if len(ways) > 1 else made[ways[0]]()
+
+
 def of_words(logits: Tensor, places: Tensor, words: int, absent: float) -> Tensor:
     """Logits of words (N, classes, words) from those of tokens.
 
@@ -100,7 +151,9 @@ def of_words(logits: Tensor, places: Tensor, words: int, absent: float) -> Tenso
     return torch.where(there[:, None, :], found, none)
 
 
-def build(config: Mapping[str, Any], inputs: Sequence[str], classes: int, words: int = 0) -> nn.Module:
+def build(
+    config: Mapping[str, Any], inputs: Sequence[str], classes: int, words: int = 0, pooling: Mapping[str, Any] | None = None
+) -> nn.Module:
     """The structure of a configuration with new weights, float32.
 
     Args:
@@ -109,16 +162,25 @@ def build(config: Mapping[str, Any], inputs: Sequence[str], classes: int, words:
             WORDS one of each word, and ENDS one that answers questions.
         classes: Width of the answer.
         words: Most words of a row, where each has an answer of its own.
+        pooling: {"ways", "normalize"} of `Embeddings`: then there is no head, and `classes` are the numbers of a vector.
     """
     transformers = need("transformers", "building a pretrained model's structure")
     settings = {key: value for key, value in config.items() if key != "model_type"}
     made = transformers.AutoConfig.for_model(config["model_type"], **settings, num_labels=classes)
     made.architectures = made.architectures or []  # transformers looks there where a configuration has several heads
-    return _built(transformers, made, inputs, words)
+    return _built(transformers, made, inputs, words) if pooling is None else _embedding(transformers, made, inputs, classes, pooling)
 
 
 def unpack(
-    path: Path, inputs: Sequence[str], classes: int, work: Path, *, new_head: bool, seed: int = 0, words: int = 0
+    path: Path,
+    inputs: Sequence[str],
+    classes: int,
+    work: Path,
+    *,
+    new_head: bool,
+    seed: int = 0,
+    words: int = 0,
+    pooling: Pooling | None = None,
 ) -> tuple[dict[str, Any], Path]:
     """Open a pretrained model; give the arguments of `build` and a file of weights that fits what it builds.
 
@@ -130,6 +192,7 @@ def unpack(
         new_head: True lets the head be new; False refuses weights that the folder does not hold.
         seed: Root of the numbers that a new head begins with.
         words: As for `build`.
+        pooling: Has the model open without a head, as an encoder that answers with one vector for each row.
 
     Raises:
         BadModel: It cannot be opened; its head is new or of another width and the job does not fine-tune it; weights below the head are
@@ -137,11 +200,11 @@ def unpack(
     """
     opened_files.tell(saved.files_of(path))
     transformers = need("transformers", "opening a pretrained model")
-    auto = _auto(transformers, inputs)
+    auto = _auto(transformers, inputs) if pooling is None else transformers.AutoModel
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     config = _configuration(transformers, path)
-    if not new_head and config.num_labels != classes:
+    if not new_head and pooling is None and config.num_labels != classes:
         raise BadModel(
             f"{path} answers with {config.num_labels} numbers per row; the data need {classes}.\n"
             "  Train a new head with `finetune: {}` beside `huggingface:`, or correct the data."
@@ -160,15 +223,18 @@ def unpack(
                 output_loading_info=True,
             )
     except Exception as error:
-        raise BadModel(f"{path} cannot be opened as a classifier: {type(error).__name__}: {str(error)[:300]}") from error
+        raise BadModel(
+            f"{path} cannot be opened as {'a classifier' if pooling is None else 'an encoder'}: {type(error).__name__}: {str(error)[:300]}"
+        ) from error
     new = sorted(found["missing_keys"] | {item[0] for item in found["mismatched_keys"]})
-    below = [name for name in new if name.startswith(f"{model.base_model_prefix}.") and "pooler" not in name]
+    base = "" if pooling is not None else f"{model.base_model_prefix}."
+    below = [name for name in new if name.startswith(base) and "pooler" not in name]
     if below:
         raise BadModel(
             f"{path} holds no weights for {len(below)} tensors of its own structure, first {below[0]}.\n"
             "  The file is not whole, or not of this model."
         )
-    if new and not new_head:
+    if new and not new_head and pooling is None:
         raise BadModel(
             f"{path} has no trained head: {', '.join(new[:3])} would be random.\n"
             "  Train it with `finetune: {}` beside `huggingface:`; `epochs`, `lr` and `batch` go into the braces."
@@ -177,8 +243,15 @@ def unpack(
     if isinstance(auto._model_mapping[type(config)], tuple | list):  # of several heads for one configuration transformers takes the named
         structure["architectures"] = [type(model).__name__]
     arguments = {"config": structure, "inputs": list(inputs), "classes": classes} | ({"words": words} if words else {})
+    whole: nn.Module | None = None
+    if pooling is not None:
+        arguments["pooling"] = way = pooling.json()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream(seed, "head"))
+            whole = _pooled(model.float(), inputs, classes, way)
+    state = model.state_dict(prefix="model.") if whole is None else whole.state_dict()
     file = work / "pretrained.safetensors"
-    save_file({name: value.detach().float().contiguous().clone() for name, value in model.state_dict(prefix="model.").items()}, file)
+    save_file({name: value.detach().float().contiguous().clone() for name, value in state.items()}, file)
     return arguments, file
 
 
@@ -214,6 +287,20 @@ def _configuration(transformers: Any, path: Path) -> Any:
 def _built(transformers: Any, config: Any, inputs: Sequence[str], words: int) -> nn.Module:
     model = _auto(transformers, inputs).from_config(config, trust_remote_code=False).float()
     return WordLogits(model, inputs, words) if WORDS in inputs else Logits(model, inputs)
+
+
+def _embedding(transformers: Any, config: Any, inputs: Sequence[str], width: int, pooling: Mapping[str, Any]) -> nn.Module:
+    model = transformers.AutoModel.from_config(config, trust_remote_code=False).float()
+    return _pooled(model, inputs, width, pooling)
+
+
+def _pooled(model: Any, inputs: Sequence[str], width: int, pooling: Mapping[str, Any]) -> nn.Module:
+    """An encoder with its pooling; what it has of its own for classifying whole texts is taken out where it can do without."""
+    if not {*pooling["ways"]} <= {*WAYS}:
+        raise BadModel(f"a way of pooling is none of {', '.join(WAYS)}: {', '.join(map(str, pooling['ways'])):.100}.")
+    if "add_pooling_layer" in inspect.signature(type(model).__init__).parameters:
+        model.pooler = None
+    return Embeddings(model, inputs, pooling["ways"], bool(pooling["normalize"]), int(model.config.hidden_size), width)
 
 
 def _auto(transformers: Any, inputs: Sequence[str]) -> Any:

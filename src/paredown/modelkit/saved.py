@@ -8,7 +8,7 @@ from paredown.ground.untrusted import read_json
 
 _READ = (
     *("*.json", "*.safetensors", "pytorch_model*.bin", "adapter_model.bin", "*.txt", "*.model", "*.tiktoken", "*.codes", "*.jinja"),
-    "additional_chat_templates/*.jinja",
+    *("additional_chat_templates/*.jinja", "*/config.json"),
 )
 _INDEX = "*.index.json"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +20,8 @@ from paredown.ground.untrusted import read_json
 from paredown.kinds.kind import Kind
 from paredown.kinds.known import kind_named, kind_of
 from paredown.kinds.one_class import OneClass
-from paredown.modelkit import saved, tokenizer
+from paredown.kinds.vector import Vector
+from paredown.modelkit import pooling, saved, tokenizer
 from paredown.models import feature_extractor, processor
 
 CONFIG = "config.json"
@@ -72,6 +74,11 @@ class Huggingface(ModelSource):
         found = configuration(find(spec, folder)).get("id2label")
         return tuple(str(found[key]) for key in sorted(found, key=int)) if found else ()
 
+    def width(self, spec: ModelSpec, folder: Path) -> int:
+        """Numbers of a token's vector, as often as there are ways of pooling."""
+        path = find(spec, folder)
+        return pooling.width_of_tokens(configuration(path)) * len(pooling.pooling_of(path).ways)
+
     def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:
         """The tokenizer as one file, with the model's own limit of tokens; for images or sounds what its processor or extractor does."""
         path = find(spec, folder)
@@ -95,8 +102,11 @@ class Huggingface(ModelSource):
             return {}
         pretrained = need("paredown.modelkit.pretrained", "opening a pretrained model")
         roles = {name: role for name, role in encode["inputs"].items() if role not in ("words", "ends")}
-        found: dict[str, Any] = pretrained.token_limits(find(spec, folder), roles, int(encode["max_length"]))
-        return found
+        path, longest = find(spec, folder), int(encode["max_length"])
+        told = pooling.pooling_of(path).longest if kind_of(context.decode).name == Vector.name else 0
+        longest, own = (told, {"max_length": told}) if 0 < told < longest else (longest, {})
+        found: dict[str, Any] = pretrained.token_limits(path, roles, longest)
+        return own | found
 
     def prepare(
         self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, context: Context
@@ -107,6 +117,13 @@ class Huggingface(ModelSource):
         path, trains = find(spec, folder), self.trains(spec)
         if not trains:
             refuse_other_head(path, configuration(path), kind_of(context.decode))
+        if kind_of(context.decode).name == Vector.name:
+            way = pooling.pooling_of(path)
+            arguments, weights = pretrained.unpack(
+                path, list(inputs), classes, context.work, new_head=False, seed=context.seed, pooling=way
+            )
+            taken: Candidate = trainer.take_baseline(pretrained.FACTORY, arguments, inputs, classes, context, weights=weights)
+            return replace(taken, note=way.said)
         size, of = context.decode.get("size", [0]), int(context.decode.get("classes", classes))
         arguments, weights = pretrained.unpack(path, list(inputs), of, context.work, new_head=trains, seed=context.seed, words=size[0])
         if trains:
@@ -154,6 +171,8 @@ def refuse_other_head(path: Path, config: Mapping[str, Any], kind: Kind) -> None
         BadModel: Says what it answers with, and what says so.
     """
     made = [str(name) for name in config.get("architectures") or ()]
+    if kind.name == Vector.name:  # which takes the encoder and leaves its head
+        return
     for ending, (means, head) in _HEADS.items():
         if any(name.endswith(ending) for name in made) and kind.name != means:
             raise BadModel(refusal(head, f"{path / CONFIG} says `architectures: {made}`"))

@@ -19,7 +19,10 @@ from paredown.modelkit import tokenizer
 
 
 class Python(ModelSource):
-    """A function that returns a torch module; `arguments:` go to it, `weights:` are loaded, `train:` trains it, `tokenizer:` is its own."""
+    """A function that returns a torch module; `arguments:` go to it, `weights:` are loaded, `train:` trains it, `tokenizer:` is its own.
+
+    `outputs:` says how many numbers it answers with, where no label does.
+    """
 
     forms: ClassVar[tuple[str, ...]] = ("torch", "onnx")
 
@@ -36,6 +39,19 @@ class Python(ModelSource):
             parts.append(digests.of_file(_weights(spec, folder)))
         parts += map(digests.of_file, user_code.sources(spec.value.partition(":")[0], folder))
         return digests.of_value([*parts, *([tokenizer.digest(words)] if words else [])])
+
+    def outputs(self, spec: ModelSpec, folder: Path) -> int:
+        """As `outputs:` says.
+
+        Raises:
+            BadModel: It is no whole number from 1 on.
+        """
+        found = spec.options.get("outputs", 1)
+        if type(found) is not int or found < 1:
+            raise BadModel(
+                f"`outputs: {found!r:.60}` is no whole number from 1 on.\n  Write how many numbers {spec.value} answers a row with."
+            )
+        return found if "outputs" in spec.options else 0
 
     def preprocess(self, spec: ModelSpec, folder: Path, work: Path) -> dict[str, Any]:
         """The tokenizer that `tokenizer:` names."""

@@ -146,7 +146,7 @@ def value(metric: Metric, targets: Any, answers: Any, blocks: Any = None) -> flo
     Raises:
         UsageError: The metric pairs groups, and there are none.
     """
-    if metric.pairs != "group":
+    if metric.pairs == "row":
         return metric.over_set(targets, answers)
     scores = _of_groups(metric, targets, answers, blocks)
     return float(scores.mean()) if len(scores) else math.nan
@@ -154,20 +154,22 @@ def value(metric: Metric, targets: Any, answers: Any, blocks: Any = None) -> flo
 
 def chance(metric: Metric, targets: Any, outputs: int, blocks: Any = None) -> float:
     """What a model would get that looks at nothing, see `Metric.chance`; in groups it gives all rows one score."""
-    return value(metric, targets, 0.0 * targets, blocks) if metric.pairs == "group" else metric.chance(targets, outputs)
+    return value(metric, targets, 0.0 * targets, blocks) if metric.pairs != "row" else metric.chance(targets, outputs)
 
 
 def judged(metric: Metric, targets: Any, blocks: Any = None) -> int:
     """How many rows are judged, or groups of rows that have a score: what the rows can show goes by that."""
-    if metric.pairs == "group":
+    if metric.pairs != "row":
         return len(_of_groups(metric, targets, 0.0 * targets, blocks))
     return len(targets) if blocks is None else len({*blocks.tolist()})
 
 
 def _of_groups(metric: Metric, targets: Any, answers: Any, blocks: Any) -> Any:
-    """The scores of the groups that have one."""
+    """The scores of the groups that have one, or of the queries."""
     import numpy as np
 
+    if metric.pairs == "query":
+        return np.asarray(metric.per_item(targets, answers), float)
     refuse_unpaired(metric, blocks)
     scores = np.asarray(metric.per_group(targets, answers, np.unique(blocks, return_inverse=True)[1]), float)
     return scores[~np.isnan(scores)]
@@ -217,7 +219,7 @@ def contest(
 
     n, relative, sign = len(targets), scale is Scale.RELATIVE, 1 if metric.better == "higher" else -1
     answers = float(np.mean(kind_named(kind).changed(before, after)))
-    if metric.pairs == "group":
+    if metric.pairs != "row":
         old, new = (_of_groups(metric, targets, each, blocks) for each in (before, after))
         if not len(old):
             return _Averaged(n=0, flips=answers, seen=math.nan, harm=[math.nan], weight=[math.nan])
@@ -324,7 +326,7 @@ def level(
     import numpy as np
 
     n, whole = len(targets), value(metric, targets, after, blocks)
-    if metric.pairs == "group":
+    if metric.pairs != "row":
         of_groups = _of_groups(metric, targets, after, blocks).tolist()
         return whole, *(paired.mean_bounds(of_groups, [1.0] * len(of_groups), confidence) if of_groups else (-math.inf, math.inf))
     blocks = _together(blocks)

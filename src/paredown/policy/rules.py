@@ -197,7 +197,9 @@ def _drop_finding(rule: Rule, limit: Limit, drop: Drop, outcome: Outcome, eviden
         Outcome.FAIL: f"at least {low} {sure}; allowed {limit.text}",
         Outcome.INCONCLUSIVE: f"at most {upper} {sure}, which does not show {limit.text}{_needs(drop, limit)}",
     }
-    flips = "" if evidence.kind in CONTINUOUS else f" ({100 * drop.flips:.2g} % flips)"  # any number is another one
+    same = evidence.metric is not None and evidence.metric.pairs == "query"
+    told = same or evidence.kind not in CONTINUOUS  # any number is another one
+    flips = f" ({100 * drop.flips:.2g} % flips)" if told else ""
     seen = f"a drop of {show(drop.drop, limit.text)} was seen on {drop.n} {evidence.counted}{flips}"
     unit = "share" if limit.scale is Scale.RELATIVE else "points"
     values = {"value": drop.drop, "low": drop.low, "high": drop.upper, "limit": limit.value, "unit": unit, "group": group}

@@ -119,7 +119,7 @@ def _surprise(kind: str, answers: Tensor, temperature: float, generator: torch.G
     """The sum over rows of -ln p of what is drawn from the answers themselves, whose gradient has the Fisher information as its square."""
     if kind == "tensors":  # which are in units of their spread
         return (answers * torch.randn(answers.shape, generator=generator)).sum()
-    if kind == "numbers":
+    if kind in ("numbers", "vector"):
         spread = answers.detach().std(0, unbiased=False).clamp_min(1e-9)
         return (answers / spread * torch.randn(answers.shape, generator=generator)).sum()
     if kind == "labels":

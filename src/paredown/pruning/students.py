@@ -20,7 +20,7 @@ from paredown.ground import opened_files
 from paredown.ground.seeds import stream
 from paredown.kinds.known import kind_of
 from paredown.kinds.tensors import Tensors, scales
-from paredown.modelkit import factories, pretrained, tokenizer
+from paredown.modelkit import factories, pooling, pretrained, tokenizer
 from paredown.modelkit.blueprint import BLUEPRINT, TENSORS, Blueprint, detect_answers, open_folder, open_module, read_blueprint, with_logits
 from paredown.modelkit.streamed import feed_of
 from paredown.modelkit.train import LEARNED, Training, fewer, fit
@@ -73,7 +73,8 @@ def make(student: str, candidate: Candidate, context: Context, seed: int) -> tup
             )
         _refuse_other_tokens(folder, context)
         classes = len(context.rows(next(iter(context.data))).names)
-        arguments, weights = pretrained.unpack(folder, list(inputs), classes, context.work, new_head=True, seed=seed)
+        way = pooling.pooling_of(folder) if kind_of(context.decode).name == "vector" else None
+        arguments, weights = pretrained.unpack(folder, list(inputs), classes, context.work, new_head=True, seed=seed, pooling=way)
         blueprint = Blueprint(factory=pretrained.FACTORY, arguments=arguments, inputs=inputs, answers=context.decode["output"])
         module = blueprint.build()
         module.load_state_dict(load_file(weights))

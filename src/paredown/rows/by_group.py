@@ -67,16 +67,19 @@ def shared(first: Rows, second: Rows, column: str) -> bool:
     return 2 * len(found & other) > len(found)
 
 
-def blocks_of(rows: Rows, column: str) -> tuple[Any, str]:
+def blocks_of(rows: Rows, column: str, pairs: str = "row") -> tuple[Any, str]:
     """A number for each row (N,), the same for rows that are not independent, and what these blocks are, in words: "groups of 'user'".
 
     Args:
         rows: Rows that are judged.
         column: By which the job pairs them; empty where it does not. Then windows that overlap are of spans of time, and others rows.
+        pairs: What has a score, see `Metric`; queries are rows of their own.
 
     Raises:
         BadData: The rows do not have the column.
     """
+    if pairs == "query":
+        return None, "queries"
     if column:
         return numbered(rows, column), f"groups of {column!r}"
     spans = windows.blocks(rows)

@@ -24,7 +24,7 @@ def provable_by(job: Job, units: Units, test: Rows) -> dict[str, Any]:
     Raises:
         BadData: The rows do not have the column by which they are paired; the metric cannot judge them, or has a value in no group.
     """
-    metric, (blocks, counted) = units.metric, blocks_of(test, job.data.paired_by)
+    metric, (blocks, counted) = units.metric, blocks_of(test, job.data.paired_by, units.metric.pairs)
     count = judged(metric, test if test.labels is None else test.labels, blocks)
     if metric.pairs == "group" and not count:
         raise BadData(
@@ -32,7 +32,7 @@ def provable_by(job: Job, units: Units, test: Rows) -> dict[str, Any]:
             "none has rows between which there is a choice.\n"
             "  Give groups of several rows with different targets; where all are above 0, as ratings, take ndcg@10."
         )
-    return provable(job.policy, count, metric.text(), of=counted, spread=metric.pairs == "group")
+    return provable(job.policy, count, metric.text(), of=counted, spread=metric.pairs != "row")
 
 
 def provable(policy: Policy, test_rows: int, metric: str = "accuracy", *, of: str = "rows", spread: bool = False) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from paredown.ground import digests, registry, trust, user_code
 from paredown.ground.files import roomy
 from paredown.impact.derived import DERIVED, undeclared
 from paredown.kinds.decode import PROBABILITIES, width_of
+from paredown.kinds.vector import Vector
 from paredown.policy.quality import refuse_unfit, refuse_unpaired
 from paredown.protocol.readings import RATIOS
 from paredown.rows.blocks import spooling
@@ -154,10 +155,32 @@ def read_splits(job: Job, units: Units) -> Splits:
             )
         outputs = 1 if units.task.raw == "arrays" else units.source.outputs(job.model, job.folder)
         named = named or tuple(map(str, range(outputs)))
+    if units.kind.name == Vector.name:
+        named = _dimensions(job, units)
     splits = load_splits(told, job.search.seed, units.trains, named, labeled=not units.metric.by_baseline)
     for split in () if units.metric.by_baseline else ("test", "validation"):
         refuse_one_answer(getattr(splits, split), split)
     return splits
+
+
+def _dimensions(job: Job, units: Units) -> tuple[str, ...]:
+    """The numbers of a vector, as its outputs are named.
+
+    Raises:
+        UsageError: The job trains the model, or nothing says how many there are.
+    """
+    if units.trains:
+        raise UsageError(
+            "the job trains the model, and vectors are not trained here.\n"
+            "  Give an encoder that is trained, and leave `finetune:` and `train:` out."
+        )
+    width = units.source.width(job.model, job.folder)
+    if not width:
+        raise UsageError(
+            f"nothing says how many numbers {job.model.value} answers a row with.\n"
+            "  Say it beside the model, as `model: {python: my_encoder:build, outputs: 384}`; a graph needs an output of fixed width."
+        )
+    return tuple(map(str, range(width)))
 
 
 def encoded_table(job: Job, units: Units, splits: Splits) -> dict[str, Any] | None:

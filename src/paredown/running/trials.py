@@ -15,6 +15,7 @@ from paredown.core.recipe import Recipe, engines_of
 from paredown.core.trial import Trial, trial_from_json
 from paredown.ground import digests
 from paredown.kinds.numbers import Numbers
+from paredown.kinds.vector import Vector
 from paredown.policy.quality import chance, compare, value
 from paredown.protocol.bench import Side, Windows
 from paredown.protocol.plan import SCREENING, Plan
@@ -257,7 +258,7 @@ def _refuse_chance(workspace: Workspace, quality: float, labels: Any, answers: A
     if not near:
         return
     rows = "\n".join(f"  row {number}: {said}" for number, said in enumerate(kind.said(labels[:5], answers[:5], names)))
-    order = "" if kind.name == Numbers.name else "`labels:` stands in the model's order and that "
+    order = "" if kind.name in (Numbers.name, Vector.name) else "`labels:` stands in the model's order and that "
     do = f"Check that {order}`preprocess:` is what the model was trained with."
     if workspace.units.trains:
         do = "The job trains it: give it more epochs, another `lr` or a larger network, or check the columns of the data."

@@ -144,12 +144,13 @@ class Workspace:
 
     def paired(self, split: str) -> dict[str, Any]:
         """The blocks of rows of a split by which drops are paired, None where rows stand for themselves, and what is counted, in words."""
-        blocks, counted = blocks_of(getattr(self.splits, split), self.job.data.paired_by)
+        blocks, counted = blocks_of(getattr(self.splits, split), self.job.data.paired_by, self.units.metric.pairs)
         return {"blocks": blocks, "counted": counted}
 
     def judged(self, split: str) -> int:
         """How many rows of a split are judged, or groups of rows where they are paired by those."""
-        return judged(self.units.metric, getattr(self.splits, split).labels, self.paired(split)["blocks"])
+        rows = getattr(self.splits, split)
+        return judged(self.units.metric, rows if rows.labels is None else rows.labels, self.paired(split)["blocks"])
 
     def as_given(self) -> Chain:
         """The recipe of the model as given: its form's own engine."""

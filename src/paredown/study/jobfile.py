@@ -27,7 +27,7 @@ from paredown.study.deployfile import Words, known, read_deploy
 LATER_MODELS = ("sklearn", "predictions")
 OPTIONS = {
     "builtin": ("train", "hidden", "widths"),
-    "python": ("weights", "train", "arguments", "tokenizer"),
+    "python": ("weights", "train", "arguments", "tokenizer", "outputs"),
     "onnx": ("tokenizer", "output", "constants"),
     "huggingface": ("finetune", "revision", "tokenizer"),
     "estimator": (),
@@ -84,6 +84,7 @@ class _Data(_Strict):
     groups: Words = []
     paired_by: str | None = None
     drop: Words = []
+    documents: int | None = Field(default=None, ge=1)
     names: Words = []
     numeric: Words = []
     categorical: Words = []

@@ -19,6 +19,7 @@ from paredown.ground import registry
 from paredown.kinds.known import kind_named
 from paredown.kinds.labels import Labels
 from paredown.kinds.one_class import OneClass
+from paredown.rows import corpus
 from paredown.rows.columns import held, judged
 from paredown.rows.masks import refuse_too_many_pixels
 from paredown.study.classes import one_set_of_classes, one_set_of_targets, refuse_misfits, refuse_unseen, refuse_untrained, with_targets
@@ -99,7 +100,8 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
     the seed either. A row that occurs with its label in two splits stays in the first of test, validation, calibration, train, unlabeled;
     equal rows within one split stay. In a table whose rows are equal by chance all stay, and each copy has its own place in a cut
     (`leakage`, decision 0013). Rows of one group of `job.data.paired_by` stay together where they are judged, and with `job.data.time` what
-    is later is judged and what was before is trained on (`cuts`, decision 0021).
+    is later is judged and what was before is trained on (`cuts`, decision 0021). Documents that queries are asked among are in all splits
+    (`rows.corpus`): queries are cut, validation from those of train.
 
     Args:
         job: Its `data` and `folder` are used, and its `task` to check the rows.
@@ -145,6 +147,9 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
             task.check(rows)
         except BadData as error:
             raise BadData(f"{job.data.sources[split]} ({split}): {error}") from error
+    shared = None if targets is None else kind.shared(targets)
+    if shared is not None:
+        parts, corpora = corpus.apart(parts, shared)
     chance = task.raw == "table" and by_chance([*parts.values()])
     if chance:
         notes += parts_of_another(parts, job.data.sources)
@@ -160,7 +165,8 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
         if not trains_baseline:
             notes.append("The model arrived trained and one source was cut into splits: it may have seen rows of validation and test.")
     else:
-        parts = _cut_missing(parts, shares, seed, trains_baseline, judging, training, notes)
+        cuts_train = trains_baseline or (shared is not None and "train" in parts)
+        parts = _cut_missing(parts, shares, seed, cuts_train, judging, training, notes)
     parts = _sampled(parts, shares, seed, judging, notes)
     refuse_untrained(parts, names, "", kind)
     dropped, equal = dict.fromkeys(parts, 0), dict[str, int]()
@@ -171,6 +177,8 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
     elif plan is None:
         parts, dropped = without_leaks(parts)
         refuse_untrained(parts, names, " once the rows that validation or test has too are dropped", kind)
+    if shared is not None:
+        parts = corpus.together(parts, corpora, targets, f"documents/{seed}", notes, job.data.columns.get("documents"))
     if targets is not None:
         targets = task.sized(targets, next(iter(parts.values())), job.data.preprocess)
         parts = {split: with_targets(rows, targets, names) for split, rows in parts.items()}
@@ -178,6 +186,8 @@ def load_splits(job: Job, seed: int, trains_baseline: bool, model_labels: Sequen
         refuse_too_many_pixels(parts)
     elif kind.name != OneClass.name:
         parts = {split: replace(rows, names=names) for split, rows in parts.items()}
+    if shared is not None and "train" in parts:  # no row of it alone has an answer to learn
+        parts["train"] = replace(parts["train"], labels=None)
     if kind.name == Labels.name and labeled:
         refuse_unseen(parts, names)
     parts = {split: judged(held(rows)) if split in ("test", "validation") else held(rows) for split, rows in parts.items()}

@@ -29,6 +29,7 @@ _JUDGED = {
     "spans": "a part of a text",
     "map": "one class per pixel",
     "tensors": "tensors",
+    "vector": "vectors",
 }
 
 
@@ -92,7 +93,7 @@ def metric_named(name: str, folder: Path, kind: Kind) -> Metric:
         return python(target=name, folder=folder, kind=kind.name)
     base, _, first = name.partition("@")
     unit: type[Metric] = registry.get("metrics", base)
-    settings: dict[str, Any] = {"kind": kind.name} if unit.by_baseline else {}
+    settings: dict[str, Any] = {"kind": kind.name} if hasattr(unit, "kind") and kind.name in unit.kinds else {}
     if base != name:
         settings["k"] = _first_of(name, unit, first)
     metric = unit(**settings)

@@ -267,13 +267,16 @@ def check_metric(unit: Metric, outputs: int = 4, seed: int = 0) -> None:
     name = _named(type(unit))
     _hold(unit.better in ("higher", "lower"), f"{name}: better is {unit.better!r}; it is higher or lower.")
     _hold(unit.kinds and set(unit.kinds) <= {*KINDS}, f"{name}: kinds are {unit.kinds!r}; they are of {', '.join(KINDS)}.")
-    for kind in unit.kinds if not unit.by_baseline else (unit.kind,):  # type: ignore[attr-defined]
+    for kind in (unit.kind,) if hasattr(unit, "kind") else unit.kinds:
         named = unit.named(["O", *(f"B-{at}" for at in range(1, outputs))])
-        _check_kind(named, f"{name} of {kind}", outputs, *_answers(kind, outputs, np.random.default_rng(seed)))
+        drawn = "numbers" if kind == "vector" and unit.by_baseline else kind  # what is right is a vector there
+        _check_kind(named, f"{name} of {kind}", outputs, *_answers(drawn, outputs, np.random.default_rng(seed)))
 
 
 def _answers(kind: str, outputs: int, draw: np.random.Generator) -> tuple[np.ndarray, ...]:
     """Targets of 200 rows, perfect answers, always wrong ones, and random ones."""
+    if kind == "vector":
+        return _judgments(outputs, draw)
     if kind in CONTINUOUS:
         targets = draw.normal(size=(200, outputs))
         return targets, targets.copy(), -targets, draw.normal(size=(200, outputs))
@@ -305,6 +308,19 @@ def _answers(kind: str, outputs: int, draw: np.random.Generator) -> tuple[np.nda
     return labels, perfect, np.roll(perfect, 1, axis=1), draw.dirichlet(np.ones(outputs), 200)
 
 
+def _judgments(outputs: int, draw: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """150 documents and 50 queries, of each of which one document, or two with equal vectors, is relevant."""
+    targets = np.full((200, 5), -1, np.int64)
+    documents, right = draw.permutation(150), draw.integers(0, 75, 50)
+    targets[:150, 0] = documents
+    targets[150:, 1:3] = np.stack([right, draw.integers(1, 4, 50)], axis=1)
+    targets[150:175, 3:] = np.stack([149 - right[:25], np.ones(25, np.int64)], axis=1)
+    vectors = draw.normal(size=(150, outputs))
+    vectors[75:] = vectors[74::-1]
+    perfect = np.concatenate([vectors[documents], vectors[right]])
+    return targets, perfect, np.concatenate([perfect[:150], -perfect[150:]]), draw.normal(size=(200, outputs))
+
+
 def _check_kind(unit: Metric, name: str, outputs: int, targets: Any, perfect: Any, wrong: Any, random: Any) -> None:
     sign = 1 if unit.better == "higher" else -1
     if unit.pairs == "group":
@@ -324,7 +340,10 @@ def _check_kind(unit: Metric, name: str, outputs: int, targets: Any, perfect: An
         f"{name}: per_item_scores is {unit.per_item_scores}, per_item gives {type(items).__name__}.",
     )
     if items is not None:
-        _hold(np.shape(items) == (200,), f"{name}: per_item has shape {np.shape(items)}; it needs one score per row, (200,).")
+        count = int((targets[:, 0] < 0).sum()) if unit.pairs == "query" else 200
+        _hold(
+            np.shape(items) == (count,), f"{name}: per_item has shape {np.shape(items)}; it needs one score per {unit.pairs}, ({count},)."
+        )
         _hold(
             math.isclose(float(np.mean(items)), whole, rel_tol=1e-9),
             f"{name}: the mean over rows is {np.mean(items)}, over_set says {whole}.",
