@@ -1,4 +1,4 @@
-"""What arrays of more axes than rows of one input and one label have are: several inputs, several labels. Not a unit."""
+"""What arrays and lists are that are more than one input and one label for each row. Not a unit."""
 
 from __future__ import annotations
 
