@@ -1,4 +1,7 @@
-"""A model and data from a script, a notebook or a test go the whole way; what does not fit is refused before anything is spent."""
+"""A model and data from a script, a notebook or a test go the whole way; what does not fit is refused before anything is spent.
+
+One file: whatever is refused or runs here starts from one small network and its rows.
+"""
 
 from __future__ import annotations
 

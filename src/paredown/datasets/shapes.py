@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,3 +80,15 @@ def lists(labels: Any) -> Any:
 
 def _holds_words(cell: Any) -> bool:
     return isinstance(cell, list | tuple) and any(isinstance(part, str) for part in cell)
+
+
+def joined(words: Sequence[Any], where: str) -> str:
+    """The words of one row as one text with a space between them.
+
+    Raises:
+        BadData: One is no word, or holds a space.
+    """
+    for word in words:
+        if not isinstance(word, str) or len(word.split()) != 1:
+            raise BadData(f"{where}: the text is a list that holds {word!r:.60}.\n  Its items have to be words without spaces.")
+    return " ".join(word.strip() for word in words)
