@@ -13,13 +13,13 @@ from PIL import Image
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.datasets import masked
+from paredown.datasets.any_source import read_rows
 from paredown.datasets.csv import Csv
 from paredown.datasets.images import Images
 from paredown.datasets.npz import Npz
 from paredown.datasets.sources import rows_from_arrays
 from paredown.rows.columns import on_disk
 from paredown.rows.masks import class_masks
-from paredown.study.splits import read_rows
 from paredown.testing.contracts import check_dataset
 
 NAMES = ("background", "nucleus")

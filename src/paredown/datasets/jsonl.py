@@ -12,7 +12,8 @@ from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.datasets.lines import Lines, objects
-from paredown.datasets.sources import find, joined, listed
+from paredown.datasets.shapes import joined
+from paredown.datasets.sources import find, listed
 from paredown.datasets.tables import roles, rows_from_table
 
 _HEAD = 1000

@@ -1,8 +1,8 @@
-"""What arrays of more axes than rows of one input and one label have are: several inputs, several labels. Not a unit."""
+"""What arrays and lists are that are more than one input and one label for each row. Not a unit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,3 +99,15 @@ def files(items: list[Any], where: Callable[[int], str]) -> np.ndarray:
             raise BadData(f"{where(row)} is {found} among the bytes of files.\n  Give the bytes of a file for every row.")
         out[row] = item
     return out
+
+
+def joined(words: Sequence[Any], where: str) -> str:
+    """The words of one row as one text with a space between them.
+
+    Raises:
+        BadData: One is no word, or holds a space.
+    """
+    for word in words:
+        if not isinstance(word, str) or len(word.split()) != 1:
+            raise BadData(f"{where}: the text is a list that holds {word!r:.60}.\n  Its items have to be words without spaces.")
+    return " ".join(word.strip() for word in words)

@@ -352,18 +352,6 @@ def listed(labels: Any, where: str) -> str:
     return "".join(f"{LISTED}{cell}" for cell in cells) or LISTED
 
 
-def joined(words: Sequence[Any], where: str) -> str:
-    """The words of one row as one text with a space between them.
-
-    Raises:
-        BadData: One is no word, or holds a space.
-    """
-    for word in words:
-        if not isinstance(word, str) or len(word.split()) != 1:
-            raise BadData(f"{where}: the text is a list that holds {word!r:.60}.\n  Its items have to be words without spaces.")
-    return " ".join(word.strip() for word in words)
-
-
 def as_words(labels: Any, count: int, source: str, where: Callable[[int], str]) -> list[str]:
     """Labels as words, one for each of `count` rows.
 

@@ -37,9 +37,7 @@ def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[An
             {"kind": "arrays", "inputs": [{"name", "shape", "numbers", ...}]}: several of these, each in the kind of number that the model
             takes, by numpy's name of it; rows are a mapping from names to arrays, or a list of such;
             {"kind": "audio", ...}: see `spectrograms.make_audio_encoder`;
-            {"kind": "series", "input", "window": W, "columns", "fill", "mask", "missing"}: windows of a table, encoded as its rows are,
-            (N, W, columns); with "fill": "last" a missing number is the last one before it in its window, if there is one, else the
-            column's; for each column in "mask" one more holds 1 where its number is missing; "missing" are words for no number;
+            {"kind": "series", "input", "window", "columns", "fill", "mask", "missing"}: see `SeriesForecasting.encoder`;
             {"kind": "text", ...}: see `tokens.make_text_encoder`.
             "whole": [low, high] in a declaration, or in one of its numeric columns, refuses all but whole numbers between these.
         folder: Where the files lie that a declaration names, as a tokenizer's.
