@@ -1,6 +1,7 @@
 import re
 from collections import Counter
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,13 +25,13 @@ def keys(rows):
 
 
 def test_digits_are_cut_into_halves_and_the_rest_as_documented():
-    splits = load_splits(job(None, all="builtin:digits"), 0, True)
+    splits = load_splits(job(Path(), all="builtin:digits"), 0, True)
     assert splits.counts == {"train": 584, "calibration": 90, "validation": 224, "test": 899}
     assert splits.names == tuple("0123456789")
     assert splits.test.high == 16
     assert splits.dropped_duplicates == 0
     assert (splits.notes, splits.unlabeled) == ((), None)
-    whole = read_rows("builtin:digits", None, {}, ())
+    whole = read_rows("builtin:digits", Path(), {}, ())
     assert sum((keys(rows) for rows in present(splits).values()), Counter()) == keys(whole)
     shares = np.bincount(whole.labels) / len(whole)
     for rows in present(splits).values():
