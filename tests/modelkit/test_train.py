@@ -39,7 +39,7 @@ def test_supervised_is_the_mean_negative_log_likelihood() -> None:
     shares = softmax(TEACHER)
     found = losses.supervised("class", LOGITS[0], torch.from_numpy(shares).float())
     assert float(found) == pytest.approx(-(shares * np.log(softmax(STUDENT))).sum(1).mean(), rel=1e-5)
-    with pytest.raises(ValueError, match=r"no loss for answers of the kind 'hinge'; there are: class, labels, numbers, tokens, spans\."):
+    with pytest.raises(ValueError, match=r"no loss for answers of the kind 'hinge'; there are: class, labels, numbers, .*map"):
         losses.supervised("hinge", LOGITS[0], torch.from_numpy(labels))
 
 

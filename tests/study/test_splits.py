@@ -31,7 +31,7 @@ def test_digits_are_cut_into_halves_and_the_rest_as_documented():
     assert splits.test.high == 16
     assert splits.dropped_duplicates == 0
     assert (splits.notes, splits.unlabeled) == ((), None)
-    whole = read_rows("builtin:digits", None, {}, ())
+    whole = read_rows("builtin:digits", Path(), {}, ())
     assert sum((keys(rows) for rows in present(splits).values()), Counter()) == keys(whole)
     shares = np.bincount(whole.labels) / len(whole)
     for rows in present(splits).values():

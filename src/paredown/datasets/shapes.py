@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadData
+from paredown.rows.masks import mask_words
 
 _MOST_INPUTS = 16
 
@@ -63,11 +64,23 @@ def marks(labels: np.ndarray) -> bool:
     return marked and bool((labels.sum(axis=1) != 1).any())
 
 
-def planes(labels: np.ndarray) -> np.ndarray | None:
-    """Labels (N, H, W) of numbers, also with an axis of one channel; None where they are others."""
+def one_each(labels: np.ndarray, source: str) -> np.ndarray | None:
+    """Labels (N,) of those that are a column, (N, 1), or masks, (N, H, W), also with an axis of one channel, which become words; else None.
+
+    Raises:
+        BadData: They are no class indices.
+    """
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        found: np.ndarray = labels[:, 0]
+        return found
     if labels.ndim == 4 and 1 in (labels.shape[1], labels.shape[3]):
         labels = labels[:, 0] if labels.shape[1] == 1 else labels[:, :, :, 0]
-    return labels if labels.ndim == 3 and labels.dtype.kind in "buif" else None
+    if labels.ndim != 3 or labels.dtype.kind not in "buif":
+        return None
+    try:
+        return np.array(mask_words(labels), object)
+    except ValueError as error:
+        raise BadData(f"{source}: the labels are masks, of which {error}\n  Give class indices, shape (N, height, width).") from None
 
 
 def lists(labels: Any) -> Any:

@@ -16,9 +16,8 @@ import numpy as np
 from paredown.core.errors import BadData
 from paredown.core.rows import LISTED, Rows
 from paredown.core.unsupported import several_inputs
-from paredown.datasets.shapes import files, lists, marks, matrix, planes, refuse_other_count, several, several_numbers
+from paredown.datasets.shapes import files, lists, marks, matrix, one_each, refuse_other_count, several, several_numbers
 from paredown.ground.host import host
-from paredown.rows.masks import mask_words
 
 NO_LABEL = "Give it one, or remove the row; where none of several labels holds write []."
 """What to do about a row without a label."""
@@ -362,13 +361,8 @@ def as_words(labels: Any, count: int, source: str, where: Callable[[int], str]) 
     if any(isinstance(cell, lists_of_labels) for cell in lists(labels)):
         labels = [listed(cell, where(row)) if isinstance(cell, lists_of_labels) else cell for row, cell in enumerate(labels)]
     array = _flat(labels, f"{source}: the labels")
-    if (masks := planes(array)) is not None:
-        try:
-            labels = array = np.array(mask_words(masks), object)
-        except ValueError as error:
-            raise BadData(f"{source}: the labels are masks, of which {error}\n  Give class indices, shape (N, height, width).") from None
-    if array.ndim == 2 and array.shape[1] == 1:
-        labels = array = array[:, 0]
+    if (single := one_each(array, source)) is not None:
+        labels = array = single
     if marks(array):
         return [listed(row.astype(int), where(at)) for at, row in enumerate(array)]
     if array.ndim != 1:
