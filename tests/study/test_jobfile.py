@@ -145,7 +145,11 @@ def test_models_of_later_versions_are_known_and_refused(tmp_path: Path, kind: st
         ({"model": {"python": "m:f", "weights": "nix.pt"}}, "model.weights is 'nix.pt'; there is no such file.", "folder of the job file"),
         ({"model": {"python": "m:f", "weights": 3}}, "model.weights is 3; it has to be a path.", "safetensors"),
         ({"model": {"onnx": "nix.onnx"}}, "model.onnx is 'nix.onnx'; there is no such file.", "folder of the job file"),
-        ({"model": {"onnx": "m.onnx", "opset": 17}}, "model.opset does not go with onnx.", "Allowed beside `onnx`: tokenizer, output, constants."),
+        (
+            {"model": {"onnx": "m.onnx", "opset": 17}},
+            "model.opset does not go with onnx.",
+            "Allowed beside `onnx`: tokenizer, output, constants.",
+        ),
         ({"task": "image-clasification"}, "no task 'image-clasification'. Did you mean 'image-classification'?", "paredown list tasks"),
         ({"metric": "acuracy"}, "no metric 'acuracy'. Did you mean 'accuracy'?", "paredown list metrics"),
         ({"task": 3}, "task is 3; it has to be a text.", "quotes"),
