@@ -149,7 +149,8 @@ class Workspace:
 
     def judged(self, split: str) -> int:
         """How many rows of a split are judged, or groups of rows where they are paired by those."""
-        return judged(self.units.metric, getattr(self.splits, split).labels, self.paired(split)["blocks"])
+        rows = getattr(self.splits, split)
+        return judged(self.units.metric, rows if rows.labels is None else rows.labels, self.paired(split)["blocks"])
 
     def as_given(self) -> Chain:
         """The recipe of the model as given: its form's own engine."""
