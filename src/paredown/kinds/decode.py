@@ -209,7 +209,8 @@ def answer(spec: Mapping[str, Any], labels: Sequence[str], answers: np.ndarray) 
         answers: Shape (N, *shape_of).
     """
     if spec["kind"] == "spans":
-        return best_spans(answers)[0].tolist()
+        parts: list[Any] = best_spans(answers)[0].tolist()
+        return parts
     if "size" in spec:
         return _by_place(spec, labels, answers)
     if "parts" in spec:

@@ -275,6 +275,7 @@ def check_metric(unit: Metric, outputs: int = 4, seed: int = 0) -> None:
 
 def _answers(kind: str, outputs: int, draw: np.random.Generator) -> tuple[np.ndarray, ...]:
     """Targets of 200 rows, perfect answers, always wrong ones, and random ones."""
+    targets: Any
     if kind == "vector":
         return _judgments(outputs, draw)
     if kind in CONTINUOUS:
