@@ -56,9 +56,7 @@ def make_encoder(spec: Mapping[str, Any], folder: Path = Path()) -> Callable[[An
     if kind == "text":
         return make_text_encoder(spec, folder)
     makers = {"image": _image_encoder, "table": _table_encoder, "vector": _vector_encoder, "array": _array_encoder}
-    makers["arrays"] = _arrays_encoder
-    makers["audio"] = make_audio_encoder
-    makers["series"] = _series_encoder
+    makers |= {"arrays": _arrays_encoder, "audio": make_audio_encoder, "series": _series_encoder}
     if kind not in makers:
         raise ValueError(f"encoder kind {kind!r} is not one of {', '.join(makers)}, text.")
     return makers[kind](spec)
@@ -253,9 +251,8 @@ def _table_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
                 whole.append((column["name"], width, column["whole"]))
             width += 1
         elif column["kind"] == "code":
-            first = column.get("first", 0)
-            codes = {value: float(code) for code, value in enumerate(column["values"], first)}
-            words.append((column["name"], width, None, (codes, first - 1.0)))
+            codes = {value: float(code) for code, value in enumerate(column["values"], column.get("first", 0))}
+            words.append((column["name"], width, None, (codes, column.get("first", 0) - 1.0)))
             width += 1
         else:
             words.append((column["name"], width, {value: width + place for place, value in enumerate(column["values"])}, None))
