@@ -249,9 +249,8 @@ def _table_encoder(spec: Mapping[str, Any]) -> Callable[[Any], dict[str, np.ndar
                 whole.append((column["name"], width, column["whole"]))
             width += 1
         elif column["kind"] == "code":
-            first = column.get("first", 0)
-            codes = {value: float(code) for code, value in enumerate(column["values"], first)}
-            words.append((column["name"], width, None, (codes, first - 1.0)))
+            codes = {value: float(code) for code, value in enumerate(column["values"], column.get("first", 0))}
+            words.append((column["name"], width, None, (codes, column.get("first", 0) - 1.0)))
             width += 1
         else:
             words.append((column["name"], width, {value: width + place for place, value in enumerate(column["values"])}, None))
