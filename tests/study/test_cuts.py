@@ -112,7 +112,7 @@ def test_a_metric_is_named_with_how_many_rows_it_looks_at() -> None:
     ):
         with pytest.raises(UsageError, match=said):
             metric_named(name, Path(), numbers)
-    with pytest.raises(UsageError, match="metric ndcg@10 judges numbers; the task's answers are one class per row"):
+    with pytest.raises(UsageError, match="metric ndcg@10 judges numbers and vectors; the task's answers are one class per row"):
         metric_named("ndcg@10", Path(), kind_named("class"))
 
 
