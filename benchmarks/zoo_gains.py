@@ -42,10 +42,10 @@ def gains(name: str, folder: Path) -> dict[str, str]:
     """
     from paredown.core.errors import ParedownError
     from paredown.core.recipe import parse
+    from paredown.encoders.feed import feed_shapes
     from paredown.running.setup import opened
     from paredown.running.workspace import Silent
     from paredown.study.jobfile import read_job
-    from paredown.tasks.feed import feed_shapes
 
     try:
         document = brought(name, folder)

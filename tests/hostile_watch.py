@@ -82,7 +82,7 @@ _SERVER = """
 import json, os, resource, signal, sys, time
 import importlib, numpy, onnxruntime, sqlalchemy, pydantic, rich.table
 import paredown.__main__
-for name in ("artifact.load", "measuring.verify", "study.ledger", "tasks.feed", "report.html", "report.terminal", "measuring.check"):
+for name in ("artifact.load", "measuring.verify", "study.ledger", "encoders.feed", "report.html", "report.terminal", "measuring.check"):
     importlib.import_module(f"paredown.{name}")
 for where, _ in paredown.cli.COMMANDS.values():
     importlib.import_module(where.partition(":")[0])

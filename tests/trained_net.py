@@ -12,8 +12,8 @@ from paredown.core.candidate import Candidate
 from paredown.ground.store import FolderStore
 from paredown.modelkit.blueprint import Blueprint, save_module
 from paredown.modelkit.lower import to_onnx
-from paredown.modelkit.train import Training, fit
 from paredown.testing import tiny
+from paredown.training.train import Training, fit
 
 
 @pytest.fixture

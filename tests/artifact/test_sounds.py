@@ -19,9 +19,9 @@ from paredown.artifact.pack import Label, pack
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
+from paredown.encoders.spectrograms import audio_shape
 from paredown.ground.store import FolderStore
 from paredown.tasks.audio_classification import AudioClassification
-from paredown.tasks.spectrograms import audio_shape
 from sound_files import tone, wav
 
 SOUNDS = np.stack([tone(hertz, 0.25) for hertz in (200, 500, 900, 1500, 2500, 3500)])

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paredown.datasets import sources
 from paredown.ground import digests
 from paredown.ground.host import host
+from paredown.ingest import sources
 from tiny_cli import bare, leave
 from tiny_study import NAMES, TinyStudy, shorten, tiny_rows
 

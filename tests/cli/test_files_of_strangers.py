@@ -20,8 +20,8 @@ from hostile import CANARY, DEEP, KINDS, NAMES, NUMBERS, TEXTS
 from paredown.artifact.predict_main import read_inputs
 from paredown.core.errors import BadData, Damaged, ParedownError
 from paredown.core.rows import Rows
-from paredown.datasets.any_source import read_rows
 from paredown.exports.records import read_records
+from paredown.ingest.any_source import read_rows
 from paredown.intensity.series import read_series
 from paredown.models.huggingface import configuration
 from paredown.policy.parse import load

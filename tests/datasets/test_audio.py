@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from paredown.core.errors import BadData
-from paredown.datasets import folders, sources
-from paredown.datasets.any_source import read_rows
 from paredown.datasets.audio import Audio
 from paredown.datasets.images import Images
 from paredown.ground.host import host
+from paredown.ingest import folders, sources
+from paredown.ingest.any_source import read_rows
 from paredown.rows.columns import on_disk
 from paredown.rows.rowfile import read_rows as read_file
 from paredown.rows.rowfile import write_rows

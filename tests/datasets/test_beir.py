@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from paredown.core.errors import BadData
-from paredown.datasets.any_source import read_rows
 from paredown.datasets.beir import Beir
 from paredown.datasets.csv import Csv
+from paredown.ingest.any_source import read_rows
 from paredown.kinds.vector import document, query
 from paredown.testing.contracts import check_dataset
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from paredown.core.errors import BadData
-from paredown.datasets import sources
 from paredown.datasets.idx import Idx
+from paredown.ingest import sources
 from paredown.testing.contracts import check_dataset
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 4, 3)).astype(np.uint8)

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from paredown.core.errors import BadData
-from paredown.datasets.any_source import read_rows
 from paredown.datasets.images import Images
+from paredown.ingest.any_source import read_rows
 from paredown.testing.contracts import check_dataset
 
 RESIZE = {"preprocess": {"resize": 8}}

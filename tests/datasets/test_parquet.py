@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from paredown.core.errors import BadData, MissingExtra
-from paredown.datasets import parquet, sources
+from paredown.datasets import parquet
 from paredown.datasets.parquet import Parquet
+from paredown.ingest import sources
 from paredown.testing.contracts import check_dataset
 
 TABLE = {

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image as Picture
 
 from paredown.core.errors import BadData, MissingExtra
-from paredown.datasets import sources
 from paredown.datasets.huggingface import Huggingface
+from paredown.ingest import sources
 from paredown.testing.contracts import check_dataset
 
 datasets = pytest.importorskip("datasets")

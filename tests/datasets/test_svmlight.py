@@ -7,8 +7,8 @@ import pytest
 from sklearn.datasets import dump_svmlight_file
 
 from paredown.core.errors import BadData, MissingExtra
-from paredown.datasets import sources
 from paredown.datasets.svmlight import Svmlight
+from paredown.ingest import sources
 from paredown.testing.contracts import check_dataset
 
 DENSE = np.array([[0, 1.5, 0, 0], [2, 0, 0, -3], [0, 0, 0.25, 0]], np.float32)

@@ -10,8 +10,8 @@ import pytest
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.datasets.csv import Csv
-from paredown.datasets.sources import rows_from_arrays
-from paredown.datasets.tables import Roles, rows_from_table
+from paredown.ingest.sources import rows_from_arrays
+from paredown.ingest.tables import Roles, rows_from_table
 
 # Chinese, Japanese and Thai without spaces, Arabic and Hebrew from the right, a family of five code points, combining marks
 TEXTS = [

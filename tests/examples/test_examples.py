@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 from example_jobs import LOOSE, ROOT, TEST, TRAIN, cut, real
+from paredown.encoders import feed
 from paredown.ground import registry
 from paredown.ground.documents import read
 from paredown.running.story import run
 from paredown.study.jobfile import read_job
 from paredown.study.splits import load_splits
-from paredown.tasks import feed
 from paredown.tasks.tabular_classification import TabularClassification
 from paredown.testing import tiny
 from tiny_study import shorten

@@ -23,8 +23,8 @@ from paredown.ground.store import FolderStore
 from paredown.kinds import decode
 from paredown.modelkit.blueprint import open_module, read_blueprint
 from paredown.modelkit.lower import to_onnx
-from paredown.modelkit.trainer import take_baseline
 from paredown.testing import tiny
+from paredown.training.trainer import take_baseline
 
 INPUTS = {tiny.FEED: (1, tiny.SIDE, tiny.SIDE)}
 DECODE = {"kind": "softmax", "output": "logits", "classes": 3}

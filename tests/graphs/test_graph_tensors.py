@@ -17,11 +17,11 @@ from paredown.core.candidate import Candidate
 from paredown.core.errors import BadData, BadModel, UnknownName
 from paredown.core.job import ModelSpec
 from paredown.core.rows import Rows
+from paredown.encoders.feed import feed_shapes, make_encoder
 from paredown.kinds.decode import answer, make_decoder
 from paredown.models.onnx import Onnx
 from paredown.runtimes.onnxruntime import Onnxruntime
 from paredown.runtimes.openvino import Openvino
-from paredown.tasks.feed import feed_shapes, make_encoder
 from paredown.tasks.tensors import Tensors
 from paredown.testing import tiny
 

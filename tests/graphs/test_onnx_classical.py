@@ -18,10 +18,10 @@ from paredown.core.candidate import Candidate
 from paredown.core.errors import BadData, BadModel, Unfit, UnknownName
 from paredown.core.job import ModelSpec
 from paredown.core.rows import Rows
+from paredown.encoders.feed import feed_shapes, make_encoder
 from paredown.graphs import declared
 from paredown.models.onnx import Onnx
 from paredown.study.jobfile import read_job
-from paredown.tasks.feed import feed_shapes, make_encoder
 from paredown.tasks.tabular_classification import TabularClassification
 from paredown.techniques.distill import Distill
 from paredown.testing import tiny

@@ -21,11 +21,11 @@ from paredown.core.errors import BadData, BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.rows import Rows
 from paredown.core.technique import Context
+from paredown.encoders.feed import feed_shapes, make_encoder
 from paredown.graphs import graph_batch, graphs
 from paredown.models.onnx import Onnx
 from paredown.runtimes.onnxruntime import Onnxruntime
 from paredown.tasks.array_classification import ArrayClassification
-from paredown.tasks.feed import feed_shapes, make_encoder
 from paredown.tasks.image_classification import ImageClassification
 from paredown.tasks.tabular_classification import TabularClassification
 from paredown.techniques.quantize_static import QuantizeStatic

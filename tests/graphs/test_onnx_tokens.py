@@ -15,9 +15,9 @@ from paredown.builder import work
 from paredown.builder.build_spec import BuildSpec
 from paredown.core.job import ModelSpec
 from paredown.core.rows import Rows
+from paredown.encoders.feed import feed_shapes, make_encoder
 from paredown.models.onnx import Onnx
 from paredown.runtimes.onnxruntime import Onnxruntime
-from paredown.tasks.feed import feed_shapes, make_encoder
 from paredown.tasks.text_classification import TextClassification
 from paredown.testing import tiny
 

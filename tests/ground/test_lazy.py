@@ -28,7 +28,7 @@ WITHOUT_TORCH = """
 import sys
 sys.modules["torch"] = None
 from paredown.ground.lazy import need
-need("paredown.modelkit.trainer", "training the baseline")
+need("paredown.training.trainer", "training the baseline")
 """
 
 

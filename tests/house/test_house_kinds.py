@@ -7,7 +7,7 @@ from pathlib import Path
 
 from house_tree import SRC, files, parsed, write
 
-ROOMS = ("kinds", "metrics", "tasks", "testing")
+ROOMS = ("kinds", "metrics", "tasks", "encoders", "testing")
 WORDS = ("argmax", "probabilities", "softmax")
 OTHERWISE = {
     "graphs/graph_asked.py": "holds what an ONNX classifier says of itself against its own scores",
@@ -16,7 +16,7 @@ OTHERWISE = {
     "classical/estimator_check.py": "holds what an estimator answers against the graph that was made of it",
     "modelkit/layered.py": "an operation of torch that a layer of Keras is",
     "intensity/foresee.py": "the best of several forecasts",
-    "datasets/sources.py": "the first row that is true",
+    "ingest/sources.py": "the first row that is true",
     "pruning/operations.py": "an operation of torch that is followed",
 }
 """Files beside these rooms that use such a word in code, and for what."""

@@ -13,30 +13,31 @@ from house_tree import PACKAGE, SRC, Import, files, imports, module_name, parsed
 
 LEVELS = {
     "core": 0,
-    "stats": 1, "ground": 1, "kinds": 1,
+    "stats": 1, "ground": 1, "kinds": 1, "encoders": 1,
     "rows": 2, "intensity": 2,
     "graphs": 3, "tasks": 3, "metrics": 3, "impact": 3,
-    "modelkit": 4, "classical": 4,
-    "pruning": 5,
-    "models": 6, "datasets": 6, "techniques": 6, "runtimes": 6, "meters": 6, "audits": 6,
-    "artifact": 7, "executors": 7, "policy": 7,
-    "study": 8, "builder": 8, "protocol": 8, "tracking": 8, "evidence": 8,
-    "search": 9,
-    "report": 10, "exports": 10, "serve": 10, "monitor": 10,
-    "measuring": 11,
-    "running": 12,
-    "planning": 13,
-    "inmemory": 14,
-    "cli": 15,
-    "__main__": 16,
-    "": 17,  # paredown/__init__.py, the public face
-    "testing": 18,
+    "modelkit": 4, "classical": 4, "quantizing": 4,
+    "training": 5,
+    "pruning": 6, "ingest": 6,
+    "models": 7, "datasets": 7, "techniques": 7, "runtimes": 7, "meters": 7, "audits": 7,
+    "artifact": 8, "executors": 8, "policy": 8,
+    "study": 9, "builder": 9, "protocol": 9, "tracking": 9, "evidence": 9,
+    "search": 10,
+    "report": 11, "exports": 11, "serve": 11, "monitor": 11,
+    "measuring": 12,
+    "running": 13,
+    "planning": 14,
+    "inmemory": 15,
+    "cli": 16,
+    "__main__": 17,
+    "": 18,  # paredown/__init__.py, the public face
+    "testing": 19,
 }  # fmt: skip
 KINDS = ("models", "datasets", "techniques", "runtimes", "meters", "audits", "tasks", "metrics", "exports")
 STDLIB_ONLY = ("core", "stats", "evidence")
 READERS = ("report", "exports", "serve", "monitor")
-NOT_FOR_READERS = ("search", "builder", "executors", "graphs", "modelkit", "pruning", "techniques")
-TENSORS = ("modelkit", "pruning")
+NOT_FOR_READERS = ("search", "builder", "executors", "graphs", "quantizing", "modelkit", "training", "pruning", "techniques")
+TENSORS = ("modelkit", "training", "pruning")
 ENGINES = ("onnxruntime", "openvino", "ai_edge_litert")
 LAID_OUT = "ai_edge_litert.schema_py_generated"  # how a .tflite file is laid out; it runs nothing
 SHIPPED = "artifact/predict_main.py"  # copied into every artifact as predict.py, where no paredown is
@@ -125,10 +126,10 @@ def heavy(src: Path) -> list[str]:
             in_function = folder in ("techniques", "models") or file.startswith("runtimes/torch")
             if not (folder in TENSORS or (lazy and in_function)):
                 out.append(
-                    f"{found.where}: torch belongs to modelkit and pruning, or inside functions of techniques, models and runtimes/torch*"
+                    f"{found.where}: torch belongs to modelkit, training and pruning, or inside functions of techniques, models and runtimes/torch*"
                 )
         elif graph_tool:
-            rooms = ("techniques", "runtimes", "models", "modelkit", "graphs", "classical")
+            rooms = ("techniques", "runtimes", "models", "modelkit", "graphs", "quantizing", "classical")
             if not (lazy and (folder in rooms or file.startswith("artifact/pack"))):
                 out.append(f"{found.where}: onnx tools belong inside functions of {', '.join(rooms)} and artifact/pack")
         elif top in ENGINES and found.target != LAID_OUT and file not in (f"runtimes/{top.removeprefix('ai_edge_')}.py", SHIPPED):
@@ -174,12 +175,12 @@ BAD = {
         "search/a.py:3 imports paredown.report.b",
     ),
     "relative": (wrong_layers, {"core__a": "from ..ground import b", "ground__b": ""}, "core/a.py:1 imports paredown.ground.b"),
-    "sideways": (wrong_layers, {"study__a": "import paredown.builder.b", "builder__b": ""}, "layer 8 from layer 8"),
-    "public face": (wrong_layers, {"cli__a": "from paredown import run"}, "cli/a.py:1 imports paredown: layer 17 from layer 15"),
+    "sideways": (wrong_layers, {"study__a": "import paredown.builder.b", "builder__b": ""}, "layer 9 from layer 9"),
+    "public face": (wrong_layers, {"cli__a": "from paredown import run"}, "cli/a.py:1 imports paredown: layer 18 from layer 16"),
     "testing": (
         wrong_layers,
         {"running": "import paredown.testing.b", "testing__b": ""},
-        "running.py:1 imports paredown.testing.b: layer 18",
+        "running.py:1 imports paredown.testing.b: layer 19",
     ),
     "unknown folder": (wrong_layers, {"vendor__a": ""}, "'vendor' has no layer"),
     "reader": (wrong_layers, {"report__a": "import paredown.search.b", "search__b": ""}, "report reads studies and artifacts only"),
@@ -196,7 +197,7 @@ BAD = {
     "torch at the top": (
         heavy,
         {"techniques__a": "import torch"},
-        "techniques/a.py:1 imports torch: torch belongs to modelkit and pruning",
+        "techniques/a.py:1 imports torch: torch belongs to modelkit, training and pruning",
     ),
     "torch in search": (heavy, {"search__a": "def f():\n    from torch import nn"}, "search/a.py:2 imports torch"),
     "numpy in stats": (heavy, {"stats__a": "import numpy as np"}, "stats/a.py:1 imports numpy: stats is standard library only"),

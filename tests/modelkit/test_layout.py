@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from paredown.core.errors import BadModel
 from paredown.modelkit.layout import fast_layout
-from paredown.modelkit.train import Training, fit, part_of
 from paredown.pruning import calibrate
+from paredown.training.train import Training, fit, part_of
 
 ROWS = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 

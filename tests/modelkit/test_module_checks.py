@@ -13,8 +13,8 @@ from paredown.core.errors import BadModel
 from paredown.modelkit import memory
 from paredown.modelkit.blueprint import open_module
 from paredown.modelkit.module_checks import bare, refuse_unready, takes_more
-from paredown.modelkit.trainer import take_baseline
 from paredown.testing import tiny
+from paredown.training.trainer import take_baseline
 
 INPUTS = {tiny.FEED: (1, tiny.SIDE, tiny.SIDE)}
 

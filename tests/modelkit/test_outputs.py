@@ -14,15 +14,16 @@ from torch import Tensor, nn
 
 from paredown.core.errors import BadModel
 from paredown.core.rows import Rows
+from paredown.encoders.feed import feed_shapes, make_encoder
 from paredown.kinds.decode import answer, make_decoder
-from paredown.modelkit import outputs, trainer
+from paredown.modelkit import outputs
 from paredown.modelkit.blueprint import open_module
 from paredown.modelkit.lower import to_onnx
 from paredown.runtimes.onnxruntime import Onnxruntime
 from paredown.runtimes.torch import Torch
-from paredown.tasks.feed import feed_shapes, make_encoder
 from paredown.tasks.tensors import Tensors
 from paredown.testing import tiny
+from paredown.training import trainer
 
 
 @dataclass

@@ -14,15 +14,15 @@ import segmenters
 from paredown.core.errors import BadModel
 from paredown.kinds.decode import decoding, make_decoder
 from paredown.metrics.miou import Miou
-from paredown.modelkit import augment, losses
 from paredown.modelkit.blueprint import open_folder, open_module, read_blueprint
 from paredown.modelkit.lower import to_onnx
-from paredown.modelkit.train import fewer
-from paredown.modelkit.trainer import take_baseline, train_baseline
 from paredown.runtimes.onnxruntime import Onnxruntime
 from paredown.techniques.distill import Distill
 from paredown.techniques.prune_channels import PruneChannels
 from paredown.techniques.recover import Recover
+from paredown.training import augment, losses
+from paredown.training.train import fewer
+from paredown.training.trainer import take_baseline, train_baseline
 
 FACTORY = "segmenters:small"
 FORMS = {

@@ -11,10 +11,11 @@ from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.graphs import graphs
 from paredown.ground.store import FolderStore
-from paredown.modelkit import blocks, lower, pretrained, train
+from paredown.modelkit import lower, pretrained
 from paredown.modelkit.blueprint import Blueprint, open_folder, save_module, write_folder
-from paredown.pruning import calibrate, count, couple, widths
+from paredown.pruning import blocks, calibrate, count, couple, widths
 from paredown.testing import tiny
+from paredown.training import train
 
 NAMES = ("input_ids", "attention_mask")
 ENCODER = "model.bert.encoder.layer"

@@ -14,16 +14,16 @@ from paredown.core.candidate import Candidate
 from paredown.core.errors import BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.technique import Context
+from paredown.encoders.tokens import make_text_encoder
 from paredown.ground.store import FolderStore
 from paredown.modelkit.blueprint import open_module
 from paredown.modelkit.lower import to_onnx
-from paredown.modelkit.train import predict
 from paredown.models.huggingface import Huggingface
 from paredown.models.python import Python
 from paredown.runtimes.onnxruntime import Onnxruntime
 from paredown.tasks.text_embedding import TextEmbedding
-from paredown.tasks.tokens import make_text_encoder
 from paredown.testing import tiny
+from paredown.training.train import predict
 
 UNIT = Huggingface()
 ODD = ["LOST card", "pay money rate loan visit branch open hours", "?", "卡 丢了 pin", "card " * 60]

@@ -27,12 +27,12 @@ from paredown.core.errors import BadData, BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.rows import Rows
 from paredown.core.task import Task
+from paredown.encoders.feed import feed_shapes, make_encoder
 from paredown.ground import user_code
 from paredown.ground.lazy import missing
 from paredown.models.estimator import Estimator, maker_of
 from paredown.planning.model_entry import entry_of
 from paredown.study.jobfile import read_job
-from paredown.tasks.feed import feed_shapes, make_encoder
 from paredown.tasks.tabular_classification import TabularClassification
 from paredown.tasks.tabular_regression import TabularRegression
 from paredown.testing import tiny

@@ -14,6 +14,7 @@ from paredown.core.errors import BadModel, UnknownName
 from paredown.core.job import ModelSpec
 from paredown.core.rows import Rows
 from paredown.core.technique import Context
+from paredown.encoders.tokens import WORDS, make_text_encoder
 from paredown.graphs.graphs import GRAPH
 from paredown.ground.store import FolderStore
 from paredown.kinds.decode import ABSENT, width_of
@@ -21,14 +22,13 @@ from paredown.kinds.known import KINDS
 from paredown.modelkit.blueprint import open_module
 from paredown.modelkit.lower import to_onnx
 from paredown.modelkit.tokenizer import encoding, numbers
-from paredown.modelkit.train import predict
 from paredown.models.huggingface import Huggingface
 from paredown.runtimes.onnxruntime import Onnxruntime
 from paredown.tasks.question_answering import QuestionAnswering
 from paredown.tasks.text_classification import TextClassification
 from paredown.tasks.token_classification import TokenClassification
-from paredown.tasks.tokens import WORDS, make_text_encoder
 from paredown.testing import tiny
+from paredown.training.train import predict
 
 UNIT = Huggingface()
 LABELS = tiny.texts(3).names

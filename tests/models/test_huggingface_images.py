@@ -20,15 +20,15 @@ from paredown.core.errors import BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.rows import Rows
 from paredown.core.technique import Context
+from paredown.encoders import feed
 from paredown.ground.store import FolderStore
 from paredown.modelkit import pretrained
 from paredown.modelkit.blueprint import open_module
 from paredown.modelkit.lower import to_onnx
-from paredown.modelkit.train import predict
 from paredown.models import processor
 from paredown.models.huggingface import Huggingface
-from paredown.tasks import feed
 from paredown.tasks.image_classification import ImageClassification
+from paredown.training.train import predict
 
 UNIT, TASK = Huggingface(), ImageClassification()
 NAMES = ("cat", "dog", "cow")

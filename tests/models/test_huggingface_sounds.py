@@ -14,13 +14,13 @@ from paredown.core.errors import BadModel
 from paredown.core.job import ModelSpec
 from paredown.core.rows import Rows
 from paredown.core.technique import Context
+from paredown.encoders import feed
 from paredown.ground.store import FolderStore
 from paredown.modelkit.blueprint import open_module
 from paredown.modelkit.lower import to_onnx
 from paredown.models import feature_extractor
 from paredown.models.huggingface import Huggingface
 from paredown.runtimes.onnxruntime import Onnxruntime
-from paredown.tasks import feed
 from paredown.tasks.audio_classification import AudioClassification
 from sound_files import tone, wav
 

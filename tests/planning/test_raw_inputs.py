@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paredown.datasets.any_source import read_rows
+from paredown.ingest.any_source import read_rows
 from paredown.planning import raw_inputs
 from paredown.planning.init import starter
 from paredown.study.jobfile import read_job

@@ -1,4 +1,4 @@
-"""What modelkit, pruning and graphs try their work on."""
+"""What modelkit, training, pruning, graphs and quantizing try their work on."""
 
 from trained_net import images, lowered, store, trained
 

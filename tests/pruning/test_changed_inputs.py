@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from paredown.modelkit import memory
 from paredown.modelkit.blueprint import Blueprint, detect_answers
-from paredown.modelkit.train import Training, fit, predict
 from paredown.pruning import calibrate, couple
 from paredown.runtimes.torch import _Module
 from paredown.testing import tiny
+from paredown.training.train import Training, fit, predict
 
 X, Y = np.random.default_rng(0).normal(3, 2, (40, 1, 6, 6)).astype("float32"), np.arange(40) % 3
 

@@ -17,16 +17,16 @@ from paredown.artifact.pack import Label, pack
 from paredown.core.errors import BadData, BadModel
 from paredown.core.rows import Rows
 from paredown.core.technique import Context
+from paredown.encoders.feed import make_encoder
 from paredown.modelkit.blueprint import open_module, read_blueprint
 from paredown.modelkit.lower import to_onnx
-from paredown.modelkit.train import predict
-from paredown.modelkit.trainer import take_baseline, train_baseline
 from paredown.pruning import students
 from paredown.tasks.array_classification import ArrayClassification
-from paredown.tasks.feed import make_encoder
 from paredown.tasks.tabular_classification import TabularClassification
 from paredown.techniques.prune_channels import PruneChannels
 from paredown.testing import tiny
+from paredown.training.train import predict
+from paredown.training.trainer import take_baseline, train_baseline
 
 DICE = np.random.default_rng(0)
 TOKENS = Rows(inputs=DICE.integers(1, 9, (60, 7)), labels=DICE.integers(0, 3, 60), names=("a", "b", "c"))

@@ -16,12 +16,12 @@ from paredown.artifact.pack import Label, pack
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadData, BadModel, Unfit
 from paredown.core.job import ModelSpec
+from paredown.encoders.declared_feed import interpreted
 from paredown.graphs import tflite
 from paredown.ground.lazy import missing, need
 from paredown.ground.store import FolderStore
 from paredown.models.tflite import Tflite
 from paredown.runtimes.litert import Litert
-from paredown.tasks.declared_feed import interpreted
 from paredown.techniques.quantize_dynamic import QuantizeDynamic
 from paredown.techniques.quantize_static import QuantizeStatic
 from paredown.testing import tiny

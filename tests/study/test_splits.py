@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets.any_source import read_rows
+from paredown.ingest.any_source import read_rows
 from paredown.study.cuts import stratified
 from paredown.study.splits import NAMES, load_splits
 

@@ -8,8 +8,8 @@ from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
 from paredown.core.task import Task
-from paredown.datasets.any_source import read_rows
 from paredown.datasets.csv import Csv
+from paredown.ingest.any_source import read_rows
 from paredown.study import splits as splits_module
 from paredown.study.splits import load_splits
 

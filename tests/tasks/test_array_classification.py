@@ -7,8 +7,8 @@ import pytest
 
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
+from paredown.encoders.feed import feed_shape, make_encoder
 from paredown.tasks.array_classification import ArrayClassification
-from paredown.tasks.feed import feed_shape, make_encoder
 from paredown.testing.contracts import check_task
 
 LABELS = np.arange(6) % 2

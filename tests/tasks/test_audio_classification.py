@@ -6,7 +6,7 @@ import pytest
 
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
-from paredown.tasks import feed
+from paredown.encoders import feed
 from paredown.tasks.audio import suggested
 from paredown.tasks.audio_classification import AudioClassification
 from paredown.tasks.audio_multilabel import AudioMultilabel

@@ -8,7 +8,7 @@ from PIL import Image
 
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
-from paredown.tasks import feed
+from paredown.encoders import feed
 from paredown.tasks.image_classification import ImageClassification
 
 TASK = ImageClassification()

@@ -14,12 +14,12 @@ from paredown.core.errors import BadData
 from paredown.core.job import DataSpec, Job, ModelSpec
 from paredown.core.policy import Policy
 from paredown.core.rows import Rows
+from paredown.encoders.feed import make_encoder
 from paredown.rows import columns
 from paredown.rows.columns import on_disk
 from paredown.rows.masks import class_masks, mask_words
 from paredown.study import classes
 from paredown.study.splits import load_splits
-from paredown.tasks.feed import make_encoder
 from paredown.tasks.image_segmentation import ImageSegmentation, nearest
 from paredown.testing.contracts import check_task
 

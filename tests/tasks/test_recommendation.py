@@ -9,7 +9,7 @@ import pytest
 
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.tasks import feed
+from paredown.encoders import feed
 from paredown.tasks.recommendation import Recommendation
 from paredown.testing.contracts import check_task
 

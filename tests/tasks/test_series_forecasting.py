@@ -6,8 +6,8 @@ import pytest
 
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
+from paredown.encoders.feed import feed_shapes, make_encoder, shared_rows
 from paredown.rows.windows import Places, Windows
-from paredown.tasks.feed import feed_shapes, make_encoder, shared_rows
 from paredown.tasks.series_forecasting import SeriesForecasting
 from paredown.testing.contracts import check_task
 

@@ -7,7 +7,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
-from paredown.tasks import feed
+from paredown.encoders import feed
 from paredown.tasks.tabular_classification import TabularClassification
 
 TASK = TabularClassification()

@@ -10,7 +10,7 @@ import pytest
 
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
-from paredown.tasks.feed import make_encoder
+from paredown.encoders.feed import make_encoder
 from paredown.tasks.tensors import Tensors
 from paredown.testing.contracts import check_task
 

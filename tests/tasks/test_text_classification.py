@@ -7,8 +7,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
+from paredown.encoders.tokens import make_text_encoder
 from paredown.tasks.text_classification import TextClassification
-from paredown.tasks.tokens import make_text_encoder
 from paredown.testing.contracts import check_task
 
 TASK = TextClassification()

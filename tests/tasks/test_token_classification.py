@@ -11,8 +11,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
+from paredown.encoders.tokens import WORDS, make_text_encoder, word_places
 from paredown.tasks.token_classification import TokenClassification
-from paredown.tasks.tokens import WORDS, make_text_encoder, word_places
 from paredown.testing.contracts import check_task
 
 TASK = TokenClassification()

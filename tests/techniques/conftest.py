@@ -15,8 +15,8 @@ from paredown.core.technique import Context
 from paredown.ground.store import FolderStore
 from paredown.modelkit.blueprint import Blueprint, save_module
 from paredown.modelkit.lower import to_onnx
-from paredown.modelkit.train import Training, fit
 from paredown.testing import tiny
+from paredown.training.train import Training, fit
 
 Prepared = tuple[Candidate, Candidate, Callable[[Path], Context]]
 

@@ -10,12 +10,12 @@ import torch
 from paredown.core.candidate import Candidate
 from paredown.core.technique import Context
 from paredown.modelkit.blueprint import open_module
-from paredown.modelkit.losses import distillation
 from paredown.techniques.distill import Distill
 from paredown.techniques.prune_channels import PruneChannels
 from paredown.techniques.recover import Recover
 from paredown.testing import tiny
 from paredown.testing.contracts import check_technique
+from paredown.training.losses import distillation
 
 FEED = torch.from_numpy(tiny.encode(tiny.rows(90, 7).inputs)[tiny.FEED])
 

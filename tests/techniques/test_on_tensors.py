@@ -14,13 +14,12 @@ from torch import Tensor, nn
 from paredown.core.candidate import Candidate
 from paredown.core.rows import Rows
 from paredown.core.technique import Context
+from paredown.encoders.feed import feed_shapes, make_encoder
 from paredown.kinds.decode import make_decoder
 from paredown.kinds.known import kind_of
-from paredown.modelkit import trainer
 from paredown.modelkit.blueprint import open_folder
 from paredown.modelkit.lower import to_onnx
 from paredown.runtimes.onnxruntime import Onnxruntime
-from paredown.tasks.feed import feed_shapes, make_encoder
 from paredown.tasks.tensors import Tensors
 from paredown.techniques.distill import Distill
 from paredown.techniques.prune_channels import PruneChannels
@@ -28,6 +27,7 @@ from paredown.techniques.quantize_dynamic import QuantizeDynamic
 from paredown.techniques.quantize_static import QuantizeStatic
 from paredown.techniques.recover import Recover
 from paredown.testing import tiny
+from paredown.training import trainer
 
 DRAW = np.random.default_rng(0)
 ROWS = Rows(

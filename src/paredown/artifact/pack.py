@@ -18,13 +18,13 @@ from paredown.core.candidate import Candidate
 from paredown.core.errors import BadData, Unfit
 from paredown.core.runtime import Runtime
 from paredown.core.technique import Store
+from paredown.encoders.feed import make_encoder
 from paredown.graphs.graph_asked import CLOSE, apart
 from paredown.ground import digests, registry
 from paredown.ground.host import host
 from paredown.ground.lazy import need
 from paredown.kinds.decode import decoding
 from paredown.kinds.known import kind_of
-from paredown.tasks.feed import make_encoder
 
 _TOLERANCE = 1e-3
 _CLOSE_8_BITS = 0.5
@@ -229,12 +229,12 @@ def _script() -> str:
         resources.files("paredown.ground").joinpath("checks.py").read_text("utf-8"),
         resources.files("paredown.ground").joinpath("separated.py").read_text("utf-8"),
         resources.files("paredown.artifact").joinpath("manifest.py").read_text("utf-8"),
-        resources.files("paredown.tasks").joinpath("tokens.py").read_text("utf-8"),
-        resources.files("paredown.tasks").joinpath("pictures.py").read_text("utf-8"),
-        resources.files("paredown.tasks").joinpath("waveforms.py").read_text("utf-8"),
-        resources.files("paredown.tasks").joinpath("spectrograms.py").read_text("utf-8"),
-        resources.files("paredown.tasks").joinpath("declared_feed.py").read_text("utf-8"),
-        resources.files("paredown.tasks").joinpath("feed.py").read_text("utf-8"),
+        resources.files("paredown.encoders").joinpath("tokens.py").read_text("utf-8"),
+        resources.files("paredown.encoders").joinpath("pictures.py").read_text("utf-8"),
+        resources.files("paredown.encoders").joinpath("waveforms.py").read_text("utf-8"),
+        resources.files("paredown.encoders").joinpath("spectrograms.py").read_text("utf-8"),
+        resources.files("paredown.encoders").joinpath("declared_feed.py").read_text("utf-8"),
+        resources.files("paredown.encoders").joinpath("feed.py").read_text("utf-8"),
         resources.files("paredown.kinds").joinpath("decode.py").read_text("utf-8"),
         resources.files("paredown.artifact").joinpath("programs.py").read_text("utf-8"),
         resources.files("paredown.artifact").joinpath("predict_main.py").read_text("utf-8"),

@@ -1,4 +1,4 @@
-"""The command-line end of an artifact's `predict.py`; `pack` puts the sources of `tasks.feed`, `kinds.decode` and `programs` before it."""
+"""The command-line end of an artifact's `predict.py`; `pack` puts the sources of the encoders, `kinds.decode` and `programs` before it."""
 
 import csv
 import io
@@ -15,11 +15,11 @@ import numpy as np
 
 from paredown.artifact.manifest import MANIFEST, RESTORE, read_checked, threads_of
 from paredown.artifact.programs import make_program, refuse_no_probabilities
+from paredown.encoders.declared_feed import in_batches, interpreted
+from paredown.encoders.feed import shared_rows
 from paredown.ground.separated import LONGEST_CELL, SEEN, broken, is_blank, separator_of, sign_name
 from paredown.ground.untrusted import visible
 from paredown.kinds.decode import run_lengths
-from paredown.tasks.declared_feed import in_batches, interpreted
-from paredown.tasks.feed import shared_rows
 
 USAGE = """usage: python predict.py INPUT [--proba]
 

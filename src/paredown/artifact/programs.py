@@ -1,6 +1,6 @@
 """How an artifact's graphs make one answer.
 
-This file stands alone but for `tasks.feed` and `kinds.decode`, and is copied into an artifact's `predict.py` like it.
+This file stands alone but for `encoders.feed` and `kinds.decode`, and is copied into an artifact's `predict.py` like it.
 """
 
 import re
@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from paredown.encoders.feed import make_encoder
+from paredown.encoders.tokens import as_texts
 from paredown.kinds.decode import answer, make_answerer, make_decoder, sureness
-from paredown.tasks.feed import make_encoder
-from paredown.tasks.tokens import as_texts
 
 Run = Callable[[Mapping[str, Any]], dict[str, Any]]
 

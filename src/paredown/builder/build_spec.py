@@ -56,8 +56,8 @@ class BuildSpec:
 
     def context(self, work: Path, progress: Any) -> Context:
         """What a technique gets in this study."""
-        from paredown.tasks.feed import make_encoder
-        from paredown.tasks.spectrograms import time_axis
+        from paredown.encoders.feed import make_encoder
+        from paredown.encoders.spectrograms import time_axis
 
         store = FolderStore(Path(self.store))
         teacher = Candidate(**self.teacher) if self.teacher else Candidate(digest="", form="")

@@ -112,7 +112,7 @@ def rehearse(
         BadModel: It cannot be opened, or answers NaN.
     """
     if registry.get("models", spec["kind"])().trains(ModelSpec(**spec)):
-        need("paredown.modelkit.trainer", "training the baseline")  # its import is no part of what grows with the rows
+        need("paredown.training.trainer", "training the baseline")  # its import is no part of what grows with the rows
     began = time.perf_counter()
     candidate = baseline(state, build_spec=build_spec, spec=spec, folder=folder, inputs=inputs, classes=classes)
     prepare_s, asked = time.perf_counter() - began, read_rows(Path(rows))

@@ -13,7 +13,7 @@ from paredown.core.technique import snake
 class Task(ABC):
     """What goes in and what comes out. A unit's name is its class name in kebab case.
 
-    `encoder` and `decoder` return plain data that is packed into the artifact; `tasks.feed` and `kinds.decode` turn them into functions.
+    `encoder` and `decoder` return plain data that is packed into the artifact; `encoders.feed` and `kinds.decode` turn them into functions.
     `raw` is what goes in: "text", "table", "image", "audio", "array" or "series"; `kind` what comes out, see `kinds.known`. `recalls` is
     True where an answer rests on what train says of the same user or item, so that theirs are never kept apart from it.
     """

@@ -13,8 +13,8 @@ import numpy as np
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets.array_sets import chosen, rows_of_arrays, wanted
-from paredown.datasets.sources import check_room
+from paredown.ingest.array_sets import chosen, rows_of_arrays, wanted
+from paredown.ingest.sources import check_room
 
 ENDINGS = (".npy", ".npz")
 

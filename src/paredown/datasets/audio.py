@@ -9,8 +9,8 @@ from typing import Any
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets import folders
-from paredown.tasks.waveforms import LONGEST_S, open_sound
+from paredown.encoders.waveforms import LONGEST_S, open_sound
+from paredown.ingest import folders
 
 ENDINGS = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 

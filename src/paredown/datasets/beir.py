@@ -9,8 +9,8 @@ from typing import Any
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets.lines import Lines, objects
-from paredown.datasets.sources import check_room, find, nearest, rows_from_arrays
+from paredown.ingest.lines import Lines, objects
+from paredown.ingest.sources import check_room, find, nearest, rows_from_arrays
 from paredown.kinds.vector import document, query
 
 HEADER = ("query-id", "corpus-id", "score")

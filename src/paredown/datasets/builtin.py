@@ -11,8 +11,8 @@ import numpy as np
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets.sources import nearest, rows_from_arrays
 from paredown.ground import lazy
+from paredown.ingest.sources import nearest, rows_from_arrays
 
 _NAMES = ("digits",)
 

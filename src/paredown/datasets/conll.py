@@ -9,8 +9,8 @@ from typing import Any
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets.lines import Lines
-from paredown.datasets.sources import find, listed, rows_from_arrays
+from paredown.ingest.lines import Lines
+from paredown.ingest.sources import find, listed, rows_from_arrays
 
 _DOCUMENT = "-DOCSTART-"
 _COMMENT = "#"

@@ -17,12 +17,12 @@ import numpy as np
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets import masked
-from paredown.datasets.lines import Lines
-from paredown.datasets.sources import NO_LABEL, find, match_labels, text_inputs
-from paredown.datasets.streams import PIECE_ROWS, Piece, collected, is_large
-from paredown.datasets.tables import Roles, as_number, comma_number, label_number, listed, missing_words, number, roles
 from paredown.ground.separated import LONGEST_CELL, SEEN, SIGNS, broken, is_blank, separator_of, sign_name
+from paredown.ingest import masked
+from paredown.ingest.lines import Lines
+from paredown.ingest.sources import NO_LABEL, find, match_labels, text_inputs
+from paredown.ingest.streams import PIECE_ROWS, Piece, collected, is_large
+from paredown.ingest.tables import Roles, as_number, comma_number, label_number, listed, missing_words, number, roles
 
 _TIMES_B = 2
 """Bytes in memory for each byte of a file of text, about."""

@@ -13,10 +13,10 @@ import numpy as np
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets import arrow
-from paredown.datasets.sources import check_room, nearest, rows_from_arrays
-from paredown.datasets.tables import listed, roles, rows_from_table
 from paredown.ground import lazy
+from paredown.ingest import arrow
+from paredown.ingest.sources import check_room, nearest, rows_from_arrays
+from paredown.ingest.tables import listed, roles, rows_from_table
 
 _MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGBA"}
 

@@ -15,9 +15,9 @@ import numpy as np
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets.lines import known_by_content
-from paredown.datasets.sources import check_room, find, rows_from_arrays
-from paredown.datasets.tables import listed
+from paredown.ingest.lines import known_by_content
+from paredown.ingest.sources import check_room, find, rows_from_arrays
+from paredown.ingest.tables import listed
 
 _KINDS = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP = b"\x1f\x8b"

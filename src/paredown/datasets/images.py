@@ -10,9 +10,9 @@ import numpy as np
 
 from paredown.core.dataset import DatasetReader
 from paredown.core.rows import Rows
-from paredown.datasets import folders, masked
-from paredown.datasets.pixels import ENDINGS, HIGH, Alike, converted, open_item
-from paredown.datasets.streams import collected, is_large
+from paredown.ingest import folders, masked
+from paredown.ingest.pixels import ENDINGS, HIGH, Alike, converted, open_item
+from paredown.ingest.streams import collected, is_large
 
 
 class Images(DatasetReader):

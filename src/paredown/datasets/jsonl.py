@@ -11,10 +11,10 @@ from typing import Any
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets.lines import Lines, objects
-from paredown.datasets.shapes import joined
-from paredown.datasets.sources import find, listed
-from paredown.datasets.tables import roles, rows_from_table
+from paredown.ingest.lines import Lines, objects
+from paredown.ingest.shapes import joined
+from paredown.ingest.sources import find, listed
+from paredown.ingest.tables import roles, rows_from_table
 
 _HEAD = 1000
 

@@ -10,12 +10,12 @@ from typing import Any
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets import arrow
-from paredown.datasets.lines import known_by_content
-from paredown.datasets.sources import check_room, find
-from paredown.datasets.streams import PIECE_ROWS, Piece, collected, is_large, piece_of_table
-from paredown.datasets.tables import Roles, listed, roles, rows_from_table
 from paredown.ground import lazy
+from paredown.ingest import arrow
+from paredown.ingest.lines import known_by_content
+from paredown.ingest.sources import check_room, find
+from paredown.ingest.streams import PIECE_ROWS, Piece, collected, is_large, piece_of_table
+from paredown.ingest.tables import Roles, listed, roles, rows_from_table
 
 _MAGIC = b"PAR1"
 _SMALL_B = 1 << 30

@@ -10,10 +10,10 @@ from typing import Any
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData, BadModel, ParedownError
 from paredown.core.rows import Rows
-from paredown.datasets.array_sets import chosen, rows_of_arrays, wanted
-from paredown.datasets.sources import nearest, rows_from_arrays
-from paredown.datasets.tables import listed, roles, rows_from_table
 from paredown.ground import user_code
+from paredown.ingest.array_sets import chosen, rows_of_arrays, wanted
+from paredown.ingest.sources import nearest, rows_from_arrays
+from paredown.ingest.tables import listed, roles, rows_from_table
 
 _ENTRIES = tuple(item.name for item in fields(Rows) if item.name != "digests")
 

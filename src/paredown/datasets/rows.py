@@ -13,7 +13,7 @@ import numpy as np
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData, Damaged
 from paredown.core.rows import Rows as Table
-from paredown.datasets.sources import find, match_labels
+from paredown.ingest.sources import find, match_labels
 from paredown.rows.columns import on_disk
 from paredown.rows.rowfile import read_rows
 

@@ -12,8 +12,8 @@ from typing import Any
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets.sources import find, rows_from_arrays
 from paredown.ground.untrusted import parse_json
+from paredown.ingest.sources import find, rows_from_arrays
 
 _ARTICLES = ("a", "an", "the")
 _PUNCTUATION = frozenset(string.punctuation)

@@ -11,9 +11,9 @@ import numpy as np
 from paredown.core.dataset import DatasetReader
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
-from paredown.datasets.lines import Lines
-from paredown.datasets.sources import check_room, find, rows_from_arrays
 from paredown.ground import lazy
+from paredown.ingest.lines import Lines
+from paredown.ingest.sources import check_room, find, rows_from_arrays
 
 
 class Svmlight(DatasetReader):

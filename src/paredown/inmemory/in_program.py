@@ -13,8 +13,8 @@ import numpy as np
 
 from paredown.core.errors import BadData
 from paredown.core.rows import LISTED, MASK, Rows
-from paredown.datasets.sources import match_labels, rows_from_arrays
 from paredown.ground import digests
+from paredown.ingest.sources import match_labels, rows_from_arrays
 from paredown.kinds.map import Map
 from paredown.rows.rowfile import write_rows
 from paredown.study.classes import has_fractions

@@ -15,6 +15,7 @@ from paredown.classical import estimators
 from paredown.core.errors import BadData, BadModel, OtherJob
 from paredown.core.rows import Rows
 from paredown.core.task import Task
+from paredown.encoders.feed import make_encoder
 from paredown.ground import digests, documents, registry
 from paredown.ground.files import remove, writable, write_atomic
 from paredown.ground.lazy import need
@@ -29,7 +30,6 @@ from paredown.running.story import Result, run
 from paredown.running.workspace import Listener, Silent
 from paredown.study.jobfile import read_job
 from paredown.study.study import GIVEN, refuse_foreign
-from paredown.tasks.feed import make_encoder
 
 JOB = "job.yaml"
 _HELD = 512

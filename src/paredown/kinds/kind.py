@@ -16,7 +16,7 @@ class Kind(ABC):
     place; targets are what the kind's `targets` says. What a module gives before decoding is (N, numbers) for all kinds.
 
     `graph_outputs` are the names that a graph's output has, which say what it holds: first what a module that learns answers with. What
-    training minimizes for each kind stands in `modelkit.losses`.
+    training minimizes for each kind stands in `training.losses`.
     """
 
     name: ClassVar[str]

@@ -85,8 +85,8 @@ def answer_all(state: dict[str, Any], *, file: str, proba: bool) -> list[Any]:
     """What is said of all rows, or probabilities."""
     from paredown.artifact.predict_main import answered, plain
     from paredown.artifact.programs import refuse_no_probabilities
+    from paredown.encoders.feed import shared_rows
     from paredown.kinds.decode import run_lengths
-    from paredown.tasks.feed import shared_rows
 
     program, inputs = state["model"].program, state["inputs"]
     try:

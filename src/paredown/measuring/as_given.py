@@ -66,11 +66,11 @@ def packed(spec: ModelSpec, like: Path, rows: Rows, bench: Bench, scratch: Path)
     from paredown.artifact.load import read_manifest
     from paredown.builder import work
     from paredown.builder.build_spec import BuildSpec
+    from paredown.encoders.feed import feed_shapes
     from paredown.ground.host import host
     from paredown.kinds.decode import width_of
     from paredown.protocol.bench import fewest, thread_counts
     from paredown.rows.rowfile import write_rows
-    from paredown.tasks.feed import feed_shapes
 
     manifest, here = read_manifest(like), host()
     source, task = registry.get("models", spec.kind)(), registry.get("tasks", manifest["task"])()

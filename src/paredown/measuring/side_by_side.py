@@ -274,15 +274,15 @@ def _rows(folder: Path, manifest: Mapping[str, Any], data: str | Path | None, la
         rows = probe_rows(folder, manifest)
         many = np.arange(max(len(rows), batch)) % len(rows)
         return rows.take(many), f"the artifact's own {len(rows)} probe rows in turn"
-    from paredown.datasets.any_source import read_rows
-    from paredown.datasets.number_labels import are_numbers
-    from paredown.datasets.series import Plan, windowed
+    from paredown.encoders.feed import make_encoder
+    from paredown.ingest.any_source import read_rows
+    from paredown.ingest.number_labels import are_numbers
+    from paredown.ingest.series import Plan, windowed
     from paredown.kinds.known import kind_of
     from paredown.kinds.numbers import Numbers
     from paredown.kinds.one_class import OneClass
     from paredown.rows.columns import judged
     from paredown.study.classes import with_targets
-    from paredown.tasks.feed import make_encoder
 
     encode = manifest["encode"]
     columns: dict[str, Any] = {"label": label, "preprocess": encode}

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from paredown.core.errors import BadModel
+from paredown.encoders.tokens import ENDS, WORDS
 from paredown.graphs import graph_tokens
 from paredown.ground import opened_files
 from paredown.ground.lazy import need
@@ -21,7 +22,6 @@ from paredown.ground.seeds import stream
 from paredown.kinds.decode import ABSENT
 from paredown.modelkit import saved
 from paredown.modelkit.pooling import WAYS, Pooling
-from paredown.tasks.tokens import ENDS, WORDS
 
 CONFIG = "config.json"
 FACTORY = "paredown.modelkit.pretrained:build"

@@ -47,7 +47,7 @@ class Builtin(ModelSource):
             raise BadModel(f"builtin {spec.value!r} takes inputs of {axes} axes; the task feeds {name!r} of shape {tuple(shape)}.")
         options = {key: value for key, value in spec.options.items() if key != "train"}
         arguments = {"classes": classes, ("channels" if axes == 3 else "inputs"): shape[0], **options}
-        trainer = need("paredown.modelkit.trainer", "training the baseline")
+        trainer = need("paredown.training.trainer", "training the baseline")
         made: Candidate = trainer.train_baseline(
             factory, arguments, inputs, classes, training | dict(spec.options.get("train", {})), context
         )

@@ -9,9 +9,9 @@ import numpy as np
 
 from paredown.core.errors import BadModel
 from paredown.core.rows import Rows
+from paredown.encoders import feed
 from paredown.ground.lazy import need
 from paredown.ground.untrusted import read_json
-from paredown.tasks import feed
 from paredown.tasks.audio_classification import AudioClassification
 
 FILE = "preprocessor_config.json"

@@ -113,7 +113,7 @@ class Huggingface(ModelSource):
     ) -> Candidate:
         """Open it, give it a new head and train it where the job says `finetune:`."""
         pretrained = need("paredown.modelkit.pretrained", "opening a pretrained model")
-        trainer = need("paredown.modelkit.trainer", "opening a pretrained model")
+        trainer = need("paredown.training.trainer", "opening a pretrained model")
         path, trains = find(spec, folder), self.trains(spec)
         if not trains:
             refuse_other_head(path, configuration(path), kind_of(context.decode))

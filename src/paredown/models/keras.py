@@ -77,7 +77,7 @@ class Keras(ModelSource):
         """Open it, translate its layers and hold both against each other; what cannot be translated is exported whole."""
         path = folder / spec.value
         keras_file.configuration(path)
-        trainer: Any = need("paredown.modelkit.trainer", "opening a Keras model")
+        trainer: Any = need("paredown.training.trainer", "opening a Keras model")
         layered: Any = need("paredown.modelkit.layered", "opening a Keras model")
         keras = _keras()
         opened_files.tell([path])

@@ -35,14 +35,14 @@ class Memory(ModelSource):
         """For tensors, the outputs of the module and the order of its inputs."""
         if kind_of(context.decode).name != Tensors.name:
             return {}
-        found: dict[str, Any] = need("paredown.modelkit.trainer", "opening a torch model").look(*_parts(spec), encode, context)
+        found: dict[str, Any] = need("paredown.training.trainer", "opening a torch model").look(*_parts(spec), encode, context)
         return found
 
     def prepare(
         self, spec: ModelSpec, folder: Path, inputs: Mapping[str, Sequence[int | str]], classes: int, context: Context
     ) -> Candidate:
         """Open the structure, load its tensors and store both."""
-        trainer: Any = need("paredown.modelkit.trainer", "opening a torch model")
+        trainer: Any = need("paredown.training.trainer", "opening a torch model")
         memory: Any = need("paredown.modelkit.memory", "opening a torch model")
         weights = folder / memory.tensors_of(spec.value)
         if not weights.is_file():

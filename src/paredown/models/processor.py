@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadModel
+from paredown.encoders import feed
+from paredown.encoders.pictures import RESAMPLE
 from paredown.ground.lazy import need
-from paredown.tasks import feed
-from paredown.tasks.pictures import RESAMPLE
 
 FILE = "preprocessor_config.json"
 INPUT = "pixel_values"

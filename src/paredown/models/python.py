@@ -62,7 +62,7 @@ class Python(ModelSource):
         """For tensors, the outputs of the module and the order of its inputs."""
         if kind_of(context.decode).name != Tensors.name:
             return {}
-        trainer = need("paredown.modelkit.trainer", "opening a torch model")
+        trainer = need("paredown.training.trainer", "opening a torch model")
         weights = _weights(spec, folder) if "weights" in spec.options else None
         found: dict[str, Any] = trainer.look(spec.value, dict(spec.options.get("arguments", {})), encode, context, weights)
         return found
@@ -72,7 +72,7 @@ class Python(ModelSource):
     ) -> Candidate:
         """Build it, load its weights, train it when the job says so."""
         user_code.refuse_standard(spec.value, folder, "model")
-        trainer = need("paredown.modelkit.trainer", "opening a torch model")
+        trainer = need("paredown.training.trainer", "opening a torch model")
         arguments = dict(spec.options.get("arguments", {}))
         weights = _weights(spec, folder) if "weights" in spec.options else None
         if self.trains(spec):

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadData, BadModel
-from paredown.datasets.any_source import read_rows
-from paredown.datasets.array_sets import ARRAYS
 from paredown.ground import registry
 from paredown.ground.lazy import need
+from paredown.ingest.any_source import read_rows
+from paredown.ingest.array_sets import ARRAYS
 from paredown.tasks.tensors import arrays_of
 
 _READERS = ("npz", "array_folder")

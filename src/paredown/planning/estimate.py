@@ -12,6 +12,7 @@ from paredown.builder.build_spec import BuildSpec
 from paredown.core.errors import LimitExceeded, MissingExtra, WorkerDied
 from paredown.core.job import Job
 from paredown.core.technique import DataNeed, Stage, Technique
+from paredown.encoders.feed import feed_shapes
 from paredown.executors.processes import Limits, Worker
 from paredown.impact.energy import active_energy, cpu_curve
 from paredown.kinds.decode import width_of
@@ -24,7 +25,6 @@ from paredown.running.trials import FLOOR
 from paredown.search.finalists import MOST
 from paredown.study.splits import Splits
 from paredown.study.units import Units
-from paredown.tasks.feed import feed_shapes
 
 _ROWS = 64
 """Rows that the rehearsal trains on and asks: a step's cost shows, an epoch is extrapolated."""

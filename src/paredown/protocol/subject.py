@@ -215,7 +215,7 @@ def graph_window(state: dict[str, Any], *, seconds: float) -> dict[str, Any]:
     sessions = list(model._sessions.values())
     if len(sessions) != 1:
         return {"graph_time": None}
-    from paredown.tasks.feed import make_encoder
+    from paredown.encoders.feed import make_encoder
 
     encode = make_encoder(model.manifest["encode"], model.folder)
     feeds, run = [encode(call) for call in calls], sessions[0].run
@@ -240,7 +240,7 @@ def profile(state: dict[str, Any], *, artifact: str, rows: str, batch: int, seco
     Returns:
         One {"name": of the graph, "nodes": [{"name", "op", "layer", "wall_s": per inference}]} or {"name", "missing": reason} per graph.
     """
-    from paredown.tasks.feed import make_encoder
+    from paredown.encoders.feed import make_encoder
 
     folder = Path(artifact)
     manifest = read_manifest(folder)

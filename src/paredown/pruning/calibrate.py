@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from paredown.modelkit import losses
-from paredown.modelkit.train import PASSED, fewer, lengths, part_of, tensors
 from paredown.pruning.groups import Group
+from paredown.training import losses
+from paredown.training.train import PASSED, fewer, lengths, part_of, tensors
 
 _NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 

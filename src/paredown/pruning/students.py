@@ -22,10 +22,10 @@ from paredown.kinds.known import kind_of
 from paredown.kinds.tensors import Tensors, scales
 from paredown.modelkit import factories, pooling, pretrained, tokenizer
 from paredown.modelkit.blueprint import BLUEPRINT, TENSORS, Blueprint, detect_answers, open_folder, open_module, read_blueprint, with_logits
-from paredown.modelkit.streamed import feed_of
-from paredown.modelkit.train import LEARNED, Training, fewer, fit
-from paredown.modelkit.trainer import fed_kinds
 from paredown.pruning import calibrate, couple, widths
+from paredown.training.streamed import feed_of
+from paredown.training.train import LEARNED, Training, fewer, fit
+from paredown.training.trainer import fed_kinds
 
 """Rows to learn from where nobody says how often: a smaller network learns no more from others like them."""
 SHARES = {"half": 1 / 2, "third": 1 / 3, "quarter": 1 / 4, "sixth": 1 / 6, "eighth": 1 / 8}

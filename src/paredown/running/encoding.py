@@ -13,7 +13,7 @@ from paredown.builder.build_spec import BuildSpec
 from paredown.core.errors import BadData, BadModel
 from paredown.core.job import Job
 from paredown.core.rows import Rows
-from paredown.datasets.tables import listed
+from paredown.ingest.tables import listed
 from paredown.rows.columns import joined
 from paredown.study.splits import Splits
 from paredown.study.units import Units

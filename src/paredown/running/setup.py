@@ -15,6 +15,7 @@ from paredown.core.job import Job
 from paredown.core.recipe import Chain, Engine
 from paredown.core.technique import DataNeed, Technique
 from paredown.core.trial import Trial
+from paredown.encoders.feed import feed_shapes
 from paredown.evidence.bound import LEDGER, differs
 from paredown.evidence.bundle import bound_by
 from paredown.evidence.verify import damage
@@ -38,7 +39,6 @@ from paredown.study.classes import refuse_one_answer
 from paredown.study.splits import Splits, load_splits
 from paredown.study.study import Study
 from paredown.study.units import Units, units_of
-from paredown.tasks.feed import feed_shapes
 from paredown.tracking.instruments import failed
 
 

@@ -12,8 +12,8 @@ from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.runtime import Host, Runtime, Session, cannot_answer
 from paredown.core.technique import Store
+from paredown.encoders.declared_feed import interpreted
 from paredown.ground.lazy import missing, need
-from paredown.tasks.declared_feed import interpreted
 
 
 class Litert(Runtime):

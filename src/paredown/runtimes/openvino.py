@@ -13,8 +13,8 @@ from paredown.core.errors import Unfit
 from paredown.core.reading import Missing
 from paredown.core.runtime import Host, NodeTime, Runtime, Session, cannot_answer
 from paredown.core.technique import Store
+from paredown.encoders.declared_feed import in_batches
 from paredown.ground.lazy import missing, need
-from paredown.tasks.declared_feed import in_batches
 
 _FILE = "model.xml"
 _PRODUCTS = ("Convolution", "FullyConnected", "MatMul", "Deconvolution", "RNNCell", "RNNSeq")

@@ -15,8 +15,8 @@ from paredown.core.errors import BadData
 from paredown.core.rows import LISTED, MASK, PART_ROWS, Rows
 from paredown.core.task import Task
 from paredown.core.unsupported import PIXELS, REGRESSION, SEVERAL, refusal
-from paredown.datasets.number_labels import are_numbers, one_set_of_numbers, refuse_numbers
-from paredown.datasets.sources import nearest
+from paredown.ingest.number_labels import are_numbers, one_set_of_numbers, refuse_numbers
+from paredown.ingest.sources import nearest
 from paredown.kinds.kind import Kind
 from paredown.kinds.labels import Labels, parted, separator_of
 from paredown.kinds.map import Map

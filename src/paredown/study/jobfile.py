@@ -17,10 +17,10 @@ from paredown.core.errors import BadDocument, Problem
 from paredown.core.job import DataSpec, Deploy, Job, ModelSpec, SearchSpec
 from paredown.core.policy import Policy
 from paredown.core.unsupported import SEVERAL, refusal, several_inputs
-from paredown.datasets.sources import nearest
 from paredown.ground import amounts, registry, user_code
 from paredown.ground.documents import Document, Place, check, read, refuse, shown
 from paredown.ground.files import PICKLES
+from paredown.ingest.sources import nearest
 from paredown.policy.parse import load
 from paredown.study.deployfile import Words, known, read_deploy
 

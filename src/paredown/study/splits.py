@@ -13,9 +13,9 @@ import numpy as np
 from paredown.core.errors import BadData
 from paredown.core.job import Job
 from paredown.core.rows import Rows
-from paredown.datasets import number_labels, series, tables
-from paredown.datasets.any_source import read_rows
 from paredown.ground import registry
+from paredown.ingest import number_labels, series, tables
+from paredown.ingest.any_source import read_rows
 from paredown.kinds.known import kind_named
 from paredown.kinds.labels import Labels
 from paredown.kinds.one_class import OneClass

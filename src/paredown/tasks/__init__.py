@@ -1,18 +1,3 @@
 """Tasks: what goes into a model and what comes out."""
 
-NOT_UNITS = (
-    "arrays",
-    "audio",
-    "declared_feed",
-    "feed",
-    "finite",
-    "graph_columns",
-    "images",
-    "pictures",
-    "spectrograms",
-    "tables",
-    "texts",
-    "tokens",
-    "waveforms",
-    "whole_numbers",
-)
+NOT_UNITS = ("arrays", "audio", "finite", "graph_columns", "images", "tables", "texts", "whole_numbers")

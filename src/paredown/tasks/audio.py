@@ -10,13 +10,13 @@ import numpy as np
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
 from paredown.core.task import Task
+from paredown.encoders import feed
+from paredown.encoders.spectrograms import LAYOUTS
+from paredown.encoders.waveforms import LONGEST_S, RATES, OtherForm, plain_wav, sound_length
 from paredown.ground.amounts import is_finite
 from paredown.kinds.known import kind_named
-from paredown.tasks import feed
 from paredown.tasks.finite import refuse_not_finite
 from paredown.tasks.graph_columns import whole_of
-from paredown.tasks.spectrograms import LAYOUTS
-from paredown.tasks.waveforms import LONGEST_S, RATES, OtherForm, plain_wav, sound_length
 
 _COMMON = ("input", "features", "sample_rate", "seconds", "layout", "mean", "std", "normalize")
 _LOG_MEL = ("n_fft", "win_length", "hop_length", "n_mels", "f_min", "f_max", "mel_scale", "norm", "pad", "top_db")

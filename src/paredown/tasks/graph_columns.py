@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadData
-from paredown.tasks.declared_feed import refuse_fractions
+from paredown.encoders.declared_feed import refuse_fractions
 
 Take = Mapping[str, Any]
 """An input of a graph: {"input", "width": numbers or words per row, "whole": [least, largest] or None, "words": per column, or None,

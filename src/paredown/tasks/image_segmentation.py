@@ -9,11 +9,11 @@ import numpy as np
 
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
+from paredown.encoders.pictures import RESAMPLE, middle, resized
 from paredown.ground.lazy import need
 from paredown.kinds.known import kind_named
 from paredown.kinds.places import NOTHING
 from paredown.tasks.images import Images, changes_of
-from paredown.tasks.pictures import RESAMPLE, middle, resized
 
 _PROBES = 2
 

@@ -10,12 +10,12 @@ import numpy as np
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
 from paredown.core.task import Task
+from paredown.encoders import feed
+from paredown.encoders.pictures import RESAMPLE
 from paredown.ground.amounts import is_finite
 from paredown.kinds.known import kind_named
-from paredown.tasks import feed
 from paredown.tasks.finite import refuse_not_finite
 from paredown.tasks.graph_columns import whole_of
-from paredown.tasks.pictures import RESAMPLE
 
 _OPTIONS = ("scale", "mean", "std", "layout", "input", "mode", "resize", "crop", "resample")
 _LAYOUTS = ("nchw", "nhwc", "flat")

@@ -7,8 +7,8 @@ from typing import Any
 
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
+from paredown.encoders.tokens import ENDS, WORDS
 from paredown.tasks.texts import Texts
-from paredown.tasks.tokens import ENDS, WORDS
 
 _FEWEST = 8
 

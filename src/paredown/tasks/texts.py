@@ -10,8 +10,8 @@ import numpy as np
 from paredown.core.errors import BadData, UnknownName
 from paredown.core.rows import Rows
 from paredown.core.task import Task
+from paredown.encoders.tokens import ROLES
 from paredown.kinds.known import kind_named
-from paredown.tasks.tokens import ROLES
 
 _OPTIONS = ("tokenizer", "inputs", "max_length", "length", "pad", "cut", "columns")
 # parts of words of several scripts, with and without spaces between words: a probe that every tokenizer has to work on

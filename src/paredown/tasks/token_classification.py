@@ -7,9 +7,9 @@ from typing import Any
 
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
+from paredown.encoders.tokens import WORDS
 from paredown.kinds.places import NOTHING
 from paredown.tasks.texts import Texts
-from paredown.tasks.tokens import WORDS
 
 _FEWEST = 8
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadData
-from paredown.tasks.declared_feed import first_fraction
+from paredown.encoders.declared_feed import first_fraction
 
 KINDS = ("float32", "int64")
 

@@ -33,7 +33,7 @@ class DropLayers(Technique):
 
     def apply(self, candidate: Candidate, context: Context) -> Candidate:
         """Choose and cut on a copy."""
-        blueprints, blocks = need("paredown.modelkit.blueprint", self.name()), need("paredown.modelkit.blocks", self.name())
+        blueprints, blocks = need("paredown.modelkit.blueprint", self.name()), need("paredown.pruning.blocks", self.name())
         surgery = need("paredown.modelkit.surgery", self.name())
         module, blueprint = blueprints.open_module(candidate, context.store)
         places = blocks.lists(module, blueprint.example())

@@ -41,7 +41,7 @@ class PruneChannels(Technique):
         blueprints = need("paredown.modelkit.blueprint", self.name())
         widths = need("paredown.pruning.widths", self.name())
         calibrate = need("paredown.pruning.calibrate", self.name())
-        couple, train = need("paredown.pruning.couple", self.name()), need("paredown.modelkit.train", self.name())
+        couple, train = need("paredown.pruning.couple", self.name()), need("paredown.training.train", self.name())
         module, blueprint = blueprints.open_module(candidate, context.store)
         found = couple.search(module, blueprint.example())
         groups = found.groups

@@ -11,10 +11,11 @@ from paredown.core import knob
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.technique import Context, DataNeed, Stage, Technique
-from paredown.graphs import eight_bits, graphs, plain, tflite_bits
-from paredown.graphs.eight_bits import CHANNEL, TENSOR
+from paredown.graphs import graphs
 from paredown.ground.host import host, saturates
 from paredown.ground.lazy import need
+from paredown.quantizing import eight_bits, plain, tflite_bits
+from paredown.quantizing.eight_bits import CHANNEL, TENSOR
 
 _OPS = ("MatMul", "Attention", "LSTM")
 

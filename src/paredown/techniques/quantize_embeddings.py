@@ -12,8 +12,9 @@ from paredown.core import knob
 from paredown.core.candidate import Candidate
 from paredown.core.errors import BadKnob, Unfit
 from paredown.core.technique import Context, DataNeed, Stage, Technique
-from paredown.graphs import graphs, tables
+from paredown.graphs import graphs
 from paredown.ground.lazy import need
+from paredown.quantizing import tables
 
 _LEAST = 0.02
 """Share of a graph's bytes that has to go."""

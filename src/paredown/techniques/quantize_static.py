@@ -11,14 +11,15 @@ from paredown.core import knob
 from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.technique import Context, DataNeed, Stage, Technique
-from paredown.graphs import eight_bits, graphs, plain, static_bits, static_search, tflite_bits
-from paredown.graphs.eight_bits import TENSOR, Asker, Product
-from paredown.graphs.static_bits import Scheme
+from paredown.graphs import graphs
 from paredown.ground.files import no_room
 from paredown.ground.host import host, saturates
 from paredown.ground.lazy import need
 from paredown.ground.logs import quiet
 from paredown.kinds.known import kind_of
+from paredown.quantizing import eight_bits, plain, static_bits, static_search, tflite_bits
+from paredown.quantizing.eight_bits import TENSOR, Asker, Product
+from paredown.quantizing.static_bits import Scheme
 
 _FEED_B = 1 << 28
 """Bytes of calibration rows, as they are fed, at most."""

@@ -370,9 +370,9 @@ def check_task(unit: Task, rows: Rows, options: Mapping[str, Any] | None = None,
         options: `preprocess` entries.
         folder: Where the files lie that they name.
     """
+    from paredown.encoders.feed import make_encoder
     from paredown.kinds.decode import answer, make_answerer, make_decoder, width_of
     from paredown.kinds.known import kind_of
-    from paredown.tasks.feed import make_encoder
 
     name = _named(type(unit))
     unit.check(rows)

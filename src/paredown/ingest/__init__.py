@@ -1,0 +1,1 @@
+"""What the readers of data share: lines, folders, tables, series, and how they become rows."""

@@ -1,0 +1,1 @@
+"""How a module learns: rows, losses, changes at random, one loop for baselines, students and recovery."""
