@@ -141,7 +141,7 @@ def test_the_modules_stand_alone():
     )
     imports = re.findall(r"^\s*(?:from|import) ([\w.]+)", source, re.M)
     lazy = {"tokenizers", "PIL", "soundfile", "io", "warnings"}
-    ours = {f"paredown.tasks.{name}" for name in ("tokens", "pictures", "waveforms", "spectrograms", "declared_feed")}
+    ours = {f"paredown.encoders.{name}" for name in ("tokens", "pictures", "waveforms", "spectrograms", "declared_feed")}
     assert set(imports) == {"collections.abc", "contextlib", "functools", "math", "pathlib", "typing", "numpy", "re", *ours, *lazy}
     assert not set(re.findall(r"^(?:from|import) ([\w.]+)", source, re.M)) & lazy
     source = "\n".join(line for line in source.splitlines() if not line.startswith("from paredown."))
