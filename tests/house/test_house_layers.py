@@ -126,7 +126,8 @@ def heavy(src: Path) -> list[str]:
             in_function = folder in ("techniques", "models") or file.startswith("runtimes/torch")
             if not (folder in TENSORS or (lazy and in_function)):
                 out.append(
-                    f"{found.where}: torch belongs to modelkit, training and pruning, or inside functions of techniques, models and runtimes/torch*"
+                    f"{found.where}: torch belongs to modelkit, training and pruning, or inside functions of techniques, models and "
+                    "runtimes/torch*"
                 )
         elif graph_tool:
             rooms = ("techniques", "runtimes", "models", "modelkit", "graphs", "quantizing", "classical")

@@ -13,7 +13,7 @@ from paredown.core.rows import Rows
 from paredown.ground import registry
 from paredown.planning import columns
 from paredown.planning.model_entry import fits_as_it_is
-from paredown.study.splits import read_rows
+from paredown.ingest.any_source import read_rows
 from paredown.tasks.audio import are_files, suggested
 
 AS_TRAINED = (
