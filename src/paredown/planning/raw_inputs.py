@@ -11,9 +11,9 @@ import numpy as np
 from paredown.core.errors import UnknownName
 from paredown.core.rows import Rows
 from paredown.ground import registry
+from paredown.ingest.any_source import read_rows
 from paredown.planning import columns
 from paredown.planning.model_entry import fits_as_it_is
-from paredown.ingest.any_source import read_rows
 from paredown.tasks.audio import are_files, suggested
 
 AS_TRAINED = (
