@@ -279,3 +279,12 @@ def test_images_with_channels_last_are_shifted_in_space_not_in_color() -> None:
     images = torch.zeros(8, 12, 12, 3)
     images[..., 0] = 1
     assert torch.equal(augment.shift(images, draw()), images)
+
+
+def test_a_batch_norm_whose_statistics_never_follow_keeps_them_while_it_learns() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8, momentum=0.0), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    inputs = np.random.default_rng(0).normal(3.0, 2.0, (256, 4)).astype(np.float32)
+    labels = (inputs[:, 0] > 3).astype(np.int64)
+    fit(module, {"input": inputs}, labels, Training(epochs=60, lr=1e-2, batch=64, augment=False), kind="class", seed=0)
+    with torch.inference_mode():
+        assert (module(torch.from_numpy(inputs)).argmax(1).numpy() == labels).mean() > 0.95

@@ -262,10 +262,11 @@ def _first(source: Feed, batch: int) -> tuple[Tensor, ...]:
 
 
 def _to_training(module: nn.Module, batch: int) -> None:
-    """Training mode; batch norms keep their statistics where one row is all that they would be measured on."""
+    """Training mode; batch norms keep their statistics where one row is all that they would be measured on, and where these never follow
+    what is learned: a momentum of 0 leaves them as they are, and the module would answer by others than it learned with."""
     module.train()
-    for layer in module.modules() if batch == 1 else ():
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.track_running_stats:
+    for layer in module.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.track_running_stats and (batch == 1 or layer.momentum == 0.0):
             layer.eval()
 
 
