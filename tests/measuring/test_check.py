@@ -297,7 +297,8 @@ def test_plan_says_what_is_tried_and_opens_nothing(tmp_path: Path) -> None:
     assert tried["quantize_dynamic"] == ""
     assert "exclude" in tried["cascade"]
     assert "works on a model in torch form" in tried["prune_channels"]  # the model arrives as a graph
-    assert {entry["name"]: entry["tried"] for entry in found["runtimes"]} == {"onnxruntime": True, "openvino": False, "torch": False}
+    engines = {entry["name"]: entry["tried"] for entry in found["runtimes"]}
+    assert engines == {"litert": False, "onnxruntime": True, "openvino": False, "torch": False}
     assert sum(found["rows"].values()) == 900
     assert f"test: {found['rows']['test']} rows; can show a drop of" in found["provable"]["text"]
 

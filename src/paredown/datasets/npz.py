@@ -58,7 +58,8 @@ class Npz(DatasetReader):
 
 def _targets(file: Any, source: str, named: Any) -> Any:
     """The array of labels; several that the job names stand side by side."""
-    if not isinstance(named, list) or len(named) == 1:
+    named = [named] if isinstance(named, str) else named
+    if not named or len(named) == 1:
         return _pick(file, source, "label", named[0] if named else None, LABELS, required=False)
     parts = [_pick(file, source, "label", name, LABELS, required=True) for name in named]
     if len({len(part) for part in parts}) > 1:
