@@ -224,7 +224,7 @@ def test_each_path_works_as_written_in_a_fresh_environment(section: str, make, c
             done = shell(line, here, clone / ".venv")
             assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
             if " init " in line:
-                job = (here / "job.yaml").read_text().replace("  # labels: [", "  labels: [").replace("# budget: 30 min", "budget: 4 min")
+                job = (here / "job.yaml").read_text().replace("  # labels: [", "  labels: [").replace("# budget: 30 min", "budget: 6 min")
                 (here / "job.yaml").write_text(job)
     assert [*here.glob("runs/*/report.html")]
     if section == "Your Hugging Face model":
