@@ -13,47 +13,6 @@ from torch import nn
 import paredown
 from tiny_study import shorten
 
-HERE = Path(__file__).parents[1]
-SETUP = f"""
-import sys
-sys.path.insert(0, {str(HERE)!r})
-import pytest
-from pathlib import Path
-from paredown.ground import registry
-from tiny_study import shorten, tiny_rows
-shorten(pytest.MonkeyPatch(), Path("state").resolve())
-X, y = tiny_rows(900, 0)
-"""
-NET = """
-import torch
-import paredown
-
-class Net(torch.nn.Module):
-    "Passes the first three numbers on as logits; large enough for 8-bit numbers to pay."
-    def __init__(self):
-        super().__init__()
-        self.layers = torch.nn.ModuleList([torch.nn.Linear(*sizes, bias=False) for sizes in ((8, 1024), (1024, 1024), (1024, 3))])
-        self.act = lambda x: torch.relu(x)
-        for layer in self.layers:
-            torch.nn.init.eye_(layer.weight)
-
-    def forward(self, x):
-        first, second, last = self.layers
-        return last(second(self.act(first(x))))
-"""
-CALL = """
-result = paredown.shrink(
-    Net().train(), test=(X, y), runtimes=["onnxruntime"], folder="study",
-    policy={"minimize": "size", "rules": [{"quality": {"drop": "5 %"}}]},
-    job={"search": {"exclude": [name for name in registry.names("techniques") if name != "quantize_dynamic"]}},
-)
-"""
-SAY = """
-with result.load() as model:
-    print(result.verdict, model.predict(X[:4]), round(result.ratios["size"]["value"], 1), result.report.is_file(), result.nearest)
-print(repr(result))
-"""
-
 
 def test_numbers_and_labels_are_known_by_y(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shorten(monkeypatch, tmp_path / "state")

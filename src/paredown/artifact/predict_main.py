@@ -265,13 +265,15 @@ def takes_several(manifest: dict[str, Any]) -> bool:
 
 
 def plain(said: Any) -> Any:
-    """What is said of a row as plain data: arrays as lists."""
+    """What is said of a row as plain data: classes of pixels as runs, arrays of a mapping as lists."""
+    if isinstance(said, np.ndarray):
+        return run_lengths(said)
     return {name: array.tolist() for name, array in said.items()} if isinstance(said, dict) else said
 
 
 def one_line(said: Any) -> str:
     """What is said of a row as one line of a file of answers: a label as it is, all else as JSON."""
-    said = run_lengths(said) if isinstance(said, np.ndarray) else plain(said)
+    said = plain(said)
     return said.replace("\r", "\\r").replace("\n", "\\n") if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
 
 

@@ -159,6 +159,18 @@ def remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def settle(part: Path, target: Path) -> None:
+    """Rename a finished file or folder into a place that is named after its content; where it stands already, it is the same.
+
+    Raises:
+        CannotWrite: The part cannot be deleted.
+    """
+    if target.exists():
+        remove(part)
+    else:
+        part.rename(target)
+
+
 def retire(path: Path) -> None:
     """Take a folder away in one step: a crash leaves it whole or not at all, and a part that `remove_parts` deletes.
 

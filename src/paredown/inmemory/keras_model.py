@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from paredown.core.errors import BadModel
-from paredown.ground.files import remove
+from paredown.ground.files import remove, settle
 
 
 def is_one(model: Any) -> bool:
@@ -41,8 +41,5 @@ def kept(model: Any, place: Path) -> str:
             "  A Functional or Sequential model of Keras's own layers can."
         ) from error
     target = place / f"model-{said.hexdigest()[:16]}.keras"
-    if target.is_file():
-        remove(part)
-    else:
-        part.rename(target)
+    settle(part, target)
     return target.name

@@ -17,7 +17,7 @@ from paredown.core.rows import Rows
 from paredown.core.task import Task
 from paredown.encoders.feed import make_encoder
 from paredown.ground import digests, documents, registry
-from paredown.ground.files import remove, writable, write_atomic
+from paredown.ground.files import remove, settle, writable, write_atomic
 from paredown.ground.lazy import need
 from paredown.inmemory import in_program, keras_model
 from paredown.kinds.known import kind_named
@@ -253,10 +253,7 @@ def _saved(model: Any, tokenizer: Any, place: Path) -> str:
     module.save_pretrained(part)
     tokenizer.save_pretrained(part)
     target = place / f"model-{digests.of_folder(part)[:16]}"
-    if target.is_dir():
-        remove(part)
-    else:
-        part.rename(target)
+    settle(part, target)
     return target.name
 
 

@@ -31,6 +31,15 @@ def kind_named(name: str) -> Kind:
     return KINDS[name]
 
 
+def as_learned(decode: Mapping[str, Any]) -> dict[str, Any]:
+    """The kind of answers that a declaration decodes, and the classes of each place where a row has several: what training asks for.
+
+    Raises:
+        UnknownName: It decodes none that is known.
+    """
+    return {"kind": kind_of(decode).name, "classes": decode.get("classes", 0)}
+
+
 def kind_of(decode: Mapping[str, Any]) -> Kind:
     """The kind of the answers that a declaration decodes.
 

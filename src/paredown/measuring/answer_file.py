@@ -86,7 +86,6 @@ def answer_all(state: dict[str, Any], *, file: str, proba: bool) -> list[Any]:
     from paredown.artifact.predict_main import answered, plain
     from paredown.artifact.programs import refuse_no_probabilities
     from paredown.encoders.feed import shared_rows
-    from paredown.kinds.decode import run_lengths
 
     program, inputs = state["model"].program, state["inputs"]
     try:
@@ -98,4 +97,4 @@ def answer_all(state: dict[str, Any], *, file: str, proba: bool) -> list[Any]:
         raise BadData(f"{file}: {error}") from error
     if proba:
         return [row.reshape(-1).tolist() for row in found]
-    return [run_lengths(said) if hasattr(said, "reshape") else plain(said) for said in found]
+    return [plain(said) for said in found]

@@ -1,3 +1,3 @@
 """Metrics: how good the answers are."""
 
-NOT_UNITS = ("python", "one_vs_rest", "overlaps", "ranked", "retrieved")
+NOT_UNITS = ("python", "one_vs_rest", "overlaps", "parts", "ranked", "retrieved")

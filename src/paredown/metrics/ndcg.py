@@ -6,60 +6,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paredown.core.task import Metric
-from paredown.metrics.ranked import by_rank, one_column
+from paredown.metrics.ranked import Ranked, by_rank, one_column
 from paredown.metrics.retrieved import found_by, worth
 
 
 @dataclass(frozen=True)
-class Ndcg(Metric):
+class Ndcg(Ranked):
     """Normalized discounted cumulative gain of each group's rows by score, its mean over groups: 1 all stand in the best order.
 
     dcg = sum over ranks r = 1..k of y_r / log2(1 + r), where the target itself is the gain (not 2^y - 1); ndcg = dcg over that of the best
     order. Rows of equal scores share their ranks. A group of which no row is worth anything has 0; one of a single row has no order, and
     is left out. Of vectors the documents are ordered for each query by the cosine of their direction with its own; grades are the gains.
     Source: Jarvelin & Kekalainen 2002, ACM TOIS 20:422; the definition of scikit-learn's `ndcg_score`, which refuses a single row.
-
-    Args:
-        k: Ranks that count; all where it is not given.
-        kind: Of the answers.
     """
 
-    k: int | None = None
-    kind: str = "numbers"
-
-    cuts = True
-    kinds = ("numbers", "vector")
-
-    @property
-    def pairs(self) -> str:  # type: ignore[override]
-        """Queries of vectors, else groups of rows."""
-        return "query" if self.kind == "vector" else "group"
-
-    @property
-    def per_item_scores(self) -> bool:  # type: ignore[override]
-        """Of vectors, where each query has one."""
-        return self.kind == "vector"
-
-    def text(self) -> str:
-        """`ndcg`, or `ndcg@10`."""
-        return self.name() if self.k is None else f"{self.name()}@{self.k}"
-
-    def over_set(self, targets: np.ndarray, answers: np.ndarray) -> float:
-        """Of all rows as one group, 0..1; NaN of a single row. Of vectors the mean over queries."""
-        if self.kind == "vector":
-            return float(self._of_queries(targets, answers).mean())
-        return float(self.per_group(targets, answers, np.zeros(len(targets), np.int64))[0])
-
-    def per_item(self, targets: np.ndarray, answers: np.ndarray) -> np.ndarray | None:
-        """Of each query of vectors, shape (queries,).
+    def of_queries(self, targets: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """Of each query of vectors.
 
         Raises:
             BadData: There is no query, or a relevant document is not among the rows.
         """
-        return self._of_queries(targets, answers) if self.kind == "vector" else None
-
-    def _of_queries(self, targets: np.ndarray, answers: np.ndarray) -> np.ndarray:
         documents = int((targets[:, 0] >= 0).sum())
         sums = np.concatenate([[0.0], np.cumsum(self._worth(np.arange(documents))[: self.k])])
         scores = []
@@ -78,10 +44,6 @@ class Ndcg(Metric):
         found, best = by_rank(gains, scores, groups, self._worth), by_rank(gains, gains, groups, self._worth)
         share = np.divide(found, best, out=np.zeros(len(best)), where=best > 0)
         return np.where(np.bincount(groups) > 1, share, np.nan)
-
-    def chance(self, targets: np.ndarray, outputs: int) -> float:
-        """What equal scores for all get."""
-        return self.over_set(targets, np.zeros(targets.shape))
 
     def _worth(self, rank: np.ndarray) -> np.ndarray:
         worth = 1 / np.log2(rank + 2.0)

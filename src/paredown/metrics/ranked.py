@@ -1,12 +1,67 @@
-"""The rows of each group in the order of their scores, for metrics that look at who stands where."""
+"""The rows of each group in the order of their scores, for metrics that look at who stands where. Not a unit."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from paredown.core.errors import BadData
+from paredown.core.task import Metric
+
+
+@dataclass(frozen=True)
+class Ranked(Metric):
+    """A metric of the order of each user's rows, or of the documents for each query: of vectors one score per query, else per group.
+
+    Args:
+        k: Ranks that count; all where it is not given.
+        kind: Of the answers.
+    """
+
+    k: int | None = None
+    kind: str = "numbers"
+
+    cuts = True
+    kinds = ("numbers", "vector")
+
+    @property
+    def pairs(self) -> str:  # type: ignore[override]
+        """Queries of vectors, else groups of rows."""
+        return "query" if self.kind == "vector" else "group"
+
+    @property
+    def per_item_scores(self) -> bool:  # type: ignore[override]
+        """Of vectors, where each query has one."""
+        return self.kind == "vector"
+
+    def text(self) -> str:
+        """The metric's name, with `@k` where it has one."""
+        return self.name() if self.k is None else f"{self.name()}@{self.k}"
+
+    def over_set(self, targets: np.ndarray, answers: np.ndarray) -> float:
+        """Of all rows as one group, 0..1, NaN where it has none; of vectors the mean over queries."""
+        if self.kind == "vector":
+            return float(self.of_queries(targets, answers).mean())
+        return float(self.per_group(targets, answers, np.zeros(len(targets), np.int64))[0])
+
+    def per_item(self, targets: np.ndarray, answers: np.ndarray) -> np.ndarray | None:
+        """Of each query of vectors, shape (queries,).
+
+        Raises:
+            BadData: There is no query, or a relevant document is not among the rows.
+        """
+        return self.of_queries(targets, answers) if self.kind == "vector" else None
+
+    @abstractmethod
+    def of_queries(self, targets: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """One score per query of vectors."""
+
+    def chance(self, targets: np.ndarray, outputs: int) -> float:
+        """What equal scores for all get."""
+        return self.over_set(targets, np.zeros(targets.shape))
 
 
 def by_rank(values: np.ndarray, scores: np.ndarray, groups: np.ndarray, worth: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

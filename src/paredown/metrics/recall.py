@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paredown.core.task import Metric
-from paredown.metrics.ranked import by_rank, one_column
+from paredown.metrics.ranked import Ranked, by_rank, one_column
 from paredown.metrics.retrieved import found_by, worth
 
 
 @dataclass(frozen=True)
-class Recall(Metric):
+class Recall(Ranked):
     """Relevant rows among the k of a group with the highest scores, over all its relevant ones, its mean over groups: 1 none is missed.
 
     A row is relevant where its target is above 0, as a click; ratings that are all above 0 need a column that says which are good. Rows of
@@ -27,40 +26,13 @@ class Recall(Metric):
     """
 
     k: int = 10
-    kind: str = "numbers"
 
-    cuts = True
-    kinds = ("numbers", "vector")
-
-    @property
-    def pairs(self) -> str:  # type: ignore[override]
-        """Queries of vectors, else groups of rows."""
-        return "query" if self.kind == "vector" else "group"
-
-    @property
-    def per_item_scores(self) -> bool:  # type: ignore[override]
-        """Of vectors, where each query has one."""
-        return self.kind == "vector"
-
-    def text(self) -> str:
-        """`recall@10`."""
-        return f"{self.name()}@{self.k}"
-
-    def over_set(self, targets: np.ndarray, answers: np.ndarray) -> float:
-        """Of all rows as one group, 0..1; NaN where none is relevant, or all are. Of vectors the mean over queries."""
-        if self.kind == "vector":
-            return float(self._of_queries(targets, answers).mean())
-        return float(self.per_group(targets, answers, np.zeros(len(targets), np.int64))[0])
-
-    def per_item(self, targets: np.ndarray, answers: np.ndarray) -> np.ndarray | None:
-        """Of each query of vectors, shape (queries,).
+    def of_queries(self, targets: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """Of each query of vectors.
 
         Raises:
             BadData: There is no query, or a relevant document is not among the rows.
         """
-        return self._of_queries(targets, answers) if self.kind == "vector" else None
-
-    def _of_queries(self, targets: np.ndarray, answers: np.ndarray) -> np.ndarray:
         sums = np.arange(self.k + 1.0)
         return np.array([float(worth(first, equal, sums).mean()) for _, first, equal in found_by(targets, answers)])
 
@@ -75,7 +47,3 @@ class Recall(Metric):
         found, there = by_rank(relevant, scores, groups, lambda rank: rank < self.k), np.bincount(groups, relevant)
         said = (there > 0) & (there < np.bincount(groups))
         return np.where(said, found / np.maximum(there, 1), np.nan)
-
-    def chance(self, targets: np.ndarray, outputs: int) -> float:
-        """What equal scores for all get."""
-        return self.over_set(targets, np.zeros(targets.shape))

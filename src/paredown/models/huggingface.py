@@ -115,8 +115,7 @@ class Huggingface(ModelSource):
         pretrained = need("paredown.modelkit.pretrained", "opening a pretrained model")
         trainer = need("paredown.training.trainer", "opening a pretrained model")
         path, trains = find(spec, folder), self.trains(spec)
-        if not trains:
-            refuse_other_head(path, configuration(path), kind_of(context.decode))
+        self.refuse_other_kind(spec, folder, kind_of(context.decode).name)
         if kind_of(context.decode).name == Vector.name:
             way = pooling.pooling_of(path)
             arguments, weights = pretrained.unpack(

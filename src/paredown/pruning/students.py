@@ -18,7 +18,7 @@ from paredown.core.errors import Unfit
 from paredown.core.technique import Context
 from paredown.ground import opened_files
 from paredown.ground.seeds import stream
-from paredown.kinds.known import kind_of
+from paredown.kinds.known import as_learned, kind_of
 from paredown.kinds.tensors import Tensors, scales
 from paredown.modelkit import factories, pooling, pretrained, tokenizer
 from paredown.modelkit.blueprint import BLUEPRINT, TENSORS, Blueprint, detect_answers, open_folder, open_module, read_blueprint, with_logits
@@ -184,8 +184,7 @@ def learn(
         feed,
         None,
         how,
-        kind=kind_of(context.decode).name,
-        classes=context.decode.get("classes", 0),
+        **as_learned(context.decode),
         seed=seed,
         threads=context.threads,
         teacher=teacher,

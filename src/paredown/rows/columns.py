@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from paredown.core.rows import PART_ROWS, Rows
+from paredown.core.rows import Rows
 from paredown.rows.blocks import IN_MEMORY_B, Picture, Table, Writer, arrays, size_b, spool
+from paredown.rows.read_when_asked import ReadWhenAsked
 from paredown.rows.selection import Selection
 
 _MADE_B = 8 << 20
 
 
-class Column:
+class Column(ReadWhenAsked):
     """One array of a table in the form of an array that is read when asked: whole where somebody asks for all.
 
     A slice, whole numbers in any order or one of them give arrays in memory; a mask of truth values gives a column again.
@@ -77,18 +78,6 @@ class Column:
     def _read(self, rows: Any) -> Any:
         found = self._table.read(self._name, rows, packed=self._packed)
         return found if self._lookup is None else self._lookup[found]
-
-    def __iter__(self) -> Iterator[Any]:
-        for start in range(0, len(self), PART_ROWS):
-            yield from self[start : start + PART_ROWS]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return self[:] if dtype is None else self[:].astype(dtype)
-
-    def tolist(self) -> list[Any]:
-        """All values, in memory."""
-        found: list[Any] = self[:].tolist()
-        return found
 
 
 def rows_of(table: Table) -> Rows:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from paredown.core.rows import PART_ROWS, Rows
+from paredown.core.rows import Rows
+from paredown.rows.read_when_asked import ReadWhenAsked
 
 
 class Places:
@@ -33,7 +34,7 @@ class Places:
         return self._last[1]
 
 
-class Windows:
+class Windows(ReadWhenAsked):
     """One column as windows (N, width), in the form of an array that is made when asked.
 
     A slice, whole numbers in any order or one of them give arrays in memory; a mask of truth values gives windows again.
@@ -63,18 +64,6 @@ class Windows:
             if which.dtype == bool:
                 return Windows(self.steps, self.places.narrowed(which))
         return self.steps[self.places.starts[which][:, None] + np.arange(self.places.width)]
-
-    def __iter__(self) -> Iterator[Any]:
-        for start in range(0, len(self), PART_ROWS):
-            yield from self[start : start + PART_ROWS]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return self[:] if dtype is None else self[:].astype(dtype)
-
-    def tolist(self) -> list[Any]:
-        """All values, in memory."""
-        found: list[Any] = self[:].tolist()
-        return found
 
     def covered(self) -> Any:
         """The steps that any window holds, each once, in their order."""

@@ -8,9 +8,7 @@ from typing import Any
 from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.encoders.tokens import ENDS, WORDS
-from paredown.tasks.texts import Texts
-
-_FEWEST = 8
+from paredown.tasks.texts import Texts, most_words
 
 
 class QuestionAnswering(Texts):
@@ -31,10 +29,7 @@ class QuestionAnswering(Texts):
         options = dict(options)
         if train.inputs.ndim != 2:
             raise BadData("the rows are single texts.\n  Name two columns with `text:`, the question and the text that holds the answer.")
-        longest = max(len(text.split()) for part in train.parts() for text in part.inputs[:, 1].tolist())
-        words = options.pop("words", max(_FEWEST, longest))
-        if type(words) is not int or words < 1:
-            raise BadData(f"preprocess: words is {words!r}.\n  Give the most words of a text, a whole number from 1 on.")
+        words = most_words(options, (text for part in train.parts() for text in part.inputs[:, 1].tolist()))
         made = super().encoder(train, options)
         inputs = {**made["inputs"], WORDS: "words", ENDS: "ends"}
         return made | {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,27 @@ from paredown.kinds.known import kind_named
 _OPTIONS = ("tokenizer", "inputs", "max_length", "length", "pad", "cut", "columns")
 # parts of words of several scripts, with and without spaces between words: a probe that every tokenizer has to work on
 _PARTS = ("ba", "ne", "ri", "to", "su", " ", " ", " ", "7", ".", "é", "ß", "да", "نا", "好", "的", "か", "ก")
+
+
+FEWEST_WORDS = 8
+
+
+def most_words(options: dict[str, Any], texts: Iterable[str]) -> int:
+    """The most words of a row, where each has an answer of its own: as the option `words` says, which is taken out, else of the longest.
+
+    Args:
+        options: The job's `preprocess` entries.
+        texts: Those of train whose words are answered.
+
+    Raises:
+        BadData: The option is no whole number from 1 on.
+    """
+    if "words" not in options:
+        return max(FEWEST_WORDS, max(len(text.split()) for text in texts))
+    words = options.pop("words")
+    if type(words) is not int or words < 1:
+        raise BadData(f"preprocess: words is {words!r}.\n  Give the most words of a row, a whole number from 1 on.")
+    return int(words)
 
 
 class Texts(Task):

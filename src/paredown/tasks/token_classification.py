@@ -9,9 +9,7 @@ from paredown.core.errors import BadData
 from paredown.core.rows import Rows
 from paredown.encoders.tokens import WORDS
 from paredown.kinds.places import NOTHING
-from paredown.tasks.texts import Texts
-
-_FEWEST = 8
+from paredown.tasks.texts import Texts, most_words
 
 
 class TokenClassification(Texts):
@@ -46,10 +44,7 @@ class TokenClassification(Texts):
             BadData: words is no whole number from 1 on; rows are pairs of texts.
         """
         options = dict(options)
-        longest = max(len(text.split()) for part in train.parts() for text in part.inputs.reshape(len(part), -1)[:, 0].tolist())
-        words = options.pop("words", max(_FEWEST, longest))
-        if type(words) is not int or words < 1:
-            raise BadData(f"preprocess: words is {words!r}.\n  Give the most words of a row, a whole number from 1 on.")
+        words = most_words(options, (text for part in train.parts() for text in part.inputs.reshape(len(part), -1)[:, 0].tolist()))
         made = super().encoder(train, options)
         if made["width"] != 1:
             raise BadData("the rows are pairs of texts.\n  Name one column with `text:`, whose words have the tags.")

@@ -11,7 +11,7 @@ from paredown.core.candidate import Candidate
 from paredown.core.errors import Unfit
 from paredown.core.technique import Context, DataNeed, Stage, Technique
 from paredown.ground.lazy import need
-from paredown.kinds.known import kind_of
+from paredown.kinds.known import as_learned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class DropLayers(Technique):
                 else "this module has no list of like blocks that could be left out."
             )
         feed = context.encode(context.rows("calibration").spread(self.samples).inputs)
-        cuts = blocks.choose(module, places, feed, count, context.progress, kind_of(context.decode).name, context.decode.get("classes", 0))
+        cuts = blocks.choose(module, places, feed, count, context.progress, **as_learned(context.decode))
         for cut in cuts:
             surgery.operate(module, cut)
         note = "kept " + "; ".join(f"{cut.layer} {', '.join(map(str, cut.kept))}" for cut in cuts) + f" of {whole} blocks."

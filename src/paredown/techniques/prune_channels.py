@@ -12,7 +12,7 @@ from paredown.core.errors import Unfit
 from paredown.core.technique import Context, DataNeed, Stage, Technique
 from paredown.ground.lazy import need
 from paredown.ground.seeds import stream
-from paredown.kinds.known import kind_of
+from paredown.kinds.known import as_learned
 
 _ENOUGH = 1000
 """Calibration rows that are asked: which channels are felt least hardly moves after a few hundred."""
@@ -51,15 +51,7 @@ class PruneChannels(Technique):
         feed = context.encode(rows.inputs)
         if self.criterion == "fisher":
             seed = stream(context.seed, self.text(), candidate.digest)
-            scores = calibrate.fisher(
-                module,
-                groups,
-                feed,
-                kind=kind_of(context.decode).name,
-                classes=context.decode.get("classes", 0),
-                seed=seed,
-                progress=context.progress,
-            )
+            scores = calibrate.fisher(module, groups, feed, **as_learned(context.decode), seed=seed, progress=context.progress)
         else:
             scores = calibrate.magnitude(module, groups)
         kept = widths.allocate(module, blueprint.example(), groups, scores, keep=self.keep, round_to=self.round_to)

@@ -19,7 +19,7 @@ from paredown.core.unsupported import one_number, several_inputs
 from paredown.ground import opened_files
 from paredown.ground.seeds import stream
 from paredown.kinds.decode import shape_of
-from paredown.kinds.known import kind_of
+from paredown.kinds.known import as_learned, kind_of
 from paredown.kinds.map import Map, planes
 from paredown.kinds.tensors import Tensors, scales, sizes_of
 from paredown.modelkit import outputs
@@ -61,8 +61,7 @@ def train_baseline(
         feed_of(context, "train"),
         None,
         Training(**{"batch": fewer(Training.batch, context.decode.get("size", ()), LEARNED)} | dict(settings)),
-        kind=kind_of(context.decode).name,
-        classes=context.decode.get("classes", 0),
+        **as_learned(context.decode),
         seed=stream(context.seed, "baseline"),
         threads=context.threads,
         progress=context.progress,
