@@ -24,7 +24,6 @@ _NODES = (
     "nodes_falsenodeids",
     "nodes_missing_value_tracks_true",
 )
-_LEAVES = ("treeids", "nodeids", "ids", "weights")
 _SIDES = {"BRANCH_LEQ": np.less_equal, "BRANCH_LT": np.less, "BRANCH_GTE": np.greater_equal, "BRANCH_GT": np.greater}
 _SIDES |= {"BRANCH_EQ": np.equal, "BRANCH_NEQ": np.not_equal}
 _MOST = 50_000_000

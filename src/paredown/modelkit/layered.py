@@ -39,7 +39,6 @@ _ACTS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "softmax": lambda x, _: functional.softmax(x, 1),
     "log_softmax": lambda x, _: functional.log_softmax(x, 1),
 }
-ACTIVATIONS = tuple(_ACTS)
 """What `kind` of an "act" may be; `number` is the slope or alpha of those that have one."""
 
 _WITH = {"add": torch.add, "subtract": torch.sub, "multiply": torch.mul, "maximum": torch.maximum, "minimum": torch.minimum}

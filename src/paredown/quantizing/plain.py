@@ -69,11 +69,6 @@ def plain(model: Any, same: Same) -> tuple[Any, list[str]]:
     return made, said
 
 
-def knows_channels(model: Any) -> bool:
-    """Whether the graph's opset has one scale per channel."""
-    return _opset(model) >= OPSET
-
-
 def _kept(model: Any, same: Same, step: Callable[[Any], Any], tolerance: float) -> Any:
     """What a step makes of a copy of the model, or the model where the step fails or changes its answers."""
     copy = type(model)()
